@@ -1,0 +1,58 @@
+"""What can go wrong between us and a model, each with what the user can do about it.
+
+    ModelError
+    ├── AuthError          the key is missing, wrong or not allowed: not retried
+    ├── BadRequestError    the provider refuses the request as it is: not retried
+    ├── BlockedError       the provider's safety filter: not retried; has the category
+    ├── QuotaError         429; has the delay that the provider asks for
+    ├── UnavailableError   5xx, refused or cut connection, crashed local model
+    ├── BadAnswerError     the reply breaks the protocol (HTML, no finish reason, empty)
+    └── DeadlineError      the whole call took longer than allowed
+    BudgetSpent            the run's own limit of calls, tokens or seconds; not a fault
+"""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Its text is one sentence for the user. It never holds a key or a request's headers."""
+
+
+class AuthError(ModelError):
+    pass
+
+
+class BadRequestError(ModelError):
+    pass
+
+
+class BlockedError(ModelError):
+    def __init__(self, message: str, category: str = "") -> None:
+        super().__init__(message)
+        self.category = category
+
+
+class QuotaError(ModelError):
+    """`retry_after_seconds` is the provider's own word, None where it gave none."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class UnavailableError(ModelError):
+    def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class BadAnswerError(ModelError):
+    pass
+
+
+class DeadlineError(ModelError):
+    pass
+
+
+class BudgetSpent(Exception):  # noqa: N818 - it is an outcome, not an error
+    """Raised before a call that the run's budget no longer covers; its text names the limit."""

@@ -1,0 +1,158 @@
+"""What the core needs from outside, as Protocols. app.py picks who stands behind each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from ml_coach.core.types import (
+    Evaluation,
+    Execution,
+    Finding,
+    Patch,
+    Program,
+    Suite,
+    TestReport,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a model.
+
+    `purpose` says which agent asks and is only shown and logged. `max_tokens` bounds the reply,
+    `timeout_seconds` the whole call, queueing included. `schema` is a JSON schema that the reply
+    must meet. `draft` is text that the reply probably repeats: a provider may use it to go
+    faster, never to change the reply.
+    """
+
+    purpose: str
+    messages: tuple[Message, ...]
+    max_tokens: int = 1024
+    temperature: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    draft: str = ""
+    timeout_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The last item of a stream. `length` means the reply was cut off and is not whole."""
+
+    finish: Literal["stop", "length"]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a model can do, measured (see models/registry.py), so that prompts fit it.
+
+    `context` is in tokens. `candidates` is how many programs are sampled at most. `edit_format`
+    is what the debugger asks for: whole functions or a unified diff. `plans` says whether the
+    model's own plan helps it.
+    """
+
+    context: int = 8192
+    candidates: int = 1
+    edit_format: Literal["function", "diff"] = "diff"
+    plans: bool = True
+    temperature: float = 0.0
+    max_tokens: int = 2048
+
+
+class Model(Protocol):
+    """A language model. `name` is `provider:model`, as the user would write it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def profile(self) -> Profile: ...
+
+    def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """The reply's text in pieces, without reasoning parts, then exactly one `Ended`.
+
+        Closing the generator or cancelling its task ends the request at the provider.
+        Raises the `ModelError` family (errors.py) and nothing else.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Frees what the model holds: connections, processes. May be called twice."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs generated code where it can harm nothing (execution/). Every method is cancellable:
+    when it returns or raises, no process and no temporary file of it is left.
+
+    `files` maps relative paths to texts: the private copy that the run sees.
+    """
+
+    @property
+    def level(self) -> str:
+        """The containment in force, as shown to the user: `namespaces`, `bubblewrap`, ..."""
+        ...
+
+    async def inspect(
+        self, program: Program, files: Mapping[str, str], *, timeout_seconds: float
+    ) -> tuple[Finding, ...]:
+        """Compiles the program, looks for undefined names, then runs it as `__main__`."""
+        ...
+
+    async def run(
+        self, file: str, files: Mapping[str, str], *, timeout_seconds: float
+    ) -> Execution:
+        """Runs `file` as a script."""
+        ...
+
+    async def test(
+        self, programs: Sequence[Program], suite: Suite, files: Mapping[str, str], *,
+        timeout_seconds: float,
+    ) -> tuple[TestReport, ...]:
+        """Judges each program with the same suite; one report per program, in order."""
+        ...
+
+    async def evaluate(
+        self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
+    ) -> tuple[tuple[Evaluation, ...], ...]:
+        """The value of each expression in each program's namespace, each program apart."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class Workspace(Protocol):
+    """Where the user's files are: a folder for the terminal, an editor's documents for LSP."""
+
+    async def read(self, file: str) -> str | None:
+        """The text as the user sees it now (unsaved edits included), None without such a file."""
+        ...
+
+    async def write(self, file: str, text: str) -> None:
+        """Makes `file` read `text`. Raises `OSError` with the path when it can not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The user's answer to an offered patch. `edited` replaces it where they changed it."""
+
+    answer: Literal["apply", "discard", "stop", "later"]
+    edited: Patch | None = None
+
+
+class Reviewer(Protocol):
+    async def decide(self, patch: Patch, summary: str) -> Decision:
+        """Waits for the user; `later` where there is nobody to ask."""
+        ...

@@ -1,0 +1,265 @@
+"""The nouns of a run. Frozen data: a stage takes some of these and gives another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal
+
+Outcome = Literal["passed", "gave_up", "stopped", "failed"]
+Stage = Literal["research", "code", "inspect", "tests", "court", "pytest", "debug", "patch"]
+AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the program must do, as understood from the prompt.
+
+    `examples` are assert statements taken from the prompt word for word. They are *given*: they
+    outrank everything a model says. `stub` is the Python code in the prompt (signatures and
+    docstrings), empty where the prompt is prose.
+    """
+
+    prompt: str
+    stub: str = ""
+    signatures: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    behaviours: tuple[str, ...] = ()
+    edge_cases: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One Python file under test. `file` is a path relative to the run's folder."""
+
+    source: str
+    file: str = "generated_code.py"
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def module(self) -> str:
+        """The name that a test imports it by."""
+        return self.file.removesuffix(".py").replace("/", ".")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One pytest file. `given` names the test functions that come from the prompt's own examples."""
+
+    source: str
+    file: str = "test_generated.py"
+    given: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+FindingKind = Literal[
+    "syntax",  # the file does not compile
+    "name",  # a name that nothing defines
+    "runtime",  # an exception while the program ran
+    "timeout",  # stopped: wall or CPU time
+    "limit",  # stopped: memory, processes, disk, output
+    "missing_package",  # an import that is not installed
+    "test",  # a failing test
+    "collection",  # the test file could not be collected
+    "tampered",  # the run tried to fake its verdict
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, at a place a user can look at.
+
+    `line` and `end_line` count from 1 in `file`; 0 where no line is known. `detail` holds the
+    traceback or pytest's explanation, already limited in length. `related` points into the
+    program where the finding itself lies in a test.
+    """
+
+    kind: FindingKind
+    message: str
+    file: str
+    line: int = 0
+    end_line: int = 0
+    detail: str = ""
+    test: str = ""
+    related: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    file: str
+    line: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What one contained run of a script left behind.
+
+    `clean` is true only for a run that ended by itself, with exit code 0, inside every limit.
+    `limit` names the limit that stopped it, else it is empty.
+    """
+
+    clean: bool
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+    limit: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+CaseOutcome = Literal["passed", "failed", "error", "skipped", "not_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test's outcome. `name` is the test's id within its file: `test_x`, `TestA::test_b[1-2]`."""
+
+    name: str
+    outcome: CaseOutcome
+    message: str = ""
+    line: int = 0
+    seconds: float = 0.0
+
+    @property
+    def function(self) -> str:
+        """The function behind a parametrized id."""
+        return self.name.split("[", 1)[0]
+
+
+Verdict = Literal["passed", "failed", "error", "tampered"]
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """The judge's word on one suite. `passed` only when every expected test ran and passed.
+
+    `why` is one sentence for the user wherever the verdict is not `passed`.
+    """
+
+    __test__ = False  # pytest collects classes named Test*
+
+    verdict: Verdict
+    cases: tuple[Case, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    why: str = ""
+    seconds: float = 0.0
+    limit: str = ""
+
+    @property
+    def passed(self) -> frozenset[str]:
+        return frozenset(c.name for c in self.cases if c.outcome == "passed")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One expression's value in a program: its `repr`, or the exception as `Type: message`."""
+
+    value: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file before and after. `None` stands for a file that does not exist."""
+
+    file: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change to files, all or nothing. `text` is the canonical unified diff of `changes`."""
+
+    changes: tuple[FileChange, ...]
+    text: str
+
+    @property
+    def id(self) -> str:
+        return sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchRefused:
+    """Why a diff was not taken. `hunk` counts from 1, 0 when the whole diff is meant.
+
+    `nearest` is the text in the file that comes closest to what the hunk looked for.
+    """
+
+    reason: str
+    file: str = ""
+    hunk: int = 0
+    nearest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The debugger's word: who is to blame, in one summary, with a patch where one is possible."""
+
+    blame: Literal["code", "tests", "spec"]
+    summary: str
+    patch: Patch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one or more model calls. `cost` is in US dollars, 0 where no price is known."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.seconds + other.seconds,
+            self.cost + other.cost,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A test that the court does not let judge the code, with its reason."""
+
+    test: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """How a run ended: what remains, how good it is, and what it cost."""
+
+    outcome: Outcome
+    reason: str
+    program: Program | None
+    suite: Suite | None
+    tests: TestReport | None
+    iterations: int
+    usage: Usage
+    seconds: float
+    model: str
+    sandbox: str
+    findings: tuple[Finding, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    pending: Patch | None = None
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
