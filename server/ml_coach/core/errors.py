@@ -1,14 +1,14 @@
 """What can go wrong between us and a model, each with what the user can do about it.
 
-    ModelError
-    ├── AuthError          the key is missing, wrong or not allowed: not retried
-    ├── BadRequestError    the provider refuses the request as it is: not retried
-    ├── BlockedError       the provider's safety filter: not retried; has the category
-    ├── QuotaError         429; has the delay that the provider asks for
-    ├── UnavailableError   5xx, refused or cut connection, crashed local model
-    ├── BadAnswerError     the reply breaks the protocol (HTML, no finish reason, empty)
-    └── DeadlineError      the whole call took longer than allowed
-    BudgetSpent            the run's own limit of calls, tokens or seconds; not a fault
+ModelError
+├── AuthError          the key is missing, wrong or not allowed: not retried
+├── BadRequestError    the provider refuses the request as it is: not retried
+├── BlockedError       the provider's safety filter: not retried; has the category
+├── QuotaError         429; has the delay that the provider asks for
+├── UnavailableError   5xx, refused or cut connection, crashed local model
+├── BadAnswerError     the reply breaks the protocol (HTML, no finish reason, empty)
+└── DeadlineError      the whole call took longer than allowed
+BudgetSpent            the run's own limit of calls, tokens or seconds; not a fault
 """
 
 from __future__ import annotations
@@ -54,5 +54,5 @@ class DeadlineError(ModelError):
     pass
 
 
-class BudgetSpent(Exception):  # noqa: N818 - it is an outcome, not an error
+class BudgetSpent(Exception):
     """Raised before a call that the run's budget no longer covers; its text names the limit."""

@@ -117,7 +117,11 @@ class Executor(Protocol):
         ...
 
     async def test(
-        self, programs: Sequence[Program], suite: Suite, files: Mapping[str, str], *,
+        self,
+        programs: Sequence[Program],
+        suite: Suite,
+        files: Mapping[str, str],
+        *,
         timeout_seconds: float,
     ) -> tuple[TestReport, ...]:
         """Judges each program with the same suite; one report per program, in order."""

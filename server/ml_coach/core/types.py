@@ -13,6 +13,35 @@ AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """What one run may use at most; checked before each model call. `seconds` is wall time."""
+
+    calls: int = 40
+    tokens: int = 200_000
+    seconds: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
+    name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
+    tests are written. Files are relative to the workspace.
+    """
+
+    prompt: str
+    task: Literal["generate", "implement", "debug", "write_tests"] = "generate"
+    program_file: str = "generated_code.py"
+    tests_file: str = "test_generated.py"
+    function: str = ""
+    max_iters: int = 3
+    run_timeout_seconds: float = 8.0
+    auto_patch: bool = False
+    budget: Budget = field(default_factory=lambda: Budget())
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What the program must do, as understood from the prompt.
 
@@ -75,6 +104,13 @@ FindingKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    file: str
+    line: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong, at a place a user can look at.
 
@@ -91,13 +127,6 @@ class Finding:
     detail: str = ""
     test: str = ""
     related: tuple[Place, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    file: str
-    line: int
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

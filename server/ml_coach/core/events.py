@@ -1,0 +1,200 @@
+"""What happened in a run, in order. Faces show it, the run log keeps it, tests assert it.
+
+An event says what happened, never what to show. Every consumer matches over `Event` with
+`assert_never`, so that a new event cannot be forgotten anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ml_coach.core.types import (
+    AgentName,
+    Diagnosis,
+    Dropped,
+    Finding,
+    Patch,
+    Program,
+    Request,
+    RunReport,
+    Spec,
+    Stage,
+    Suite,
+    TestReport,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    run_id: str
+    request: Request
+    model: str
+    sandbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """`iteration` counts checked programs from 1, `of` is the most there may be."""
+
+    stage: Stage
+    iteration: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadAdvanced:
+    """Weights on their way to the cache. `total_bytes` is 0 where it is not known."""
+
+    name: str
+    done_bytes: int
+    total_bytes: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """`call_id` counts the run's model calls from 1."""
+
+    call_id: int
+    purpose: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    call_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetrying:
+    """The call failed and starts again after `delay_seconds`."""
+
+    call_id: int
+    attempt: int
+    attempts: int
+    delay_seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallFinished:
+    call_id: int
+    purpose: str
+    usage: Usage
+    finish: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecWritten:
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRefused:
+    """An agent's reply could not be used; it is asked again, with the reason."""
+
+    agent: AgentName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramWritten:
+    """`done` tells what was changed between the model's reply and the program."""
+
+    program: Program
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramInspected:
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteWritten:
+    suite: Suite
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CourtClosed:
+    """Which tests may judge the code. `mutation_score` is killed / all mutants, None if not taken."""
+
+    kept: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    mutation_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TestsFinished:
+    __test__ = False  # pytest collects classes named Test*
+
+    report: TestReport
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class PatchOffered:
+    """A patch that was tried on a private copy and helps: `passed` of `total` tests after it."""
+
+    patch: Patch
+    summary: str
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatchApplied:
+    patch: Patch
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class PatchDiscarded:
+    reason: str
+    patch: Patch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSaved:
+    """The workspace now reads like this. Texts by relative path."""
+
+    files: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    report: RunReport
+
+
+Event = (
+    RunStarted
+    | StageStarted
+    | DownloadAdvanced
+    | CallStarted
+    | TextArrived
+    | CallRetrying
+    | CallFinished
+    | SpecWritten
+    | ReplyRefused
+    | ProgramWritten
+    | ProgramInspected
+    | SuiteWritten
+    | CourtClosed
+    | TestsFinished
+    | Diagnosed
+    | PatchOffered
+    | PatchApplied
+    | PatchDiscarded
+    | FilesSaved
+    | RunFinished
+)
+
+Emit = Callable[[Event], None]
