@@ -1,0 +1,38 @@
+"""Reads JSON that others wrote: a member of the wrong type counts as absent, nothing raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+Json = Mapping[str, Any]
+
+
+def object_at(where: Json, key: str) -> Json:
+    return as_object(where.get(key))
+
+
+def text_at(where: Json, key: str) -> str:
+    found = where.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def count_at(where: Json, key: str) -> int:
+    found = where.get(key)
+    return max(0, int(found)) if isinstance(found, int | float) else 0
+
+
+def objects_at(where: Json, key: str) -> tuple[Json, ...]:
+    """The objects in the array at `key`; other items are left out."""
+    found = where.get(key)
+    items = cast(Sequence[Any], found) if isinstance(found, list) else ()
+    return tuple(cast(Json, item) for item in items if isinstance(item, dict))
+
+
+def first_object_at(where: Json, key: str) -> Json:
+    found = objects_at(where, key)
+    return found[0] if found else {}
+
+
+def as_object(found: object) -> Json:
+    return cast(Json, found) if isinstance(found, dict) else {}

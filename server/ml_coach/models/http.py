@@ -1,0 +1,230 @@
+"""What the providers over HTTP share: one streamed POST under one deadline, every fault typed.
+
+A reply is always streamed, also where one answer is wanted: only then does closing the connection
+reach the backend and end its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+import httpx
+from httpx_sse import EventSource, SSEError
+
+from ml_coach.core.errors import (
+    AuthError,
+    BadAnswerError,
+    BadRequestError,
+    DeadlineError,
+    ModelError,
+    QuotaError,
+    UnavailableError,
+)
+from ml_coach.models.foreign_json import (
+    Json,
+    as_object,
+    count_at,
+    first_object_at,
+    object_at,
+    objects_at,
+    text_at,
+)
+
+# An answer that refuses a request is small; a proxy's error page may not be.
+_LONGEST_REFUSAL = 64 * 1024
+_LONGEST_MESSAGE = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer instead of a reply: the HTTP status (or the code inside a stream) and its body.
+
+    `body` is the decoded JSON object, empty where the answer held none.
+    """
+
+    status: int
+    body: Json
+    retry_after_seconds: float | None = None
+
+    @property
+    def message(self) -> str:
+        """What the provider says, from the places where providers put it."""
+        error = object_at(self.body, "error")
+        places = ((error, "message"), (self.body, "error"), (self.body, "message"))
+        return next((said for where, key in places if (said := text_at(where, key))), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where requests go and who answers there. `secrets` never appear in an error's text."""
+
+    http: httpx.AsyncClient
+    who: str
+    headers: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+    refine: Callable[[Refusal], ModelError | None] = lambda _: None
+
+    def error(self, refusal: Refusal) -> ModelError:
+        """The typed error for a refusal; `refine` knows what only this provider says."""
+        return self.refine(refusal) or self._by_status(refusal)
+
+    def sentence(self, said: str, status: int | None = None) -> str:
+        """One sentence for the user, without secrets, at most a few hundred characters."""
+        for secret in self.secrets:
+            said = said.replace(secret, "***") if secret else said
+        said = " ".join(said.split())
+        if len(said) > _LONGEST_MESSAGE:
+            said = said[:_LONGEST_MESSAGE].rstrip() + "…"
+        code = "" if status is None else f" ({status})"
+        return f"{self.who}{code}: {said.rstrip('.') or 'no reason given'}."
+
+    def _by_status(self, refusal: Refusal) -> ModelError:
+        status, wait = refusal.status, refusal.retry_after_seconds
+        text = self.sentence(refusal.message or _reason(status), status)
+        if status in (401, 403):
+            return AuthError(text)
+        if status == 429:
+            return QuotaError(text, wait)
+        if status >= 500 or status in (408, 409, 425):
+            return UnavailableError(text, wait)
+        if status >= 400:
+            return BadRequestError(text)
+        return BadAnswerError(text)
+
+    async def events(
+        self, url: str, body: Json, *, timeout_seconds: float
+    ) -> AsyncGenerator[Json, None]:
+        """The JSON objects of one server-sent stream, or of a plain JSON answer.
+
+        Closing the generator or cancelling its task closes the connection. `timeout_seconds`
+        bounds the whole exchange, connecting included. An event with an `error` member raises.
+        """
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        request = self.http.build_request(
+            "POST", url, json=body, headers=dict(self.headers), timeout=None
+        )
+        async with self._faults(deadline, timeout_seconds):
+            response = await self.http.send(request, stream=True)
+        try:
+            kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if response.status_code != 200 or kind != "text/event-stream":
+                async with self._faults(deadline, timeout_seconds):
+                    whole = response.status_code == 200 and "json" in kind
+                    answer = await _read(response, None if whole else _LONGEST_REFUSAL)
+                yield self._plain(response, kind, answer)
+                return
+            async with aclosing(EventSource(response).aiter_sse()) as stream:
+                while True:
+                    async with self._faults(deadline, timeout_seconds):
+                        event = await anext(stream, None)
+                    if event is None or event.data == "[DONE]":
+                        return
+                    if event.data:
+                        yield self._decoded(event.data)
+        finally:
+            await response.aclose()
+
+    def _decoded(self, data: str) -> Json:
+        try:
+            item: Any = json.loads(data)
+        except ValueError:
+            raise BadAnswerError(self.sentence("the stream is not JSON")) from None
+        found = as_object(item)
+        if not found:
+            raise BadAnswerError(self.sentence("the stream holds something else than objects"))
+        if found.get("error"):
+            raise self.error(Refusal(_code(found), found))
+        return found
+
+    def _plain(self, response: httpx.Response, kind: str, answer: str) -> Json:
+        """A plain answer: a refusal, a web page, or a reply from a server that does not stream."""
+        found: Json = {}
+        with suppress(ValueError):
+            body: Any = json.loads(answer)
+            # Gemini wraps a refused stream in an array.
+            found = as_object(body) or first_object_at({"items": body}, "items")
+        if response.status_code == 200 and found and not found.get("error"):
+            return found
+        if response.status_code == 200 and found:
+            raise self.error(Refusal(_code(found), found))
+        if response.status_code == 200 or response.is_redirect:
+            what = "a web page" if "html" in kind else "a redirect" if kind == "" else kind
+            raise BadAnswerError(self.sentence(f"answers with {what}, is the base URL right?"))
+        raise self.error(Refusal(response.status_code, found, _retry_after(response)))
+
+    @asynccontextmanager
+    async def _faults(self, deadline: float, timeout_seconds: float) -> AsyncGenerator[None, None]:
+        # The deadline is set around each await, never across a yield: there it would fire in the
+        # consumer's code.
+        try:
+            async with asyncio.timeout_at(deadline):
+                yield
+        except TimeoutError:
+            said = f"the reply took longer than {timeout_seconds:g} s"
+            raise DeadlineError(self.sentence(said)) from None
+        except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise UnavailableError(self.sentence(f"can not be reached, {error}")) from None
+        except (httpx.DecodingError, SSEError, UnicodeDecodeError):
+            raise BadAnswerError(self.sentence("the reply can not be decoded")) from None
+        except httpx.HTTPError as error:
+            said = f"the connection broke ({type(error).__name__})"
+            raise UnavailableError(self.sentence(said)) from None
+
+
+def new_client() -> httpx.AsyncClient:
+    """A client for one provider. Redirects are not followed: they would carry the key elsewhere."""
+    return httpx.AsyncClient(follow_redirects=False, timeout=None)
+
+
+def google_delay_seconds(body: Json) -> float | None:
+    """The delay in a `google.rpc.RetryInfo` detail of an error, in seconds."""
+    for detail in objects_at(object_at(body, "error"), "details"):
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)s", text_at(detail, "retryDelay")):
+            return float(found[1])
+    return None
+
+
+async def _read(response: httpx.Response, limit: int | None) -> str:
+    held = bytearray()
+    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            held += chunk
+            if limit is not None and len(held) > limit:
+                break
+    return held.decode("utf-8", "replace")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Retry-After in seconds, from either of its forms (RFC 9110, 10.2.3)."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(response.headers["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return max(0.0, (then - now).total_seconds())
+
+
+def _code(body: Json) -> int:
+    """The status inside an error that arrives with status 200; 500 where it names none."""
+    error = object_at(body, "error")
+    said = text_at(error, "code")
+    status = int(said) if said.isdecimal() else count_at(error, "code")
+    return status if 400 <= status < 600 else 500
+
+
+def _reason(status: int) -> str:
+    return httpx.codes.get_reason_phrase(status).lower()

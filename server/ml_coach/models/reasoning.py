@@ -1,0 +1,66 @@
+"""Takes a reasoning model's thoughts out of its reply, while the reply streams."""
+
+from __future__ import annotations
+
+import re
+
+_OPEN = re.compile(r"<(think|thinking|thought|reasoning)>", re.IGNORECASE)
+_CLOSE = re.compile(r"</(think|thinking|thought|reasoning)>[ \t]*\n*", re.IGNORECASE)
+_LONGEST_OPEN = len("<reasoning>")
+_LONGEST_CLOSE = len("</reasoning>")
+# These models' chat templates open the block in the prompt, so that only its end is in the reply.
+_OPENED_BY_TEMPLATE = re.compile(r"deepseek-r1|qwq|r1-distill|thinking", re.IGNORECASE)
+
+
+def starts_inside(model: str) -> bool:
+    """Whether this model's replies may begin inside a reasoning block that they only close."""
+    return bool(_OPENED_BY_TEMPLATE.search(model))
+
+
+class ReasoningFilter:
+    """`feed` pieces, get the text outside of reasoning blocks; `flush` at the end.
+
+    Only blocks at the start of a reply count: a program may well mention `<think>`. With
+    `inside`, text is held back until the block's end or, where none comes, the reply's.
+    """
+
+    def __init__(self, *, inside: bool = False) -> None:
+        self._held = ""
+        self._state = "maybe inside" if inside else "before"
+
+    def feed(self, piece: str) -> str:
+        if self._state == "after":
+            return piece
+        self._held += piece
+        while self._state != "after":
+            before = self._state
+            self._step()
+            if self._state == before:
+                return ""
+        text, self._held = self._held, ""
+        return text
+
+    def flush(self, *, whole: bool) -> str:
+        """What was held back and is no reasoning. `whole` is false for a reply that was cut:
+        what may be an unfinished block is dropped then."""
+        inside = self._state == "inside" or (self._state == "maybe inside" and not whole)
+        text = "" if inside else self._held
+        self._held, self._state = "", "after"
+        return text
+
+    def _step(self) -> None:
+        if self._state == "before":
+            start = self._held.lstrip()
+            if found := _OPEN.match(start):
+                self._held, self._state = start[found.end() :], "inside"
+            elif start and not _may_become_open(start):
+                self._state = "after"
+        elif found := _CLOSE.search(self._held):
+            self._held, self._state = self._held[found.end() :], "before"
+        elif self._state == "inside":
+            self._held = self._held[-_LONGEST_CLOSE:]
+
+
+def _may_become_open(start: str) -> bool:
+    names = ("<think>", "<thinking>", "<thought>", "<reasoning>")
+    return len(start) < _LONGEST_OPEN and any(n.startswith(start.lower()) for n in names)
