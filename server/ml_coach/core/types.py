@@ -79,7 +79,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One pytest file. `given` names the test functions that come from the prompt's own examples."""
+    """One pytest file. `given` names the test functions made of the prompt's own examples."""
 
     source: str
     file: str = "test_generated.py"
@@ -95,6 +95,7 @@ FindingKind = Literal[
     "name",  # a name that nothing defines
     "runtime",  # an exception while the program ran
     "timeout",  # stopped: wall or CPU time
+    "input",  # asked for input, of which there is none
     "limit",  # stopped: memory, processes, disk, output
     "missing_package",  # an import that is not installed
     "test",  # a failing test
@@ -151,7 +152,7 @@ CaseOutcome = Literal["passed", "failed", "error", "skipped", "not_run"]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test's outcome. `name` is the test's id within its file: `test_x`, `TestA::test_b[1-2]`."""
+    """One test's outcome. `name` is its id within its file: `test_x`, `TestA::test_b[1-2]`."""
 
     name: str
     outcome: CaseOutcome

@@ -1,0 +1,130 @@
+"""Spec → Program. Asked again, with the parser's own words, until the reply is valid Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ml_coach.core.agents.templates import bullets, fenced, render
+from ml_coach.core.asking import Asker
+from ml_coach.core.patches import read_patch
+from ml_coach.core.ports import Call, Message, Profile
+from ml_coach.core.repairs import repair
+from ml_coach.core.sanitizer import Refused, sanitize
+from ml_coach.core.types import PatchRefused, Program, Spec
+
+# A model that failed three times in a row on syntax does not get it right on the fourth.
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A valid program and what was done to the reply to get it."""
+
+    program: Program
+    done: tuple[str, ...]
+
+
+def task_text(spec: Spec) -> str:
+    """The prompt word for word; a stub goes into a fence so that a model completes it."""
+    return fenced(spec.prompt) if spec.stub.strip() == spec.prompt.strip() else spec.prompt
+
+
+def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
+    signatures = () if spec.stub else spec.signatures
+    return (
+        bullets("Interface:", signatures)
+        + bullets("Behaviours:", spec.behaviours)
+        + bullets("Edge cases:", spec.edge_cases)
+        + bullets("Assumptions:", spec.assumptions)
+        + bullets("An earlier attempt went wrong; avoid this:", lessons)
+    )
+
+
+async def write_program(
+    asker: Asker,
+    spec: Spec,
+    profile: Profile,
+    file: str,
+    refused: Callable[[str], None],
+    *,
+    lessons: tuple[str, ...] = (),
+    temperature: float | None = None,
+    seed: int | None = None,
+) -> Written | Refused:
+    """A whole new program. `refused` hears each reply that could not be used, with the reason."""
+    messages = render("code", task=task_text(spec), details=details_text(spec, lessons))
+    call = _call(messages, profile, temperature, seed)
+
+    def parse(text: str) -> Written | Refused:
+        cleaned = sanitize(text, names=spec.names, stub=spec.stub)
+        if isinstance(cleaned, Refused):
+            return cleaned
+        source, done = repair(cleaned.source)
+        return Written(Program(source, file), cleaned.done + done)
+
+    return await _ask_until_valid(asker, call, parse, refused)
+
+
+async def implement(
+    asker: Asker,
+    spec: Spec,
+    profile: Profile,
+    program: Program,
+    function: str,
+    refused: Callable[[str], None],
+    *,
+    lessons: tuple[str, ...] = (),
+    temperature: float | None = None,
+    seed: int | None = None,
+) -> Written | Refused:
+    """`program` with the body of the stub `function` filled in, everything else untouched."""
+    messages = render(
+        "implement",
+        program=fenced(program.source),
+        function=function,
+        details=bullets("An earlier attempt went wrong; avoid this:", lessons),
+    )
+    call = replace(_call(messages, profile, temperature, seed), draft=program.source)
+
+    def parse(text: str) -> Written | Refused:
+        patch = read_patch(text, {program.file: program.source}, default_file=program.file)
+        if isinstance(patch, PatchRefused):
+            return Refused(patch.reason)
+        after = next((c.after for c in patch.changes if c.file == program.file), None)
+        if after is None or after == program.source:
+            return Refused(f"The reply does not implement `{function}`.")
+        source, done = repair(after)
+        return Written(Program(source, program.file), done)
+
+    return await _ask_until_valid(asker, call, parse, refused)
+
+
+def _call(
+    messages: tuple[Message, ...], profile: Profile, temperature: float | None, seed: int | None
+) -> Call:
+    warmth = profile.temperature if temperature is None else temperature
+    return Call("coder", messages, max_tokens=profile.max_tokens, temperature=warmth, seed=seed)
+
+
+async def _ask_until_valid(
+    asker: Asker,
+    call: Call,
+    parse: Callable[[str], Written | Refused],
+    refused: Callable[[str], None],
+) -> Written | Refused:
+    answer: Written | Refused = Refused("The model was not asked.")
+    for attempt in range(TRIES):
+        reply = await asker.ask(call)
+        answer = parse(reply.text)
+        if isinstance(answer, Written):
+            return answer
+        refused(answer.reason)
+        # The bad reply stays in the talk: the model sees what it wrote and what is wrong with it.
+        again = Message("user", f"{answer.reason} Reply with the corrected, complete code only.")
+        call = replace(
+            call,
+            messages=(*call.messages[:2], Message("assistant", reply.text), again),
+            temperature=max(call.temperature, 0.4 * attempt),
+        )
+    return answer

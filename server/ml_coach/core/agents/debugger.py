@@ -1,0 +1,102 @@
+"""Findings and a test report → Diagnosis: one summary of everything, and a patch where possible."""
+
+from __future__ import annotations
+
+import re
+
+from ml_coach.core.agents.coder import task_text
+from ml_coach.core.agents.templates import bullets, fenced, render
+from ml_coach.core.asking import Asker
+from ml_coach.core.patches import make_patch, read_patch
+from ml_coach.core.ports import Call, Profile
+from ml_coach.core.repairs import repair
+from ml_coach.core.types import Diagnosis, Finding, Patch, PatchRefused, Program, Spec
+
+# More than this and a small model fixes the last one and forgets the first.
+MOST_FINDINGS = 4
+_DETAIL_CHARACTERS = 700
+_EDITS = {
+    "function": "one Python code block that holds the whole corrected function.",
+    "diff": "one unified diff in a ```diff block that corrects the program. Do not change tests.",
+}
+
+
+def summarize(findings: tuple[Finding, ...]) -> str:
+    """All findings (syntax, runtime, tests) in a few lines, the most basic kind first."""
+    lines = [f"{f.file}:{f.line}: {f.message}" if f.line else f.message for f in findings]
+    return "\n".join(dict.fromkeys(lines))
+
+
+def repair_without_model(program: Program) -> Diagnosis | None:
+    """The deterministic fixes: missing imports, fences, indentation. Costs no token."""
+    source, done = repair(program.source)
+    if source == program.source:
+        return None
+    patch = make_patch({program.file: program.source}, {program.file: source})
+    return Diagnosis("code", "; ".join(done) or "repaired", patch)
+
+
+async def debug(
+    asker: Asker,
+    spec: Spec,
+    profile: Profile,
+    program: Program,
+    findings: tuple[Finding, ...],
+    *,
+    lessons: tuple[str, ...] = (),
+    temperature: float | None = None,
+) -> Diagnosis:
+    """The model's diagnosis. `patch` is None where its reply holds no change that can be applied;
+    the summary then says why. A patch that touches a test file blames the tests."""
+    messages = render(
+        "debug",
+        task=task_text(spec),
+        file=program.file,
+        program=fenced(program.source),
+        findings=_findings_text(findings),
+        lessons=bullets("These corrections were tried and did not help:", lessons),
+        edit=_EDITS[profile.edit_format],
+    )
+    call = Call(
+        "debugger",
+        messages,
+        max_tokens=profile.max_tokens,
+        temperature=profile.temperature if temperature is None else temperature,
+        draft=program.source,
+    )
+    text = (await asker.ask(call)).text
+    patch = read_patch(text, {program.file: program.source}, default_file=program.file)
+    cause = _cause(text)
+    if isinstance(patch, PatchRefused):
+        return Diagnosis("code", f"The debugger's patch can not be applied: {patch.reason}")
+    if any(change.file != program.file for change in patch.changes):
+        return Diagnosis("tests", cause or "The debugger blames the tests.", patch)
+    return Diagnosis("code", cause or summarize(findings[:1]), _repaired(program, patch))
+
+
+def _repaired(program: Program, patch: Patch) -> Patch | None:
+    after = patch.changes[0].after
+    if after is None or after == program.source:
+        return None
+    source, _ = repair(after)
+    return make_patch({program.file: program.source}, {program.file: source})
+
+
+def _findings_text(findings: tuple[Finding, ...]) -> str:
+    parts: list[str] = []
+    for finding in findings[:MOST_FINDINGS]:
+        place = f" (line {finding.line})" if finding.line and not finding.test else ""
+        parts.append(f"- {finding.message}{place}")
+        if finding.detail:
+            detail = finding.detail[-_DETAIL_CHARACTERS:].strip()
+            parts.append("\n".join(f"  {line}" for line in detail.splitlines()))
+    if len(findings) > MOST_FINDINGS:
+        parts.append(f"- and {len(findings) - MOST_FINDINGS} more")
+    return "\n".join(parts)
+
+
+def _cause(text: str) -> str:
+    """The prose before the first fence: the sentence that the prompt asked for."""
+    prose = re.split(r"```|~~~", text, maxsplit=1)[0]
+    sentences = " ".join(prose.split())
+    return sentences[:300].strip()

@@ -1,0 +1,83 @@
+"""Prompt → Spec. What the prompt itself gives is extracted; a model only adds what is missing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ml_coach.core.agents.templates import render
+from ml_coach.core.asking import Asker
+from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+from ml_coach.core.ports import Call, Profile
+from ml_coach.core.types import Spec
+
+_HEADING = re.compile(r"^\s*#*\s*\**(signatures|behaviou?rs|edge cases|assumptions)\b", re.I)
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.*\S)")
+_SIGNATURE = re.compile(r"^\s*(?:async\s+)?(?:def\s+(\w+)\s*\(.*|class\s+(\w+).*)", re.M)
+
+
+def read(prompt: str) -> Spec:
+    """The part of the spec that needs no model. Pure and deterministic."""
+    stub = stub_of(prompt)
+    return Spec(
+        prompt=prompt.strip(),
+        stub=stub,
+        signatures=signatures_of(prompt),
+        names=names_of(prompt),
+        examples=extract_examples(prompt),
+    )
+
+
+async def research(asker: Asker, prompt: str, profile: Profile) -> Spec:
+    """Adds the model's plan where the profile says that it helps, else only a missing interface.
+
+    Tests are written without seeing the code, so both need one name to agree on.
+    """
+    spec = read(prompt)
+    if profile.plans:
+        reply = await asker.ask(Call("researcher", render("research", prompt=spec.prompt)))
+        spec = with_plan(spec, reply.text)
+    if not spec.names:
+        call = Call(
+            "researcher",
+            render("interface", prompt=spec.prompt),
+            max_tokens=96,
+            stop=("\n\n", "\n    "),
+        )
+        spec = with_interface(spec, (await asker.ask(call)).text)
+    return spec
+
+
+def with_plan(spec: Spec, reply: str) -> Spec:
+    """Reads the headed lists of the reply. Whatever the prompt gave stays as it is."""
+    lists: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in reply.splitlines():
+        if heading := _HEADING.match(line):
+            current = lists.setdefault(heading[1].lower().replace("our", "or"), [])
+        elif bullet := _BULLET.match(line):
+            current.append(bullet[1])
+    signatures = spec.signatures or tuple(s.strip("`") for s in lists.get("signatures", ()))
+    names = spec.names or tuple(_names(signatures))
+    return replace(
+        spec,
+        signatures=signatures,
+        names=names,
+        behaviours=tuple(lists.get("behaviors", ())),
+        edge_cases=tuple(lists.get("edge cases", ())),
+        assumptions=tuple(lists.get("assumptions", ())),
+    )
+
+
+def with_interface(spec: Spec, reply: str) -> Spec:
+    """Takes the first signature of the reply; the prompt stays without names if there is none."""
+    match = _SIGNATURE.search(reply)
+    if match is None:
+        return spec
+    signature = match[0].strip().removesuffix("...").rstrip().rstrip(":")
+    return replace(spec, signatures=(signature,), names=(match[1] or match[2],))
+
+
+def _names(signatures: tuple[str, ...]) -> list[str]:
+    found = (re.match(r"(?:async\s+)?(?:def\s+|class\s+)?(\w+)", s) for s in signatures)
+    return [match[1] for match in found if match]

@@ -1,0 +1,103 @@
+"""Events in words: the one place that says what a user reads about a run's progress."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from ml_coach.core.events import (
+    CallFinished,
+    CallRetrying,
+    CallStarted,
+    CourtClosed,
+    Diagnosed,
+    DownloadAdvanced,
+    Event,
+    FilesSaved,
+    PatchApplied,
+    PatchDiscarded,
+    PatchOffered,
+    ProgramInspected,
+    ProgramWritten,
+    ReplyRefused,
+    RunFinished,
+    RunStarted,
+    SpecWritten,
+    StageStarted,
+    SuiteWritten,
+    TestsFinished,
+    TextArrived,
+)
+from ml_coach.core.types import Stage, TestReport
+
+DOING: dict[Stage, str] = {
+    "research": "reading the task",
+    "code": "writing the program",
+    "inspect": "running the program",
+    "tests": "writing tests",
+    "court": "judging the tests",
+    "pytest": "running the tests",
+    "debug": "debugging",
+    "patch": "trying a patch",
+}
+
+
+def sentence(event: Event) -> str:
+    """One line for the user, empty for an event that only moves a progress display."""
+    match event:
+        case RunStarted():
+            return f"Model {event.model}, sandbox {event.sandbox}"
+        case StageStarted() | CallStarted() | TextArrived() | CallFinished() | RunFinished():
+            return ""
+        case DownloadAdvanced():
+            return ""
+        case CallRetrying():
+            wait = f"waiting {event.delay_seconds:.0f} s"
+            return f"{event.reason} ({wait}, attempt {event.attempt} of {event.attempts})"
+        case SpecWritten():
+            names = ", ".join(event.spec.names) or "no name found"
+            return f"{names}; {_count(len(event.spec.examples), 'given example')}"
+        case ReplyRefused():
+            return f"The {event.agent.replace('_', ' ')} is asked again: {event.reason}"
+        case ProgramWritten():
+            lines = _count(event.program.source.count("\n"), "line")
+            return _with_notes(f"{event.program.file}: {lines}", event.done)
+        case ProgramInspected():
+            if not event.findings:
+                return "Runs without a finding"
+            return "; ".join(f.message for f in event.findings)
+        case SuiteWritten():
+            given = _count(len(event.suite.given), "given test")
+            return _with_notes(f"{event.suite.file}: {given} and the model's own", event.done)
+        case CourtClosed():
+            text = f"{len(event.kept)} tests kept, {len(event.dropped)} dropped"
+            if event.mutation_score is not None:
+                text += f"; they notice {event.mutation_score:.0%} of planted mistakes"
+            return text
+        case TestsFinished():
+            return tests_sentence(event.report)
+        case Diagnosed():
+            return event.diagnosis.summary
+        case PatchOffered():
+            return f"A patch that makes {event.passed} of {event.total} tests pass"
+        case PatchApplied():
+            return "Patch applied"
+        case PatchDiscarded():
+            return f"Patch discarded: {event.reason}"
+        case FilesSaved():
+            return f"Saved {', '.join(event.files)}"
+        case _:
+            assert_never(event)
+
+
+def tests_sentence(report: TestReport) -> str:
+    """`9 of 9 tests pass`, or how many do and why the verdict is no pass."""
+    text = f"{len(report.passed)} of {_count(len(report.cases), 'test')} pass"
+    return text if report.verdict == "passed" else f"{text}. {report.why}".strip()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _with_notes(text: str, notes: tuple[str, ...]) -> str:
+    return f"{text} ({'; '.join(notes)})" if notes else text

@@ -1,0 +1,97 @@
+"""A folder as the run's workspace: what the terminal works in.
+
+Writes are atomic (a reader sees the old text or the new one), never follow a link out of the
+folder, and are remembered, so that a file which the user changed since is known as theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Which texts ML Coach wrote where: one JSON line per write, the text as its SHA-256."""
+
+    file: Path
+
+    def note(self, path: Path, text: str) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"path": str(path), "sha256": _digest(text)})
+        with self.file.open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+
+    def wrote(self, path: Path, text: str) -> bool:
+        """Whether `path` holds a text that ML Coach put there."""
+        try:
+            lines = self.file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        wanted = json.dumps({"path": str(path), "sha256": _digest(text)})
+        return wanted in lines
+
+
+@dataclass(frozen=True, slots=True)
+class FolderWorkspace:
+    """Implements `core.ports.Workspace`. `ledger` is told of every write."""
+
+    root: Path
+    ledger: Ledger
+
+    async def read(self, file: str) -> str | None:
+        return await asyncio.to_thread(self._read, file)
+
+    async def write(self, file: str, text: str) -> None:
+        await asyncio.to_thread(self._write, file, text)
+
+    def foreign(self, files: Sequence[str]) -> list[str]:
+        """Those of `files` that exist and hold something that ML Coach did not write."""
+        texts = {file: self._read(file) for file in files}
+        return [
+            file
+            for file, text in texts.items()
+            if text is not None and not self.ledger.wrote(self._path(file), text)
+        ]
+
+    def _path(self, file: str) -> Path:
+        root = self.root.resolve()
+        path = (root / file).resolve()
+        if not path.is_relative_to(root):
+            raise PermissionError(f"{file} lies outside {root}; ML Coach writes only inside it.")
+        return path
+
+    def _read(self, file: str) -> str | None:
+        path = self._path(file)
+        try:
+            # newline="" keeps the user's line ends.
+            with path.open(encoding="utf-8", newline="") as text:
+                return text.read()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise OSError(f"{path} is not UTF-8 text; ML Coach leaves it alone.") from error
+
+    def _write(self, file: str, text: str) -> None:
+        path = self._path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+                out.write(text)
+            Path(scratch).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            Path(scratch).replace(path)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
+        self.ledger.note(path, text)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

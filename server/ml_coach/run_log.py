@@ -1,0 +1,147 @@
+"""What happened in every run, as JSON lines that are written as it happens.
+
+    <state folder>/runs/<run id>/events.jsonl    one event a line (without the models' text)
+                                 calls.jsonl     every prompt and reply, word for word
+                                 patch.diff      the patch that waits for a decision, if any
+
+A run can be listed, shown, undone and resumed from its folder alone.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, get_args
+
+from cattrs import Converter
+from cattrs.strategies import configure_tagged_union
+
+from ml_coach.core.events import Event, FilesSaved, RunFinished, RunStarted, TextArrived
+
+
+@cache
+def _converter() -> Converter:
+    converter = Converter()
+    converter.register_unstructure_hook(frozenset, sorted)
+    configure_tagged_union(Event, converter, tag_name="event")
+    return converter
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """An event as plain JSON data, its type's name under `event`."""
+    return _converter().unstructure(event, unstructure_as=Event)
+
+
+def from_json(line: dict[str, Any]) -> Event:
+    """The inverse of `to_json`. Raises `ValueError` for what is no event of this version."""
+    if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
+        raise ValueError(f"{line.get('event')!r} is no event")
+    return _converter().structure(line, Event)  # pyright: ignore[reportArgumentType]
+
+
+def new_run_id() -> str:
+    """Sorts by time; the tail keeps two runs of one second apart."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class RunRecord:
+    """One run's folder, open for writing. Use as a context manager; call it with each event."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._events: IO[str] = (folder / "events.jsonl").open("a", encoding="utf-8")
+
+    @property
+    def calls_file(self) -> Path:
+        return self.folder / "calls.jsonl"
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, TextArrived):
+            return  # calls.jsonl holds the whole reply
+        self._events.write(json.dumps(to_json(event)) + "\n")
+        # Flushed line by line: a crash of ours loses nothing that was generated.
+        self._events.flush()
+        if isinstance(event, RunFinished) and event.report.pending is not None:
+            text = event.report.pending.text
+            (self.folder / "patch.diff").write_text(text, encoding="utf-8", newline="")
+
+    def __enter__(self) -> RunRecord:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._events.close()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line of `ml-coach runs`. `outcome` is empty for a run that never finished."""
+
+    run_id: str
+    prompt: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunLog:
+    """All runs of this user."""
+
+    root: Path
+
+    def record(self, run_id: str) -> RunRecord:
+        return RunRecord(self._folder(run_id))
+
+    def folder(self, run_id: str) -> Path:
+        """The run's folder. Raises `KeyError` when there is no such run."""
+        folder = self._folder(run_id)
+        if not (folder / "events.jsonl").is_file():
+            raise KeyError(run_id)
+        return folder
+
+    def _folder(self, run_id: str) -> Path:
+        if not run_id or "/" in run_id or "\\" in run_id or run_id.startswith("."):
+            raise KeyError(run_id)
+        return self.root / "runs" / run_id
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """The run's events in order; a last line that a crash cut off is left out."""
+        with (self.folder(run_id) / "events.jsonl").open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    yield from_json(json.loads(line))
+                except ValueError:
+                    continue
+
+    def ids(self) -> list[str]:
+        """All run ids, newest first."""
+        runs = self.root / "runs"
+        return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
+
+    def summary(self, run_id: str) -> RunSummary:
+        prompt = outcome = reason = ""
+        for event in self.events(run_id):
+            if isinstance(event, RunStarted):
+                prompt = event.request.prompt
+            elif isinstance(event, RunFinished):
+                outcome, reason = event.report.outcome, event.report.reason
+        return RunSummary(run_id, prompt, outcome, reason)
+
+    def files(self, run_id: str) -> dict[str, str]:
+        """What the run's files held at its end, by relative path."""
+        files: dict[str, str] = {}
+        for event in self.events(run_id):
+            if isinstance(event, FilesSaved):
+                files |= event.files
+        return files
