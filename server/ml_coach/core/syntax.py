@@ -1,0 +1,131 @@
+"""Reading Python text without ever raising: the parser's odd exceptions end here."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import warnings
+from collections.abc import Iterator
+
+# What CPython's parser and compiler raise on text that is not Python: ValueError for NUL and lone
+# surrogates, the last three for absurdly deep or long input.
+NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
+
+
+def parse(source: str) -> ast.Module | None:
+    """The module that `source` spells, None where it does not parse."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except NOT_PYTHON:
+        return None
+
+
+def complaint(source: str) -> str:
+    """Why `source` does not compile, as one sentence with its line; empty where it does.
+
+    Compiling sees more than parsing: `return` outside a function, a name both global and local.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(source, "<reply>", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        where = f"line {error.lineno}" if error.lineno else "the code"
+        lines = source.splitlines()
+        text = lines[error.lineno - 1].strip() if 0 < (error.lineno or 0) <= len(lines) else ""
+        return f"{where}: {error.msg}" + (f" in `{text[:120]}`" if text else "")
+    except NOT_PYTHON as error:
+        return f"the code is no Python: {error or type(error).__name__}"
+    return ""
+
+
+def compiles(source: str) -> bool:
+    return not complaint(source)
+
+
+def target_names(node: ast.AST) -> Iterator[str]:
+    """The plain names that an assignment's target binds."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+
+
+def bindings(statement: ast.stmt) -> Iterator[str]:
+    """The names that one top-level statement binds in its module, nested blocks included."""
+    pending: list[ast.AST] = [statement]
+    while pending:
+        node = pending.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                pass
+            case ast.Import() | ast.ImportFrom():
+                for alias in node.names:
+                    yield (alias.asname or alias.name).split(".", 1)[0]
+            case ast.Name(ctx=ast.Store()):
+                yield node.id
+            case _:
+                pending.extend(ast.iter_child_nodes(node))
+
+
+def top_level(tree: ast.Module) -> frozenset[str]:
+    return frozenset(name for statement in tree.body for name in bindings(statement))
+
+
+def loads(node: ast.AST) -> frozenset[str]:
+    """Every name that is read anywhere below `node`."""
+    return frozenset(
+        part.id
+        for part in ast.walk(node)
+        if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Store)
+    )
+
+
+def first_line(statement: ast.stmt) -> int:
+    """The line, counted from 1, on which a statement begins, its decorators included."""
+    if isinstance(statement, Definition) and statement.decorator_list:
+        return min(statement.lineno, *(d.lineno for d in statement.decorator_list))
+    return statement.lineno
+
+
+def last_line(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
+
+
+def is_main_guard(statement: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__":`."""
+    return isinstance(statement, ast.If) and "__name__" in loads(statement.test)
+
+
+def is_docstring(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
+def is_placeholder(statement: ast.stmt) -> bool:
+    """Whether a definition has nothing in its body: a docstring, `pass`, `...`, not implemented."""
+    if not isinstance(statement, Definition):
+        return False
+    return all(_says_nothing(part) for part in statement.body)
+
+
+def _says_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
+            return True
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
+            return True
+        case _:
+            return False
