@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
-from ml_coach.core.asking import Asker
+from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.errors import BudgetSpent, ModelError
 from ml_coach.core.events import (
     Diagnosed,
@@ -156,7 +156,14 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.started = self.coach.clock()
-        self.asker = Asker(self.coach.model, self.request.budget, self.emit)
+        limits = self.request.limits
+        budget = Budget(
+            max_calls=limits.calls,
+            max_tokens=limits.tokens,
+            max_seconds=limits.seconds,
+            clock=self.coach.clock,
+        )
+        self.asker = Asker(self.coach.model, budget, self.emit)
 
     # The run as a whole
 
@@ -190,7 +197,7 @@ class _Run:
             suite=self.suite,
             tests=self.best.report if self.best else None,
             iterations=self.iteration,
-            usage=self.asker.usage,
+            usage=self.asker.budget.usage,
             seconds=self.coach.clock() - self.started,
             model=self.coach.model.name,
             sandbox=self.coach.executor.level,

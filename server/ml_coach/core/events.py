@@ -121,7 +121,7 @@ class SuiteWritten:
 
 @dataclass(frozen=True, slots=True)
 class CourtClosed:
-    """Which tests may judge the code. `mutation_score` is killed / all mutants, None if not taken."""
+    """Which tests may judge the code. `mutation_score`: killed / all mutants, None if unknown."""
 
     kept: tuple[str, ...]
     dropped: tuple[Dropped, ...]

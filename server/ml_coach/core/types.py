@@ -13,7 +13,7 @@ AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class Limits:
     """What one run may use at most; checked before each model call. `seconds` is wall time."""
 
     calls: int = 40
@@ -38,7 +38,7 @@ class Request:
     max_iters: int = 3
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
-    budget: Budget = field(default_factory=lambda: Budget())
+    limits: Limits = field(default_factory=lambda: Limits())
 
 
 @dataclass(frozen=True, slots=True)

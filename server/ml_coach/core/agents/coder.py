@@ -15,6 +15,7 @@ from ml_coach.core.types import PatchRefused, Program, Spec
 
 # A model that failed three times in a row on syntax does not get it right on the fourth.
 TRIES = 3
+CUT = "The reply is too long and was cut off."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def _ask_until_valid(
     answer: Written | Refused = Refused("The model was not asked.")
     for attempt in range(TRIES):
         reply = await asker.ask(call)
-        answer = parse(reply.text)
+        answer = parse(reply.text) if reply.finish == "stop" else Refused(CUT)
         if isinstance(answer, Written):
             return answer
         refused(answer.reason)

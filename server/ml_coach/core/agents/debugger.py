@@ -64,7 +64,10 @@ async def debug(
         temperature=profile.temperature if temperature is None else temperature,
         draft=program.source,
     )
-    text = (await asker.ask(call)).text
+    reply = await asker.ask(call)
+    if reply.finish == "length":
+        return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
+    text = reply.text
     patch = read_patch(text, {program.file: program.source}, default_file=program.file)
     cause = _cause(text)
     if isinstance(patch, PatchRefused):

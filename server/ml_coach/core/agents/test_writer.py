@@ -49,6 +49,7 @@ async def write_tests(
     call = Call("test_writer", messages, max_tokens=min(900, profile.max_tokens))
     for _ in range(TRIES):
         reply = await asker.ask(call)
+        # A cut suite still holds whole tests: the sanitizer cuts back to the last of them.
         guessed = sanitize(reply.text, names=spec.names, kind="suite")
         if not isinstance(guessed, Refused) and test_names(guessed.source):
             source, done = repair(guessed.source)

@@ -1,0 +1,83 @@
+"""The terminal's reviewer: a coloured diff and y / n / e(dit) / q."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import IO
+
+import click
+from rich.console import Console
+
+from ml_coach.cli.view import show_diff
+from ml_coach.core.patches import make_patch
+from ml_coach.core.ports import Decision
+from ml_coach.core.types import Patch
+
+_QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
+
+
+class NobodyToAsk:
+    """No terminal: the patch is kept for later."""
+
+    async def decide(self, patch: Patch, summary: str) -> Decision:
+        return Decision("later")
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalReviewer:
+    """Asks on `console`; `paused` takes the live display away meanwhile."""
+
+    console: Console
+    paused: Callable[[], AbstractContextManager[None]]
+
+    async def decide(self, patch: Patch, summary: str) -> Decision:
+        with self.paused():
+            self.console.print()
+            show_diff(self.console, patch.text)
+            while True:
+                self.console.print(_QUESTION, end="", style="bold", markup=False)
+                answer = await _line(sys.stdin)
+                match answer.strip().lower()[:1]:
+                    case "y":
+                        return Decision("apply")
+                    case "n":
+                        return Decision("discard")
+                    case "e":
+                        edited = await _edit(patch)
+                        if edited is not None:
+                            return Decision("apply", edited)
+                        self.console.print("Nothing was changed.")
+                    case "q":
+                        return Decision("stop")
+                    case "" if not answer:
+                        return Decision("later")  # End of input: there is nobody any more.
+                    case _:
+                        continue
+
+
+async def _line(stream: IO[str]) -> str:
+    """One line of `stream` without blocking the loop, so that Ctrl-C works at the question."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    try:
+        loop.add_reader(stream.fileno(), lambda: ready.done() or ready.set_result(None))
+    except NotImplementedError:  # Windows
+        return await asyncio.to_thread(stream.readline)
+    try:
+        await ready
+        return stream.readline()
+    finally:
+        loop.remove_reader(stream.fileno())
+
+
+async def _edit(patch: Patch) -> Patch | None:
+    """The patch as the user's editor leaves its new text; None where nothing was saved."""
+    change = patch.changes[0]
+    text = await asyncio.to_thread(click.edit, change.after or "", extension=".py")
+    if text is None or text == change.after:
+        return None
+    return make_patch({change.file: change.before}, {change.file: text})

@@ -1,0 +1,250 @@
+"""`ml-coach`'s commands. Each parses its arguments, asks app.py, and shows what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ml_coach import settings as settings_module
+from ml_coach.app import DEFAULT_PROMPT, App, request_from
+from ml_coach.cli.asking import NobodyToAsk, TerminalReviewer
+from ml_coach.cli.view import JsonView, TerminalView, show_diff, show_report
+from ml_coach.core.errors import ModelError
+from ml_coach.core.events import Event, RunFinished
+from ml_coach.core.types import RunReport
+from ml_coach.folder import FolderWorkspace
+from ml_coach.run_log import new_run_id
+from ml_coach.settings import Settings
+
+EXIT_CODES = {"passed": 0, "gave_up": 1, "failed": 1, "stopped": 130}
+USAGE = 2
+T = TypeVar("T")
+
+_EPILOG = "Settings from the environment: " + "; ".join(
+    f"{s.variable} ({s.description.rstrip('.')})" for s in settings_module.SETTINGS
+)
+cli = typer.Typer(
+    name="ml-coach",
+    help="A prompt becomes a tested Python program.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
+cli.add_typer(model_cli, name="model")
+
+_Model = Annotated[str | None, typer.Option("--model", "-m", help="provider:model")]
+_Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
+
+
+def run() -> None:
+    """Runs the command line; no traceback reaches the user for what they can mend."""
+    try:
+        cli()
+    except (ModelError, OSError) as error:
+        fail(str(error), 1)
+
+
+def fail(text: str, code: int) -> NoReturn:
+    Console(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
+    raise SystemExit(code)
+
+
+def _settings(**flags: Any) -> Settings:
+    """Environment, then flags. A bad variable is told and its default used; a bad flag ends it."""
+    settings, problems = settings_module.from_environment(os.environ)
+    for problem in problems:
+        Console(stderr=True).print(f"[yellow]ml-coach:[/] {escape(problem)}", soft_wrap=True)
+    settings, problems = settings_module.with_flags(settings, flags)
+    if problems:
+        fail(problems[0].split("; using")[0] + ".", USAGE)
+    return settings
+
+
+def _until_done(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work`; Ctrl-C and termination cancel it once, a second Ctrl-C ends us at once."""
+
+    async def guarded() -> T:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if task.cancelling():
+                os._exit(130)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, stop)
+            except NotImplementedError:  # Windows: asyncio's own handler cancels the main task.
+                break
+        return await task
+
+    try:
+        return asyncio.run(guarded())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise SystemExit(130) from None
+
+
+@cli.command()
+def generate(
+    prompt: Annotated[
+        str, typer.Argument(help="What the program must do; - reads it from standard input.")
+    ] = DEFAULT_PROMPT,
+    output: _Output = Path(),
+    model: _Model = None,
+    max_iters: Annotated[str | None, typer.Option(help="Programs to check at most.")] = None,
+    run_timeout: Annotated[str | None, typer.Option(help="Seconds for one execution.")] = None,
+    auto_patch: Annotated[
+        bool | None, typer.Option("--auto-patch/--no-auto-patch", help="Apply patches unasked.")
+    ] = None,
+    program_file: Annotated[str | None, typer.Option(help="Where the program goes.")] = None,
+    tests_file: Annotated[str | None, typer.Option(help="Where the tests go.")] = None,
+    python: Annotated[str | None, typer.Option(help="Interpreter for generated code.")] = None,
+    allow_weak_sandbox: Annotated[
+        bool | None, typer.Option("--allow-weak-sandbox", help="Run where nothing contains.")
+    ] = None,
+    max_calls: Annotated[str | None, typer.Option(help="Model calls at most.")] = None,
+    max_tokens: Annotated[str | None, typer.Option(help="Tokens at most.")] = None,
+    max_seconds: Annotated[str | None, typer.Option(help="Seconds of model calls.")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the model's transcript to this file.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the model text.")] = False,
+) -> None:
+    """Write a program and its tests, run both, and debug until the tests pass."""
+    settings = _settings(
+        model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
+        program_file=program_file, tests_file=tests_file, python=python,
+        allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
+        max_seconds=max_seconds,
+    )  # fmt: skip
+    if prompt == "-":
+        prompt = sys.stdin.read()
+    if not prompt.strip():
+        fail("The prompt is empty. Say what the program must do.", USAGE)
+    app = App()
+    workspace = FolderWorkspace(output, app.ledger)
+    request = request_from(settings, prompt)
+    files = (request.program_file, request.tests_file)
+    if files[0] == files[1]:
+        fail("The program and its tests need two different files.", USAGE)
+    if not force and (foreign := workspace.foreign(files)):
+        fail(
+            f"{' and '.join(foreign)} in {output.resolve()} was not written by ML Coach, or was "
+            "changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
+            USAGE,
+        )
+    report, run_id = _until_done(
+        _generate(app, settings, request, workspace, as_json=as_json, verbose=verbose,
+                  record=record)
+    )  # fmt: skip
+    if not as_json:
+        _say_what_remains(report, output, run_id)
+    raise SystemExit(EXIT_CODES[report.outcome])
+
+
+async def _generate(
+    app: App, settings: Settings, request: Any, workspace: FolderWorkspace, *,
+    as_json: bool, verbose: bool, record: Path | None,
+) -> tuple[RunReport, str]:  # fmt: skip
+    console = Console()
+    view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
+    can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
+    reviewer = TerminalReviewer(console, view.paused) if can_ask else NobodyToAsk()
+    run_id = new_run_id()
+    try:
+        report = await app.run(
+            request, settings, workspace, reviewer, view,
+            run_id=run_id, folder=workspace.root.resolve(), record=record,
+        )  # fmt: skip
+    finally:
+        view.close()
+        await app.aclose()
+    return report, run_id
+
+
+def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
+    console = Console()
+    show_report(console, report, folder=str(output), run_id=run_id)
+    if report.pending is not None:
+        console.print(f"Apply the waiting patch with: [bold]ml-coach apply {run_id}[/]")
+    if report.outcome == "stopped" and report.program and report.files:
+        console.print(f"The best program so far is in {output / report.program.file}")
+
+
+@cli.command()
+def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> None:
+    """List the latest runs."""
+    log, console = App().run_log, Console()
+    for run_id in log.ids()[:limit]:
+        summary = log.summary(run_id)
+        first_line = (summary.prompt.strip().splitlines() or [""])[0]
+        outcome = summary.outcome or "unfinished"
+        console.print(f"{run_id}  {outcome:<10}  {escape(first_line[:80])}", highlight=False)
+
+
+@cli.command()
+def show(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id; see `runs`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+) -> None:
+    """Print one run again, from its log."""
+    log, console = App().run_log, Console()
+    view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=False)
+    try:
+        events: list[Event] = list(log.events(run_id))
+    except KeyError:
+        fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+    for event in events:
+        view(event)
+        if isinstance(event, RunFinished) and not as_json:
+            show_report(console, event.report, folder=str(log.folder(run_id)), run_id=run_id)
+    view.close()
+
+
+@cli.command()
+def apply(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id; see `runs`.")],
+    output: _Output = Path(),
+) -> None:
+    """Apply the patch that a run left waiting."""
+    from ml_coach.core.patches import rebase
+    from ml_coach.core.types import PatchRefused
+
+    app, console = App(), Console()
+    try:
+        events = list(app.run_log.events(run_id))
+    except KeyError:
+        fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    if report is None or report.pending is None:
+        fail(f"No patch waits in run {run_id}.", USAGE)
+    workspace = FolderWorkspace(output, app.ledger)
+
+    async def apply_it() -> str:
+        patch = report.pending
+        assert patch is not None
+        texts = {c.file: await workspace.read(c.file) or "" for c in patch.changes}
+        fitted = rebase(patch, texts)
+        if isinstance(fitted, PatchRefused):
+            return f"{fitted.reason} Nothing was changed."
+        for change in fitted.changes:
+            await workspace.write(change.file, change.after or "")
+        show_diff(console, fitted.text)
+        return ""
+
+    if refusal := _until_done(apply_it()):
+        fail(refusal, 1)
