@@ -106,23 +106,25 @@ class Endpoint:
         Closing the generator or cancelling its task closes the connection. `timeout_seconds`
         bounds the whole exchange, connecting included. An event with an `error` member raises.
         """
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        # The deadline is set around each await, never across a yield: there it would fire in the
+        # consumer's code.
+        started = asyncio.get_running_loop().time()
         request = self.http.build_request(
             "POST", url, json=body, headers=dict(self.headers), timeout=None
         )
-        async with self._faults(deadline, timeout_seconds):
+        async with self.faults(timeout_seconds, started):
             response = await self.http.send(request, stream=True)
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if response.status_code != 200 or kind != "text/event-stream":
-                async with self._faults(deadline, timeout_seconds):
+                async with self.faults(timeout_seconds, started):
                     whole = response.status_code == 200 and "json" in kind
                     answer = await _read(response, None if whole else _LONGEST_REFUSAL)
                 yield self._plain(response, kind, answer)
                 return
             async with aclosing(EventSource(response).aiter_sse()) as stream:
                 while True:
-                    async with self._faults(deadline, timeout_seconds):
+                    async with self.faults(timeout_seconds, started):
                         event = await anext(stream, None)
                     if event is None or event.data == "[DONE]":
                         return
@@ -157,14 +159,21 @@ class Endpoint:
         if response.status_code == 200 or response.is_redirect:
             what = "a web page" if "html" in kind else "a redirect" if kind == "" else kind
             raise BadAnswerError(self.sentence(f"answers with {what}, is the base URL right?"))
-        raise self.error(Refusal(response.status_code, found, _retry_after(response)))
+        raise self.error(
+            Refusal(response.status_code, found, retry_after_seconds(response.headers))
+        )
 
     @asynccontextmanager
-    async def _faults(self, deadline: float, timeout_seconds: float) -> AsyncGenerator[None, None]:
-        # The deadline is set around each await, never across a yield: there it would fire in the
-        # consumer's code.
+    async def faults(
+        self, timeout_seconds: float, started: float | None = None
+    ) -> AsyncGenerator[None, None]:
+        """Turns what goes wrong inside into a `ModelError`, lateness included.
+
+        `started` is the loop's time when the call began, now where it is None.
+        """
+        now = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at((now if started is None else started) + timeout_seconds):
                 yield
         except TimeoutError:
             said = f"the reply took longer than {timeout_seconds:g} s"
@@ -201,9 +210,9 @@ async def _read(response: httpx.Response, limit: int | None) -> str:
     return held.decode("utf-8", "replace")
 
 
-def _retry_after(response: httpx.Response) -> float | None:
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Retry-After in seconds, from either of its forms (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "").strip()
+    value = headers.get("retry-after", "").strip()
     if not value:
         return None
     try:
@@ -212,7 +221,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         pass
     try:
         then = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(response.headers["date"])
+        now = parsedate_to_datetime(headers["date"])
     except (KeyError, TypeError, ValueError):
         return None
     return max(0.0, (then - now).total_seconds())

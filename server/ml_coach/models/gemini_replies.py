@@ -1,0 +1,158 @@
+"""Gemini's protocol, v1beta, as JSON: what both Gemini providers ask and how they read replies."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ml_coach.core.errors import AuthError, BadAnswerError, BlockedError, ModelError, QuotaError
+from ml_coach.core.ports import Call
+from ml_coach.core.types import Usage
+from ml_coach.models.foreign_json import (
+    Json,
+    count_at,
+    first_object_at,
+    object_at,
+    objects_at,
+    text_at,
+)
+from ml_coach.models.http import Endpoint, Refusal, google_delay_seconds
+from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+
+GOOGLE = "https://generativelanguage.googleapis.com"
+# As numbers, too: some gateways send the enum's value instead of its name.
+_FINISH_NUMBERS = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION")
+_BLOCKED = frozenset(
+    {
+        "SAFETY",
+        "RECITATION",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "IMAGE_SAFETY",
+        "LANGUAGE",
+    }
+)
+
+
+class GeminiReply:
+    """One streamed reply: `feed` it the events, then `close` it."""
+
+    finish: Literal["stop", "length"] = "stop"
+
+    def __init__(self, endpoint: Endpoint, model: str) -> None:
+        self._endpoint = endpoint
+        self._reason = ""
+        self._said = False
+        # Behind a gateway may stand any model, also one that thinks in tags.
+        self._thoughts = ReasoningFilter(inside=starts_inside(model))
+        self.usage = Usage(calls=1)
+
+    def feed(self, event: Json) -> str:
+        """The event's text, without thoughts. Raises `BlockedError`, with the category."""
+        self.usage = _usage(event) or self.usage
+        feedback = object_at(event, "promptFeedback")
+        if reason := text_at(feedback, "blockReason"):
+            raise self._blocked("the prompt was blocked", reason, feedback)
+        candidate = first_object_at(event, "candidates")
+        self._reason = _finish(candidate) or self._reason
+        if self._reason in _BLOCKED:
+            raise self._blocked("the reply was blocked", self._reason, candidate)
+        parts = objects_at(object_at(candidate, "content"), "parts")
+        text = "".join(text_at(part, "text") for part in parts if not part.get("thought"))
+        return self._heard(self._thoughts.feed(text))
+
+    def close(self) -> str:
+        """The text that was held back. Sets `finish`.
+
+        Raises `BadAnswerError` where the stream just stopped, or said nothing.
+        """
+        if self._reason not in ("STOP", "MAX_TOKENS"):
+            why = f"with {self._reason}" if self._reason else "without a finish reason"
+            raise BadAnswerError(self._endpoint.sentence(f"the reply ended {why}"))
+        self.finish = "stop" if self._reason == "STOP" else "length"
+        text = self._heard(self._thoughts.flush(whole=self.finish == "stop"))
+        if self.finish == "stop" and not self._said:
+            raise BadAnswerError(self._endpoint.sentence("the reply is empty"))
+        return text
+
+    def _heard(self, text: str) -> str:
+        self._said = self._said or bool(text)
+        return text
+
+    def _blocked(self, what: str, reason: str, where: Json) -> BlockedError:
+        blamed = [
+            text_at(rating, "category")
+            for rating in objects_at(where, "safetyRatings")
+            if rating.get("blocked")
+        ]
+        category = ", ".join(blamed) or reason
+        named = f"{reason}, {category}" if blamed else reason
+        return BlockedError(self._endpoint.sentence(f"{what} ({named})"), category)
+
+
+def saying(text: str) -> dict[str, Any]:
+    """An event with this text and nothing else."""
+    return {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}]}
+
+
+def refine(refusal: Refusal, endpoint: Endpoint) -> ModelError | None:
+    """What a refusal means in Google's own words, None where its status says it all."""
+    text = endpoint.sentence(refusal.message, refusal.status)
+    details = objects_at(object_at(refusal.body, "error"), "details")
+    if any(text_at(detail, "reason").startswith("API_KEY_") for detail in details):
+        return AuthError(text)  # Status 400, not 401.
+    if refusal.status == 429:
+        delay = google_delay_seconds(refusal.body)
+        return QuotaError(text, refusal.retry_after_seconds if delay is None else delay)
+    return None
+
+
+def generation_config(call: Call) -> dict[str, Any]:
+    """The `generationConfig` of a call, in the protocol's own names."""
+    config: dict[str, Any] = {
+        "maxOutputTokens": call.max_tokens,
+        "temperature": call.temperature,
+    }
+    if call.seed is not None:
+        config["seed"] = call.seed
+    if call.stop:
+        config["stopSequences"] = list(call.stop)
+    if call.schema is not None:
+        config["responseMimeType"] = "application/json"
+        config["responseJsonSchema"] = dict(call.schema)
+    return config
+
+
+def contents(call: Call) -> list[dict[str, Any]]:
+    """The turns of a call, without what `system` takes."""
+    return [
+        {"role": "model" if m.role == "assistant" else "user", "parts": [{"text": m.text}]}
+        for m in call.messages
+        if m.role != "system"
+    ]
+
+
+def system(call: Call) -> str:
+    return "\n\n".join(m.text for m in call.messages if m.role == "system")
+
+
+def _finish(candidate: Json) -> str:
+    number = candidate.get("finishReason")
+    if isinstance(number, int):
+        return _FINISH_NUMBERS[number] if number < len(_FINISH_NUMBERS) else str(number)
+    found = text_at(candidate, "finishReason")
+    return "" if found == "FINISH_REASON_UNSPECIFIED" else found
+
+
+def _usage(event: Json) -> Usage | None:
+    usage = object_at(event, "usageMetadata")
+    if not usage:
+        return None
+    return Usage(
+        calls=1,
+        prompt_tokens=count_at(usage, "promptTokenCount"),
+        # Thoughts are paid for as output.
+        completion_tokens=count_at(usage, "candidatesTokenCount")
+        + count_at(usage, "thoughtsTokenCount"),
+        cached_tokens=count_at(usage, "cachedContentTokenCount"),
+    )
