@@ -1,0 +1,57 @@
+"""What a reply asks for, before anything is known about where it belongs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Sign = Literal[" ", "-", "+", "?", "~"]
+"""Kept, removed, added; `?` is kept or removed, the reply does not say; `~` stands for any lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a hunk. `raw` is the line as it stood in the reply, sign and all.
+
+    `unsigned` marks a line that began with no sign, so it may be context or stray prose.
+    """
+
+    sign: Sign
+    text: str
+    raw: str = ""
+    unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hunk:
+    """One place to change. `number` counts from 1 through the whole reply.
+
+    `start` is the first line as the header states it, from 1; `old_count` and `new_count` are
+    its counts. All are None where the header does not say. `heading` is the text after `@@`.
+    `ends_without_newline` is what a `\\ No newline` mark says of the new text, if there is one.
+    """
+
+    lines: tuple[Line, ...]
+    number: int = 1
+    start: int | None = None
+    old_count: int | None = None
+    new_count: int | None = None
+    heading: str = ""
+    ends_without_newline: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileEdit:
+    """What a reply asks of one file. `file` is empty where the reply names none.
+
+    `update` has hunks, `code` has whole functions or a whole file in `text`, `create` has the
+    new file's `text`. `alias` is a second name that the reply gives the same file; `target` is
+    the new name of a file that moves.
+    """
+
+    kind: Literal["update", "code", "create", "delete"]
+    file: str = ""
+    hunks: tuple[Hunk, ...] = ()
+    text: str = ""
+    alias: str = ""
+    target: str = ""

@@ -1,0 +1,70 @@
+"""What can be known about Python source without running it: does it compile, what does it bind."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+
+LONGEST = 100_000
+"""Characters up to which a text is compiled; a longer one would take too long to try readings."""
+
+
+def parsed(source: str) -> ast.Module | None:
+    """The tree of a program that compiles, None where it does not (or is too deeply nested)."""
+    with warnings.catch_warnings():
+        # Code under repair is full of invalid escapes and `is` with literals: not our concern.
+        warnings.simplefilter("ignore")
+        try:
+            tree = ast.parse(source)
+            # Only the compiler knows that `return` outside of a function is an error.
+            compile(source, "<patched>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return None
+    return tree
+
+
+def bound_names(tree: ast.Module) -> frozenset[str]:
+    """The names that importing the module binds at its top level."""
+    return frozenset(name for statement in tree.body for name in names_of(statement))
+
+
+def names_of(statement: ast.stmt) -> Iterator[str]:
+    """The names that one top-level statement binds, those in `if` and `try` included."""
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield statement.name
+        case ast.Import() | ast.ImportFrom():
+            for alias in statement.names:
+                yield (alias.asname or alias.name).partition(".")[0]
+        case ast.Assign():
+            for target in statement.targets:
+                yield from _targets(target)
+        case ast.AnnAssign() | ast.AugAssign():
+            yield from _targets(statement.target)
+        case ast.If():
+            for inner in (*statement.body, *statement.orelse):
+                yield from names_of(inner)
+        case ast.Try():
+            handled = [inner for handler in statement.handlers for inner in handler.body]
+            for inner in (*statement.body, *handled, *statement.orelse, *statement.finalbody):
+                yield from names_of(inner)
+        case _:
+            pass
+
+
+def _targets(target: ast.expr) -> Iterator[str]:
+    match target:
+        case ast.Name():
+            yield target.id
+        case ast.Tuple() | ast.List():
+            for element in target.elts:
+                yield from _targets(element)
+        case ast.Starred():
+            yield from _targets(target.value)
+        case _:
+            pass
+
+
+def mentioned_names(tree: ast.AST) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))

@@ -1,0 +1,214 @@
+"""Unified diffs as models write them → edits. Nothing is looked up in the files here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Literal, cast
+
+from ml_coach.core.patches.edits import FileEdit, Hunk, Line, Sign
+from ml_coach.core.patches.lines import split_lines
+
+_HUNK = re.compile(
+    r"^@@+[ \t]*(?:-(\d{1,9})(?:,(\d{1,9}))?[ \t]+\+(\d{1,9})(?:,(\d{1,9}))?)?[ \t]*(?:@@+)?(.*)$"
+)
+_NO_HEADING = re.compile(r"^[\s.,?@+\-\d…XxNn]*$")
+_GIT = re.compile(r'^diff --git "?(?:a/)?(.+?)"? "?b/(.+?)"?$')
+_EXTENDED = re.compile(
+    r"^(index [0-9a-fA-F]+\.\.|new file mode|deleted file mode|old mode|new mode|similarity index"
+    r"|dissimilarity index|rename from |rename to |copy from |copy to |Binary files )"
+)
+_ELISION = re.compile(r"^\s*(?:#|//)?\s*(?:\.{3}|…)(?:[^\"'()\[\]]*(?:\.{3}|…))?\s*$")
+_NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)[ ]?(.*)$", re.DOTALL)
+
+
+def looks_like_diff(text: str) -> bool:
+    """Whether any line is a header that only a diff has."""
+    return bool(
+        re.search(r"^@@|^diff --git |^--- [^\n]*\n\+\+\+ ", text, re.MULTILINE)
+    )
+
+
+def is_elision(line: str) -> bool:
+    """Whether the line stands for lines left out: `...`, `# ...`, `# ... existing code ...`."""
+    return bool(_ELISION.match(line))
+
+
+def read_unified(text: str, *, first_number: int = 1, file: str = "") -> list[FileEdit]:
+    """The edits in a unified diff with or without headers, counts and signs.
+
+    `file` is used until a header names another one.
+    """
+    reader = _Reader(number=first_number, file=file)
+    lines = split_lines(text)
+    headed = looks_like_diff(text) or any(line.startswith(("--- ", "+++ ")) for line in lines)
+    if not headed:
+        reader.open_hunk(None)
+    for index, line in enumerate(lines):
+        following = lines[index + 1] if index + 1 < len(lines) else ""
+        reader.take(line, following)
+    reader.close_file()
+    return reader.edits
+
+
+@dataclass(slots=True)
+class _Reader:
+    number: int
+    file: str
+    edits: list[FileEdit] = field(default_factory=list[FileEdit])
+    alias: str = ""
+    target: str = ""
+    kind: Literal["update", "create", "delete"] = "update"
+    hunks: list[Hunk] = field(default_factory=list[Hunk])
+    header: Hunk | None = None
+    lines: list[str] = field(default_factory=list[str])
+
+    def take(self, line: str, following: str) -> None:
+        if git := _GIT.match(line):
+            self.close_file()
+            self.alias, self.file = git[1], git[2]
+        elif line.startswith("--- ") and (following.startswith("+++ ") or self.header is None):
+            if self.hunks or self.header:
+                self.close_file()
+            self.name(line[4:], old=True)
+        elif line.startswith("+++ ") and self.header is None:
+            self.name(line[4:], old=False)
+            self.open_hunk(None)
+        elif line.startswith("@@"):
+            self.open_hunk(_HUNK.match(line))
+        elif self.header is not None:
+            self.lines.append(line)
+        elif _EXTENDED.match(line):
+            self.extended(line)
+
+    def extended(self, line: str) -> None:
+        if line.startswith("new file mode"):
+            self.kind = "create"
+        elif line.startswith("deleted file mode"):
+            self.kind = "delete"
+        elif line.startswith("rename to "):
+            self.target = line.removeprefix("rename to ").strip()
+        elif line.startswith("rename from "):
+            self.alias = self.file = line.removeprefix("rename from ").strip()
+
+    def name(self, text: str, *, old: bool) -> None:
+        name = text.split("\t")[0].strip().strip('"')
+        if name == "/dev/null":
+            self.kind = "create" if old else "delete"
+            return
+        name = re.sub(r"^[ab]/", "", name)
+        if old:
+            self.alias = name
+            self.file = self.file if self.target else name
+        elif not self.target:
+            self.file = name
+
+    def open_hunk(self, match: re.Match[str] | None) -> None:
+        self.close_hunk()
+        start, old, _, new = (match[1], match[2], match[3], match[4]) if match else (None,) * 4
+        heading = match[5].strip().removesuffix("@@").strip() if match else ""
+        self.header = Hunk(
+            (),
+            self.number,
+            int(start) if start else None,
+            (int(old) if old else 1) if start else None,
+            (int(new) if new else 1) if start else None,
+            "" if _NO_HEADING.match(heading) else heading,
+        )
+
+    def close_hunk(self) -> None:
+        if self.header is not None and any(line.strip() for line in self.lines):
+            self.hunks.append(read_hunk(self.lines, self.header))
+            self.number += 1
+        self.header, self.lines = None, []
+
+    def close_file(self) -> None:
+        self.close_hunk()
+        if self.kind == "create":
+            text = "".join(
+                f"{line.text}\n" for hunk in self.hunks for line in hunk.lines if line.sign != "-"
+            )
+            if any(hunk.ends_without_newline for hunk in self.hunks):
+                text = text.removesuffix("\n")
+            self.edits.append(FileEdit("create", self.file, text=text))
+        elif self.kind == "delete":
+            self.edits.append(FileEdit("delete", self.alias or self.file))
+        elif self.hunks or self.target:
+            hunks = tuple(self.hunks)
+            self.edits.append(
+                FileEdit("update", self.file, hunks, alias=self.alias, target=self.target)
+            )
+        self.hunks, self.kind, self.target, self.alias = [], "update", "", ""
+
+
+def read_hunk(raw_lines: list[str], header: Hunk) -> Hunk:
+    """The hunk whose body is `raw_lines`, with signs, elisions and line numbers understood."""
+    raw_lines = list(raw_lines)
+    # Blank lines around a body separate it from what follows and say nothing about the file.
+    while raw_lines and not raw_lines[-1]:
+        raw_lines.pop()
+    while raw_lines and not raw_lines[0]:
+        raw_lines.pop(0)
+    without_newline: bool | None = None
+    lines: list[Line] = []
+    for raw in raw_lines:
+        if raw.startswith("\\ ") or raw == "\\":
+            if lines and lines[-1].sign != "-":
+                without_newline = True
+            elif without_newline is None:
+                without_newline = False
+            continue
+        lines.append(_line(raw))
+    lines = _unnumbered(lines)
+    hunk = replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+    return _unsure(hunk)
+
+
+def _line(raw: str) -> Line:
+    sign = raw[:1]
+    if sign not in ("+", "-", " ", "\t"):
+        if is_elision(raw):
+            return Line("~", raw, raw)
+        return Line(" ", raw, raw, unsigned=bool(raw))
+    if sign == "\t":
+        return Line(" ", raw, raw)
+    if sign != "+" and is_elision(raw[1:]):
+        return Line("~", raw[1:], raw)
+    return Line(cast("Sign", sign), raw[1:], raw)
+
+
+def _unnumbered(lines: list[Line]) -> list[Line]:
+    """The lines without the line numbers that a listing put before them.
+
+    A number in the place of the sign leaves it open whether the line is kept or removed.
+    """
+    old = [line for line in lines if line.sign != "+" and line.raw.strip()]
+    matches = [_NUMBERED.match(line.raw) for line in old]
+    if not old or sum(match is not None for match in matches) * 3 < len(old) * 2:
+        return lines
+    signed = any(match and match[1] == "-" for match in matches)
+    result: list[Line] = []
+    for line in lines:
+        match = _NUMBERED.match(line.raw)
+        if match is None:
+            result.append(line)
+            continue
+        sign = match[1] if match[1] in ("+", "-") else " " if signed else "?"
+        text = match[2]
+        result.append(
+            Line("~", text, text) if is_elision(text) else Line(cast("Sign", sign), text, text)
+        )
+    return result
+
+
+def _unsure(hunk: Hunk) -> Hunk:
+    """Context becomes "kept or removed" where the header counts removed lines and none is marked."""
+    if hunk.old_count is None or hunk.new_count is None:
+        return hunk
+    signs = [line.sign for line in hunk.lines]
+    old = sum(sign in (" ", "?") for sign in signs)
+    removed = hunk.old_count - (hunk.new_count - signs.count("+"))
+    if "-" in signs or "~" in signs or old != hunk.old_count or not 0 < removed <= old:
+        return hunk
+    lines = tuple(replace(line, sign="?") if line.sign == " " else line for line in hunk.lines)
+    return replace(hunk, lines=lines)
