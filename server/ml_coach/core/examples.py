@@ -112,7 +112,7 @@ def signatures_of(prompt: str) -> tuple[str, ...]:
     """The signatures that a prompt asks for: `roman_to_int(s: str) -> int`, `class Stack`."""
     tree = syntax.parse(stub_of(prompt))
     if tree is not None and tree.body:
-        return tuple(_signature(definition) for definition in _asked(tree))
+        return tuple(_signature(definition) for definition in syntax.asked(tree))
     return tuple(dict.fromkeys(text for _, text in _prose_signatures(prompt[:_LIMIT])))
 
 
@@ -120,7 +120,7 @@ def names_of(prompt: str) -> tuple[str, ...]:
     """The functions and classes that a prompt asks for, as far as it names them."""
     tree = syntax.parse(stub_of(prompt))
     if tree is not None and tree.body:
-        return tuple(dict.fromkeys(definition.name for definition in _asked(tree)))
+        return tuple(dict.fromkeys(definition.name for definition in syntax.asked(tree)))
     prompt = prompt[:_LIMIT]
     said = [name for name, _ in _prose_signatures(prompt)] + list(_prose_names(prompt))
     if not said:
@@ -545,19 +545,6 @@ def _normal(code: str) -> str:
 
 
 # Signatures, names and code
-
-
-def _asked(tree: ast.Module) -> list[syntax.Definition]:
-    """The definitions without a body; where all have one, all of them."""
-    definitions = [s for s in tree.body if isinstance(s, syntax.Definition)]
-    return [d for d in definitions if _is_open(d)] or definitions
-
-
-def _is_open(definition: syntax.Definition) -> bool:
-    if isinstance(definition, ast.ClassDef):
-        inner = [s for s in definition.body if isinstance(s, syntax.Definition)]
-        return any(_is_open(s) for s in inner) or syntax.is_placeholder(definition)
-    return syntax.is_placeholder(definition)
 
 
 def _signature(definition: syntax.Definition) -> str:

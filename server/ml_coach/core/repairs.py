@@ -97,16 +97,7 @@ def add_missing_imports(source: str) -> tuple[str, tuple[str, ...]]:
     added = tuple(sorted({line for line in found if line}, key=lambda line: (line[0] == "f", line)))
     if not added:
         return source, ()
-    lines = source.splitlines(keepends=True)
-    at = _import_line(tree)
-    head = "".join(lines[:at])
-    if head and not head.endswith("\n"):
-        head += "\n"
-    rest = "".join(lines[at:])
-    first = tree.body[0] if tree.body else None
-    # Two blank lines before a definition that now follows an import, as a formatter would.
-    gap = "\n\n" if at == 0 and isinstance(first, syntax.Definition) else ""
-    new = head + "\n".join(_merged(added)) + "\n" + gap + rest
+    new = syntax.insert_at_top(source, tree, "\n".join(_merged(added)))
     return (new, added) if syntax.parse(new) is not None else (source, ())
 
 
@@ -238,16 +229,3 @@ def _merged(added: tuple[str, ...]) -> list[str]:
         if match := re.fullmatch(r"from (\S+) import (\S+)", line):
             names.setdefault(match[1], []).append(match[2])
     return plain + [f"from {module} import {', '.join(found)}" for module, found in names.items()]
-
-
-def _import_line(tree: ast.Module) -> int:
-    """How many lines stay above a new import: the docstring and `__future__` imports."""
-    at = 0
-    for index, statement in enumerate(tree.body):
-        if index == 0 and syntax.is_docstring(statement):
-            at = syntax.last_line(statement)
-        elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
-            at = syntax.last_line(statement)
-        else:
-            break
-    return at

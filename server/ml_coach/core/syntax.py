@@ -129,3 +129,56 @@ def _says_nothing(statement: ast.stmt) -> bool:
             return True
         case _:
             return False
+
+
+def asked(tree: ast.Module) -> list[Definition]:
+    """A stub's definitions without a body; where all have one, all of them."""
+    definitions = [s for s in tree.body if isinstance(s, Definition)]
+    return [d for d in definitions if _is_open(d)] or definitions
+
+
+def _is_open(definition: Definition) -> bool:
+    if isinstance(definition, ast.ClassDef):
+        inner = [s for s in definition.body if isinstance(s, Definition)]
+        return any(_is_open(s) for s in inner) or is_placeholder(definition)
+    return is_placeholder(definition)
+
+
+def free_names(tree: ast.Module) -> frozenset[str]:
+    """Names that are read somewhere and bound nowhere, in any scope: a quick lower bound."""
+    read: set[str] = set()
+    bound: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                read.add(name)
+            case ast.Name(id=name) | ast.arg(arg=name):
+                bound.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                bound.add(name)
+            case ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.alias():
+                bound.add((node.asname or node.name).split(".", 1)[0])
+            case ast.ExceptHandler(name=str() as name) | ast.MatchAs(name=str() as name):
+                bound.add(name)
+            case ast.MatchStar(name=str() as name) | ast.MatchMapping(rest=str() as name):
+                bound.add(name)
+            case _:
+                pass
+    return frozenset(read - bound - BUILTINS)
+
+
+def insert_at_top(source: str, tree: ast.Module, piece: str) -> str:
+    """`source` with `piece` where imports go: after the docstring and `__future__` imports."""
+    at = 0
+    for index, statement in enumerate(tree.body):
+        is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+        if not is_future and not (index == 0 and is_docstring(statement)):
+            break
+        at = last_line(statement)
+    lines = source.split("\n")
+    head, rest = lines[:at], lines[at:]
+    # Two blank lines before a definition that now follows, as a formatter would.
+    gap = ["", ""] if at == 0 and tree.body and isinstance(tree.body[0], Definition) else []
+    return "\n".join([*head, piece, *gap, *rest])
