@@ -32,7 +32,10 @@ COMMENT_LOST = 0.3
 LINE_LOST = 0.6
 PLUS_LOST = 0.9
 PROSE = 0.8
-ELIDED = 0.02
+ELIDED = 0.005
+REMOVAL_LOST = 0.9
+GAP = 1.1
+"""The most that lines missing in one place of a hunk cost: two hunks run into one."""
 
 _NEVER = float("inf")
 
@@ -61,13 +64,16 @@ class Placement:
     steps: tuple[Step, ...]
 
 
-def placements(hunk: Hunk, lines: Sequence[str]) -> list[Placement]:
-    """The cheapest explanations of `hunk` in a file's `lines`, best first, each with its cost."""
+def placements(hunk: Hunk, lines: Sequence[str], *, loosely: bool) -> list[Placement]:
+    """The cheapest explanations of `hunk` in a file's `lines`, best first, each with its cost.
+
+    Unless `loosely`, a hunk whose lines all stand together somewhere is looked for no further.
+    """
     old = [line for line in hunk.lines if line.sign != "+"]
     if not any(line.text.strip() for line in old if line.sign != "~"):
         return []
     found = _exact(hunk, lines)
-    if not found:
+    if loosely or not found:
         aligner = _Aligner(hunk.lines, lines)
         for first, last in _windows(hunk, lines):
             found += aligner.explain(first, last)
@@ -194,8 +200,14 @@ class _Aligner:
         ]
         for i in range(count + 1):
             row = costs[i]
+            near, origin = _NEVER, 0
             for j in range(width + 1):
+                if 0 < i < count and near + ELIDED * j < row[j] - 1e-9:
+                    row[j] = near + ELIDED * j
+                    came[i][j].append((i, origin, row[j] - row[origin], False))
                 here = row[j]
+                if here + GAP - ELIDED * j < near:
+                    near, origin = here + GAP - ELIDED * j, j
                 if here == _NEVER:
                     continue
                 for items, taken, cost, added in self._moves(i, first + j, last):
@@ -237,13 +249,17 @@ class _Aligner:
         if item.sign == "~":
             return moves
         if not self._forms[i]:
-            moves.append((1, 0, BLANK_LOST, False))
+            if item.sign == "-":
+                moves.append((1, 0, REMOVAL_LOST, False))
+            else:
+                moves.append((1, 0, BLANK_LOST, False))
+                moves.append((1, 0, BLANK_LOST + REINDENTED, True))
         elif item.sign == " ":
             moves.append((1, 0, PLUS_LOST, True))
             if item.unsigned:
                 moves.append((1, 0, PROSE, False))
         elif is_comment(item.text):
-            moves.append((1, 0, COMMENT_LOST, False))
+            moves.append((1, 0, REMOVAL_LOST, False))
         return moves
 
     def _loss(self, at: int) -> float:

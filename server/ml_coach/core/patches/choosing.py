@@ -40,9 +40,19 @@ class _Combination:
 def choose(file: str, text: str, hunks: Sequence[Hunk]) -> Chosen | PatchRefused:
     """The text of `file` after `hunks`, which all apply or none."""
     original = _Text.of(text)
+    strict = _choose(file, text, original, hunks, loosely=False)
+    if isinstance(strict, Chosen):
+        return strict
+    loose = _choose(file, text, original, hunks, loosely=True)
+    return loose if isinstance(loose, Chosen) else strict
+
+
+def _choose(
+    file: str, text: str, original: _Text, hunks: Sequence[Hunk], *, loosely: bool
+) -> Chosen | PatchRefused:
     combinations = [_Combination(0.0, ())]
     for hunk in hunks:
-        found = _candidates(hunk, original.lines)
+        found = _candidates(hunk, original.lines, loosely=loosely)
         if not found:
             return _nowhere(file, hunk, original.lines)
         combinations = _extended(combinations, found)
@@ -54,11 +64,11 @@ def choose(file: str, text: str, hunks: Sequence[Hunk]) -> Chosen | PatchRefused
     return _judge(file, text, original, combinations, hunks)
 
 
-def _candidates(hunk: Hunk, lines: Sequence[str]) -> list[Reading]:
+def _candidates(hunk: Hunk, lines: Sequence[str], *, loosely: bool) -> list[Reading]:
     wanted = sum(bool(line.text.strip()) for line in hunk.lines if line.sign in (" ", "-", "?"))
     limit = max(0.95, 0.3 * wanted)
     found: list[Reading] = []
-    for placement in placements(hunk, lines):
+    for placement in placements(hunk, lines, loosely=loosely):
         if placement.cost <= limit and any(
             step.item >= 0 and step.first < step.last and lines[step.first].strip()
             for step in placement.steps
@@ -97,19 +107,22 @@ def _judge(
 ) -> Chosen | PatchRefused:
     checker = _Checker(file, text)
     kept: dict[str, Chosen] = {}
-    problem = ""
+    seen = {text}
+    problem = "would change nothing."
     for combination in islice(combinations, _TRIED):
         cheapest = next(iter(kept.values()), None)
         if cheapest and combination.cost > cheapest.cost + _CLOSE:
             break
         result = original.changed(combination.readings, hunks)
-        if result in kept:
+        if result in seen:
             continue
+        seen.add(result)
         objection = checker.objection(result, combination)
         if objection:
-            problem = problem or objection
+            problem = objection
         else:
-            kept[result] = Chosen(result, combination.cost)
+            # Readings that differ in blank lines alone are not in dispute: the first one counts.
+            kept.setdefault(_substance(result), Chosen(result, combination.cost))
     hunk = hunks[0]
     if not kept:
         nearest = nearest_text(hunk, original.lines)
@@ -121,9 +134,11 @@ def _judge(
             f"Hunk {number} fits {file} in more than one way; give more lines around the change.",
             file, number, nearest,
         )
-    if first.text == text:
-        return PatchRefused(f"The patch changes nothing in {file}.", file)
     return first
+
+
+def _substance(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip())
 
 
 def _disputed(
