@@ -59,7 +59,8 @@ class Profile:
 
     `context` is in tokens. `candidates` is how many programs are sampled at most. `edit_format`
     is what the debugger asks for: whole functions or a unified diff. `plans` says whether the
-    model's own plan helps it.
+    model's own plan helps it. `thinking_tokens` is the room that a provider adds to a call's
+    `max_tokens` for a model whose unseen thoughts count against that limit.
     """
 
     context: int = 8192
@@ -68,6 +69,7 @@ class Profile:
     plans: bool = True
     temperature: float = 0.0
     max_tokens: int = 2048
+    thinking_tokens: int = 0
 
 
 class Model(Protocol):

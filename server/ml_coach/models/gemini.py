@@ -95,7 +95,8 @@ class GeminiModel:
         await self._endpoint.http.aclose()
 
     async def _ask(self, sdk: _Sdk, call: Call, reply: protocol.GeminiReply) -> Any:
-        transport = _Transport(sdk, self._base_url, self._endpoint, call, reply)
+        config = protocol.generation_config(call, self._profile)
+        transport = _Transport(sdk, self._base_url, self._endpoint, config, reply)
         # The SDK's configuration is global. Nothing is awaited between here and the moment when
         # generate_content_async takes its client, so that models do not get each other's. It gets
         # no key: without one here it would look for one in the environment.
@@ -116,12 +117,17 @@ class _Transport:
     kind = "http_asyncio"
 
     def __init__(
-        self, sdk: _Sdk, base_url: str, endpoint: Endpoint, call: Call, reply: protocol.GeminiReply
+        self,
+        sdk: _Sdk,
+        base_url: str,
+        endpoint: Endpoint,
+        config: dict[str, Any],
+        reply: protocol.GeminiReply,
     ) -> None:
         self._sdk = sdk
         self._base_url = base_url
         self._endpoint = endpoint
-        self._call = call
+        self._config = config
         self._reply = reply
         # Where the client looks its methods up; ours need no wrapping, they never retry.
         self._wrapped_methods: Any = {self.stream_generate_content: self.stream_generate_content}
@@ -136,7 +142,7 @@ class _Transport:
         """The SDK's protobuf request in, its responses out."""
         body = self._sdk.to_dict(self._sdk.request.pb(request))
         # What this SDK's request has no fields for: the seed and a JSON schema.
-        body["generationConfig"] = protocol.generation_config(self._call)
+        body["generationConfig"] = self._config
         url = f"{self._base_url}/v1beta/{body.pop('model')}:streamGenerateContent?alt=sse"
         return self._responses(url, body, timeout)
 

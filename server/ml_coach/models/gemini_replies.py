@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from ml_coach.core.errors import AuthError, BadAnswerError, BlockedError, ModelError, QuotaError
-from ml_coach.core.ports import Call
+from ml_coach.core.ports import Call, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import (
     Json,
@@ -107,10 +107,10 @@ def refine(refusal: Refusal, endpoint: Endpoint) -> ModelError | None:
     return None
 
 
-def generation_config(call: Call) -> dict[str, Any]:
+def generation_config(call: Call, profile: Profile) -> dict[str, Any]:
     """The `generationConfig` of a call, in the protocol's own names."""
     config: dict[str, Any] = {
-        "maxOutputTokens": call.max_tokens,
+        "maxOutputTokens": call.max_tokens + profile.thinking_tokens,
         "temperature": call.temperature,
     }
     if call.seed is not None:

@@ -84,7 +84,7 @@ class GenaiModel:
             model=self._model,
             contents=protocol.contents(call),
             config={
-                **protocol.generation_config(call),
+                **protocol.generation_config(call, self._profile),
                 "systemInstruction": protocol.system(call) or None,
             },
         )

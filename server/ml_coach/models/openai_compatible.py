@@ -29,7 +29,7 @@ _CUT = frozenset({"length", "max_tokens", "model_length"})
 class OpenAICompatibleModel:
     """`base_url` is what the endpoint's documentation gives, usually ending in `/v1`.
 
-    `extend` adds fields to a request's body that only this server knows. A client passed as
+    `extend` gives fields that only this server knows; None takes one out. A client passed as
     `http` (for a unix socket, say) is closed by `aclose` as well.
     """
 
@@ -101,7 +101,7 @@ class OpenAICompatibleModel:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": m.role, "content": m.text} for m in call.messages],
-            "max_tokens": call.max_tokens,
+            "max_tokens": call.max_tokens + self._profile.thinking_tokens,
             "temperature": call.temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -113,7 +113,8 @@ class OpenAICompatibleModel:
         if call.schema is not None:
             schema = {"name": "reply", "schema": dict(call.schema), "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body | dict(self._extend(call) if self._extend else {})
+        body |= self._extend(call) if self._extend else {}
+        return {field: value for field, value in body.items() if value is not None}
 
     def _ended(self, finish: str) -> Literal["stop", "length"]:
         if finish in _WHOLE:
@@ -154,3 +155,10 @@ def _usage(event: Json) -> Usage | None:
         completion_tokens=count_at(usage, "completion_tokens"),
         cached_tokens=count_at(object_at(usage, "prompt_tokens_details"), "cached_tokens"),
     )
+
+
+def openai_fields(profile: Profile, call: Call) -> dict[str, Any]:
+    """What OpenAI's own endpoint wants otherwise: its newer models refuse `max_tokens`, and any
+    temperature but their own."""
+    most = call.max_tokens + profile.thinking_tokens
+    return {"max_tokens": None, "temperature": None, "max_completion_tokens": most}

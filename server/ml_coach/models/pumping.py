@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+
+from ml_coach.core.errors import DeadlineError
 
 T = TypeVar("T")
 
@@ -38,3 +41,13 @@ async def pumped(
         await asyncio.wait({task})
         if not task.cancelled():
             task.exception()  # Marks it as seen: there is nobody left to tell.
+
+
+@asynccontextmanager
+async def late_after(seconds: float, who: str) -> AsyncGenerator[None, None]:
+    """Raises `DeadlineError` once the work inside took longer. Not for use around a yield."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise DeadlineError(f"{who}: the reply took longer than {seconds:g} s.") from None

@@ -1,0 +1,128 @@
+"""`editor:`: the editor's own models, asked through the client. Nothing here knows the protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from ml_coach.core.errors import (
+    AuthError,
+    BadAnswerError,
+    BadRequestError,
+    BlockedError,
+    ModelError,
+    QuotaError,
+    UnavailableError,
+)
+from ml_coach.core.ports import Call, Ended, Profile
+from ml_coach.core.types import Usage
+from ml_coach.models.pumping import late_after, pumped
+from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+
+Fault = Literal["", "not_allowed", "not_found", "blocked", "quota", "unavailable"]
+
+
+@dataclass(frozen=True, slots=True)
+class EditorAnswer:
+    """How the editor's model ended. `text` is only for an editor that did not stream the reply.
+
+    `fault` says in one word why there is no whole reply, `message` in the editor's own words.
+    Tokens are 0 where the editor does not count them.
+    """
+
+    finish: Literal["stop", "length"] = "stop"
+    text: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    fault: Fault = ""
+    message: str = ""
+
+
+class EditorRequest(Protocol):
+    """Asks the editor. The language server implements it with `mlCoach/complete`."""
+
+    def __call__(
+        self, model: str, call: Call, take: Callable[[str], None]
+    ) -> Coroutine[Any, Any, EditorAnswer]:
+        """Gives `take` each piece as it arrives, then returns.
+
+        `model` is empty where the editor is to choose. Cancelling it must cancel the request in
+        the editor. Raises `ConnectionError` when the editor has gone.
+        """
+        ...
+
+
+class EditorModel:
+    """`request` is None where no editor with models is connected: each call then says so."""
+
+    def __init__(self, request: EditorRequest | None, model: str = "", *, profile: Profile) -> None:
+        self._request = request
+        self._model = model
+        self._profile = profile
+
+    @property
+    def name(self) -> str:
+        return f"editor:{self._model}"
+
+    @property
+    def profile(self) -> Profile:
+        return self._profile
+
+    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        request = self._request
+        if request is None:
+            raise BadRequestError(
+                "editor: needs an editor that offers its models (VS Code does); none is connected."
+            )
+        started = time.monotonic()
+        thoughts = ReasoningFilter(inside=starts_inside(self._model))
+        answers: list[EditorAnswer] = []
+
+        async def fill(put: Callable[[str], None]) -> None:
+            async with late_after(call.timeout_seconds, "The editor's model"):
+                try:
+                    answers.append(await request(self._model, call, put))
+                except ConnectionError as error:
+                    raise UnavailableError(f"The editor has gone: {error}.") from None
+
+        said = streamed = False
+        async with aclosing(pumped(fill)) as pieces:
+            async for piece in pieces:
+                streamed = True
+                if text := thoughts.feed(piece):
+                    said = True
+                    yield text
+        answer = answers[0]
+        if answer.fault:
+            raise _error(answer)
+        rest = "" if streamed else thoughts.feed(answer.text)
+        if rest := rest + thoughts.flush(whole=answer.finish == "stop"):
+            said = True
+            yield rest
+        if not said and answer.finish == "stop":
+            raise BadAnswerError("The editor's model sent an empty reply.")
+        seconds = time.monotonic() - started
+        tokens = (answer.prompt_tokens, answer.completion_tokens)
+        yield Ended(answer.finish, Usage(1, *tokens, seconds=seconds))
+
+    async def aclose(self) -> None:
+        """There is nothing to free: the editor owns its models."""
+
+
+def _error(answer: EditorAnswer) -> ModelError:
+    text = f"The editor's model: {answer.message.rstrip('.') or answer.fault.replace('_', ' ')}."
+    match answer.fault:
+        case "blocked":
+            return BlockedError(text)
+        case "quota":
+            return QuotaError(text)
+        case "not_allowed":
+            return AuthError(text)
+        case "not_found":
+            return BadRequestError(text)
+        case _:
+            return UnavailableError(text)

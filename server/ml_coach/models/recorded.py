@@ -1,0 +1,264 @@
+"""`recorded:`: what a model answered, kept as JSON lines, and answered again from there.
+
+First line: the model's name and profile, because prompts are made to fit it. Then one line for
+each call that ended, as soon as it ended, also those that failed. A call that was cancelled has no
+answer and no line. No key is in a call, and none in an error's text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, fields
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+from ml_coach.core import errors
+from ml_coach.core.errors import BadRequestError, ModelError
+from ml_coach.core.ports import Call, Ended, Model, Profile
+from ml_coach.core.types import Usage
+from ml_coach.models.foreign_json import Json, as_object, count_at, object_at, objects_at, text_at
+
+# Everything of a call that shapes its reply; a draft and a time limit do not.
+_SAMPLING = ("max_tokens", "temperature", "seed", "stop", "schema")
+_LONGEST_SHOWN = 80
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One line. `turn` counts calls with the same content from 0, in the order they began."""
+
+    call: Json
+    turn: int
+    reply: str
+    finish: str
+    usage: Json
+    error: Json
+
+    async def replay(self) -> AsyncGenerator[str | Ended, None]:
+        if self.reply:
+            yield self.reply
+        if self.error:
+            raise _error(self.error)
+        finish: Literal["stop", "length"] = "stop" if self.finish == "stop" else "length"
+        yield Ended(finish, _restored(Usage, self.usage))
+
+
+class Recorder:
+    """Passes a model through and appends its calls to `file`, whose folder must exist."""
+
+    def __init__(self, model: Model, file: Path) -> None:
+        self._model = model
+        self._file = file
+        self._turns: Counter[str] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def profile(self) -> Profile:
+        return self._model.profile
+
+    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        content = _content(call)
+        turn = await asyncio.to_thread(self._begin, _key(content))
+        line: dict[str, Any] = {"call": content, "turn": turn, "reply": ""}
+        pieces: list[str] = []
+        try:
+            async with aclosing(self._model.stream(call)) as stream:
+                async for piece in stream:
+                    if isinstance(piece, Ended):
+                        line["finish"] = piece.finish
+                        line["usage"] = asdict(piece.usage)
+                        line["reply"] = "".join(pieces)
+                        # Kept before it is handed out: what the run knows, the file knows.
+                        await asyncio.to_thread(self._append, line)
+                    else:
+                        pieces.append(piece)
+                    yield piece
+        except ModelError as error:
+            line["reply"] = "".join(pieces)
+            line["error"] = {"type": type(error).__name__, "text": str(error), **vars(error)}
+            await asyncio.to_thread(self._append, line)
+            raise
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+    def _begin(self, key: str) -> int:
+        with self._lock:
+            if self._turns is None:
+                self._turns = self._open()
+            turn = self._turns[key]
+            self._turns[key] += 1
+            return turn
+
+    def _open(self) -> Counter[str]:
+        """Goes on where an earlier run stopped, or begins the file."""
+        turns: Counter[str] = Counter()
+        text = self._file.read_text("utf-8") if self._file.exists() else ""
+        for record in _read(text)[1]:
+            turns[_key(record.call)] += 1
+        if not text:
+            self._write({"model": self.name, "profile": asdict(self.profile)})
+        elif not text.endswith("\n"):  # A crash cut the last line off.
+            with self._file.open("a", encoding="utf-8") as file:
+                file.write("\n")
+        return turns
+
+    def _append(self, line: Json) -> None:
+        with self._lock:
+            self._write(line)
+
+    def _write(self, line: Json) -> None:
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")  # ASCII: any text comes back as it was.
+
+
+class RecordedModel:
+    """Answers from a recording, by a call's content and its turn among equal calls.
+
+    With `then`, calls that the recording does not hold go to that model, which is how a run is
+    resumed; failures are not replayed in that case. Without it they raise `BadRequestError`, which
+    says what differs. Raises the same where there is no such file.
+    """
+
+    def __init__(self, file: Path, *, then: Model | None = None) -> None:
+        try:
+            self._header, records = _read(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRequestError(f"The recording {file} can not be read: {error}.") from None
+        self._file = file
+        self._then = then
+        self._left: defaultdict[str, deque[_Record]] = defaultdict(deque)
+        for record in sorted(records, key=lambda record: record.turn):
+            if then is None or not record.error:
+                self._left[_key(record.call)].append(record)
+        self._all = records
+
+    @property
+    def name(self) -> str:
+        return self._then.name if self._then else f"recorded:{self._file}"
+
+    @property
+    def profile(self) -> Profile:
+        if self._then:
+            return self._then.profile
+        return _restored(Profile, object_at(self._header, "profile"))
+
+    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        content = _content(call)
+        left = self._left[_key(content)]
+        if left:
+            pieces = left.popleft().replay()
+        elif self._then:
+            pieces = self._then.stream(call)
+        else:
+            raise BadRequestError(f"{self.name} holds no such call: {self._difference(content)}.")
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def aclose(self) -> None:
+        if self._then:
+            await self._then.aclose()
+
+    def _difference(self, call: Json) -> str:
+        """What sets the call apart from the next one of its purpose that was not replayed."""
+        purpose = text_at(call, "purpose")
+        waiting = {id(record) for queue in self._left.values() for record in queue}
+        same = [record for record in self._all if text_at(record.call, "purpose") == purpose]
+        expected = next((record.call for record in same if id(record) in waiting), None)
+        if expected is None:
+            return f"“{purpose}” was asked {len(same)} times when it was recorded"
+        return _first_difference(expected, call) or "all equal ones were used"
+
+
+def _first_difference(expected: Json, call: Json) -> str:
+    where = f"call “{text_at(call, 'purpose')}”"
+    pairs = zip_longest(objects_at(expected, "messages"), objects_at(call, "messages"))
+    for number, (old, new) in enumerate(pairs, start=1):
+        if old is None or new is None:
+            return f"{where} has message {number} only {'now' if old is None else 'there'}"
+        if old["role"] != new["role"]:
+            return f"{where}, message {number} was {old['role']}, is {new['role']}"
+        lines = zip_longest(text_at(old, "text").split("\n"), text_at(new, "text").split("\n"))
+        for line, (before, now) in enumerate(lines, start=1):
+            if before != now:
+                shown = f"was {_shown(before)}, is {_shown(now)}"
+                return f"{where}, message {number} ({new['role']}), line {line} {shown}"
+    for field in _SAMPLING:
+        if expected.get(field) != call.get(field):
+            return f"{where}, {field} was {expected.get(field)}, is {call.get(field)}"
+    return ""
+
+
+def _shown(line: str | None) -> str:
+    if line is None:
+        return "missing"
+    return f"“{line[:_LONGEST_SHOWN]}{'…' if len(line) > _LONGEST_SHOWN else ''}”"
+
+
+def _content(call: Call) -> Json:
+    content: dict[str, Any] = {
+        "purpose": call.purpose,
+        "messages": [{"role": m.role, "text": m.text} for m in call.messages],
+    }
+    for field in _SAMPLING:
+        content[field] = getattr(call, field)
+    return cast(Json, json.loads(json.dumps(content)))  # As it will be read back.
+
+
+def _key(content: Json) -> str:
+    return json.dumps(content, sort_keys=True)
+
+
+def _read(text: str) -> tuple[Json, list[_Record]]:
+    """The first line and the calls. A line that a crash cut off is no record."""
+    header: Json = {}
+    records: list[_Record] = []
+    for line in text.split("\n"):
+        try:
+            item = as_object(json.loads(line))
+        except ValueError:
+            continue
+        if call := object_at(item, "call"):
+            records.append(
+                _Record(
+                    call=call,
+                    turn=count_at(item, "turn"),
+                    reply=text_at(item, "reply"),
+                    finish=text_at(item, "finish"),
+                    usage=object_at(item, "usage"),
+                    error=object_at(item, "error"),
+                )
+            )
+        else:
+            header = header or item
+    return header, records
+
+
+def _restored(kind: type[T], kept: Json) -> T:
+    """A dataclass from a file that an older or a newer version may have written."""
+    known = {field.name for field in fields(cast(Any, kind))}
+    return kind(**{key: value for key, value in kept.items() if key in known})
+
+
+def _error(kept: Json) -> ModelError:
+    """The error as it was raised; a plain `ModelError` for a type that is not known any more."""
+    kind: Any = getattr(errors, text_at(kept, "type"), ModelError)
+    if not (isinstance(kind, type) and issubclass(kind, ModelError)):
+        kind = ModelError
+    more: Mapping[str, Any] = {k: v for k, v in kept.items() if k not in ("type", "text")}
+    return kind(text_at(kept, "text"), **more)
