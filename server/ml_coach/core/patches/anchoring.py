@@ -33,6 +33,7 @@ LINE_LOST = 0.6
 PLUS_LOST = 0.9
 PROSE = 0.8
 ELIDED = 0.005
+SPLIT = 0.3
 REMOVAL_LOST = 0.9
 GAP = 1.1
 """The most that lines missing in one place of a hunk cost: two hunks run into one."""
@@ -202,7 +203,7 @@ class _Aligner:
             row = costs[i]
             near, origin = _NEVER, 0
             for j in range(width + 1):
-                if 0 < i < count and near + ELIDED * j < row[j] - 1e-9:
+                if 0 < i < count and self._items[i].sign != "+" and near + ELIDED * j < row[j] - 1e-9:
                     row[j] = near + ELIDED * j
                     came[i][j].append((i, origin, row[j] - row[origin], False))
                 here = row[j]
@@ -223,9 +224,14 @@ class _Aligner:
             return []
         moves: list[_Move] = []
         item = items[i]
-        if i and at < last:
+        between_added = i and item.sign == "+" and items[i - 1].sign == "+"
+        if i and at < last and not between_added:
             elided = items[i].sign == "~" or items[i - 1].sign == "~"
-            moves.append((0, 1, ELIDED if elided else self._loss(at), False))
+            cost = ELIDED if elided else self._loss(at)
+            if item.sign == "+":
+                # Added lines stand right after removed ones, and before a comment on what follows.
+                cost += SPLIT if items[i - 1].sign == "-" else REINDENTED
+            moves.append((0, 1, cost, False))
         if item.sign == "+":
             moves.append((1, 0, 0.0, True))
             return moves

@@ -9,7 +9,7 @@ from itertools import islice
 
 from ml_coach.core.patches.anchoring import nearest_text, placements
 from ml_coach.core.patches.edits import Hunk
-from ml_coach.core.patches.lines import line_end, split_lines
+from ml_coach.core.patches.lines import is_comment, line_end, split_lines
 from ml_coach.core.patches.python import LONGEST, bound_names, parsed
 from ml_coach.core.patches.readings import Reading, readings
 from ml_coach.core.types import PatchRefused
@@ -121,7 +121,7 @@ def _judge(
         if objection:
             problem = objection
         else:
-            # Readings that differ in blank lines alone are not in dispute: the first one counts.
+            # Readings that differ in blank lines and comments alone are not in dispute.
             kept.setdefault(_substance(result), Chosen(result, combination.cost))
     hunk = hunks[0]
     if not kept:
@@ -138,7 +138,9 @@ def _judge(
 
 
 def _substance(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.split("\n") if line.strip())
+    return "\n".join(
+        line.rstrip() for line in text.split("\n") if line.strip() and not is_comment(line)
+    )
 
 
 def _disputed(

@@ -36,10 +36,19 @@ def spellings(
     shifted = [_shift(text, widths, tabs=tabs) for text in written]
     if shifted == written or not widths:
         return [(0.0, written)]
-    if all(len(found) == 1 for found in widths.values()):
-        moved = any(found != {width} for width, found in widths.items())
-        return [(0.0, shifted), (AS_WRITTEN if moved else 0.0, written)]
+    usual = {indent_width(line) for line in lines if line.strip()}
+    agreed = all(len(found) == 1 for found in widths.values())
+    if agreed and (_unusual(hunk, shifted, usual) <= _unusual(hunk, written, usual)):
+        return [(0.0, shifted), (AS_WRITTEN, written)]
     return [(0.0, written), (AS_WRITTEN, shifted)]
+
+
+def _unusual(hunk: Hunk, texts: Sequence[str], usual: set[int]) -> int:
+    """How many added lines are indented as no line of the file is."""
+    return sum(
+        line.sign == "+" and bool(text.strip()) and indent_width(text) not in usual
+        for line, text in zip(hunk.lines, texts, strict=True)
+    )
 
 
 def _shift(text: str, widths: dict[int, set[int]], *, tabs: bool) -> str:

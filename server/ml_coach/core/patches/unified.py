@@ -19,7 +19,7 @@ _EXTENDED = re.compile(
     r"|dissimilarity index|rename from |rename to |copy from |copy to |Binary files )"
 )
 _ELISION = re.compile(r"^\s*(?:#|//)?\s*(?:\.{3}|…)(?:[^\"'()\[\]]*(?:\.{3}|…))?\s*$")
-_NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)[ ]?(.*)$", re.DOTALL)
+_NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)(.*)$", re.DOTALL)
 
 
 def looks_like_diff(text: str) -> bool:
@@ -147,8 +147,10 @@ def read_hunk(raw_lines: list[str], header: Hunk) -> Hunk:
     # Blank lines around a body separate it from what follows and say nothing about the file.
     while raw_lines and not raw_lines[-1]:
         raw_lines.pop()
-    while raw_lines and not raw_lines[0]:
-        raw_lines.pop(0)
+    body = next((at for at, raw in enumerate(raw_lines) if raw), 0)
+    raw_lines = raw_lines[body:]
+    if header.start:
+        header = replace(header, start=header.start + body)
     without_newline: bool | None = None
     lines: list[Line] = []
     for raw in raw_lines:
@@ -187,6 +189,8 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
     if not old or sum(match is not None for match in matches) * 3 < len(old) * 2:
         return lines
     signed = any(match and match[1] == "-" for match in matches)
+    spaced = all(match[2][:1] in ("", " ") for match in matches if match)
+    spaced = spaced and not any(match[0].endswith(f"\t{match[2]}") for match in matches if match)
     result: list[Line] = []
     for line in lines:
         match = _NUMBERED.match(line.raw)
@@ -194,7 +198,7 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
             result.append(line)
             continue
         sign = match[1] if match[1] in ("+", "-") else " " if signed else "?"
-        text = match[2]
+        text = match[2].removeprefix(" ") if spaced else match[2]
         result.append(
             Line("~", text, text) if is_elision(text) else Line(cast("Sign", sign), text, text)
         )
