@@ -135,6 +135,11 @@ class Executor(Protocol):
         """The value of each expression in each program's namespace, each program apart."""
         ...
 
+    async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
+        """What each executed line of the program changed while `expression` was evaluated, as
+        text such as `line 7: i = 3, total = 12`; bounded in lines and size."""
+        ...
+
     async def aclose(self) -> None: ...
 
 

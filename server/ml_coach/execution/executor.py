@@ -1,0 +1,214 @@
+"""The Executor of core/ports.py: everything generated runs through here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
+from ml_coach.execution import findings, inspector, interpreter
+from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
+from ml_coach.execution.inside.wire import Message
+from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
+from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.warm_worker import WarmWorker, WorkerDied
+
+
+class SandboxUnavailable(Exception):  # noqa: N818 - a state of the machine
+    """No containment that may be used works here; its text says what to do."""
+
+
+class SandboxedExecutor:
+    """Runs code in a warm, contained worker that is started with the first run.
+
+    `python` is the interpreter to run with, None for our own. `allow_weak` is the user's word
+    that code may run with process limits only, where nothing better works.
+    """
+
+    def __init__(
+        self,
+        python: str | None = None,
+        *,
+        allow_weak: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
+        self._python = python
+        self._allow_weak = allow_weak
+        self._limits = limits or Limits()
+        self._worker: WarmWorker | None = None
+        self._starting = asyncio.Lock()
+        self._level = ""
+        self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+
+    @property
+    def level(self) -> str:
+        return self._level or "not started"
+
+    async def prepare(self) -> str:
+        """Starts the worker ahead of the first run; returns the level in force."""
+        await self._ready()
+        return self.level
+
+    async def inspect(
+        self, program: Program, files: Mapping[str, str], *, timeout_seconds: float
+    ) -> tuple[Finding, ...]:
+        static = await asyncio.to_thread(inspector.look_at, program)
+        if any(finding.kind == "syntax" for finding in static):
+            return static
+        all_files = {**files, program.file: program.source}
+        ran = await self.run(program.file, all_files, timeout_seconds=timeout_seconds)
+        return (*static, *ran.findings)
+
+    async def run(
+        self, file: str, files: Mapping[str, str], *, timeout_seconds: float
+    ) -> Execution:
+        request = self._request("script", files, timeout_seconds, file=file)
+        answer = await self._ask(request)
+        if "error" in answer:
+            why = f"the sandbox could not run it: {answer['error']}"
+            return Execution(False, None, "", "", 0.0, "", (Finding("runtime", why, file),))
+        return findings.execution(answer, file, self._limits, timeout_seconds)
+
+    async def test(
+        self,
+        programs: Sequence[Program],
+        suite: Suite,
+        files: Mapping[str, str],
+        *,
+        timeout_seconds: float,
+    ) -> tuple[TestReport, ...]:
+        try:
+            expected = expected_tests(suite.source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            finding = _broken_suite(suite, error)
+            return (TestReport("error", (), (finding,), finding.message),) * len(programs)
+        jobs = [
+            self._judged(program, suite, expected, files, timeout_seconds) for program in programs
+        ]
+        return tuple(await _all(jobs))
+
+    async def evaluate(
+        self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
+    ) -> tuple[tuple[Evaluation, ...], ...]:
+        jobs = [self._values(program, expressions, timeout_seconds) for program in programs]
+        return tuple(await _all(jobs))
+
+    async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
+        files = {program.file: program.source}
+        request = self._request(
+            "trace", files, timeout_seconds, file=program.file, expression=expression
+        )
+        answer = await self._ask(request)
+        return answer["error"] if "error" in answer else findings.traced(answer)
+
+    async def aclose(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker:
+            await worker.aclose()
+
+    async def _judged(
+        self,
+        program: Program,
+        suite: Suite,
+        expected: Sequence[ExpectedTest],
+        files: Mapping[str, str],
+        timeout_seconds: float,
+    ) -> TestReport:
+        oath = Oath()
+        copy = {**files, program.file: program.source, suite.file: suite.source}
+        copy[oath.canary_file] = CANARY_SOURCE
+        request = self._request("tests", copy, timeout_seconds)
+        request["tests"] = {
+            "targets": [suite.file, oath.canary_file],
+            "key": oath.key.hex(),
+            "canary": oath.canary,
+            "plugins": [],
+            "conftest": False,
+        }
+        charge = Charge({suite.file: expected}, (), program.file, self._limits, timeout_seconds)
+        return judge(await self._ask(request), oath, charge)
+
+    async def _values(
+        self, program: Program, expressions: Sequence[str], timeout_seconds: float
+    ) -> tuple[Evaluation, ...]:
+        files = {program.file: program.source}
+        request = self._request(
+            "values",
+            files,
+            timeout_seconds,
+            file=program.file,
+            expressions=list(expressions),
+            each_seconds=max(0.2, min(1.0, timeout_seconds / 8)),
+        )
+        answer = await self._ask(request)
+        if "error" in answer:
+            return (Evaluation(error=f"SandboxError: {answer['error']}"),) * len(expressions)
+        return findings.evaluations(answer, len(expressions))
+
+    def _request(
+        self, kind: str, files: Mapping[str, str], timeout_seconds: float, **more: object
+    ) -> Message:
+        def packed(text: str) -> str:
+            return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+        return {
+            "kind": kind,
+            "files": {name: packed(text) for name, text in files.items()},
+            "limits": self._limits.as_dict(),
+            "timeout_seconds": timeout_seconds,
+            **more,
+        }
+
+    async def _ask(self, request: Message) -> Message:
+        async with self._slots:
+            for attempt in (1, 2):
+                worker = await self._ready()
+                try:
+                    return await worker.run(request)
+                except WorkerDied as error:
+                    await self._forget(worker)
+                    if attempt == 2:
+                        return {"error": str(error)}
+        raise AssertionError("unreachable")
+
+    async def _forget(self, worker: WarmWorker) -> None:
+        if self._worker is worker:
+            self._worker = None
+        await worker.aclose()
+
+    async def _ready(self) -> WarmWorker:
+        async with self._starting:
+            if self._worker and not self._worker.alive:
+                await self._forget(self._worker)
+            if self._worker is None:
+                self._worker = await self._start()
+            return self._worker
+
+    async def _start(self) -> WarmWorker:
+        found = await interpreter.chosen(self._python)
+        worker = await WarmWorker.start(
+            found.python, level="namespaces", readable=found.readable, our_site=found.our_site
+        )
+        self._level = "namespaces"
+        return worker
+
+
+def _broken_suite(suite: Suite, error: BaseException) -> Finding:
+    line = error.lineno or 0 if isinstance(error, SyntaxError) else 0
+    return Finding("collection", f"the tests do not compile: {error}", suite.file, line)
+
+
+async def _all(jobs: Sequence[Any]) -> list[Any]:
+    """Like gather, but when one fails or we are cancelled, waits until every other has stopped."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(BaseException):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise

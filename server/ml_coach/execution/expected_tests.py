@@ -1,0 +1,78 @@
+"""Which tests a file says it has, read from its text: what has to run before anything runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef
+How = Literal["plain", "decorated", "async", "unittest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedTest:
+    """`name` is pytest's id within the file without parameters; `line` is the first line of the
+    definition, decorators included. A decorator that is no mark may hide the function's own code.
+    """
+
+    name: str
+    function: str
+    line: int
+    how: How
+
+
+def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
+    """Raises `SyntaxError` or `ValueError` as `ast.parse` does. The last of a name counts."""
+    found: dict[str, ExpectedTest] = {}
+    for test in _within(ast.parse(source).body, (), in_test_case=False):
+        found[test.name] = test
+    return tuple(found.values())
+
+
+def _within(
+    body: list[ast.stmt], outer: tuple[str, ...], *, in_test_case: bool
+) -> Iterator[ExpectedTest]:
+    for node in body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if _is_test(node):
+                yield ExpectedTest(
+                    "::".join((*outer, node.name)),
+                    node.name,
+                    min([node.lineno, *(d.lineno for d in node.decorator_list)]),
+                    _how(node, in_test_case=in_test_case),
+                )
+            case ast.ClassDef():
+                test_case = any("TestCase" in ast.unparse(base) for base in node.bases)
+                if test_case or (node.name.startswith("Test") and _is_collected(node)):
+                    yield from _within(node.body, (*outer, node.name), in_test_case=test_case)
+            case ast.If() | ast.Try() | ast.With():
+                for part in ("body", "orelse", "finalbody"):
+                    yield from _within(getattr(node, part, []), outer, in_test_case=in_test_case)
+            case _:
+                pass
+
+
+def _is_test(node: Definition) -> bool:
+    decorators = [ast.unparse(d) for d in node.decorator_list]
+    return node.name.startswith("test") and not any("fixture" in d for d in decorators)
+
+
+def _is_collected(node: ast.ClassDef) -> bool:
+    """pytest leaves out classes with a constructor and those that say `__test__ = False`."""
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef) and part.name in ("__init__", "__new__"):
+            return False
+        if isinstance(part, ast.Assign) and ast.unparse(part) == "__test__ = False":
+            return False
+    return True
+
+
+def _how(node: Definition, *, in_test_case: bool) -> How:
+    if in_test_case:
+        return "unittest"
+    if isinstance(node, ast.AsyncFunctionDef):
+        return "async"
+    marks = all("pytest.mark" in ast.unparse(d) for d in node.decorator_list)
+    return "plain" if marks else "decorated"

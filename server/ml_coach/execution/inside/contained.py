@@ -1,0 +1,175 @@
+"""From the supervisor's fork to the first line of the run: closes every door, then goes through.
+
+With namespaces of our own, the fork becomes process 1 of the run's own pid namespace and waits for
+the run, its child: signals mean for the run what they mean everywhere, and when process 1 leaves,
+the kernel ends all that is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ml_coach.execution.inside import program, wire
+from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
+from ml_coach.execution.sandbox.limits import Limits
+
+SHOW_STACK = signal.SIGRTMAX - 1  # the run answers it with the line where it is
+RECORDS, STACK, STATUS = 200, 201, 202  # descriptors of the run; beyond what programs count on
+
+
+@dataclass(frozen=True)
+class World:
+    """What every run of one worker shares. `prepared` is pytest's configuration or None."""
+
+    level: str
+    readable: tuple[str, ...]
+    prepared: Any = None
+
+    @property
+    def private(self) -> bool:
+        return self.level == "namespaces"
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Descriptors to write to. `status` is closed before the run's own code begins."""
+
+    stdout: int
+    stderr: int
+    records: int
+    stack: int
+    status: int
+
+
+def start(
+    world: World, request: wire.Message, held_to: Limits, channels: Channels, folder: str
+) -> NoReturn:
+    """`folder` is the run's folder where there is no private root, made by the supervisor."""
+    try:
+        _rearrange(channels)
+        kernel.die_with_parent(signal.SIGKILL)
+        if world.private:
+            namespaces.raise_loopback()
+            namespaces.open_cell(held_to.disk_mb)
+            folder = namespaces.BOX
+        work = Path(folder, "work")
+        temporary = Path(folder, "tmp")
+        for each in (work, temporary):
+            each.mkdir(exist_ok=True)
+        _write(work, request["files"])
+        if world.private:
+            kernel.set_dumpable(False)
+            _become_init()
+        os.chdir(work)
+        _give_up_everything(world, request, held_to, folder)
+    except BaseException as error:  # noqa: BLE001 - the supervisor hands it on
+        _say(error=f"{type(error).__name__}: {error}")
+        os._exit(125)
+    os.close(STATUS)
+    program.main(request, world, str(work), str(temporary), RECORDS, STACK)
+
+
+def _rearrange(channels: Channels) -> None:
+    """stdin is empty, and nothing stays open but our channels, at known numbers."""
+    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+    for source, target in zip(astuple(channels), (1, 2, RECORDS, STACK, STATUS), strict=True):
+        os.dup2(source, target, inheritable=target <= 2)
+    os.closerange(3, RECORDS)
+    os.closerange(STATUS + 1, 4096)
+
+
+def _write(work: Path, files: dict[str, str]) -> None:
+    """The private copy. A text is its bytes as latin-1, so every file fits into JSON."""
+    for name, content in files.items():
+        target = work / name
+        if target.is_absolute() and work not in target.parents or ".." in target.parts:
+            raise ValueError(f"{name} is not inside the run's folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode("latin-1"))
+
+
+def _become_init() -> None:
+    """Returns in the run only. Process 1 waits, tells how the run ended, and takes all with it."""
+    kernel.drop_capabilities()
+    run = os.fork()
+    if run == 0:
+        return
+    os.closerange(0, STATUS)
+    while True:
+        pid, status = os.wait()
+        if pid == run:
+            _say(status=os.waitstatus_to_exitcode(status))
+            os._exit(0)
+
+
+def _say(**message: object) -> None:
+    os.write(STATUS, json.dumps(message).encode()[:4000])
+
+
+def _give_up_everything(world: World, request: wire.Message, held_to: Limits, folder: str) -> None:
+    _environment(folder)
+    limits.apply(held_to, int(request["timeout_seconds"]) + 2)
+    # A run of tests is closed to its own children as well: they could rewrite what it reports.
+    kernel.set_dumpable(request["kind"] != "tests")
+    if world.level != "weak":
+        landlock_rules = _allowed(world, folder)
+        if landlock.abi():
+            landlock.restrict(landlock_rules, tcp=world.private)
+        kernel.drop_capabilities()
+        seccomp.install(seccomp.build(private=world.private))
+
+
+def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
+    devices = [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")]
+    writable = [(folder, landlock.READ | landlock.WRITE)]
+    if world.private:
+        return [
+            ("/", landlock.READ),
+            *writable,
+            ("/dev/shm", landlock.READ | landlock.WRITE),
+            ("/dev/pts", landlock.TERMINAL),
+            *devices,
+        ]
+    readable = [
+        *namespaces.SYSTEM,
+        *namespaces.SYSTEM_FILES,
+        *world.readable,
+        "/proc/self",
+        "/proc/cpuinfo",
+        "/proc/meminfo",
+        "/sys/devices/system/cpu",
+        "/dev/random",
+        "/dev/urandom",
+    ]
+    return [*((path, landlock.READ) for path in readable), *writable, *devices]
+
+
+def _environment(folder: str) -> None:
+    """Built from nothing. Never a filtered copy: what is not named here does not exist."""
+    temporary = f"{folder}/tmp"
+    tempfile.tempdir = None
+    os.environ.clear()
+    os.environ.update(
+        PATH=f"{sys.prefix}/bin:/usr/bin:/bin",
+        HOME=temporary,
+        TMPDIR=temporary,
+        LANG="C.UTF-8",
+        USER="coach",
+        LOGNAME="coach",
+        PYTHONHASHSEED="0",
+        PYTHONDONTWRITEBYTECODE="1",
+        PYTHONSAFEPATH="",
+        MPLBACKEND="Agg",
+        # One thread each: a numeric library's pool would count against the limit of processes.
+        OPENBLAS_NUM_THREADS="1",
+        OMP_NUM_THREADS="1",
+        MKL_NUM_THREADS="1",
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+    )

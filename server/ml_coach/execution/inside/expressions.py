@@ -1,0 +1,155 @@
+"""Evaluates expressions in a program's namespace, and traces one call through its lines."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+import types
+from collections.abc import Callable
+from typing import Any
+
+Record = Callable[[dict[str, Any]], None]
+REPR_AT_MOST = 20_000
+TRACED_LINES = 200
+TRACED_REPR = 80
+
+
+def values(request: dict[str, Any], module: types.ModuleType, descriptor: int) -> None:
+    """One fork evaluates all; where an expression hangs, the fork dies and another goes on with
+    the next. `each_seconds` is for one expression."""
+    expressions, each_seconds = request["expressions"], request["each_seconds"]
+    done = 0
+    while done < len(expressions):
+        heard, told = os.pipe()
+        worker = os.fork()
+        if worker == 0:
+            os.close(heard)
+            _evaluate_from(done, expressions, module, descriptor, told)
+            os._exit(0)
+        os.close(told)
+        reached, how = _watch(heard, each_seconds)
+        os.close(heard)
+        done += reached
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+        _, status = os.waitpid(worker, 0)
+        if done < len(expressions):
+            if how == "ended":
+                code = os.waitstatus_to_exitcode(status)
+                error = f"SystemExit: the process ended with exit code {code}"
+            else:
+                error = f"Timeout: no value within {each_seconds:g} s"
+            write_line(descriptor, {"index": done, "error": error})
+            done += 1
+
+
+def _watch(heard: int, each_seconds: float) -> tuple[int, str]:
+    """(how many expressions were evaluated, whether their process "ended" or "hangs")."""
+    reached = 0
+    waiting = select.poll()
+    waiting.register(heard, select.POLLIN)
+    deadline = time.monotonic() + each_seconds
+    while (left := deadline - time.monotonic()) > 0:
+        if waiting.poll(left * 1000):
+            word = os.read(heard, 4096)
+            if not word:
+                return reached, "ended"
+            reached += len(word)
+            deadline = time.monotonic() + each_seconds
+    return reached, "hangs"
+
+
+def _evaluate_from(
+    first: int, expressions: list[str], module: types.ModuleType, descriptor: int, told: int
+) -> None:
+    for index, expression in enumerate(expressions[first:], first):
+        record: dict[str, Any] = {"index": index}
+        try:
+            text = repr(eval(expression, module.__dict__))
+            record["value"] = text if len(text) <= REPR_AT_MOST else text[:REPR_AT_MOST] + "…"
+        except BaseException as error:  # noqa: BLE001 - the program's own errors are answers
+            record["error"] = _described(error)
+        write_line(descriptor, record)
+        os.write(told, b".")
+
+
+def write_line(descriptor: int, record: dict[str, Any]) -> None:
+    import json
+
+    line = (json.dumps(record) + "\n").encode("ascii")
+    while line:
+        line = line[os.write(descriptor, line) :]
+
+
+def _described(error: BaseException) -> str:
+    text = ""
+    with contextlib.suppress(Exception):
+        text = str(error)[:1000]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def trace(expression: str, module: types.ModuleType, file: str, record: Record) -> None:
+    """Records one line of text per executed line of `file`: what it changed, returned or raised."""
+    told = 0
+    before: dict[types.FrameType, tuple[int, dict[str, str]]] = {}
+
+    def tell(text: str) -> None:
+        nonlocal told
+        told += 1
+        if told <= TRACED_LINES:
+            record({"text": text})
+        elif told == TRACED_LINES + 1:
+            record({"text": f"... after {TRACED_LINES} lines the rest is left out"})
+            sys.settrace(None)
+
+    def seen(frame: types.FrameType) -> dict[str, str]:
+        return {name: _short(value) for name, value in frame.f_locals.items()}
+
+    def finish(frame: types.FrameType, ending: str = "") -> None:
+        line, old = before.get(frame, (0, {}))
+        new = seen(frame)
+        changed = [f"{name} = {text}" for name, text in new.items() if old.get(name) != text]
+        if line:
+            tell(f"line {line}: " + ", ".join([*changed, ending] if ending else changed))
+
+    def on_event(frame: types.FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename != file:
+            return None
+        if event == "call":
+            given = ", ".join(f"{name} = {text}" for name, text in seen(frame).items())
+            tell(f"line {frame.f_lineno}: call {frame.f_code.co_name}({given})")
+            before[frame] = (0, seen(frame))
+        elif event == "line":
+            finish(frame)
+            before[frame] = (frame.f_lineno, seen(frame))
+        elif event == "return":
+            finish(frame, f"returns {_short(argument)}")
+            before.pop(frame, None)
+        elif event == "exception":
+            tell(f"line {frame.f_lineno}: raises {_described(argument[1])}")
+        return on_event
+
+    sys.settrace(on_event)
+    try:
+        result = f"value: {_short(eval(expression, module.__dict__))}"
+    except BaseException as error:  # noqa: BLE001
+        result = f"error: {_described(error)}"
+    finally:
+        sys.settrace(None)
+    record({"text": result})
+
+
+def _short(value: object) -> str:
+    if isinstance(value, (types.ModuleType, types.FunctionType, type)):
+        return f"<{type(value).__name__} {getattr(value, '__name__', '?')}>"
+    try:
+        if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > 1000:
+            return f"<{type(value).__name__} of {len(value)}>"
+        text = repr(value)
+    except Exception:  # noqa: BLE001
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= TRACED_REPR else text[: TRACED_REPR - 1] + "…"

@@ -1,0 +1,213 @@
+"""The run itself: a script, a suite of tests, expressions, or a traced call. All doors are closed.
+
+Records go out as JSON lines. Nothing that is recorded here is believed for tests: their records
+carry a proof (notary.py), and the verdict is made outside.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import faulthandler
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ml_coach.execution.inside import expressions, tests
+
+if TYPE_CHECKING:
+    from ml_coach.execution.inside.contained import World
+
+SHOW_STACK = signal.SIGRTMAX - 1
+FRAMES_AT_MOST = 30
+TEXT_AT_MOST = 4000
+
+
+class Recorder:
+    """Writes records, from this process only: a child that the run forks stays silent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._owner = os.getpid()
+
+    def __call__(self, record: dict[str, Any]) -> None:
+        if os.getpid() == self._owner:
+            line = (json.dumps(record) + "\n").encode("ascii")
+            with contextlib.suppress(OSError):
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
+
+
+def main(
+    request: dict[str, Any],
+    world: World,
+    work: str,
+    temporary: str,
+    records: int,
+    stack: int,
+) -> NoReturn:
+    _standard_streams()
+    faulthandler.enable(stack, all_threads=False)
+    faulthandler.register(SHOW_STACK, stack, all_threads=False)
+    faulthandler.register(signal.SIGXCPU, stack, all_threads=False, chain=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in [n for n in sys.modules if n.split(".")[0] == "ml_coach"]:
+        del sys.modules[name]
+    sys.path.insert(0, work)
+    owner = os.getpid()
+    status = 1
+    try:
+        match request["kind"]:
+            case "tests":
+                status = tests.main(request, world.prepared, work, records)
+            case "script":
+                status = _script(request, work, Recorder(records))
+            case _:
+                status = _values(request, work, records)
+    finally:
+        if os.getpid() != owner:
+            _leave(1)
+    _leave(status)
+
+
+def _leave(status: int) -> NoReturn:
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    with contextlib.suppress(Exception):
+        sys.stderr.flush()
+    os._exit(status & 0xFF)
+
+
+def _standard_streams() -> None:
+    def stream(descriptor: int) -> io.TextIOWrapper:
+        raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115
+        return io.TextIOWrapper(
+            raw,
+            encoding="utf-8",
+            errors="backslashreplace",
+            write_through=True,  # type: ignore[arg-type]
+        )
+
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = sys.__stdout__ = stream(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = stream(2)  # type: ignore[misc]
+
+
+def _main_module(file: str) -> types.ModuleType:
+    module = types.ModuleType("__main__")
+    module.__file__ = file
+    module.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = module
+    return module
+
+
+def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
+    file = f"{work}/{request['file']}"
+    sys.argv = [file]
+    sys.path[0] = str(Path(file).parent)
+    module = _main_module(file)
+    status = 0
+    try:
+        exec(compile(Path(file).read_bytes(), file, "exec", dont_inherit=True), module.__dict__)
+    except SystemExit as leaving:
+        status = _status_of(leaving)
+        record({"left": status, "frames": frames(leaving.__traceback__, work)})
+    except BaseException as error:  # noqa: BLE001 - every way to fail is a finding
+        status = 1
+        record(described(error, work))
+        show(error)
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    record({"end": status})
+    return status
+
+
+def _status_of(leaving: SystemExit) -> int:
+    if leaving.code is None or isinstance(leaving.code, int):
+        return leaving.code or 0
+    print(leaving.code, file=sys.stderr)  # noqa: T201 - what Python itself does with it
+    return 1
+
+
+def described(error: BaseException, work: str) -> dict[str, Any]:
+    """An exception as a record: its type, its text, and the frames in the run's own files."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - its own __str__ may raise anything
+        text = "<no text: __str__ raised>"
+    record: dict[str, Any] = {
+        "exception": type(error).__name__,
+        "text": text[:TEXT_AT_MOST],
+        "frames": frames(error.__traceback__, work),
+    }
+    if isinstance(error, OSError):
+        record["errno"] = error.errno
+    if isinstance(error, ImportError):
+        record["module"] = error.name
+    if isinstance(error, SyntaxError):
+        record["frames"].append(
+            [(error.filename or "").removeprefix(f"{work}/"), error.lineno or 0]
+        )
+    return record
+
+
+def frames(trace: types.TracebackType | None, work: str) -> list[list[Any]]:
+    """[file, line] of the frames inside the run's folder, outermost first."""
+    found: list[list[Any]] = []
+    for frame, line in traceback.walk_tb(trace):
+        name = frame.f_code.co_filename
+        if name.startswith(f"{work}/"):
+            found.append([name.removeprefix(f"{work}/"), line])
+    return found[-FRAMES_AT_MOST:]
+
+
+def show(error: BaseException) -> None:
+    """The traceback as Python prints it, without our own frames."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    try:
+        traceback.print_exception(type(error), error, trace)
+    except BaseException:  # noqa: BLE001 - printing runs the program's own __str__ and __repr__
+        with contextlib.suppress(BaseException):
+            sys.stderr.write(f"{type(error).__name__}\n")
+
+
+def _values(request: dict[str, Any], work: str, records: int) -> int:
+    """The program as a module, then its expressions. What it prints is nobody's business."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    module = _as_module(request, work)
+    try:
+        _load(module)
+    except BaseException as error:  # noqa: BLE001 - a program that can not be loaded is an answer
+        Recorder(records)(described(error, work))
+        return 1
+    if request["kind"] == "trace":
+        expressions.trace(request["expression"], module, str(module.__file__), Recorder(records))
+    else:
+        expressions.values(request, module, records)
+    return 0
+
+
+def _as_module(request: dict[str, Any], work: str) -> types.ModuleType:
+    file = f"{work}/{request['file']}"
+    sys.argv = [file]
+    module = types.ModuleType(Path(file).stem)
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    _main_module(file)
+    return module
+
+
+def _load(module: types.ModuleType) -> None:
+    file = str(module.__file__)
+    exec(compile(Path(file).read_bytes(), file, "exec", dont_inherit=True), module.__dict__)

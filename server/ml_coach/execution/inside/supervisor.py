@@ -1,0 +1,237 @@
+"""One per run, outside of what the run can see or signal: sets it up, watches it, ends it.
+
+It answers with one message when nothing of the run is left: how it ended, what it printed, and
+the records that it wrote, unread. A closed connection means stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from ml_coach.execution.inside import contained, tree, wire
+from ml_coach.execution.inside.contained import World
+from ml_coach.execution.sandbox import kernel, namespaces
+from ml_coach.execution.sandbox.limits import MEGABYTE, Limits
+
+TICK_SECONDS = 0.02
+RECORDS_AT_MOST = 8 * MEGABYTE
+
+
+@dataclass
+class _Watch:
+    request: wire.Message
+    limits: Limits
+    started: float
+    output: dict[int, bytearray] = field(default_factory=dict)
+    limit: str = ""
+    stopped: bool = False
+
+
+def main(connection: socket.socket, world: World) -> NoReturn:
+    """Runs in a fork of the zygote and never returns."""
+    try:
+        _own_signals()
+        os.setsid()
+        answer = _supervise(connection, world)
+    except wire.Closed:
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - a run that could not be set up is an answer
+        answer = {"error": f"{type(error).__name__}: {error}"}
+    with contextlib.suppress(OSError):
+        wire.send(connection, answer)
+    os._exit(0)
+
+
+def stop_all(world: World) -> None:
+    """Before the zygote leaves. In namespaces of our own its leaving is enough."""
+    if world.private:
+        return
+    for pid in tree.children(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.002)
+        except ChildProcessError:
+            return
+
+
+def _own_signals() -> None:
+    """What CPython itself starts with; the zygote's handlers are not for runs."""
+    for number in range(1, signal.NSIG):
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def _supervise(connection: socket.socket, world: World) -> wire.Message:
+    request = wire.receive(connection)
+    limits = Limits(**request["limits"])
+    kernel.die_with_parent(signal.SIGKILL if world.private else signal.SIGTERM)
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    pipes = {name: os.pipe() for name in ("stdout", "stderr", "records", "status")}
+    stack = os.memfd_create("stack")
+    channels = contained.Channels(
+        stdout=pipes["stdout"][1],
+        stderr=pipes["stderr"][1],
+        records=pipes["records"][1],
+        status=pipes["status"][1],
+        stack=stack,
+    )
+    watch = _Watch(request, limits, time.monotonic())
+    folder = "" if world.private else tempfile.mkdtemp(prefix="ml-coach-")
+    first = 0
+    try:
+        if world.private:
+            uid, gid = os.getuid(), os.getgid()
+            namespaces.unshare(namespaces.ALL_BUT_USER | namespaces.NEW_USER)
+            namespaces.map_ids(uid, gid)
+        else:
+            kernel.adopt_orphans()
+        first = os.fork()
+        if first == 0:
+            connection.close()
+            os.close(proc)
+            contained.start(world, request, limits, channels, folder)
+        for _, writing in pipes.values():
+            os.close(writing)
+        kernel.set_dumpable(False)
+        reading = {name: ends[0] for name, ends in pipes.items()}
+        _look_after(watch, connection, reading, first, proc, world)
+    finally:
+        if first:
+            _end(first, proc, world)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+    for name, end in reading.items():
+        _drain(watch, end, name)
+    return _answer(watch, reading, stack)
+
+
+def _answer(watch: _Watch, reading: dict[str, int], stack: int) -> wire.Message:
+    def text(name: str, at_most: int) -> str:
+        return bytes(watch.output.get(reading[name], b"")[:at_most]).decode("latin-1")
+
+    cap = watch.limits.output_bytes
+    return {
+        **json.loads(text("status", 4096) or "{}"),
+        "limit": watch.limit,
+        "stopped": watch.stopped,
+        "stdout": text("stdout", cap),
+        "stderr": text("stderr", cap),
+        "records": text("records", RECORDS_AT_MOST),
+        "stack": os.pread(stack, 64 << 10, 0).decode("latin-1"),
+        "seconds": time.monotonic() - watch.started,
+    }
+
+
+def _look_after(
+    watch: _Watch,
+    connection: socket.socket,
+    reading: dict[str, int],
+    first: int,
+    proc: int,
+    world: World,
+) -> None:
+    """Until the run has ended, a limit is reached, or the connection is closed."""
+    deadline = watch.started + watch.request["timeout_seconds"]
+    names = {end: name for name, end in reading.items()}
+    waiting = select.poll()
+    for end in names:
+        waiting.register(end, select.POLLIN)
+        watch.output[end] = bytearray()
+    waiting.register(connection, select.POLLIN)
+    ended = os.pidfd_open(first)
+    waiting.register(ended, select.POLLIN)
+    next_look = watch.started + TICK_SECONDS
+    while True:
+        now = time.monotonic()
+        if now >= deadline:
+            watch.limit = "time"
+        elif now >= next_look:
+            next_look = now + TICK_SECONDS
+            watch.limit = _over(watch, first, proc, world)
+        if watch.limit:
+            _show_stack(first, proc, world)
+            return
+        pause = max(0.0, min(next_look, deadline) - now)
+        for end, _ in waiting.poll(pause * 1000 + 1):
+            if end == ended:
+                return
+            if end == connection.fileno():
+                watch.stopped = True
+                return
+            part = os.read(end, 65536)
+            if not part:
+                waiting.unregister(end)
+            watch.output[end] += part
+            if _printed(watch, reading) > watch.limits.output_bytes:
+                watch.limit = "output"
+            if len(watch.output[reading["records"]]) > RECORDS_AT_MOST:
+                watch.limit = "output"
+
+
+def _printed(watch: _Watch, reading: dict[str, int]) -> int:
+    return sum(len(watch.output[reading[name]]) for name in ("stdout", "stderr"))
+
+
+def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
+    """The limit that the tree is over by now, or nothing."""
+    pids = [first, *tree.descendants(first, proc)]
+    if len(pids) > watch.limits.processes + 2:
+        return "processes"
+    if (
+        tree.memory(pids, proc, watch.limits.memory_mb * MEGABYTE)
+        > watch.limits.memory_mb * MEGABYTE
+    ):
+        return "memory"
+    return ""
+
+
+def _show_stack(first: int, proc: int, world: World) -> None:
+    """Asks the run for the line where it is. A run that can not answer in time is not waited for."""
+    target = first
+    if world.private:
+        below = tree.descendants(first, proc)
+        if not below:
+            return
+        target = below[0]
+    with contextlib.suppress(OSError):
+        os.kill(target, contained.SHOW_STACK)
+        time.sleep(0.01)
+
+
+def _end(first: int, proc: int, world: World) -> None:
+    """Nothing of the run is left when this returns."""
+    if world.private:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(first, signal.SIGKILL)  # process 1: the kernel takes the namespace with it
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(first, 0)
+        return
+    tree.kill_all(os.getpid(), proc)
+
+
+def _drain(watch: _Watch, end: int, name: str) -> None:
+    """Every writer is dead, so the pipes end; what is beyond the limits is thrown away."""
+    kept = watch.output.setdefault(end, bytearray())
+    os.set_blocking(end, False)
+    with contextlib.suppress(BlockingIOError):
+        while part := os.read(end, 65536):
+            if len(kept) <= RECORDS_AT_MOST:
+                kept += part
+    if name in ("stdout", "stderr") and len(kept) > watch.limits.output_bytes and not watch.limit:
+        watch.limit = "output"

@@ -1,0 +1,92 @@
+"""A run's tree of processes, read from a /proc that sees it. `proc` is a descriptor of that folder,
+opened before the run's own /proc covers it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(proc: int, path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY, dir_fd=proc)
+    try:
+        return os.read(descriptor, 8192)
+    finally:
+        os.close(descriptor)
+
+
+def _parents(proc: int) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for name in os.listdir(proc):
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                after_name = _read(proc, f"{name}/stat").rsplit(b")", 1)[1].split()
+                found.setdefault(int(after_name[1]), []).append(int(name))
+    return found
+
+
+def descendants(root: int, proc: int) -> list[int]:
+    parents = _parents(proc)
+    found: list[int] = []
+    todo = [root]
+    while todo:
+        below = sorted(parents.get(todo.pop(0), []))
+        found += below
+        todo += below
+    return found
+
+
+def children(root: int) -> list[int]:
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return _parents(proc).get(root, [])
+    finally:
+        os.close(proc)
+
+
+def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
+    """Bytes. Resident sizes count the pages that forks share once per process; the exact share is
+    slow to get, so it is asked for only when the plain sum is over `enough_bytes`."""
+    plain = sum(_resident(pid, proc) for pid in pids)
+    if plain <= enough_bytes:
+        return plain
+    return sum(_proportional(pid, proc) for pid in pids)
+
+
+def _resident(pid: int, proc: int) -> int:
+    try:
+        return int(_read(proc, f"{pid}/statm").split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _proportional(pid: int, proc: int) -> int:
+    try:
+        for line in _read(proc, f"{pid}/smaps_rollup").splitlines():
+            if line.startswith(b"Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass  # It may not be read of a process that is not dumpable.
+    return _resident(pid, proc)
+
+
+def kill_all(root: int, proc: int, seconds: float = 3.0) -> None:
+    """Freezes and kills below `root` until the kernel says that it has no child left: `root` has
+    to be the adopter of orphans, and the caller."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pids = descendants(root, proc)
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, number)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.0005)

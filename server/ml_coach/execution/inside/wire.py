@@ -1,0 +1,41 @@
+"""How the server and the worker talk: a JSON object behind its length, over a unix socket."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+Message = dict[str, Any]
+HEADER = struct.Struct("!I")
+
+
+class Closed(Exception):  # noqa: N818 - the other side leaving is not an error of ours
+    pass
+
+
+def pack(message: Message) -> bytes:
+    body = json.dumps(message).encode("ascii")
+    return HEADER.pack(len(body)) + body
+
+
+def send(connection: socket.socket, message: Message) -> None:
+    connection.sendall(pack(message))
+
+
+def receive(connection: socket.socket) -> Message:
+    """Raises `Closed` when the other side has gone."""
+    (length,) = HEADER.unpack(_exactly(connection, HEADER.size))
+    return json.loads(_exactly(connection, length))
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    parts: list[bytes] = []
+    while count:
+        part = connection.recv(min(count, 1 << 20))
+        if not part:
+            raise Closed
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)

@@ -1,0 +1,119 @@
+"""The warm worker: it goes into its world, imports pytest once, and forks for every run.
+
+    launcher ─ zygote ─┬─ supervisor ─ init ─ the run      (namespaces)
+                       └─ supervisor ─ the run             (every other level)
+
+The zygote is process 1 of its own pid namespace, so nothing that it ever started outlives it. It
+ends when the control socket does, which is when the server ends, however the server ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from ml_coach.execution.inside import supervisor, warm_up, wire
+from ml_coach.execution.inside.contained import World
+from ml_coach.execution.sandbox import kernel, namespaces
+
+# As root the worker becomes this user for good; nothing on a usual system belongs to it.
+UNPRIVILEGED_ID = 64_931
+
+
+def main() -> NoReturn:
+    """argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths)."""
+    order = json.loads(sys.argv[1])
+    control = socket.socket(fileno=order["control"])
+    control.set_inheritable(False)
+    try:
+        if order["level"] == "namespaces":
+            _enter_world(order["readable"], control)
+        prepared = warm_up.prepare(order.get("our_site", ""), order["level"])
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+        with contextlib.suppress(OSError):
+            wire.send(control, {"error": f"{type(error).__name__}: {error}"})
+        os._exit(1)
+    wire.send(control, {"ready": True, "version": list(sys.version_info[:2])})
+    _serve(control, World(order["level"], tuple(order["readable"]), prepared))
+
+
+def _enter_world(readable: list[str], control: socket.socket) -> None:
+    """Returns in the zygote only; the process that was started stays behind and waits for it."""
+    uid, gid = os.getuid(), os.getgid()
+    if uid == 0:
+        # Real root makes the mounts, so it can show a Python below a home that others may not
+        # enter. The user namespace comes with each run, after root has been given up.
+        namespaces.unshare(namespaces.ALL_BUT_USER)
+    else:
+        namespaces.unshare(namespaces.ALL_BUT_USER | namespaces.NEW_USER)
+        namespaces.map_ids(uid, gid)
+    zygote = os.fork()
+    if zygote:
+        _wait_for(zygote, control)
+    kernel.die_with_parent(signal.SIGKILL)
+    if os.getppid() != 0 and not os.path.exists("/proc/self"):
+        os._exit(1)
+    os.setsid()
+    namespaces.raise_loopback()
+    namespaces.build_root(readable)
+    if uid == 0:
+        os.setgroups([])
+        os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
+        os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
+        kernel.die_with_parent(signal.SIGKILL)  # a change of user clears it
+        kernel.set_dumpable(True)  # and this, without which no id map can be written
+    kernel.forbid_new_privileges()
+
+
+def _wait_for(zygote: int, control: socket.socket) -> NoReturn:
+    control.close()
+    os.closerange(0, 256)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(zygote, 0)
+    os._exit(0)
+
+
+def _serve(control: socket.socket, world: World) -> NoReturn:
+    """One byte with one descriptor asks for one run; everything else is said on that descriptor."""
+    wake, wakened = os.pipe()
+    for end in (wake, wakened):
+        os.set_blocking(end, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakened)
+    gc.collect()
+    gc.freeze()  # The collector never writes to pages that every fork shares.
+    gc.disable()
+    waiting = select.poll()
+    waiting.register(control, select.POLLIN)
+    waiting.register(wake, select.POLLIN)
+    while True:
+        for descriptor, _ in waiting.poll():
+            if descriptor == wake:
+                _reap(wake)
+                continue
+            asked, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not asked:
+                supervisor.stop_all(world)
+                os._exit(0)
+            if os.fork() == 0:
+                signal.set_wakeup_fd(-1)
+                control.close()
+                os.close(wake)
+                os.close(wakened)
+                supervisor.main(socket.socket(fileno=descriptors[0]), world)
+            os.close(descriptors[0])
+
+
+def _reap(wake: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.read(wake, 4096)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

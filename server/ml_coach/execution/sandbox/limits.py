@@ -1,0 +1,51 @@
+"""What one run may use: the limits' values, and those of them that the kernel enforces itself."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import asdict, dataclass
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Memory is that of the whole tree of processes; disk is all that is written; output is what
+    the program prints, both streams together, in bytes."""
+
+    memory_mb: int = 512
+    processes: int = 64
+    open_files: int = 256
+    file_mb: int = 64
+    disk_mb: int = 128
+    output_bytes: int = 1 << 20
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+def apply(limits: Limits, cpu_seconds: int) -> None:
+    """Lowers this process's limits for good. RLIMIT_AS is left alone: it breaks numpy and threads.
+
+    RLIMIT_DATA is per process, so the supervisor watches the tree; it is set above the tree's
+    limit because thread stacks count as data though they are never touched.
+    """
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_CPU, cpu_seconds, 1)
+    _lower(resource.RLIMIT_DATA, (limits.memory_mb + 128) * MEGABYTE)
+    _lower(resource.RLIMIT_NPROC, limits.processes)
+    _lower(resource.RLIMIT_NOFILE, limits.open_files)
+    _lower(resource.RLIMIT_FSIZE, limits.file_mb * MEGABYTE)
+    _lower(resource.RLIMIT_STACK, 8 * MEGABYTE)
+    _lower(resource.RLIMIT_MEMLOCK, 64 << 10)
+    _lower(resource.RLIMIT_MSGQUEUE, 0)
+    _lower(resource.RLIMIT_SIGPENDING, 256)
+    _lower(resource.RLIMIT_RTPRIO, 0)
+
+
+def _lower(kind: int, value: int, grace: int = 0) -> None:
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+        grace = min(grace, hard - value)
+    resource.setrlimit(kind, (value, value + grace))

@@ -1,0 +1,154 @@
+"""The server's end of the worker: starts it, hands it runs, ends it. Nothing here blocks the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import ml_coach
+from ml_coach.execution.inside.wire import HEADER, Message, pack
+
+# Only ml_coach can be found through this: the folder that holds it may hold other packages, and
+# those must not hide the user's own.
+BOOT = """\
+import sys, importlib.util as u
+spec = u.spec_from_file_location("ml_coach", sys.argv[2] + "/__init__.py",
+                                 submodule_search_locations=[sys.argv[2]])
+sys.modules["ml_coach"] = u.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["ml_coach"])
+sys.path.remove("")
+from ml_coach.execution.inside.zygote import main
+main()
+"""
+STOP_SECONDS = 3.0
+START_SECONDS = 60.0
+
+
+class WorkerDied(Exception):  # noqa: N818 - named for what happened
+    """The worker could not start or has gone; its text says why where that is known."""
+
+
+class WarmWorker:
+    """One worker process at one level. Made by `start`; `run` may be called concurrently."""
+
+    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+
+    @classmethod
+    async def start(
+        cls,
+        python: str,
+        *,
+        level: str,
+        readable: Sequence[str],
+        our_site: str,
+        wrapper: Sequence[str] = (),
+    ) -> WarmWorker:
+        """Raises `WorkerDied` when the level can not be set up here. `wrapper` is the command that
+        starts Python where another program does the containing."""
+        ours, theirs = socket.socketpair()
+        order = {
+            "control": theirs.fileno(),
+            "level": level,
+            "readable": list(readable),
+            "our_site": our_site,
+        }
+        package = str(Path(ml_coach.__file__).parent)
+        command = [*wrapper, python, "-s", "-B", "-c", BOOT, json.dumps(order), package]
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"},
+                cwd="/",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        worker = cls(process, ours)
+        try:
+            await worker._ready()
+        except BaseException:
+            await asyncio.shield(worker.aclose())
+            raise
+        return worker
+
+    async def _ready(self) -> None:
+        duplicate = self._control.dup()
+        reader, writer = await asyncio.open_unix_connection(sock=duplicate)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                hello = await _receive(reader)
+        except TimeoutError:
+            raise WorkerDied("the worker did not start in time") from None
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        self._control.setblocking(True)
+        if "error" in hello:
+            raise WorkerDied(hello["error"])
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def run(self, request: Message) -> Message:
+        """The supervisor's answer. When this returns or raises, nothing of the run is left."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"r"], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                raise WorkerDied(f"the worker is gone: {error}") from None
+        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        try:
+            writer.write(pack(request))
+            await writer.drain()
+            return await _receive(reader)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._stop(reader, writer))
+            raise
+        except OSError as error:
+            raise WorkerDied(str(error)) from None
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _stop(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Half closes, which stops the run, and waits for the word that it has ended."""
+        with contextlib.suppress(OSError, WorkerDied, TimeoutError):
+            writer.write_eof()
+            async with asyncio.timeout(STOP_SECONDS):
+                await _receive(reader)
+                return
+        await self.aclose()  # It does not answer: it goes, and every run with it.
+
+    async def aclose(self) -> None:
+        """Ends the worker and all that runs in it. May be called twice."""
+        self._control.close()
+        if self._process.returncode is None:
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, 9)
+                await self._process.wait()
+
+
+async def _receive(reader: asyncio.StreamReader) -> Message:
+    try:
+        (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
+        return json.loads(await reader.readexactly(length))
+    except asyncio.IncompleteReadError:
+        raise WorkerDied("the worker ended without an answer") from None
