@@ -88,11 +88,12 @@ def add_missing_imports(source: str) -> tuple[str, tuple[str, ...]]:
 
     Returns the new text and the import statements that were added, () where none was needed.
     """
-    undefined = [name for name, _ in undefined_names(source)]
-    if not undefined:
-        return source, ()
-    tree = ast.parse(source)
+    tree = syntax.parse(source)
     known = _homes()
+    # Looking up names costs more than everything else here, so not without a candidate.
+    if tree is None or not (syntax.loads(tree) & known.keys()) - syntax.top_level(tree):
+        return source, ()
+    undefined = [name for name, _ in undefined_names(source)]
     found = [_import_for(name, tree, known) for name in undefined]
     added = tuple(sorted({line for line in found if line}, key=lambda line: (line[0] == "f", line)))
     if not added:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import warnings
 from collections.abc import Iterator
+from typing import cast
 
 # What CPython's parser and compiler raise on text that is not Python: ValueError for NUL and lone
 # surrogates, the last three for absurdly deep or long input.
@@ -49,9 +50,26 @@ def compiles(source: str) -> bool:
     return not complaint(source)
 
 
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node below and with `node`, in no order; twice as fast as `ast.walk`."""
+    pending = [node]
+    while pending:
+        node = pending.pop()
+        yield node
+        for field in node._fields:
+            value: object = getattr(node, field, None)
+            if isinstance(value, ast.AST):
+                # Load, Store and the operators have no fields and hold no names.
+                if value._fields:
+                    pending.append(value)
+            elif isinstance(value, list):
+                parts = cast("list[object]", value)
+                pending.extend(part for part in parts if isinstance(part, ast.AST))
+
+
 def target_names(node: ast.AST) -> Iterator[str]:
     """The plain names that an assignment's target binds."""
-    for part in ast.walk(node):
+    for part in walk(node):
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
             yield part.id
 
@@ -83,7 +101,7 @@ def loads(node: ast.AST) -> frozenset[str]:
     """Every name that is read anywhere below `node`."""
     return frozenset(
         part.id
-        for part in ast.walk(node)
+        for part in walk(node)
         if isinstance(part, ast.Name) and not isinstance(part.ctx, ast.Store)
     )
 
@@ -148,11 +166,13 @@ def free_names(tree: ast.Module) -> frozenset[str]:
     """Names that are read somewhere and bound nowhere, in any scope: a quick lower bound."""
     read: set[str] = set()
     bound: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         match node:
-            case ast.Name(id=name, ctx=ast.Load()):
-                read.add(name)
-            case ast.Name(id=name) | ast.arg(arg=name):
+            case ast.Name():
+                (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+            case ast.Constant() | ast.Attribute() | ast.Call() | ast.Subscript():
+                pass
+            case ast.arg(arg=name):
                 bound.add(name)
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 bound.add(name)

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal
 
 from ml_coach.core import syntax
@@ -90,10 +91,9 @@ def _program(reply: str, names: Sequence[str], stub: ast.Module | None) -> Code 
         found += _last_resorts(reply)
     if not found:
         return Refused(_why_nothing(reply))
-    best = max(
-        (_completed(c, found, stub, names) for c in found),
-        key=lambda c: _merit(c, names),
-    )
+    completed = [_completed(c, found, stub, names) for c in found]
+    completed.reverse()  # max takes the first of equals, and the answer is often the last block.
+    best = completed[0] if len(completed) == 1 else max(completed, key=lambda c: _merit(c, names))
     best = _renamed(best, names)
     if refusal := _objection(best, names):
         return refusal
@@ -105,6 +105,9 @@ def _suite(reply: str, names: Sequence[str]) -> Code | Refused:
     found = list(_codes(reply)) or _last_resorts(reply)
     if not found:
         return Refused(_why_nothing(reply))
+    if len(found) > 1 and (together := code.read("\n\n\n".join(c.source for c in found))):
+        words = dict.fromkeys(word for c in found for word in c.done)
+        found = [replace(together, done=tuple(words))]
     tidied: list[tuple[Code, str, tuple[str, ...], int]] = []
     for candidate in found:
         source, words = suite.tidy(candidate.source, candidate.tree, names)
@@ -214,6 +217,10 @@ def _emptied(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
 def _indentations(part: str) -> Iterator[str]:
     """`part` as a function's body: as it stands, with a lost first indentation, or from column 0."""
     lines = part.split("\n")
+    if lines[0].startswith((" ", "\t")):
+        # What stands at column 0 below an indented body is no part of it.
+        inside = takewhile(lambda line: not line.strip() or line[0] in " \t", lines)
+        part = "\n".join(inside)
     yield part
     yield "\n".join(["    " + lines[0].lstrip(), *lines[1:]])
     yield "\n".join("    " + line if line.strip() else line for line in lines)
@@ -243,18 +250,15 @@ def _defined(candidate: Code, names: Sequence[str]) -> list[str]:
 
 
 def _merit(candidate: Code, names: Sequence[str]) -> tuple[int, ...]:
-    """What makes one reading better than another, the weightiest first.
-
-    Python's max takes the first of equals, so the position is part of it: the last one wins.
-    """
+    """What makes one reading better than another, the weightiest first."""
     definitions = {s.name for s in candidate.tree.body if isinstance(s, syntax.Definition)}
-    missing = syntax.free_names(candidate.tree) & candidate.lost
+    missing = candidate.free_names & candidate.lost
     return (
         len(_defined(candidate, names)),
         -_is_elided(candidate),
         -len(missing),
         bool(definitions),
-        -len(syntax.free_names(candidate.tree)),
+        -len(candidate.free_names),
         0 if names else len(definitions),
         -candidate.truncated,
     )
@@ -270,7 +274,7 @@ def _completed(
         sources.append((stub, "the prompt"))
     pieces: list[str] = []
     done: list[str] = []
-    missing = set(syntax.free_names(candidate.tree))
+    missing = set(candidate.free_names)
     if stub is not None and set(names) & defined:
         missing |= {
             s.name for s in stub.body if isinstance(s, syntax.Definition) and not syntax.is_placeholder(s)
@@ -303,7 +307,7 @@ def _can_be_lent(statement: ast.stmt) -> bool:
     if isinstance(statement, syntax.Definition):
         return not syntax.is_placeholder(statement)
     if isinstance(statement, ast.Assign | ast.AnnAssign):
-        return not any(isinstance(node, ast.Call) for node in ast.walk(statement))
+        return not any(isinstance(node, ast.Call) for node in syntax.walk(statement))
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
@@ -355,7 +359,7 @@ def _objection(best: Code, names: Sequence[str]) -> Refused | None:
     empty = [name for name in names if name in bound and name not in defined]
     if empty:
         return Refused(f"`{empty[0]}` has no body. Write the whole implementation.")
-    gone = [name for name in (*names, *sorted(syntax.free_names(best.tree))) if name in best.lost]
+    gone = [name for name in (*names, *sorted(best.free_names)) if name in best.lost]
     if gone:
         if best.truncated:
             return Refused(f"The reply is cut off inside `{gone[0]}`. Reply with shorter, complete code.")

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from ml_coach.core import repairs, syntax
 from ml_coach.core.sanitizer import readings
@@ -22,9 +23,12 @@ _UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF", "expected an i
 _LONGEST_STATEMENT = 400  # pieces that may be joined to finish one statement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Code:
-    """Text that parses. `lost` names definitions that were in the text and could not be read."""
+    """Text that parses. `lost` names definitions that were in the text and could not be read.
+
+    `fault` is the parser's word on the first of these. Without slots, for the cached property.
+    """
 
     source: str
     tree: ast.Module
@@ -32,6 +36,10 @@ class Code:
     lost: frozenset[str] = frozenset()
     truncated: bool = False
     fault: str = ""
+
+    @cached_property
+    def free_names(self) -> frozenset[str]:
+        return syntax.free_names(self.tree)
 
     @property
     def has_substance(self) -> bool:
@@ -138,7 +146,8 @@ def _statement(pieces: list[str], at: int) -> tuple[int, str]:
         text += "\n" + pieces[end]
         end += 1
     piece = pieces[at]
-    for mended in (_without_comments(piece), *(text for _, text in _mendings(piece))):
+    mendings = (_without_comments(piece), _without_stray_brackets(piece))
+    for mended in (*mendings, *(text for _, text in _mendings(piece))):
         tree = syntax.parse(mended) if mended != piece and mended.strip() else None
         if tree is not None and tree.body and not all(_is_prose(s) for s in tree.body):
             return at + 1, mended
@@ -157,11 +166,19 @@ def _without_comments(piece: str) -> str:
     return "\n".join(lines)
 
 
+def _without_stray_brackets(piece: str) -> str:
+    """`piece` without last lines that only close what nothing opened."""
+    lines = piece.rstrip().split("\n")
+    while len(lines) > 1 and not lines[-1].strip("])}`'\", \t"):
+        lines.pop()
+    return "\n".join(lines)
+
+
 def _is_prose(statement: ast.stmt) -> bool:
     """Whether a statement is an English word or clause that happens to be Python."""
     match statement:
         case ast.Expr(value=value):
-            return not any(isinstance(node, ast.Call | ast.Await) for node in ast.walk(value))
+            return not any(isinstance(node, ast.Call | ast.Await) for node in syntax.walk(value))
         case ast.AnnAssign(value=None, simple=1):
             return True
         case ast.Pass() | ast.Break() | ast.Continue() | ast.Return() | ast.Global() | ast.Delete():

@@ -114,7 +114,7 @@ def _firm_place(statement: ast.stmt, functions: set[str], *, first: bool) -> Pla
 
 
 def _expression_place(value: ast.expr, functions: set[str]) -> Place | None:
-    calls = [node for node in ast.walk(value) if isinstance(node, ast.Call | ast.Await)]
+    calls = [node for node in syntax.walk(value) if isinstance(node, ast.Call | ast.Await)]
     if not calls:
         return "drop"
     if not isinstance(value, ast.Call | ast.Await | ast.ListComp):
@@ -241,7 +241,7 @@ def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
 def _indented(lines: Sequence[str], begin: int, statement: ast.stmt) -> str:
     """Four spaces more for each line, except inside strings, whose value must not change."""
     inside: set[int] = set()
-    for node in ast.walk(statement):
+    for node in syntax.walk(statement):
         is_string = isinstance(node, ast.JoinedStr) or (
             isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
         )

@@ -87,7 +87,7 @@ def _place(statement: ast.stmt, names: Collection[str]) -> tuple[Place, str]:
 
 def _is_assert_loop(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.For | ast.With) and any(
-        isinstance(node, ast.Assert) for node in ast.walk(statement)
+        isinstance(node, ast.Assert) for node in syntax.walk(statement)
     )
 
 

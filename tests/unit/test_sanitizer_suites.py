@@ -1,0 +1,96 @@
+"""Test suites out of replies."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from ml_coach.core.sanitizer import Refused, Sanitized, sanitize
+
+
+def suite(reply: str, names: tuple[str, ...] = ("f",)) -> str:
+    result = sanitize(reply, names=names, kind="suite")
+    assert isinstance(result, Sanitized), result
+    return result.source
+
+
+def definitions(source: str) -> list[str]:
+    return [s.name for s in ast.parse(source).body if isinstance(s, ast.FunctionDef | ast.ClassDef)]
+
+
+def test_a_pytest_file_stays_as_it_is() -> None:
+    source = (
+        '"""Tests."""\nimport pytest\nfrom generated_code import f\n\nCASES = [(1, 2)]\n\n\n'
+        "@pytest.fixture\ndef one():\n    return 1\n\n\ndef helper(x):\n    return x\n\n\n"
+        "@pytest.mark.parametrize('x, y', CASES)\ndef test_f(x, y):\n    assert f(x) == y\n\n\n"
+        "class TestF:\n    def test_one(self, one):\n        assert f(one) == 2\n"
+    )
+    assert suite(source) == source
+
+
+def test_a_copy_of_the_program_and_the_runner_go() -> None:
+    source = suite(
+        "```python\nimport pytest\n\ndef f(x):\n    return x + 1\n\ndef test_f():\n"
+        "    assert f(1) == 2\n\nif __name__ == '__main__':\n    pytest.main()\n```"
+    )
+    assert definitions(source) == ["test_f"]
+    assert "pytest.main" not in source
+
+
+def test_asserts_at_module_level_become_tests() -> None:
+    source = suite("assert f(1) == 2\nassert f(2) == 3, 'two'\nfor x in (1, 2):\n    assert f(x)\n")
+    assert len(definitions(source)) == 3
+    assert ast.unparse(ast.parse(source)).count("assert f") == 3
+
+
+def test_prints_and_calls_go() -> None:
+    source = suite("def test_f():\n    assert f(1)\n\ntest_f()\nprint('All tests passed')\n")
+    assert source == "def test_f():\n    assert f(1)\n"
+
+
+def test_a_second_test_of_one_name_is_renamed_not_lost() -> None:
+    source = suite("def test_f():\n    assert f(1)\n\n\ndef test_f():\n    assert f(2)\n")
+    assert definitions(source) == ["test_f", "test_f_2"]
+
+
+def test_the_block_with_the_tests_is_taken() -> None:
+    reply = (
+        "The code:\n```python\ndef f(x):\n    return x\n```\nThe tests:\n"
+        "```python\ndef test_a():\n    assert f(1) == 1\n```\nRun `pytest`:\n```bash\npytest\n```"
+    )
+    assert definitions(suite(reply)) == ["test_a"]
+
+
+def test_tests_in_several_blocks_are_all_kept() -> None:
+    reply = (
+        "```python\nimport pytest\n\ndef test_a():\n    assert f(1) == 1\n```\nErrors:\n"
+        "```python\ndef test_b():\n    with pytest.raises(ValueError):\n        f(-1)\n```"
+    )
+    source = suite(reply)
+    assert definitions(source) == ["test_a", "test_b"]
+    assert source.index("import pytest") < source.index("test_b")
+
+
+def test_a_cut_suite_keeps_its_whole_tests() -> None:
+    source = suite("```python\ndef test_a():\n    assert f(1)\n\ndef test_b():\n    assert f(")
+    assert definitions(source) == ["test_a"]
+
+
+def test_unittest_classes_count() -> None:
+    source = suite(
+        "import unittest\n\nclass FTest(unittest.TestCase):\n    def test_f(self):\n"
+        "        self.assertEqual(f(1), 2)\n\nunittest.main()\n"
+    )
+    assert definitions(source) == ["FTest"]
+    assert "main" not in source
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [("def f(x):\n    return x\n", "no test"), ("No.", "no Python code"), ("", "empty")],
+)
+def test_a_reply_without_tests_is_refused(reply: str, says: str) -> None:
+    result = sanitize(reply, names=("f",), kind="suite")
+    assert isinstance(result, Refused)
+    assert says in result.reason
