@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
+import warnings
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -98,8 +99,8 @@ class GenaiModel:
     @property
     def _errors(self) -> tuple[type[Exception], ...]:
         sdk: Any = importlib.import_module("google.genai.errors")
-        # A reply that is no JSON is a ValueError, in several subclasses.
-        return (sdk.APIError, ValueError)
+        # JSON that is broken or has another shape ends in whatever the SDK trips over.
+        return (sdk.APIError, ValueError, TypeError, AttributeError, LookupError)
 
     def _typed(self, error: Any) -> ModelError:
         status = getattr(error, "code", None)
@@ -111,6 +112,8 @@ class GenaiModel:
 
     def _open(self) -> Any:
         """Imports the SDK and opens its client (about 1 s together), for a thread."""
+        # A finish reason that is newer than the SDK is judged by us, not announced by it.
+        warnings.filterwarnings("ignore", r".+ is not a valid \w+Reason", UserWarning)
         genai: Any = importlib.import_module("google.genai")
         options = {
             "base_url": self._base_url,

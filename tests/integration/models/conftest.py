@@ -1,0 +1,46 @@
+"""Every provider behind one fixture, against a server that plays scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from fake_provider import FakeProvider, fake_provider
+
+from ml_coach.core.ports import Model, Profile
+from ml_coach.models.gemini import GeminiModel
+from ml_coach.models.genai import GenaiModel
+from ml_coach.models.openai_compatible import OpenAICompatibleModel
+from ml_coach.models.recorded import Recorder
+
+KEY = "AIza-this-key-must-stay-secret"
+PROVIDERS = ("openai", "gemini", "genai", "recorder")
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[FakeProvider, None]:
+    async with fake_provider() as fake:
+        yield fake
+
+
+def open_model(provider: str, url: str, folder: Path) -> Model:
+    profile = Profile()
+    match provider:
+        case "openai":
+            return OpenAICompatibleModel(f"openai:m@{url}", "m", url, api_key=KEY, profile=profile)
+        case "gemini":
+            return GeminiModel("gemini:m", "m", api_key=KEY, profile=profile, base_url=url)
+        case "genai":
+            return GenaiModel("genai:m", "m", api_key=KEY, profile=profile, base_url=url)
+        case _:
+            return Recorder(open_model("openai", url, folder), folder / "calls.jsonl")
+
+
+@pytest.fixture(params=PROVIDERS)
+async def model(
+    request: pytest.FixtureRequest, server: FakeProvider, tmp_path: Path
+) -> AsyncGenerator[Model, None]:
+    opened = open_model(request.param, server.url, tmp_path)
+    yield opened
+    await opened.aclose()
