@@ -38,18 +38,18 @@ class Family:
 
 
 # "7b" and "7B", not the "7b" in "17b", not the "1b" in "0.1bit".
-_SIZE = r"(?:^|[^\d.])(?:{})b(?![a-z])"
+_SIZE = r"(?<![\d.])(?:{})b(?![a-z])"
 
 FAMILIES: tuple[Family, ...] = (
     Family(r"^local:", _SMALL, "measured with Qwen2.5-Coder 0.5B and 1.5B, Q4_K_M"),
     Family(r"^(gemini|genai):(?!.*gemma)", _GEMINI, "documented limits of Gemini 2.5 and later"),
     Family(
-        r"^openai:.*" + _SIZE.format(r"0\.\d+|[1-3](?:\.\d+)?"),
+        r"^openai:[^@]*" + _SIZE.format(r"0\.\d+|[1-3](?:\.\d+)?"),
         _SMALL,
         "3 B and less, like the local models",
     ),
     Family(
-        r"^openai:.*" + _SIZE.format(r"[4-9](?:\.\d+)?|1[0-4](?:\.\d+)?"),
+        r"^openai:[^@]*" + _SIZE.format(r"[4-9](?:\.\d+)?|1[0-4](?:\.\d+)?"),
         _MIDDLE,
         "up to 14 B, by its size",
     ),

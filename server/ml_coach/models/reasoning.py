@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 _OPEN = re.compile(r"<(think|thinking|thought|reasoning)>", re.IGNORECASE)
-_CLOSE = re.compile(r"</(think|thinking|thought|reasoning)>[ \t]*\n*", re.IGNORECASE)
+_CLOSE = re.compile(r"</(think|thinking|thought|reasoning)>", re.IGNORECASE)
+_BLANK_LINES = re.compile(r"(?:[ \t\r]*\n)+")
 _LONGEST_OPEN = len("<reasoning>")
 _LONGEST_CLOSE = len("</reasoning>")
 # These models' chat templates open the block in the prompt, so that only its end is in the reply.
@@ -27,6 +28,7 @@ class ReasoningFilter:
     def __init__(self, *, inside: bool = False) -> None:
         self._held = ""
         self._state = "maybe inside" if inside else "before"
+        self._had_block = False
 
     def feed(self, piece: str) -> str:
         if self._state == "after":
@@ -37,16 +39,21 @@ class ReasoningFilter:
             self._step()
             if self._state == before:
                 return ""
-        text, self._held = self._held, ""
-        return text
+        return self._take()
 
     def flush(self, *, whole: bool) -> str:
         """What was held back and is no reasoning. `whole` is false for a reply that was cut:
         what may be an unfinished block is dropped then."""
         inside = self._state == "inside" or (self._state == "maybe inside" and not whole)
-        text = "" if inside else self._held
-        self._held, self._state = "", "after"
-        return text
+        self._state = "after"
+        text = self._take()
+        return "" if inside else text
+
+    def _take(self) -> str:
+        text, self._held = self._held, ""
+        # The blank lines between a block and the reply belong to neither.
+        blank = _BLANK_LINES.match(text) if self._had_block else None
+        return text[blank.end() :] if blank else text
 
     def _step(self) -> None:
         if self._state == "before":
@@ -57,6 +64,7 @@ class ReasoningFilter:
                 self._state = "after"
         elif found := _CLOSE.search(self._held):
             self._held, self._state = self._held[found.end() :], "before"
+            self._had_block = True
         elif self._state == "inside":
             self._held = self._held[-_LONGEST_CLOSE:]
 
