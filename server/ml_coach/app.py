@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
@@ -23,6 +23,9 @@ from ml_coach.models.recorded import Recorder
 from ml_coach.run_log import RunLog
 from ml_coach.settings import Settings
 
+if TYPE_CHECKING:
+    from ml_coach.execution.executor import SandboxedExecutor
+
 DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-counting function"
 
 
@@ -33,18 +36,16 @@ def state_folder() -> Path:
 
 def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
     """A request with the settings' limits; `fields` are those of `Request`."""
-    return Request(
-        **{
-            "prompt": prompt,
-            "program_file": settings.program_file,
-            "tests_file": settings.tests_file,
-            "max_iters": settings.max_iters,
-            "run_timeout_seconds": settings.run_timeout_seconds,
-            "auto_patch": settings.auto_patch,
-            "limits": Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
-            **fields,
-        }
+    request = Request(
+        prompt,
+        program_file=settings.program_file,
+        tests_file=settings.tests_file,
+        max_iters=settings.max_iters,
+        run_timeout_seconds=settings.run_timeout_seconds,
+        auto_patch=settings.auto_patch,
+        limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
     )
+    return replace(request, **fields)
 
 
 @dataclass(slots=True)
@@ -56,7 +57,7 @@ class App:
 
     state: Path = field(default_factory=state_folder)
     _models: registry.Models = field(default_factory=registry.Models)
-    _executors: dict[tuple[str, bool, str], Executor] = field(default_factory=dict[Any, Executor])
+    _executors: dict[tuple[str, bool], SandboxedExecutor] = field(default_factory=dict[Any, Any])
 
     @property
     def run_log(self) -> RunLog:
@@ -82,17 +83,16 @@ class App:
         name = settings.model or registry.default_model(access)
         return self._models.open(name, access)
 
-    def executor(self, settings: Settings, folder: Path | None) -> Executor:
-        """The warm sandbox for these settings, made at the first use."""
+    async def executor(self, settings: Settings) -> Executor:
+        """The warm sandbox for these settings, started at the first use."""
         from ml_coach.execution.executor import SandboxedExecutor
 
-        key = (settings.python, settings.allow_weak_sandbox, str(folder or ""))
+        key = (settings.python, settings.allow_weak_sandbox)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
-                python=Path(settings.python) if settings.python else None,
-                workspace=folder,
-                allow_weak=settings.allow_weak_sandbox,
+                settings.python or None, allow_weak=settings.allow_weak_sandbox
             )
+        await self._executors[key].prepare()
         return self._executors[key]
 
     async def run(
@@ -104,11 +104,9 @@ class App:
         emit: Emit,
         *,
         run_id: str,
-        folder: Path | None = None,
         record: Path | None = None,
     ) -> RunReport:
-        """One run, logged as it happens. `folder` is the user's, for their own modules; `record`
-        is a further file for the transcript of the model's calls."""
+        """One run, logged as it happens. `record` is a further file for the model's transcript."""
         with self.run_log.record(run_id) as log:
             every = _both(log, emit)
             model = self.model(settings, every)
@@ -116,7 +114,7 @@ class App:
                 if file is not None:
                     model = Recorder(model, file)
             try:
-                coach = Coach(model, self.executor(settings, folder), workspace, reviewer)
+                coach = Coach(model, await self.executor(settings), workspace, reviewer)
                 return await coach.run(request, every, run_id)
             finally:
                 await asyncio.shield(model.aclose())

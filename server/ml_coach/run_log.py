@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, get_args
+from typing import IO, Any, cast, get_args
 
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
@@ -27,22 +27,21 @@ from ml_coach.core.events import Event, FilesSaved, RunFinished, RunStarted, Tex
 
 @cache
 def _converter() -> Converter:
-    converter = Converter()
-    converter.register_unstructure_hook(frozenset, sorted)
+    converter = Converter(unstruct_collection_overrides={frozenset: sorted})
     configure_tagged_union(Event, converter, tag_name="event")
     return converter
 
 
 def to_json(event: Event) -> dict[str, Any]:
     """An event as plain JSON data, its type's name under `event`."""
-    return _converter().unstructure(event, unstructure_as=Event)
+    return cast("dict[str, Any]", _converter().unstructure(event, unstructure_as=Event))
 
 
 def from_json(line: dict[str, Any]) -> Event:
     """The inverse of `to_json`. Raises `ValueError` for what is no event of this version."""
     if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
         raise ValueError(f"{line.get('event')!r} is no event")
-    return _converter().structure(line, Event)  # pyright: ignore[reportArgumentType]
+    return cast(Event, _converter().structure(line, cast(Any, Event)))
 
 
 def new_run_id() -> str:

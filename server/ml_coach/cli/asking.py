@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shlex
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
-import click
 from rich.console import Console
 
 from ml_coach.cli.view import show_diff
@@ -77,7 +80,13 @@ async def _line(stream: IO[str]) -> str:
 async def _edit(patch: Patch) -> Patch | None:
     """The patch as the user's editor leaves its new text; None where nothing was saved."""
     change = patch.changes[0]
-    text = await asyncio.to_thread(click.edit, change.after or "", extension=".py")
-    if text is None or text == change.after:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / Path(change.file).name
+        file.write_text(change.after or "", encoding="utf-8")
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+        await process.wait()
+        text = file.read_text(encoding="utf-8")
+    if text == change.after:
         return None
     return make_patch({change.file: change.before}, {change.file: text})

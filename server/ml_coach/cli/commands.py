@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ml_coach import app as app_module
 from ml_coach import settings as settings_module
 from ml_coach.app import DEFAULT_PROMPT, App, request_from
 from ml_coach.cli.asking import NobodyToAsk, TerminalReviewer
@@ -53,6 +55,11 @@ def run() -> None:
         cli()
     except (ModelError, OSError) as error:
         fail(str(error), 1)
+    except Exception:  # noqa: BLE001 - the last resort: a bug of ours is told, not dumped
+        log = app_module.state_folder() / "bug.txt"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc(), encoding="utf-8")
+        fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", 1)
 
 
 def fail(text: str, code: int) -> NoReturn:
@@ -168,7 +175,7 @@ async def _generate(
     try:
         report = await app.run(
             request, settings, workspace, reviewer, view,
-            run_id=run_id, folder=workspace.root.resolve(), record=record,
+            run_id=run_id, record=record,
         )  # fmt: skip
     finally:
         view.close()

@@ -161,7 +161,8 @@ class Asker:
         """
         reply = await self._request(call)
         continuations = 0
-        while reply.finish == "length" and continuations < _MOST_CONTINUATIONS:
+        most = 0 if call.may_be_cut else _MOST_CONTINUATIONS
+        while reply.finish == "length" and continuations < most:
             continuations += 1
             again = not reply.text.strip() or call.schema is not None or _loops(reply.text)
             try:

@@ -41,7 +41,7 @@ DOING: dict[Stage, str] = {
 }
 
 
-def sentence(event: Event) -> str:
+def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
     """One line for the user, empty for an event that only moves a progress display."""
     match event:
         case RunStarted():

@@ -1,9 +1,14 @@
-"""Spec → Suite. It never sees the code: a test writer that does repeats the code's mistakes."""
+"""Spec → Suite. It never sees the code: a test writer that does repeats the code's mistakes.
+
+A small model is asked for single asserts, which it gets right more often than whole test files;
+a large one writes a pytest file.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ml_coach.core.agents.coder import details_text, task_text
@@ -15,7 +20,10 @@ from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Program, Spec, Suite
 
 TRIES = 2
-_EASY = (ast.Assert, ast.With)
+MOST_GUESSED = 10
+_LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
+_RAISES = re.compile(r"^(?P<call>.+\))`?\s+raises\s+`?(?P<error>[A-Z]\w*)")
+_WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]*\):")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,53 +46,123 @@ async def write_tests(
     (no test function) only where there is neither.
     """
     module = Program("", program_file).module
-    given = given_tests(spec)
+    single = profile.edit_format == "function"
     messages = render(
-        "tests",
+        "asserts" if single else "tests",
         module=module,
         importing=import_line(module, spec),
+        name=spec.names[0] if spec.names else "the_function",
         task=task_text(spec),
         details=details_text(spec),
     )
-    call = Call("test_writer", messages, max_tokens=min(900, profile.max_tokens))
+    # Whole tests are of use also when the reply was cut behind them.
+    call = Call(
+        "test_writer",
+        messages,
+        max_tokens=400 if single else profile.max_tokens,
+        may_be_cut=True,
+    )
     for _ in range(TRIES):
         reply = await asker.ask(call)
-        # A cut suite still holds whole tests: the sanitizer cuts back to the last of them.
-        guessed = sanitize(reply.text, names=spec.names, kind="suite")
-        if not isinstance(guessed, Refused) and test_names(guessed.source):
-            source, done = repair(guessed.source)
-            source = split_asserts(source)
-            return WrittenTests(assemble(spec, module, tests_file, given, source), done)
-        reason = guessed.reason if isinstance(guessed, Refused) else "The reply holds no test."
-        refused(reason)
-        again = Message("user", f"{reason} Reply with the corrected pytest file only.")
+        guessed = _guessed(reply.text, spec, single=single)
+        if not isinstance(guessed, Refused):
+            source, done = guessed
+            return WrittenTests(assemble(spec, module, tests_file, source), done)
+        refused(guessed.reason)
+        again = Message("user", f"{guessed.reason} Reply with the tests only.")
         call = replace(call, messages=(*messages, Message("assistant", reply.text), again))
-    return WrittenTests(assemble(spec, module, tests_file, given, ""), ())
+    return WrittenTests(assemble(spec, module, tests_file, ""), ())
+
+
+def _guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ...]] | Refused:
+    if single and (statements := single_tests(text, spec)):
+        return as_functions(statements, "guessed"), ()
+    cleaned = sanitize(text, names=spec.names, kind="suite")
+    if isinstance(cleaned, Refused):
+        return cleaned
+    source, done = repair(cleaned.source)
+    if not test_names(source):
+        return Refused("The reply holds no test.")
+    return split_asserts(source), cleaned.done + done
+
+
+def single_tests(text: str, spec: Spec) -> tuple[str, ...]:
+    """The reply's asserts and expected errors as statements, at most `MOST_GUESSED`.
+
+    A call that the prompt itself answers is left out, and so is one that the reply answers
+    twice in different ways: at least one of the two is wrong.
+    """
+    answers: dict[str, set[str]] = {}
+    for statement in _statements(text.splitlines()):
+        if spec.names and not any(name in statement for name in spec.names):
+            continue
+        answers.setdefault(_subject(statement), set()).add(statement)
+    given = {_subject(example) for example in spec.examples}
+    agreed = [min(a) for subject, a in answers.items() if len(a) == 1 and subject not in given]
+    return tuple(agreed[:MOST_GUESSED])
+
+
+def _statements(lines: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    expected = ""
+    for line in lines:
+        text = _LEAD.sub("", line).rstrip(" `.")
+        statement = text
+        if error := _WITH_RAISES.match(text):
+            expected = error["error"]
+            continue
+        if expected:
+            statement = f"with pytest.raises({expected}):\n    {text}"
+            expected = ""
+        elif raising := _RAISES.match(text.removeprefix("assert ")):
+            statement = f"with pytest.raises({raising['error']}):\n    {raising['call']}"
+        elif not text.startswith("assert "):
+            continue
+        try:
+            # Unparsed, because equal tests must be equal texts and comments must go.
+            found.append(ast.unparse(ast.parse(statement)))
+        except (SyntaxError, ValueError):
+            continue
+    return found
+
+
+def _subject(statement: str) -> str:
+    """What a test is about: the left side of its comparison, or the call that must raise."""
+    try:
+        node = ast.parse(statement).body[0]
+    except (SyntaxError, ValueError, IndexError):
+        return statement
+    if isinstance(node, ast.Assert):
+        test = node.test
+        return ast.unparse(test.left if isinstance(test, ast.Compare) else test)
+    if isinstance(node, ast.With):
+        return "\n".join(ast.unparse(inner) for inner in node.body)
+    return ast.unparse(node)
 
 
 def import_line(module: str, spec: Spec) -> str:
     return f"from {module} import {', '.join(spec.names) or '*'}"
 
 
-def given_tests(spec: Spec) -> str:
-    """One test function for each example of the prompt, word for word."""
+def as_functions(statements: Sequence[str], kind: str) -> str:
+    """One test function for each statement: `test_given_1`, `test_given_2`, ..."""
     functions: list[str] = []
-    for number, example in enumerate(spec.examples, 1):
-        body = "\n".join(f"    {line}" for line in example.splitlines())
-        functions.append(f"def test_given_{number}():\n{body}\n")
+    for number, statement in enumerate(statements, 1):
+        body = "\n".join(f"    {line}" for line in statement.splitlines())
+        functions.append(f"def test_{kind}_{number}():\n{body}\n")
     return "\n\n".join(functions)
 
 
-def assemble(spec: Spec, module: str, file: str, given: str, guessed: str) -> Suite:
-    """One file: imports, then what is given, then what is guessed."""
+def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
+    """One file: imports, then what the prompt gives, then what is guessed."""
+    given = as_functions(spec.examples, "given")
     imports, body = _imports_apart(guessed)
     needed = ["import pytest", import_line(module, spec)]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     head = "\n".join(dict.fromkeys([*kept, *needed]))
     parts = [head, *(part.strip() for part in (given, body) if part.strip())]
-    names = frozenset(test_names(given)) if given else frozenset[str]()
-    return Suite("\n\n\n".join(parts) + "\n", file, names)
+    return Suite("\n\n\n".join(parts) + "\n", file, frozenset(test_names(given)))
 
 
 def split_asserts(source: str) -> str:
@@ -93,65 +171,46 @@ def split_asserts(source: str) -> str:
     One wrong guess then costs one test, not all that happen to stand beside it.
     """
     tree = ast.parse(source)
-    taken = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    body: list[ast.stmt] = []
-    for node in tree.body:
-        if not (isinstance(node, ast.FunctionDef) and _is_plain(node)):
-            body.append(node)
+    lines = source.splitlines()
+    functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+    for node in reversed(tree.body):
+        if not (isinstance(node, ast.FunctionDef) and _is_independent(node)):
             continue
-        for number, statement in enumerate(node.body, 1):
-            name = f"{node.name}_{number}"
-            while name in taken:
-                name += "_"
-            taken.add(name)
-            alone = ast.FunctionDef(
-                name=name, args=node.args, body=[statement], decorator_list=[], returns=None,
-                type_comment=None, lineno=node.lineno, **_type_parameters(),
-            )  # fmt: skip
-            body.append(alone)
-    if len(body) == len(tree.body):
-        return source
-    tree.body = body
-    return ast.unparse(ast.fix_missing_locations(tree)).replace("\ndef ", "\n\ndef ") + "\n"
+        statements = [ast.unparse(statement) for statement in node.body]
+        stem = node.name.removeprefix("test_")
+        if any(f"{node.name}_{n}" in functions for n in range(1, len(statements) + 1)):
+            continue
+        lines[node.lineno - 1 : node.end_lineno] = as_functions(statements, stem).splitlines()
+    return "\n".join(lines) + "\n"
 
 
-def _type_parameters() -> dict[str, list[ast.AST]]:
-    """Python 3.12 added a field that older versions must not be given."""
-    return {"type_params": []} if "type_params" in ast.FunctionDef._fields else {}
-
-
-def _is_plain(node: ast.FunctionDef) -> bool:
-    statements = [s for s in node.body if not _is_docstring(s)]
+def _is_independent(node: ast.FunctionDef) -> bool:
     return (
-        node.name.startswith("test")
+        node.name.startswith("test_")
         and not node.decorator_list
         and not node.args.args
-        and len(statements) > 1
-        and len(statements) == len(node.body)
-        and all(isinstance(s, _EASY) for s in statements)
-        and not any(isinstance(n, ast.NamedExpr) for s in statements for n in ast.walk(s))
+        and len(node.body) > 1
+        and all(isinstance(s, ast.Assert | ast.With) for s in node.body)
+        and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
     )
 
 
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
 def test_names(source: str) -> list[str]:
-    """Names of the top-level test functions and classes."""
+    """Names of the top-level test functions and classes; none for text that does not parse."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return [
-        node.name
-        for node in ast.parse(source).body
-        if isinstance(node, kinds) and node.name.lower().startswith("test")
-    ]
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return []
+    named = [node.name for node in body if isinstance(node, kinds)]
+    return [name for name in named if name.lower().startswith("test")]
 
 
 def _imports_apart(source: str) -> tuple[list[str], str]:
     """Top-level imports as lines, and the text without them."""
     lines = source.splitlines()
     imports: list[str] = []
-    for node in ast.parse(source).body if source else ():
+    for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports.append(ast.unparse(node))
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):
