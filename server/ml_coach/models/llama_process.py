@@ -26,6 +26,8 @@ from ml_coach.core.errors import UnavailableError
 from ml_coach.models.llama_worker import Order
 
 _LOG_LINES = 60
+# A child whose connection broke is gone within this, or lives.
+_EXIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,8 @@ class LlamaProcess:
     def __init__(self, load: Load) -> None:
         self.load = load
         self.key = secrets.token_urlsafe(32)
-        self.folder = Path(tempfile.mkdtemp(prefix="ml-coach-"))  # mode 0700
-        self.log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._folder = Path(tempfile.mkdtemp(prefix="ml-coach-"))  # For us alone: mode 0700.
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._address: Future[str] = Future()
         self._exit: Future[int] = Future()
         self._child: subprocess.Popen[bytes] | None = None
@@ -60,19 +62,28 @@ class LlamaProcess:
     def alive(self) -> bool:
         return not self._exit.done() and not self._ended.is_set()
 
+    @property
+    def process_id(self) -> int | None:
+        return self._child.pid if self._child else None
+
     async def address(self) -> str:
         """Where the loaded model listens. Raises `UnavailableError` when it can not be loaded."""
         return await asyncio.shield(asyncio.wrap_future(self._address))
 
-    def end(self) -> None:
-        """Kills the child at once; it holds nothing worth saving."""
+    async def ended(self) -> None:
+        """Kills the child, which holds nothing worth saving, and waits until it is gone."""
         self._ended.set()
         if child := self._child:
             child.kill()
-
-    async def ended(self) -> None:
-        self.end()
         await asyncio.shield(asyncio.wrap_future(self._exit))
+
+    async def why_gone(self) -> UnavailableError | None:
+        """What to tell the user if the child is no more; None if it lives."""
+        try:
+            exit_code = asyncio.shield(asyncio.wrap_future(self._exit))
+            return self._gone(await asyncio.wait_for(exit_code, _EXIT_SECONDS))
+        except TimeoutError:
+            return None
 
     def _keep(self) -> None:
         code = -1
@@ -81,62 +92,72 @@ class LlamaProcess:
                 self._child = child
                 if self._ended.is_set():  # Asked for while it started.
                     child.kill()
+                log = threading.Thread(target=self._read_log, args=(child,), daemon=True)
+                log.start()
+                self._give_order(child)
                 assert child.stdout
-                reader = threading.Thread(target=self._read_log, args=(child,), daemon=True)
-                reader.start()
-                line = child.stdout.readline()
-                if line:
+                if line := child.stdout.readline():
                     self._address.set_result(json.loads(line)["address"])
                 code = child.wait()
-                reader.join()
+                log.join()
         except OSError as error:
-            self.log.append(str(error))
+            self._log.append(f" E {error}")
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if not self._address.done():
-                self._address.set_exception(UnavailableError(self.why_gone(code)))
+            shutil.rmtree(self._folder, ignore_errors=True)
             self._exit.set_result(code)
+            if not self._address.done():
+                self._address.set_exception(self._gone(code))
 
     def _start(self) -> subprocess.Popen[bytes]:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-I", "-m", "ml_coach.models.llama_worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=_environment(),
-            cwd=self.folder,
+            cwd=self._folder,
             # Ctrl-C at the terminal is for us alone.
             start_new_session=True,
         )
-        unix = hasattr(os, "fork")
+
+    def _give_order(self, child: subprocess.Popen[bytes]) -> None:
+        # A socket in a folder of ours is out of reach for other users; loopback is not, there the
+        # key has to keep them out.
+        unix = sys.platform != "win32"
         order = Order(
             model=str(self.load.file),
-            host=str(self.folder / "llama.sock") if unix else "127.0.0.1",
+            host=str(self._folder / "llama.sock") if unix else "127.0.0.1",
             key=self.key,
             context=self.load.context,
             slots=self.load.slots,
-            threads=psutil.cpu_count(logical=False) or os.cpu_count() or 1,
+            threads=_threads(),
             parent=os.getpid(),
-            folder=str(self.folder),
+            folder=str(self._folder),
         )
         assert child.stdin
         child.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
         child.stdin.flush()
-        return child
 
     def _read_log(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stderr
         for line in child.stderr:
-            self.log.append(line.decode("utf-8", "replace").rstrip())
+            self._log.append(line.decode("utf-8", "replace").rstrip())
 
-    def why_gone(self, code: int) -> str:
-        """One sentence for the user on a child that is no more."""
+    def _gone(self, code: int) -> UnavailableError:
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         needed, free = self.load.memory_bytes, psutil.virtual_memory().available
-        memory = f"it needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        said = next((line for line in reversed(self.log) if " E " in line), "")
-        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        advice = "free some memory or choose a smaller model" if needed > free else "run again"
-        return f"The local model stopped ({ended}; {memory}): {advice}. {said}".rstrip()
+        memory = f"It needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        advice = "close other programs or choose a smaller model" if needed > free else "try again"
+        # Errors in llama.cpp's log look like "0.01.593 E llama_model_load: the reason".
+        said = [line.partition(" E ")[2] for line in self._log if " E " in line]
+        why = f" ({' '.join(said[0].split())})" if said else ""
+        return UnavailableError(f"The local model {how}{why}. {memory}: {advice}.")
+
+
+def _threads() -> int:
+    """Physical cores that this process may use: twice as many threads on them are slower."""
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def _environment() -> dict[str, str]:

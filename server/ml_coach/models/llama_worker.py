@@ -8,6 +8,7 @@ to stderr. It dies with its parent, however that dies.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import shutil
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
+# Prompts that lost their slot to another one; llama.cpp would keep 8 GB of them.
+_CACHED_PROMPTS_MIB = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,6 @@ class Order:
     threads: int
     parent: int
     folder: str
-    speculation: dict[str, Any] | None = None
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def main() -> None:
     # Loading holds the interpreter's lock for seconds, in which only the kernel can end us.
     _die_with_parent(order.parent, signal.SIGKILL)
     server = _load(order)
-    signal.signal(signal.SIGTERM, lambda *_: _end(order))
+    signal.signal(signal.SIGTERM, lambda number, frame: _end(order))
     _die_with_parent(order.parent, signal.SIGTERM)
     answer.write(json.dumps({"address": server.listening_address}) + "\n")
     answer.flush()
@@ -58,22 +60,22 @@ def main() -> None:
 
 
 def _load(order: Order) -> Any:
-    import xllamacpp
-
-    # xllamacpp has no types.
-    params: Any = xllamacpp.CommonParams()  # pyright: ignore
+    # It has no types; and the parent reads this file for `Order` alone.
+    llama: Any = importlib.import_module("xllamacpp")
+    params = llama.CommonParams()
     params.model.path = order.model
     params.hostnames = [order.host]
     params.port = 0
     params.api_keys = [order.key]
+    params.ui = False
     params.n_ctx = order.context
     params.n_parallel = order.slots
-    # One pool of context for all slots: a single long prompt may use all of it.
+    # One pool for all slots: candidates share the cells of their prompt.
     params.kv_unified = True
+    params.cache_ram_mib = _CACHED_PROMPTS_MIB
     params.cpuparams.n_threads = order.threads
     params.cpuparams_batch.n_threads = order.threads
-    params.ui = False
-    return xllamacpp.Server(params)  # pyright: ignore
+    return llama.Server(params)
 
 
 def _die_with_parent(parent: int, number: signal.Signals) -> None:

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 
-from ml_coach.core.errors import BadAnswerError, DeadlineError, UnavailableError
+from ml_coach.core.errors import DeadlineError, UnavailableError
 from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
 from ml_coach.models import weights
-from ml_coach.models.http import Endpoint, Json
+from ml_coach.models.candidates import Candidates
+from ml_coach.models.foreign_json import Json
+from ml_coach.models.http import Endpoint
 from ml_coach.models.llama_process import LlamaProcess, Load
 
-_SMALL = Profile(
-    context=8192, candidates=4, edit_format="function", plans=False, temperature=0.0,
-    max_tokens=1024,
-)  # fmt: skip
+_WHO = "The local model"
+# A child that crashes this often without one reply in between is not started again.
 _STARTS = 3
+# Candidates and the other agents' cached prompts share one pool of this many contexts.
+_CONTEXTS = 2
 
 
 class LocalModels:
     """The loads of this process: models of the same weights share one child.
 
-    `source` and `progress` are those of `weights.ensure`.
+    `source` is that of `weights.ensure`, `progress` is told of a download (both may be set anew
+    until then), `folder` is where the weights are kept (by default the user's cache).
     """
 
     def __init__(
@@ -40,53 +42,25 @@ class LocalModels:
     ) -> None:
         self.source = source
         self.progress = progress
-        self.folder = folder
+        self._folder = folder
         self._engines: dict[str, _Engine] = {}
 
-    def model(self, name: str, profile: Profile = _SMALL) -> LocalModel:
-        """`name` is a name from `weights.KNOWN` or the path of a `.gguf` file."""
-        if name not in self._engines:
-            self._engines[name] = _Engine(self, name, profile)
-        engine = self._engines[name]
+    def model(self, name: str, profile: Profile) -> LocalModel:
+        """`name` is a name from `weights.KNOWN` or the path of a `.gguf` file.
+
+        Nothing is fetched or loaded yet. Close every model that was made: the last one of the
+        same weights ends the child.
+        """
+        engine = self._engines.get(name)
+        if engine is None:
+            engine = self._engines[name] = _Engine(profile, lambda: self._file(name))
         engine.users += 1
         return LocalModel(name, profile, engine)
 
-
-class _Engine:
-    """One set of weights, its child, and who uses it."""
-
-    def __init__(self, models: LocalModels, name: str, profile: Profile) -> None:
-        self.users = 0
-        self._models = models
-        self._name = name
-        self._profile = profile
-        self._process: LlamaProcess | None = None
-        self._starts = 0
-
-    async def ready(self) -> tuple[LlamaProcess, str]:
-        if self._process is None or not self._process.alive:
-            file = await weights.ensure(
-                self._name,
-                source=self._models.source,
-                progress=self._models.progress,
-                folder=self._models.folder,
-            )
-        else:
-            file = self._process.load.file
-        if self._process is None or not self._process.alive:  # Still, after the wait.
-            if self._starts == _STARTS:
-                raise UnavailableError(f"The local model stopped {_STARTS} times; giving up.")
-            self._starts += 1
-            slots = max(1, self._profile.candidates)
-            self._process = LlamaProcess(Load(file, self._profile.context, slots))
-        process = self._process
-        return process, await process.address()
-
-    async def leave(self) -> None:
-        self.users -= 1
-        if self.users == 0 and self._process:
-            await self._process.ended()
-            self._process = None
+    async def _file(self, name: str) -> Path:
+        return await weights.ensure(
+            name, source=self.source, progress=self.progress, folder=self._folder
+        )
 
 
 class LocalModel:
@@ -105,87 +79,104 @@ class LocalModel:
     def profile(self) -> Profile:
         return self._profile
 
+    @property
+    def process_id(self) -> int | None:
+        """The child's, None while nothing is loaded."""
+        return self._engine.process_id if self._engine else None
+
     async def warm(self) -> None:
         """Fetches and loads now what the first call would have to wait for."""
-        await self._ready()
-
-    async def _ready(self) -> tuple[LlamaProcess, str]:
-        if self._engine is None:
-            raise UnavailableError("The local model was closed.")
-        try:
-            return await self._engine.ready()
-        except weights.WeightsError as error:
-            raise UnavailableError(str(error)) from None
+        await self._open().ready()
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
-        started = time.monotonic()
+        """See `core.ports.Model.stream`."""
+        engine, started = self._open(), time.monotonic()
         try:
             async with asyncio.timeout(call.timeout_seconds):
-                process, address = await self._ready()
+                await engine.ready()
         except TimeoutError:
-            raise DeadlineError("The local model took too long to load.") from None
+            said = f"{_WHO} was not loaded within {call.timeout_seconds:.0f} s."
+            raise DeadlineError(said) from None
         left = call.timeout_seconds - (time.monotonic() - started)
-        finish: str | None = None
-        usage = Usage(calls=1)
-        async with _client(address) as http:
-            endpoint = Endpoint(
-                http, "The local model", {"Authorization": f"Bearer {process.key}"}, (process.key,)
-            )
-            events = endpoint.events("/v1/chat/completions", _body(call), timeout_seconds=left)
-            async with aclosing(events):
-                async for item in events:
-                    for choice in item.get("choices") or ():
-                        finish = choice.get("finish_reason") or finish
-                        if text := (choice.get("delta") or {}).get("content"):
-                            yield text
-                    if item.get("usage"):
-                        usage = _usage(item["usage"], time.monotonic() - started)
-        if finish not in ("stop", "length"):
-            raise BadAnswerError("The local model's reply ended without a finish reason.")
-        yield Ended("stop" if finish == "stop" else "length", usage)
+        reply = engine.candidates.stream(replace(call, timeout_seconds=left))
+        async with aclosing(reply):
+            async for item in reply:
+                yield item
 
     async def aclose(self) -> None:
         engine, self._engine = self._engine, None
         if engine:
             await engine.leave()
 
+    def _open(self) -> _Engine:
+        if self._engine is None:
+            raise UnavailableError(f"{_WHO} was closed.")
+        return self._engine
+
+
+class _Engine:
+    """One set of weights, the child that holds it, and how many models use it."""
+
+    def __init__(self, profile: Profile, file: Callable[[], Awaitable[Path]]) -> None:
+        self.users = 0
+        self.candidates = Candidates(self._send, at_once=max(1, profile.candidates))
+        self._profile = profile
+        self._file = file
+        self._process: LlamaProcess | None = None
+        self._starts = 0
+
+    @property
+    def process_id(self) -> int | None:
+        return self._process.process_id if self._process and self._process.alive else None
+
+    async def ready(self) -> tuple[LlamaProcess, str]:
+        """The child and its address, started where there is none (any more)."""
+        if not (self._process and self._process.alive):
+            try:
+                file = await self._file()
+            except weights.WeightsError as error:
+                raise UnavailableError(str(error)) from None
+            if not (self._process and self._process.alive):  # Still: others wait here, too.
+                self._process = self._start(file)
+        process = self._process
+        return process, await process.address()
+
+    def _start(self, file: Path) -> LlamaProcess:
+        if self._starts == _STARTS:
+            raise UnavailableError(
+                f"{_WHO} stopped {_STARTS} times in a row and is not started again."
+                " Choose a smaller model, or see `ml-coach doctor`."
+            )
+        self._starts += 1
+        slots = max(1, self._profile.candidates)
+        return LlamaProcess(Load(file, self._profile.context * _CONTEXTS, slots))
+
+    async def _send(self, body: Json, timeout_seconds: float) -> AsyncGenerator[Json, None]:
+        process, address = await self.ready()
+        async with _client(address) as http:
+            headers = {"Authorization": f"Bearer {process.key}"}
+            endpoint = Endpoint(http, _WHO, headers, (process.key,))
+            events = endpoint.events("/v1/chat/completions", body, timeout_seconds=timeout_seconds)
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        yield event
+            except UnavailableError as error:
+                raise await process.why_gone() or error from None
+        self._starts = 0
+
+    async def leave(self) -> None:
+        self.users -= 1
+        if self.users == 0 and self._process:
+            process, self._process = self._process, None
+            await process.ended()
+
 
 def _client(address: str) -> httpx.AsyncClient:
-    # A client of its own for each call: a call may come from any event loop, and on a socket of
-    # this machine connecting costs nothing.
+    # One for each request: requests may come from any event loop, and on a socket of this machine
+    # connecting costs nothing.
     path = address.removeprefix("unix://")
     if path != address:
         transport = httpx.AsyncHTTPTransport(uds=path, verify=False)
         return httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=None)
     return httpx.AsyncClient(base_url=address, timeout=None, trust_env=False, verify=False)
-
-
-def _body(call: Call) -> Json:
-    body: dict[str, Any] = {
-        "messages": [{"role": m.role, "content": m.text} for m in call.messages],
-        "max_tokens": call.max_tokens,
-        "temperature": call.temperature,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "cache_prompt": True,
-    }
-    if call.seed is not None:
-        body["seed"] = call.seed
-    if call.stop:
-        body["stop"] = list(call.stop)
-    if call.schema is not None:
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "reply", "schema": dict(call.schema), "strict": True},
-        }
-    return body
-
-
-def _usage(usage: Json, seconds: float) -> Usage:
-    return Usage(
-        calls=1,
-        prompt_tokens=usage.get("prompt_tokens", 0),
-        completion_tokens=usage.get("completion_tokens", 0),
-        cached_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0),
-        seconds=seconds,
-    )
