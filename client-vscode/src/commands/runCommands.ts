@@ -1,0 +1,107 @@
+import * as vscode from 'vscode';
+import { runUri } from '../documents';
+import { functionOf, lineOfTest } from '../runs/pythonTests';
+import type { Run } from '../runs/runBook';
+import type { Row } from '../runs/runTree';
+import type { Runs } from '../runs/runs';
+import type { Connection } from '../server/connection';
+import { firstLine, outcomeName } from '../wording';
+import { isEmptyPython } from './emptyFile';
+import { askForPrompt } from './promptBox';
+
+/** The commands that start, stop, take back and show runs. A row comes from the Runs view. */
+export function runCommands(
+  connection: Connection,
+  runs: Runs,
+  tree: vscode.TreeView<Row>,
+  state: vscode.Memento,
+): Record<string, (...args: never[]) => unknown> {
+  async function chosen(row: Row | undefined, title: string, candidates: () => Run[]): Promise<Run | undefined> {
+    if (row !== undefined) return row.run;
+    await runs.refresh();
+    const found = candidates();
+    if (found.length === 0) void vscode.window.showInformationMessage(`${title}: there is no run for that.`);
+    return found.length < 2 ? found[0] : pick(found, title);
+  }
+
+  return {
+    async generate(target?: vscode.Uri): Promise<void> {
+      const prompt = await askForPrompt(state);
+      if (prompt === undefined) return;
+      const targetUri = emptyFile(target);
+      await connection.execute('mlCoach.generate', { prompt, ...(targetUri !== undefined && { targetUri }) });
+    },
+    async debugFile(uri?: vscode.Uri): Promise<void> {
+      await connection.execute('mlCoach.debug', { uri: pythonFile(uri) });
+    },
+    async writeTests(uri?: vscode.Uri): Promise<void> {
+      await connection.execute('mlCoach.writeTests', { uri: pythonFile(uri) });
+    },
+    async stop(row?: Row): Promise<void> {
+      const run = await chosen(row, 'Stop', () => runs.book.active());
+      if (run !== undefined) await connection.execute('mlCoach.stop', { runId: run.runId });
+    },
+    async undoRun(row?: Row): Promise<void> {
+      const run = await chosen(row, 'Undo Run', () => runs.book.all().filter(({ active }) => !active));
+      if (run === undefined) return;
+      const { action, reason } = await connection.execute('mlCoach.undoRun', { runId: run.runId });
+      const show = action === 'refused' ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
+      void show(`ML Coach: the run was ${action}. ${reason}`.trim());
+    },
+    async resumeRun(row?: Row): Promise<void> {
+      const unfinished = (): Run[] => runs.book.all().filter((run) => !run.active && run.outcome !== 'passed');
+      const run = await chosen(row, 'Resume Run', unfinished);
+      if (run !== undefined) await connection.execute('mlCoach.resume', { runId: run.runId });
+    },
+    async showRun(row?: Row): Promise<void> {
+      const run = await chosen(row, 'Show Run', () => runs.book.all());
+      if (run === undefined) return;
+      await tree.reveal({ kind: 'run', run }, { expand: true, focus: true });
+      await openLog(run);
+    },
+    async openLog(runId: string): Promise<void> {
+      const run = runs.book.get(runId);
+      if (run !== undefined) await openLog(await runs.completed(run));
+    },
+    async openTest(runId: string, test: string): Promise<void> {
+      const run = runs.book.get(runId);
+      if (run !== undefined) await openTest(run, test);
+    },
+    refreshRuns: () => runs.refresh(),
+  };
+
+  async function openLog(run: Run): Promise<void> {
+    await vscode.commands.executeCommand('markdown.showPreview', runUri(await runs.completed(run)));
+  }
+}
+
+async function openTest(run: Run, test: string): Promise<void> {
+  const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
+  const document = await vscode.workspace.openTextDocument(uri);
+  const position = new vscode.Position(lineOfTest(document.getText(), functionOf(test)), 0);
+  await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });
+}
+
+async function pick(runs: readonly Run[], title: string): Promise<Run | undefined> {
+  const items = runs.map((run) => ({
+    label: firstLine(run.prompt) || run.task,
+    description: outcomeName(run.outcome, run.active),
+    detail: run.reason,
+    run,
+  }));
+  return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}` }))?.run;
+}
+
+/** The file to write the program into: an empty one that the command was called on, else the settings'. */
+function emptyFile(target: vscode.Uri | undefined): string | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  const isTarget = target !== undefined && document?.uri.toString() === target.toString();
+  return isTarget && isEmptyPython(document) ? target.toString() : undefined;
+}
+
+function pythonFile(uri: vscode.Uri | undefined): string {
+  const document = vscode.window.activeTextEditor?.document;
+  const found = uri ?? (document?.languageId === 'python' ? document.uri : undefined);
+  if (found === undefined) throw new Error('Open a Python file first: this command works on one.');
+  return found.toString();
+}

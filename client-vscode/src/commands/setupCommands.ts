@@ -1,0 +1,51 @@
+import * as vscode from 'vscode';
+import { editorModelNames } from '../models/editorModels';
+import type { GeminiKey } from '../models/geminiKey';
+import type { Connection } from '../server/connection';
+
+/** The commands around runs: model, key, health, server. */
+export function setupCommands(
+  connection: Connection,
+  key: GeminiKey,
+  log: vscode.LogOutputChannel,
+): Record<string, (...args: never[]) => unknown> {
+  return {
+    selectModel: () => selectModel(connection),
+    setGeminiKey: () => key.ask(),
+    doctor: () => doctor(connection),
+    restartServer: () => connection.restart(),
+    showLog: () => { log.show(); },
+  };
+}
+
+async function selectModel(connection: Connection): Promise<void> {
+  const { default: usual, models } = await connection.execute('mlCoach.models', {});
+  const own = await editorModelNames();
+  const listed = [...models.filter(({ name }) => own.length === 0 || name !== 'editor:'), ...own];
+  const items = listed.map(({ name, description }) => ({
+    label: name,
+    description: name === usual ? 'in use' : '',
+    detail: description,
+  }));
+  const other = { label: 'Another…', description: '', detail: 'Type a name, such as openai:MODEL@http://127.0.0.1:8000/v1' };
+  const picked = await vscode.window.showQuickPick([...items, other], {
+    title: 'ML Coach: model',
+    matchOnDetail: true,
+  });
+  const name = picked === other ? await vscode.window.showInputBox({ title: 'ML Coach: model', value: usual }) : picked?.label;
+  if (name === undefined) return;
+  const settings = vscode.workspace.getConfiguration('mlCoach');
+  // Where a workspace names a model, that is what counts, so that is what changes.
+  const target = settings.inspect('model')?.workspaceValue === undefined
+    ? vscode.ConfigurationTarget.Global
+    : vscode.ConfigurationTarget.Workspace;
+  await settings.update('model', name, target);
+}
+
+async function doctor(connection: Connection): Promise<void> {
+  const { checks } = await connection.execute('mlCoach.doctor', {});
+  const lines = checks.map(({ name, ok, message }) => `- ${ok ? '✓' : '✗'} **${name}**: ${message}`);
+  const content = ['# ML Coach: Doctor', '', ...lines, ''].join('\n');
+  const document = await vscode.workspace.openTextDocument({ language: 'markdown', content });
+  await vscode.commands.executeCommand('markdown.showPreview', document.uri);
+}

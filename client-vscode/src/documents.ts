@@ -1,0 +1,57 @@
+import * as vscode from 'vscode';
+import type { FileChange } from './protocol';
+import type { Run } from './runs/runBook';
+import type { Runs } from './runs/runs';
+import { runText } from './runs/runText';
+
+const SCHEME = 'ml-coach';
+
+/**
+ * Read-only documents that exist only in the editor:
+ *
+ *     ml-coach:/patch/<id>/before/<file>    ml-coach:/patch/<id>/after/<file>    ml-coach:/run/<id>.md
+ */
+export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<vscode.Uri>();
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(private readonly runs: Runs) {
+    this.subscriptions = [
+      vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
+      runs.onDidHappen(({ run }) => { this.changed.fire(runUri(run)); }),
+    ];
+  }
+
+  readonly onDidChange = this.changed.event;
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    const [, kind, id = '', side, ...file] = uri.path.split('/');
+    if (kind === 'run') {
+      const run = this.runs.book.get(id.replace(/\.md$/, ''));
+      return run === undefined ? '' : runText(run);
+    }
+    const changes = this.runs.book.patch(id)?.offered.patch.changes ?? [];
+    const change = changes.find((one) => one.file === file.join('/'));
+    return (side === 'after' ? change?.after : change?.before) ?? '';
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(this.changed, ...this.subscriptions).dispose();
+  }
+}
+
+export function runUri(run: Run): vscode.Uri {
+  return vscode.Uri.from({ scheme: SCHEME, path: `/run/${run.runId}.md` });
+}
+
+export function patchUris(patchId: string, change: FileChange): { before: vscode.Uri; after: vscode.Uri } {
+  const at = (side: string): vscode.Uri =>
+    vscode.Uri.from({ scheme: SCHEME, path: `/patch/${patchId}/${side}/${change.file}` });
+  return { before: at('before'), after: at('after') };
+}
+
+/** The patch whose diff `uri` belongs to. */
+export function patchIdOf(uri: vscode.Uri): string | undefined {
+  const [, kind, id] = uri.path.split('/');
+  return uri.scheme === SCHEME && kind === 'patch' ? id : undefined;
+}

@@ -1,0 +1,81 @@
+/** Wires the extension: finds Python, starts the server, shows its runs. The logic is the server's. */
+import * as vscode from 'vscode';
+import type { LanguageClientOptions } from 'vscode-languageclient/node';
+import { watchEmptyFile } from './commands/emptyFile';
+import { patchCommands } from './commands/patchCommands';
+import { registerCommands } from './commands/register';
+import { runCommands } from './commands/runCommands';
+import { setupCommands } from './commands/setupCommands';
+import { Documents } from './documents';
+import { serveEditorModels } from './models/editorModels';
+import { GeminiKey } from './models/geminiKey';
+import { PatchReview } from './patches/patchReview';
+import { runEvent } from './protocol';
+import { RunProgress } from './runs/progress';
+import { Runs } from './runs/runs';
+import { RunTree } from './runs/runTree';
+import { StatusBar } from './runs/statusBar';
+import { TestExplorer } from './runs/testExplorer';
+import { clientOptions } from './server/clientOptions';
+import { Connection } from './server/connection';
+import { privateInterpreter } from './server/installation';
+import { locate } from './server/locate';
+import { hasServer } from './server/python';
+import { onInterpreterChange, selectedInterpreter } from './server/pythonExtension';
+import { startOrExplain } from './server/starting';
+
+let running: Connection | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const log = vscode.window.createOutputChannel('ML Coach', { log: true });
+  const key = new GeminiKey(context.secrets);
+  const progress = new RunProgress();
+  const status = new StatusBar();
+  const connection = new Connection({
+    log,
+    locate: () =>
+      locate({
+        configured: () => vscode.workspace.getConfiguration('mlCoach').get<string[]>('server.command', []),
+        selectedInterpreter,
+        hasServer,
+        privateInterpreter: (selected) => privateInterpreter(context, log, selected),
+      }),
+    environment: () => key.environment(),
+    options: (client): LanguageClientOptions => clientOptions(context, log, client, progress),
+    attach: (client) => {
+      client.onNotification(runEvent, runs.take);
+      serveEditorModels(client);
+    },
+  });
+  running = connection;
+  const runs = new Runs(connection);
+  const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: new RunTree(runs) });
+  const review = new PatchReview(runs, connection);
+
+  context.subscriptions.push(
+    log, progress, status, connection, runs, tree, review,
+    new Documents(runs),
+    watchEmptyFile(),
+    new TestExplorer(runs, connection),
+    connection.onDidChangeState((state) => {
+      status.showServer(state);
+      if (state !== 'ready') progress.endAll();
+    }),
+    progress.onDidChangeStage((stage) => { status.showStage(stage); }),
+    registerCommands(log, {
+      ...runCommands(connection, runs, tree, context.globalState),
+      ...setupCommands(connection, key, log),
+      ...patchCommands(review),
+    }),
+    key.onDidChange(() => void startOrExplain(log, () => connection.restart())),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('mlCoach.server')) void startOrExplain(log, () => connection.restart());
+    }),
+    await onInterpreterChange(() => void startOrExplain(log, () => connection.restart())),
+  );
+  void startOrExplain(log, () => connection.start());
+}
+
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}

@@ -1,0 +1,75 @@
+import * as vscode from 'vscode';
+import type { OfferedPatch } from '../runs/runBook';
+import type { RunHappening, Runs } from '../runs/runs';
+import type { Connection } from '../server/connection';
+import { firstLine } from '../wording';
+import { closeDiff, showDiff } from './diff';
+
+/** Asks the user about each patch as it is offered, and hands the answer to the server. */
+export class PatchReview implements vscode.Disposable {
+  private readonly subscription: vscode.Disposable;
+
+  constructor(
+    private readonly runs: Runs,
+    private readonly connection: Connection,
+  ) {
+    this.subscription = runs.onDidHappen((happening) => void this.follow(happening));
+  }
+
+  async show(patchId: string): Promise<void> {
+    await showDiff(this.offered(patchId));
+  }
+
+  /** With `all`, later patches of the same run are applied unasked. */
+  async apply(patchId: string, all = false): Promise<void> {
+    const { applied, reason } = await this.connection.execute('mlCoach.applyPatch', {
+      patchId,
+      ...(all && { all }),
+    });
+    if (!applied) void vscode.window.showWarningMessage(`ML Coach did not apply the patch: ${reason}`);
+  }
+
+  async discard(patchId: string): Promise<void> {
+    const { discarded, reason } = await this.connection.execute('mlCoach.discardPatch', { patchId });
+    if (!discarded) void vscode.window.showWarningMessage(`ML Coach: ${reason}`);
+  }
+
+  dispose(): void {
+    this.subscription.dispose();
+  }
+
+  private offered(patchId: string): OfferedPatch {
+    const found = this.runs.book.patch(patchId);
+    if (found === undefined) throw new Error('This patch is not known any more.');
+    return found.offered;
+  }
+
+  private async follow({ run, event }: RunHappening): Promise<void> {
+    if (event.event === 'PatchOffered' && run.active) await this.ask(event.patch_id);
+    if (event.event === 'PatchApplied' || event.event === 'PatchDiscarded') {
+      const settled = event.patch?.text;
+      for (const { patches } of run.iterations) {
+        for (const { id, patch } of patches) if (patch.text === settled) await closeDiff(id);
+      }
+    }
+  }
+
+  private async ask(patchId: string): Promise<void> {
+    const { summary, note } = this.offered(patchId);
+    const text = `ML Coach has a patch: ${firstLine(summary)}. ${note}.`;
+    const answers = ['Show Diff', 'Apply', 'Apply All', 'Discard'] as const;
+    const answer = await vscode.window.showInformationMessage(text, ...answers);
+    switch (answer) {
+      case 'Show Diff':
+        return this.show(patchId);
+      case 'Apply':
+        return this.apply(patchId);
+      case 'Apply All':
+        return this.apply(patchId, true);
+      case 'Discard':
+        return this.discard(patchId);
+      case undefined:
+        return; // Closed: the patch waits at its diagnostic and in the Runs view.
+    }
+  }
+}

@@ -1,0 +1,178 @@
+/** What is known of each run, built up from `mlCoach/event`. Plain data: nothing here knows VS Code. */
+import type { Outcome, Patch, RunEvent, RunSummary, TestReport } from '../protocol';
+
+export interface OfferedPatch {
+  readonly id: string;
+  readonly patch: Patch;
+  readonly summary: string;
+  state: 'waiting' | 'applied' | 'discarded';
+  /** What it would bring, or why it was not taken. */
+  note: string;
+}
+
+export interface Iteration {
+  readonly number: number;
+  readonly of: number;
+  /** In the order they began; the last one of the last iteration is under way while the run is. */
+  readonly stages: string[];
+  readonly patches: OfferedPatch[];
+  report?: TestReport;
+}
+
+export interface Run {
+  readonly runId: string;
+  rootUri: string;
+  prompt: string;
+  model: string;
+  sandbox: string;
+  task: string;
+  programFile: string;
+  testsFile: string;
+  suite: string;
+  dropped: readonly { test: string; reason: string }[];
+  outcome: Outcome | '';
+  reason: string;
+  /** False for a run that has ended, or that a server took with it when it died. */
+  active: boolean;
+  /** False where only the summary is known; its events can still be asked for. */
+  complete: boolean;
+  readonly iterations: Iteration[];
+}
+
+export class RunBook {
+  private readonly runs = new Map<string, Run>();
+
+  /** Newest first: a run's id begins with its time. */
+  all(): Run[] {
+    return [...this.runs.values()].sort((a, b) => (a.runId < b.runId ? 1 : -1));
+  }
+
+  active(): Run[] {
+    return this.all().filter((run) => run.active);
+  }
+
+  get(runId: string): Run | undefined {
+    return this.runs.get(runId);
+  }
+
+  patch(patchId: string): { run: Run; offered: OfferedPatch } | undefined {
+    for (const run of this.all()) {
+      const offered = patchesOf(run).find((patch) => patch.id === patchId);
+      if (offered !== undefined) return { run, offered };
+    }
+    return undefined;
+  }
+
+  /** Takes over the server's list: runs of earlier days, and those that ended with a server. */
+  list(summaries: readonly RunSummary[]): void {
+    for (const { runId, prompt, outcome, reason, active } of summaries) {
+      const run = this.runs.get(runId) ?? { ...newRun(runId), complete: false };
+      this.runs.set(runId, Object.assign(run, { prompt, outcome, reason, active }));
+    }
+  }
+
+  /** Replaces what is known of a run by its whole log. */
+  replay(runId: string, rootUri: string, events: readonly RunEvent[]): Run {
+    const active = this.runs.get(runId)?.active ?? false;
+    this.runs.set(runId, newRun(runId));
+    for (const event of events) this.add(runId, rootUri, event);
+    return Object.assign(this.run(runId), { active });
+  }
+
+  /** Notes one event. Undefined where it changes nothing that is kept here. */
+  add(runId: string, rootUri: string, event: RunEvent): Run | undefined {
+    const run = this.run(runId);
+    run.rootUri = rootUri || run.rootUri;
+    return this.note(run, event) ? run : undefined;
+  }
+
+  private run(runId: string): Run {
+    const run = this.runs.get(runId) ?? newRun(runId);
+    this.runs.set(runId, run);
+    return run;
+  }
+
+  private note(run: Run, event: RunEvent): boolean {
+    switch (event.event) {
+      case 'RunStarted':
+        run.active = true;
+        run.prompt = event.request.prompt;
+        run.task = event.request.task;
+        run.programFile = event.request.program_file;
+        run.testsFile = event.request.tests_file;
+        run.model = event.model;
+        run.sandbox = event.sandbox;
+        break;
+      case 'StageStarted':
+        iteration(run, event.iteration, event.of).stages.push(event.stage);
+        break;
+      case 'SuiteWritten':
+        run.suite = event.suite.source;
+        run.testsFile = event.suite.file;
+        break;
+      case 'CourtClosed':
+        run.dropped = event.dropped;
+        break;
+      case 'TestsFinished':
+        latest(run).report = event.report;
+        break;
+      case 'PatchOffered': {
+        const { patch_id: id, patch, summary, passed, total } = event;
+        const note = `${passed} of ${total} tests pass with it`;
+        latest(run).patches.push({ id, patch, summary, state: 'waiting', note });
+        break;
+      }
+      case 'PatchApplied':
+        settle(run, event.patch, 'applied', event.summary, event.patch_id);
+        break;
+      case 'PatchDiscarded':
+        if (event.patch !== null) settle(run, event.patch, 'discarded', event.reason, event.patch_id);
+        break;
+      case 'RunFinished':
+        run.active = false;
+        run.outcome = event.report.outcome;
+        run.reason = event.report.reason;
+        break;
+      default:
+        return false;
+    }
+    return true;
+  }
+}
+
+export function patchesOf(run: Run): OfferedPatch[] {
+  return run.iterations.flatMap((one) => one.patches);
+}
+
+function newRun(runId: string): Run {
+  return {
+    runId, rootUri: '', prompt: '', model: '', sandbox: '', task: 'generate',
+    programFile: '', testsFile: '', suite: '', dropped: [],
+    outcome: '', reason: '', active: false, complete: true, iterations: [],
+  };
+}
+
+function iteration(run: Run, number: number, of: number): Iteration {
+  const known = run.iterations.find((one) => one.number === number);
+  if (known !== undefined) return known;
+  const added: Iteration = { number, of, stages: [], patches: [] };
+  run.iterations.push(added);
+  return added;
+}
+
+function latest(run: Run): Iteration {
+  return run.iterations.at(-1) ?? iteration(run, 1, 1);
+}
+
+/** An offer comes before its end, except for patches that are tried, or applied, unasked. */
+function settle(
+  run: Run, patch: Patch, state: 'applied' | 'discarded', note: string, id: string | undefined,
+): void {
+  const offered = patchesOf(run).find((one) => one.patch.text === patch.text);
+  if (offered === undefined) {
+    latest(run).patches.push({ id: id ?? `${run.runId}:${patchesOf(run).length}`, patch, summary: note, state, note });
+    return;
+  }
+  offered.state = state;
+  offered.note = state === 'applied' ? 'applied' : note;
+}
