@@ -16,9 +16,9 @@ def _sections(name: str) -> tuple[str, str]:
     return system.strip(), user.strip()
 
 
-def render(name: str, **fields: str) -> tuple[Message, ...]:
-    """The messages of template `name`; a missing field is a bug and raises `KeyError`."""
-    system, user = _sections(name)
+def render(template: str, **fields: str) -> tuple[Message, ...]:
+    """The messages of `template`; a missing field is a bug and raises `KeyError`."""
+    system, user = _sections(template)
     return (
         Message("system", Template(system).substitute(fields)),
         Message("user", Template(user).substitute(fields)),
