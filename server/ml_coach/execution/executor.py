@@ -9,23 +9,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import findings, inspector, interpreter
+from ml_coach.execution import findings, inspector, interpreter, levels, plugins, review
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
+from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied
-
-
-class SandboxUnavailable(Exception):  # noqa: N818 - a state of the machine
-    """No containment that may be used works here; its text says what to do."""
 
 
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
 
     `python` is the interpreter to run with, None for our own. `allow_weak` is the user's word
-    that code may run with process limits only, where nothing better works.
+    that code may run with process limits only, where nothing better works. `only_level` tries one
+    level and no other.
     """
 
     def __init__(
@@ -34,10 +32,12 @@ class SandboxedExecutor:
         *,
         allow_weak: bool = False,
         limits: Limits | None = None,
+        only_level: str = "",
     ) -> None:
         self._python = python
         self._allow_weak = allow_weak
         self._limits = limits or Limits()
+        self._only_level = only_level
         self._worker: WarmWorker | None = None
         self._starting = asyncio.Lock()
         self._level = ""
@@ -63,7 +63,7 @@ class SandboxedExecutor:
         return (*static, *ran.findings)
 
     async def run(
-        self, file: str, files: Mapping[str, str], *, timeout_seconds: float
+        self, file: str, files: Mapping[str, str | bytes], *, timeout_seconds: float
     ) -> Execution:
         request = self._request("script", files, timeout_seconds, file=file)
         answer = await self._ask(request)
@@ -86,7 +86,13 @@ class SandboxedExecutor:
             finding = _broken_suite(suite, error)
             return (TestReport("error", (), (finding,), finding.message),) * len(programs)
         jobs = [
-            self._judged(program, suite, expected, files, timeout_seconds) for program in programs
+            self._judge(
+                {**files, program.file: program.source, suite.file: suite.source},
+                {suite.file: expected},
+                program.file,
+                timeout_seconds,
+            )
+            for program in programs
         ]
         return tuple(await _all(jobs))
 
@@ -109,26 +115,45 @@ class SandboxedExecutor:
         if worker:
             await worker.aclose()
 
-    async def _judged(
+    async def test_files(
+        self, files: Mapping[str, str | bytes], *, only: str = "", timeout_seconds: float
+    ) -> TestReport:
+        """Judges every test file among `files`, or the one named `only`, in one run."""
+        named = [only] if only else [name for name in files if _is_test_file(name)]
+        expected: dict[str, tuple[ExpectedTest, ...]] = {}
+        for name in named:
+            source = _text(files.get(name, ""))
+            try:
+                expected[name] = expected_tests(source)
+            except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+                finding = _broken_suite(Suite(source, name), error)
+                return TestReport("error", (), (finding,), finding.message)
+        return await self._judge(files, expected, "", timeout_seconds)
+
+    async def _judge(
         self,
-        program: Program,
-        suite: Suite,
-        expected: Sequence[ExpectedTest],
-        files: Mapping[str, str],
+        files: Mapping[str, str | bytes],
+        expected: Mapping[str, Sequence[ExpectedTest]],
+        program: str,
         timeout_seconds: float,
     ) -> TestReport:
         oath = Oath()
-        copy = {**files, program.file: program.source, suite.file: suite.source}
-        copy[oath.canary_file] = CANARY_SOURCE
-        request = self._request("tests", copy, timeout_seconds)
+        sources = {name: _text(text) for name, text in files.items() if name.endswith(".py")}
+        conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
+        request = self._request(
+            "tests", {**files, oath.canary_file: CANARY_SOURCE}, timeout_seconds
+        )
         request["tests"] = {
-            "targets": [suite.file, oath.canary_file],
+            "targets": [*expected, oath.canary_file],
             "key": oath.key.hex(),
             "canary": oath.canary,
-            "plugins": [],
-            "conftest": False,
+            "plugins": plugins.wanted(sources[name] for name in expected if name in sources),
+            "conftest": bool(conftests)
+            and all(review.only_fixtures(sources[name]) for name in conftests),
         }
-        charge = Charge({suite.file: expected}, (), program.file, self._limits, timeout_seconds)
+        charge = Charge(
+            expected, review.flags(_texts(files)), program, self._limits, timeout_seconds
+        )
         return judge(await self._ask(request), oath, charge)
 
     async def _values(
@@ -149,10 +174,12 @@ class SandboxedExecutor:
         return findings.evaluations(answer, len(expressions))
 
     def _request(
-        self, kind: str, files: Mapping[str, str], timeout_seconds: float, **more: object
+        self, kind: str, files: Mapping[str, str | bytes], timeout_seconds: float, **more: object
     ) -> Message:
-        def packed(text: str) -> str:
-            return text.encode("utf-8", "surrogateescape").decode("latin-1")
+        def packed(content: str | bytes) -> str:
+            if isinstance(content, str):
+                content = content.encode("utf-8", "surrogatepass")
+            return content.decode("latin-1")
 
         return {
             "kind": kind,
@@ -189,11 +216,31 @@ class SandboxedExecutor:
 
     async def _start(self) -> WarmWorker:
         found = await interpreter.chosen(self._python)
-        worker = await WarmWorker.start(
-            found.python, level="namespaces", readable=found.readable, our_site=found.our_site
-        )
-        self._level = "namespaces"
-        return worker
+        reasons: list[str] = []
+        for level in levels.candidates(
+            found.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
+        ):
+            try:
+                worker = await WarmWorker.start(found, level)
+            except WorkerDied as error:
+                reasons.append(f"{level.name}: {error}")
+                continue
+            self._level = level.name
+            return worker
+        raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
+
+
+def _text(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode("utf-8", "replace")
+
+
+def _texts(files: Mapping[str, str | bytes]) -> dict[str, str]:
+    return {name: _text(content) if name.endswith(".py") else "" for name, content in files.items()}
+
+
+def _is_test_file(name: str) -> bool:
+    last = name.rsplit("/", 1)[-1]
+    return last.endswith(".py") and (last.startswith("test_") or last.endswith("_test.py"))
 
 
 def _broken_suite(suite: Suite, error: BaseException) -> Finding:

@@ -8,34 +8,46 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ml_coach
+from ml_coach.execution.sandbox.namespaces import outermost
 
 OLDEST = (3, 10)
 ASK = """\
 import json, sys, sysconfig
-print(json.dumps([list(sys.version_info[:2]), sys.prefix, sys.base_prefix,
-                  sysconfig.get_path("purelib"), sysconfig.get_path("stdlib")]))
+print(json.dumps({"version": list(sys.version_info[:2]), "prefix": sys.prefix,
+                  "base_prefix": sys.base_prefix, "purelib": sysconfig.get_path("purelib"),
+                  "stdlib": sysconfig.get_path("stdlib"),
+                  "library": sysconfig.get_config_var("INSTSONAME") or ""}))
 """
 ASK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """`readable` are folders; `our_site` is where pytest lies if this Python should have none."""
+    """`readable` are folders; `our_site` is where pytest lies if this Python should have none.
+
+    `libraries` is the folder of a shared libpython that lies in the prefix. The binary's own note
+    of that folder may name where Python was built and not where it is now.
+    """
 
     python: str
     readable: tuple[str, ...]
     our_site: str
+    libraries: str = ""
 
 
 def our_own() -> Interpreter:
     return _interpreter(
         sys.executable,
-        sys.prefix,
-        sys.base_prefix,
-        sysconfig.get_path("purelib"),
-        sysconfig.get_path("stdlib"),
+        {
+            "prefix": sys.prefix,
+            "base_prefix": sys.base_prefix,
+            "purelib": sysconfig.get_path("purelib"),
+            "stdlib": sysconfig.get_path("stdlib"),
+            "library": sysconfig.get_config_var("INSTSONAME") or "",
+        },
     )
 
 
@@ -44,12 +56,12 @@ async def chosen(python: str | None) -> Interpreter:
     if python is None:
         return our_own()
     answer = await _ask(python)
-    if answer is None or tuple(answer[0]) < OLDEST:
+    if answer is None or tuple(answer["version"]) < OLDEST:
         return our_own()
-    return _interpreter(python, *answer[1:])
+    return _interpreter(python, answer)
 
 
-async def _ask(python: str) -> list[str] | None:
+async def _ask(python: str) -> dict[str, Any] | None:
     try:
         process = await asyncio.create_subprocess_exec(
             python,
@@ -74,17 +86,22 @@ async def _ask(python: str) -> list[str] | None:
             await process.wait()
 
 
-def _interpreter(
-    python: str, prefix: str, base_prefix: str, packages: str, stdlib: str
-) -> Interpreter:
-    wanted = [prefix, base_prefix, packages, stdlib]
+def _interpreter(python: str, told: dict[str, Any]) -> Interpreter:
+    wanted = [told["prefix"], told["base_prefix"], told["purelib"], told["stdlib"]]
     wanted.append(str(Path(python).absolute().parent.parent))
-    wanted += [_through(prefix)]
+    wanted.append(_through(told["prefix"]))
     paths = [str(Path(p)) for p in wanted if p]
     paths += [str(Path(p).resolve()) for p in paths]
     home = str(Path.home())
     readable = [p for p in paths if p not in ("/", "/usr", home) and not p.startswith("/usr/")]
-    return Interpreter(python, tuple(dict.fromkeys(readable)), _our_site())
+    libraries = Path(told["base_prefix"], "lib")
+    own_library = bool(told["library"]) and (libraries / told["library"]).exists()
+    return Interpreter(
+        python,
+        tuple(outermost(readable)),
+        _our_site(),
+        str(libraries) if own_library and str(libraries) != "/usr/lib" else "",
+    )
 
 
 def _through(prefix: str) -> str:

@@ -7,11 +7,12 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 
 import ml_coach
+from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.inside.wire import HEADER, Message, pack
+from ml_coach.execution.levels import Level
 
 # Only ml_coach can be found through this: the folder that holds it may hold other packages, and
 # those must not hide the user's own.
@@ -43,31 +44,44 @@ class WarmWorker:
     @classmethod
     async def start(
         cls,
-        python: str,
-        *,
-        level: str,
-        readable: Sequence[str],
-        our_site: str,
-        wrapper: Sequence[str] = (),
+        interpreter: Interpreter,
+        level: Level,
     ) -> WarmWorker:
-        """Raises `WorkerDied` when the level can not be set up here. `wrapper` is the command that
-        starts Python where another program does the containing."""
+        """Raises `WorkerDied` when the level can not be set up here."""
         ours, theirs = socket.socketpair()
         order = {
             "control": theirs.fileno(),
-            "level": level,
-            "readable": list(readable),
-            "our_site": our_site,
+            "level": level.name,
+            "readable": list(interpreter.readable),
+            "our_site": interpreter.our_site,
+            "libraries": interpreter.libraries,
         }
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+        if interpreter.libraries:
+            environment["LD_LIBRARY_PATH"] = interpreter.libraries
         package = str(Path(ml_coach.__file__).parent)
-        command = [*wrapper, python, "-s", "-B", "-c", BOOT, json.dumps(order), package]
+        command = [
+            *level.wrapper,
+            interpreter.python,
+            "-s",
+            "-B",
+            "-c",
+            BOOT,
+            json.dumps(order),
+            package,
+        ]
         with theirs:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"},
+                env=environment,
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,

@@ -26,10 +26,13 @@ RECORDS, STACK, STATUS = 200, 201, 202  # descriptors of the run; beyond what pr
 
 @dataclass(frozen=True)
 class World:
-    """What every run of one worker shares. `prepared` is pytest's configuration or None."""
+    """What every run of one worker shares. `libraries` is the folder of a shared libpython,
+    `filter` the seccomp program."""
 
     level: str
     readable: tuple[str, ...]
+    libraries: str = ""
+    filter: bytes = b""
     prepared: Any = None
 
     @property
@@ -114,7 +117,7 @@ def _say(**message: object) -> None:
 
 
 def _give_up_everything(world: World, request: wire.Message, held_to: Limits, folder: str) -> None:
-    _environment(folder)
+    _environment(folder, world.libraries)
     limits.apply(held_to, int(request["timeout_seconds"]) + 2)
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
     kernel.set_dumpable(request["kind"] != "tests")
@@ -122,8 +125,9 @@ def _give_up_everything(world: World, request: wire.Message, held_to: Limits, fo
         landlock_rules = _allowed(world, folder)
         if landlock.abi():
             landlock.restrict(landlock_rules, tcp=world.private)
-        kernel.drop_capabilities()
-        seccomp.install(seccomp.build(private=world.private))
+        if not world.private:  # else process 1 has done it
+            kernel.drop_capabilities()
+        seccomp.install(world.filter)
 
 
 def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
@@ -151,7 +155,7 @@ def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
     return [*((path, landlock.READ) for path in readable), *writable, *devices]
 
 
-def _environment(folder: str) -> None:
+def _environment(folder: str, libraries: str) -> None:
     """Built from nothing. Never a filtered copy: what is not named here does not exist."""
     temporary = f"{folder}/tmp"
     tempfile.tempdir = None
@@ -173,3 +177,5 @@ def _environment(folder: str) -> None:
         MKL_NUM_THREADS="1",
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
+    if libraries:
+        os.environ["LD_LIBRARY_PATH"] = libraries

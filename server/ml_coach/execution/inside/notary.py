@@ -27,6 +27,7 @@ from typing import Any
 Tell = Callable[..., None]
 MEMORY_FILE = re.compile(r"/proc/[^/]+/(task/[^/]+/)?mem$").search
 PROOF_BYTES = 16
+CAN_WAIT = frozenset({"called", "report"})  # until the next test begins, or the end
 
 
 def known_code(functions: Iterable[object]) -> frozenset[int]:
@@ -44,16 +45,17 @@ def known_code(functions: Iterable[object]) -> frozenset[int]:
 def notary(
     descriptor: int, key: bytes, trusted: frozenset[int]
 ) -> Generator[None, tuple[str, ...], None]:
-    """Send it a tuple of plain strings: it signs them and writes one line to `descriptor`.
+    """Send it a tuple of plain strings: it signs them and writes a line to `descriptor`, at once
+    or, where that is early enough, with the next one: each write wakes the supervisor.
 
     Every function that it calls is a local variable and written in C: nothing that user code
     could have replaced runs on top of this frame.
     """
     write, process, frame_at, identity = os.write, os.getpid, sys._getframe, id
-    quote = encode_basestring_ascii
+    quote, can_wait = encode_basestring_ascii, CAN_WAIT
     keyed = hashlib.blake2b(key=key, digest_size=PROOF_BYTES)
     del key
-    owner, number = process(), 0
+    owner, number, waiting = process(), 0, b""
     fields = yield
     while True:
         honest = "honest"
@@ -69,11 +71,11 @@ def notary(
             body = b"[%d,%s]" % (number, ",".join(parts).encode("ascii"))
             proof = keyed.copy()
             proof.update(body)
-            line = b"%s %s\n" % (proof.hexdigest().encode("ascii"), body)
+            waiting += b"%s %s\n" % (proof.hexdigest().encode("ascii"), body)
             number += 1
             try:
-                while line:
-                    line = line[write(descriptor, line) :]
+                while waiting and fields[0] not in can_wait:
+                    waiting = waiting[write(descriptor, waiting) :]
             except OSError:
                 pass  # The tests closed it. Then there is no last record, and no pass.
         fields = yield
@@ -128,14 +130,16 @@ class Seal:
     OFTEN_PATCHED = frozenset(
         {"input", "print", "open", "__import__", "breakpoint", "help", "exit"}
     )
-    FAMILIES = frozenset({"builtins", "pytest", "_pytest", "pluggy", "math", "operator"})
+    MODULES = (
+        "builtins math operator pytest unittest.case _pytest._code.code _pytest.assertion "
+        "_pytest.assertion.rewrite _pytest.assertion.util _pytest.fixtures _pytest.main "
+        "_pytest.nodes _pytest.outcomes _pytest.python _pytest.python_api _pytest.raises "
+        "_pytest.reports _pytest.runner _pytest.skipping _pytest.unittest pluggy._callers "
+        "pluggy._execution pluggy._hooks pluggy._manager"
+    ).split()
 
     def __init__(self) -> None:
-        modules = [
-            module
-            for name, module in list(sys.modules.items())
-            if name.split(".")[0] in self.FAMILIES or name == "unittest.case"
-        ]
+        modules = [sys.modules[name] for name in self.MODULES if name in sys.modules]
         self._whole = tuple(_parts(module.__name__, vars(module)) for module in modules)
         near = [m for m in modules if m.__name__ in ("builtins", "pytest", "unittest.case")]
         self._near = tuple(_parts(module.__name__, vars(module), deep=False) for module in near)

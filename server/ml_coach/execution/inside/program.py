@@ -61,6 +61,8 @@ def main(
     for name in [n for n in sys.modules if n.split(".")[0] == "ml_coach"]:
         del sys.modules[name]
     sys.path.insert(0, work)
+    if request["kind"] != "tests":
+        sys.meta_path[:] = [f for f in sys.meta_path if "_pytest" not in type(f).__module__]
     owner = os.getpid()
     status = 1
     try:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import tempfile
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from ml_coach.execution.inside import contained, tree, wire
+from ml_coach.execution.inside import folder as run_folder
 from ml_coach.execution.inside.contained import World
 from ml_coach.execution.sandbox import kernel, namespaces
 from ml_coach.execution.sandbox.limits import MEGABYTE, Limits
@@ -32,9 +32,11 @@ class _Watch:
     request: wire.Message
     limits: Limits
     started: float
+    folder: str
     output: dict[int, bytearray] = field(default_factory=dict)
     limit: str = ""
     stopped: bool = False
+    status: int | None = None
 
 
 def main(connection: socket.socket, world: World) -> NoReturn:
@@ -68,6 +70,10 @@ def stop_all(world: World) -> None:
             return
 
 
+def _leave(*_: object) -> NoReturn:
+    raise wire.Closed
+
+
 def _own_signals() -> None:
     """What CPython itself starts with; the zygote's handlers are not for runs."""
     for number in range(1, signal.NSIG):
@@ -91,8 +97,8 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
         status=pipes["status"][1],
         stack=stack,
     )
-    watch = _Watch(request, limits, time.monotonic())
     folder = "" if world.private else tempfile.mkdtemp(prefix="ml-coach-")
+    watch = _Watch(request, limits, time.monotonic(), folder)
     first = 0
     try:
         if world.private:
@@ -106,16 +112,19 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
             connection.close()
             os.close(proc)
             contained.start(world, request, limits, channels, folder)
+        if not world.private:
+            signal.signal(signal.SIGTERM, _leave)  # the zygote has gone: clean up, then go
         for _, writing in pipes.values():
             os.close(writing)
         kernel.set_dumpable(False)
         reading = {name: ends[0] for name, ends in pipes.items()}
         _look_after(watch, connection, reading, first, proc, world)
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if first:
             _end(first, proc, world)
         if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            run_folder.wipe(folder)
     for name, end in reading.items():
         _drain(watch, end, name)
     return _answer(watch, reading, stack)
@@ -127,6 +136,7 @@ def _answer(watch: _Watch, reading: dict[str, int], stack: int) -> wire.Message:
 
     cap = watch.limits.output_bytes
     return {
+        "status": watch.status,
         **json.loads(text("status", 4096) or "{}"),
         "limit": watch.limit,
         "stopped": watch.stopped,
@@ -170,6 +180,9 @@ def _look_after(
         pause = max(0.0, min(next_look, deadline) - now)
         for end, _ in waiting.poll(pause * 1000 + 1):
             if end == ended:
+                if not world.private:  # else process 1 tells it
+                    _, status = os.waitpid(first, 0)
+                    watch.status = os.waitstatus_to_exitcode(status)
                 return
             if end == connection.fileno():
                 watch.stopped = True
@@ -198,6 +211,8 @@ def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
         > watch.limits.memory_mb * MEGABYTE
     ):
         return "memory"
+    if watch.folder and run_folder.used_bytes(watch.folder) > watch.limits.disk_mb * MEGABYTE:
+        return "disk"
     return ""
 
 

@@ -9,6 +9,7 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
 from ml_coach.execution.inside import tests
+from ml_coach.execution.sandbox import namespaces
 
 PYTEST_AND_ITS_NEEDS = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli"}
@@ -49,7 +50,7 @@ def prepare(our_site: str, level: str) -> tests.Prepared:
             continue
     _import_pytest()
     inspect.getmodule(prepare.__code__)  # fills a cache: 10 ms off the first failing assert
-    return tests.prepare()
+    return tests.prepare(namespaces.WORK if level == "namespaces" else "")
 
 
 def _import_pytest() -> None:

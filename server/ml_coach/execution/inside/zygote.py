@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from ml_coach.execution.inside import supervisor, warm_up, wire
 from ml_coach.execution.inside.contained import World
-from ml_coach.execution.sandbox import kernel, namespaces
+from ml_coach.execution.sandbox import kernel, namespaces, seccomp
 
 # As root the worker becomes this user for good; nothing on a usual system belongs to it.
 UNPRIVILEGED_ID = 64_931
@@ -40,8 +40,15 @@ def main() -> NoReturn:
         with contextlib.suppress(OSError):
             wire.send(control, {"error": f"{type(error).__name__}: {error}"})
         os._exit(1)
+    world = World(
+        level=order["level"],
+        readable=tuple(order["readable"]),
+        libraries=order["libraries"],
+        filter=seccomp.build(private=order["level"] == "namespaces"),
+        prepared=prepared,
+    )
     wire.send(control, {"ready": True, "version": list(sys.version_info[:2])})
-    _serve(control, World(order["level"], tuple(order["readable"]), prepared))
+    _serve(control, world)
 
 
 def _enter_world(readable: list[str], control: socket.socket) -> None:

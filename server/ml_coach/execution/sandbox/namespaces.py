@@ -75,7 +75,7 @@ def build_root(readable: Iterable[str]) -> None:
     _system_folders()
     for path, source in sources.items():
         _bind_readable(source, path)
-    for folder in (BOX, "/proc", "/dev", "/etc"):
+    for folder in (WORK, "/proc", "/dev", "/etc"):
         os.makedirs(f"/new{folder}", exist_ok=True)
     if not os.path.lexists("/new/tmp"):
         os.symlink(TEMPORARY, "/new/tmp")

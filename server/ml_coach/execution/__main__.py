@@ -1,0 +1,61 @@
+"""`python -m ml_coach.execution exec FILE` and `... pytest DIR`; the terminal command calls this."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_coach.execution.commands import Outcome, exec_file, pytest_folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 0 only for a clean end or a passed verdict."""
+    parser = argparse.ArgumentParser(prog="ml-coach", description="Run what you do not trust.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, what in (("exec", "a Python file"), ("pytest", "a folder of tests, or one file")):
+        command = commands.add_parser(name, help=f"run {what} in the sandbox")
+        command.add_argument("path", type=Path, help=what)
+        command.add_argument("--timeout", type=float, default=8.0, help="seconds")
+        command.add_argument("--json", type=Path, help="where to write the verdict")
+        command.add_argument("--python", help="the interpreter to run with")
+        command.add_argument(
+            "--allow-weak", action="store_true", help="run even where nothing but limits contains"
+        )
+        command.add_argument("--level", default="", help="try this level of containment only")
+    chosen = parser.parse_args(arguments)
+    run = exec_file if chosen.command == "exec" else pytest_folder
+    outcome = asyncio.run(
+        run(
+            chosen.path,
+            chosen.timeout,
+            python=chosen.python,
+            allow_weak=chosen.allow_weak,
+            only_level=chosen.level,
+        )
+    )
+    return show(outcome, chosen.json)
+
+
+def show(outcome: Outcome, json_file: Path | None) -> int:
+    """Passes the program's own output through, then says in one line how it went."""
+    sys.stdout.write(outcome.stdout)
+    sys.stdout.flush()
+    sys.stderr.write(outcome.stderr)
+    for line in outcome.findings:
+        sys.stderr.write(f"{line}\n")
+    record = outcome.record
+    level = record["level"]
+    sys.stderr.write(
+        f"{record['verdict']} ({level}){': ' if record['why'] else ''}{record['why']}\n"
+    )
+    if json_file:
+        json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return 0 if outcome.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""The run's folder where there is no private root: how much is in it, and how it goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+
+FILES_AT_MOST = 20_000
+
+
+def used_bytes(folder: str) -> int:
+    """What lies below it; a folder with too many files counts as full."""
+    total = files = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(where, name)).st_blocks * 512
+        files += len(names)
+        if files > FILES_AT_MOST:
+            return 1 << 62
+    return total
+
+
+def wipe(top: str) -> None:
+    """Removes a folder that a hostile run has filled: closed folders, names and depths that no
+    path can express. Level by level: what lies in a subfolder is moved up before that goes."""
+    moved = 0
+    base = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        while entries := list(os.scandir(base)):
+            removed = 0
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if not entry.is_dir(follow_symlinks=False):
+                        os.unlink(entry.name, dir_fd=base)
+                    else:
+                        moved = _empty(base, entry.name, moved)
+                        os.rmdir(entry.name, dir_fd=base)
+                    removed += 1
+            if not removed:
+                return
+    finally:
+        os.close(base)
+        with contextlib.suppress(OSError):
+            os.rmdir(top)
+
+
+def _empty(base: int, name: str, moved: int) -> int:
+    os.chmod(name, stat.S_IRWXU, dir_fd=base, follow_symlinks=True)
+    inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=base)
+    try:
+        for entry in list(os.scandir(inner)):
+            if entry.is_dir(follow_symlinks=False):
+                moved += 1
+                with contextlib.suppress(OSError):  # a closed folder can not be moved
+                    os.chmod(entry.name, stat.S_IRWXU, dir_fd=inner)
+                os.rename(entry.name, f"moved-{moved}", src_dir_fd=inner, dst_dir_fd=base)
+            else:
+                os.unlink(entry.name, dir_fd=inner)
+    finally:
+        os.close(inner)
+    return moved

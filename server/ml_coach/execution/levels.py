@@ -1,0 +1,58 @@
+"""Which containment is in force, best first, and what to say where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_coach.execution.sandbox import bubblewrap, seatbelt
+from ml_coach.execution.sandbox.limits import Limits
+
+LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "weak"]
+
+WHAT_TO_DO = (
+    "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
+    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; or allow the "
+    "weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
+    "flag --allow-weak)."
+)
+
+
+class SandboxUnavailable(Exception):  # noqa: N818 - a state of the machine
+    """No containment that may be used works here; its text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """`wrapper` is the command that starts Python where another program does the containing."""
+
+    name: LevelName
+    wrapper: tuple[str, ...] = ()
+
+
+def candidates(
+    readable: Sequence[str], limits: Limits, *, allow_weak: bool, only: str = ""
+) -> Iterator[Level]:
+    """To be tried in order: whether one works shows when its worker starts. `only` names the one
+    level to try, for tests and for `doctor`."""
+    for level in _all(readable, limits):
+        if only in ("", level.name):
+            yield level
+    if allow_weak and only in ("", "weak"):
+        yield Level("weak")
+
+
+def _all(readable: Sequence[str], limits: Limits) -> Iterator[Level]:
+    if sys.platform == "linux":
+        yield Level("namespaces")
+        if bwrap := shutil.which("bwrap"):
+            command = bubblewrap.command(bwrap, readable, limits.disk_mb)
+            yield Level("bubblewrap", tuple(command))
+        yield Level("landlock")
+    elif sys.platform == "darwin" and shutil.which("sandbox-exec"):
+        folder = tempfile.gettempdir()
+        yield Level("sandbox-exec", tuple(seatbelt.command(readable, folder)))

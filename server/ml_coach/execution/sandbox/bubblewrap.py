@@ -1,0 +1,31 @@
+"""bubblewrap's command line for a minimal root, where namespaces of our own can not be had.
+
+Ubuntu 24.04, for one, denies user namespaces to all but a few programs, and bwrap is one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from ml_coach.execution.sandbox.namespaces import SYSTEM, SYSTEM_FILES
+
+
+def command(bwrap: str, readable: Iterable[str], disk_mb: int) -> list[str]:
+    """What to put before `python ...`. Nothing of the environment and no capability gets through.
+
+    All runs of a worker share these namespaces: from each other they are kept by Landlock only.
+    """
+    arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
+    arguments += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL"]
+    arguments += ["--proc", "/proc", "--dev", "/dev"]
+    for folder in ("/tmp", "/dev/shm"):
+        arguments += ["--size", str(disk_mb << 20), "--tmpfs", folder]
+    for path in SYSTEM:
+        if os.path.islink(path):
+            arguments += ["--symlink", os.readlink(path), path]
+        else:
+            arguments += ["--ro-bind-try", path, path]
+    for path in (*SYSTEM_FILES, *readable):
+        arguments += ["--ro-bind-try", path, path]
+    return [*arguments, "--chdir", "/", "--remount-ro", "/", "--"]
