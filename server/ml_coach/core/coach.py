@@ -37,6 +37,7 @@ from ml_coach.core.events import (
     SuiteWritten,
     TestsFinished,
 )
+from ml_coach.core.failures import explained
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.sanitizer import Refused
@@ -302,6 +303,7 @@ class _Run:
         self.emit(ProgramInspected(findings))
         self._begin("pytest")
         (report,) = await executor.test([program], self.suite, files, timeout_seconds=limit)
+        report = explained(report, self.suite)
         self.emit(TestsFinished(report))
         return Attempt(program, findings, report)
 

@@ -15,10 +15,6 @@ from ml_coach.core.types import Diagnosis, Finding, Patch, PatchRefused, Program
 # More than this and a small model fixes the last one and forgets the first.
 MOST_FINDINGS = 4
 _DETAIL_CHARACTERS = 700
-_EDITS = {
-    "function": "one Python code block that holds the whole corrected function.",
-    "diff": "one unified diff in a ```diff block that corrects the program. Do not change tests.",
-}
 
 
 def summarize(findings: tuple[Finding, ...]) -> str:
@@ -49,13 +45,12 @@ async def debug(
     """The model's diagnosis. `patch` is None where its reply holds no change that can be applied;
     the summary then says why. A patch that touches a test file blames the tests."""
     messages = render(
-        "debug",
+        f"debug_{profile.edit_format}",
         task=task_text(spec),
         file=program.file,
         program=fenced(program.source),
         findings=_findings_text(findings),
         lessons=bullets("These corrections were tried and did not help:", lessons),
-        edit=_EDITS[profile.edit_format],
     )
     call = Call(
         "debugger",
@@ -90,7 +85,7 @@ def _findings_text(findings: tuple[Finding, ...]) -> str:
     for finding in findings[:MOST_FINDINGS]:
         place = f" (line {finding.line})" if finding.line and not finding.test else ""
         parts.append(f"- {finding.message}{place}")
-        if finding.detail:
+        if finding.detail and " gave " not in finding.message:
             detail = finding.detail[-_DETAIL_CHARACTERS:].strip()
             parts.append("\n".join(f"  {line}" for line in detail.splitlines()))
     if len(findings) > MOST_FINDINGS:
