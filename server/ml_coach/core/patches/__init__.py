@@ -2,6 +2,7 @@
 
 from ml_coach.core.patches.making import apply, make_patch, reverse
 from ml_coach.core.patches.reading import read_patch
+from ml_coach.core.patches.rebasing import rebase
 from ml_coach.core.patches.safety import path_problem
 
-__all__ = ["apply", "make_patch", "path_problem", "read_patch", "reverse"]
+__all__ = ["apply", "make_patch", "path_problem", "read_patch", "rebase", "reverse"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ml_coach.core.patches.anchoring import nearest_text, placements
+from ml_coach.core.patches.anchoring import placements
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import is_comment, line_end, split_lines
 from ml_coach.core.patches.python import LONGEST, bound_names, parsed
 from ml_coach.core.patches.readings import Reading, readings
+from ml_coach.core.patches.target import Effort, Target
 from ml_coach.core.types import PatchRefused
 
 _BEAM = 64
@@ -19,8 +21,8 @@ _PER_HUNK = 64
 _TRIED = 60
 _CLOSE = 0.05
 """Readings whose costs differ by less are equally likely: if their texts differ, we refuse."""
-_SURE = 0.1
-"""The most a reading may cost where the result can not be compiled to confirm it."""
+_SURE = 0.19
+"""The most a reading may cost where nothing confirms it: a wrong header, but no wrong line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,108 +35,122 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Combination:
+    """One reading of each hunk."""
+
     cost: float
     readings: tuple[Reading, ...]
 
 
-def choose(file: str, text: str, hunks: Sequence[Hunk]) -> Chosen | PatchRefused:
+def choose(
+    file: str, text: str, hunks: Sequence[Hunk], effort: Effort
+) -> Chosen | PatchRefused:
     """The text of `file` after `hunks`, which all apply or none."""
-    original = _Text.of(text)
-    strict = _choose(file, text, original, hunks, loosely=False)
+    choice = _Choice(file, text, hunks, effort)
+    strict = choice.made(loosely=False)
     if isinstance(strict, Chosen):
         return strict
-    loose = _choose(file, text, original, hunks, loosely=True)
+    loose = choice.made(loosely=True)
     return loose if isinstance(loose, Chosen) else strict
 
 
-def _choose(
-    file: str, text: str, original: _Text, hunks: Sequence[Hunk], *, loosely: bool
-) -> Chosen | PatchRefused:
-    combinations = [_Combination(0.0, ())]
-    for hunk in hunks:
-        found = _candidates(hunk, original.lines, loosely=loosely)
-        if not found:
-            return _nowhere(file, hunk, original.lines)
-        combinations = _extended(combinations, found)
-        if not combinations:
-            return PatchRefused(
-                f"Hunk {hunk.number} needs lines of {file} that an earlier hunk changes.",
-                file, hunk.number, nearest_text(hunk, original.lines),
-            )
-    return _judge(file, text, original, combinations, hunks)
+class _Choice:
+    def __init__(self, file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> None:
+        self._file = file
+        self._text = text
+        self._hunks = hunks
+        self._original = _Text.of(text)
+        self._target = Target(self._original.lines, effort)
+        self._checker = _Checker(file, text, effort)
 
+    def made(self, *, loosely: bool) -> Chosen | PatchRefused:
+        combinations = [_Combination(0.0, ())]
+        for hunk in self._hunks:
+            found = self._candidates(hunk, loosely=loosely)
+            if not found:
+                return self._refused(hunk, _looked_for(hunk, self._file))
+            combinations = _extended(combinations, found)
+            if not combinations:
+                reason = f"needs lines of {self._file} that an earlier hunk changes."
+                return self._refused(hunk, reason)
+        return self._judged(combinations)
 
-def _candidates(hunk: Hunk, lines: Sequence[str], *, loosely: bool) -> list[Reading]:
-    wanted = sum(bool(line.text.strip()) for line in hunk.lines if line.sign in (" ", "-", "?"))
-    limit = max(0.95, 0.3 * wanted)
-    found: list[Reading] = []
-    for placement in placements(hunk, lines, loosely=loosely):
-        if placement.cost <= limit and any(
-            step.item >= 0 and step.first < step.last and lines[step.first].strip()
-            for step in placement.steps
-        ):
-            found += islice(readings(hunk, placement, lines), _PER_HUNK)
-    unique: dict[tuple[int, int, tuple[str, ...]], Reading] = {}
-    for reading in sorted(found, key=lambda r: r.cost):
-        unique.setdefault((reading.first, reading.last, reading.new), reading)
-    return list(unique.values())[:_PER_HUNK]
+    def _candidates(self, hunk: Hunk, *, loosely: bool) -> list[Reading]:
+        lines = self._target.lines
+        wanted = sum(line.sign not in ("+", "~") and bool(line.text.strip()) for line in hunk.lines)
+        limit = max(0.95, 0.3 * wanted)
+        found: list[Reading] = []
+        for placement in placements(hunk, self._target, loosely=loosely):
+            if placement.cost <= limit and any(
+                step.item >= 0 and step.first < step.last and lines[step.first].strip()
+                for step in placement.steps
+            ):
+                found += islice(readings(hunk, placement, lines), _PER_HUNK)
+        unique: dict[tuple[int, int, tuple[str, ...]], Reading] = {}
+        for reading in sorted(found, key=lambda reading: reading.cost):
+            unique.setdefault((reading.first, reading.last, reading.new), reading)
+        # Many hunks with many readings each would take long to combine.
+        return list(unique.values())[: _PER_HUNK if len(self._hunks) <= 6 else 6]
+
+    def _judged(self, combinations: Sequence[_Combination]) -> Chosen | PatchRefused:
+        kept: dict[str, tuple[_Combination, str]] = {}
+        seen = {self._text}
+        problem = "would change nothing."
+        for combination in islice(combinations, _TRIED):
+            if kept and combination.cost > next(iter(kept.values()))[0].cost + _CLOSE:
+                break
+            result = self._original.changed(combination.readings, self._hunks)
+            if result in seen:
+                continue
+            seen.add(result)
+            objection = self._checker.objection(result, combination)
+            if objection:
+                problem = objection
+            else:
+                # Readings that differ in blank lines and comments alone are not in dispute.
+                kept.setdefault(_substance(result), (combination, result))
+        if not kept:
+            if len(self._hunks) > 1:
+                problem = f"and the others together {problem}"
+            return self._refused(self._hunks[0], problem)
+        (best, text), *others = kept.values()
+        if others:
+            return self._disputed(best, others[0][0])
+        return Chosen(text, best.cost)
+
+    def _disputed(self, best: _Combination, second: _Combination) -> PatchRefused:
+        differing = [
+            (hunk, other)
+            for hunk, one, other in zip(self._hunks, best.readings, second.readings, strict=True)
+            if one != other
+        ]
+        hunk, other = differing[0]
+        return PatchRefused(
+            f"Hunk {hunk.number} fits {self._file} in more than one way; "
+            "show more lines around the change.",
+            self._file, hunk.number, self._target.shown(other.first, other.last),
+        )
+
+    def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:
+        reason = f"Hunk {hunk.number} {problem}"
+        return PatchRefused(reason, self._file, hunk.number, self._target.nearest(hunk))
 
 
 def _extended(
     combinations: Sequence[_Combination], found: Sequence[Reading]
 ) -> list[_Combination]:
     """Every combination with every reading that touches none of its lines, the cheapest first."""
+    room = _BEAM if len(combinations[0].readings) < 6 else 6
     result = [
         _Combination(combination.cost + reading.cost, (*combination.readings, reading))
-        for combination in combinations
+        for combination in combinations[:room]
         for reading in found
-        if not any(_overlap(reading, other) for other in combination.readings)
+        if not any(
+            reading.first < other.last and other.first < reading.last
+            for other in combination.readings
+        )
     ]
     result.sort(key=lambda combination: combination.cost)
     return result[:_BEAM]
-
-
-def _overlap(one: Reading, other: Reading) -> bool:
-    return one.first < other.last and other.first < one.last
-
-
-def _judge(
-    file: str,
-    text: str,
-    original: _Text,
-    combinations: Sequence[_Combination],
-    hunks: Sequence[Hunk],
-) -> Chosen | PatchRefused:
-    checker = _Checker(file, text)
-    kept: dict[str, Chosen] = {}
-    seen = {text}
-    problem = "would change nothing."
-    for combination in islice(combinations, _TRIED):
-        cheapest = next(iter(kept.values()), None)
-        if cheapest and combination.cost > cheapest.cost + _CLOSE:
-            break
-        result = original.changed(combination.readings, hunks)
-        if result in seen:
-            continue
-        seen.add(result)
-        objection = checker.objection(result, combination)
-        if objection:
-            problem = objection
-        else:
-            # Readings that differ in blank lines and comments alone are not in dispute.
-            kept.setdefault(_substance(result), Chosen(result, combination.cost))
-    hunk = hunks[0]
-    if not kept:
-        nearest = nearest_text(hunk, original.lines)
-        return PatchRefused(f"{_which(hunks)} {problem}", file, hunk.number, nearest)
-    first, *others = kept.values()
-    if others:
-        number, nearest = _disputed(combinations, hunks, original.lines)
-        return PatchRefused(
-            f"Hunk {number} fits {file} in more than one way; give more lines around the change.",
-            file, number, nearest,
-        )
-    return first
 
 
 def _substance(text: str) -> str:
@@ -143,27 +159,10 @@ def _substance(text: str) -> str:
     )
 
 
-def _disputed(
-    combinations: Sequence[_Combination], hunks: Sequence[Hunk], lines: Sequence[str]
-) -> tuple[int, str]:
-    """The first hunk that the two likeliest combinations read differently."""
-    best, second = combinations[0].readings, combinations[1].readings
-    for hunk, one, other in zip(hunks, best, second, strict=True):
-        if one != other:
-            return hunk.number, "\n".join(lines[other.first : other.last][:40])
-    return hunks[0].number, ""
-
-
-def _which(hunks: Sequence[Hunk]) -> str:
-    return f"Hunk {hunks[0].number}" if len(hunks) == 1 else "The hunks together"
-
-
-def _nowhere(file: str, hunk: Hunk, lines: Sequence[str]) -> PatchRefused:
-    if not any(line.sign in (" ", "-", "?") and line.text.strip() for line in hunk.lines):
-        reason = f"Hunk {hunk.number} shows no line of {file}, so its place is unknown."
-    else:
-        reason = f"Hunk {hunk.number} looks for lines that {file} does not have."
-    return PatchRefused(reason, file, hunk.number, nearest_text(hunk, lines))
+def _looked_for(hunk: Hunk, file: str) -> str:
+    if any(line.sign not in ("+", "~") and line.text.strip() for line in hunk.lines):
+        return f"looks for lines that {file} does not have."
+    return f"shows no line of {file}, so its place is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ class _Text:
     def changed(self, readings: Sequence[Reading], hunks: Sequence[Hunk]) -> str:
         mark = self.end[:-1]
         closed = self.closed
-        own = set(self.lines)
+        own = set(self.lines) if mark else frozenset[str]()
         pieces: list[str] = []
         at = 0
         for reading, hunk in sorted(
@@ -205,28 +204,33 @@ class _Text:
 class _Checker:
     """Objections to a result: it does not compile, or it loses a name that nobody removed."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, effort: Effort) -> None:
         self._python = file.endswith((".py", ".pyi"))
-        self._short = len(text) <= LONGEST
-        tree = parsed(text) if self._python and self._short else None
+        self._effort = effort
+        tree = self._tree(text) if self._python else None
         self._names = bound_names(tree) if tree else None
 
     def objection(self, result: str, combination: _Combination) -> str:
-        """The end of a sentence about the hunk, empty where nothing speaks against `result`."""
+        """The rest of a sentence about the hunk, empty where nothing speaks against `result`."""
+        sure = combination.cost <= _SURE
         if not self._python:
-            return "" if combination.cost <= 1 else "fits too badly to be certain."
-        if not self._short or len(result) > LONGEST:
-            sure = combination.cost <= _SURE
+            return "" if sure else "fits too badly to be certain."
+        if len(result) > LONGEST or self._effort.characters < len(result):
             return "" if sure else "fits too badly for a file too long to be checked."
-        tree = parsed(result)
+        tree = self._tree(result)
         if tree is None:
             # A program that was broken before may need more than one patch to compile.
-            repairable = self._names is None and combination.cost <= _SURE
+            repairable = self._names is None and sure
             return "" if repairable else "would leave a program that does not compile."
         if self._names is None:
             return ""
         lost = self._names - bound_names(tree) - _removed_names(combination)
         return f"would lose {', '.join(sorted(lost))}, which it does not remove." if lost else ""
+
+    def _tree(self, text: str) -> ast.Module | None:
+        if len(text) > LONGEST or not self._effort.take_characters(len(text)):
+            return None
+        return parsed(text)
 
 
 def _removed_names(combination: _Combination) -> frozenset[str]:

@@ -12,7 +12,7 @@ from ml_coach.core.patches.python import LONGEST, bound_names, names_of, parsed
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LEFT_OUT = re.compile(
-    r"#.*(?:\.\.\.|…)|#\s*\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
+    r"#[^#]{0,200}(?:\.\.\.|…)|#[ \t]{0,8}\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
     r"|your (?:existing )?code|previous code|other (?:code|functions))\b",
     re.IGNORECASE,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ml_coach.core.patches.lines import split_lines
 
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^`\n]*)$")
+_LONGEST_FENCE = 300
 _FILE_NAME = re.compile(r"[\w./\\-]*\w\.\w{1,8}")
 
 
@@ -31,7 +32,7 @@ def fenced_blocks(reply: str) -> list[Block]:
     above, file = "", ""
     body: list[str] = []
     for line in split_lines(reply):
-        mark = _FENCE.match(line) if line.lstrip(" ")[:3] in ("```", "~~~") else None
+        mark = _FENCE.match(line) if len(line) <= _LONGEST_FENCE else None
         if opening is None:
             if mark:
                 opening, body = mark, []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ml_coach.core.patches.anchoring import Placement
+from ml_coach.core.patches.alignment import Placement
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import first_indent, indent_width, tight
 
@@ -37,6 +37,8 @@ def spellings(
     if shifted == written or not widths:
         return [(0.0, written)]
     usual = {indent_width(line) for line in lines if line.strip()}
+    unit = min((width for width in usual if width), default=4)
+    usual |= {width + unit for width in usual}
     agreed = all(len(found) == 1 for found in widths.values())
     if agreed and (_unusual(hunk, shifted, usual) <= _unusual(hunk, written, usual)):
         return [(0.0, shifted), (AS_WRITTEN, written)]
@@ -44,7 +46,7 @@ def spellings(
 
 
 def _unusual(hunk: Hunk, texts: Sequence[str], usual: set[int]) -> int:
-    """How many added lines are indented as no line of the file is."""
+    """How many added lines are indented as no line of the file is, nor one level further in."""
     return sum(
         line.sign == "+" and bool(text.strip()) and indent_width(text) not in usual
         for line, text in zip(hunk.lines, texts, strict=True)

@@ -17,6 +17,14 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
+def kept_lines(text: str) -> list[str]:
+    """The lines of `text` with their ends, so that joined they give it again."""
+    lines = [f"{line}\n" for line in split_lines(text)]
+    if lines and not text.endswith("\n"):
+        lines[-1] = lines[-1][:-1]
+    return lines
+
+
 def line_end(text: str) -> str:
     """The line end that `text` mostly uses."""
     crlf = text.count("\r\n")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
-from ml_coach.core.patches.lines import split_lines
+from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.types import FileChange, Patch, PatchRefused
 
@@ -140,7 +140,7 @@ def _render(change: FileChange) -> str:
 
 
 def _hunks(before: str, after: str) -> Iterator[str]:
-    old, new = _kept(before), _kept(after)
+    old, new = kept_lines(before), kept_lines(after)
     for group in _grouped(changed_blocks(old, new)):
         first, last = group[0], group[-1]
         lead = min(_CONTEXT, first[0])
@@ -166,13 +166,6 @@ def _grouped(blocks: list[Block]) -> Iterator[list[Block]]:
         group.append(block)
     if group:
         yield group
-
-
-def _kept(text: str) -> list[str]:
-    lines = [f"{line}\n" for line in split_lines(text)]
-    if lines and not text.endswith("\n"):
-        lines[-1] = lines[-1][:-1]
-    return lines
 
 
 def _marked(sign: str, line: str) -> str:

@@ -45,10 +45,10 @@ def read_search_blocks(text: str) -> list[FileEdit]:
             search.append(line)
         elif part == "replace":
             replacement.append(line)
-        elif line.strip() and not re.fullmatch(r"\s*(?:`{3,}|~{3,})\w*\s*", line):
+        elif line.strip() and not line.lstrip().startswith(("```", "~~~")):
             above = line
     if part == "replace":
-        while replacement and re.fullmatch(r"\s*(?:`{3,}|~{3,})?\s*", replacement[-1]):
+        while replacement and not replacement[-1].strip("`~ \t"):
             replacement.pop()
         edits.append(_block(file, search, replacement, len(edits) + 1))
     return edits

@@ -18,7 +18,7 @@ def parsed(source: str) -> ast.Module | None:
         try:
             tree = ast.parse(source)
             # Only the compiler knows that `return` outside of a function is an error.
-            compile(source, "<patched>", "exec", dont_inherit=True)
+            compile(tree, "<patched>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
             return None
     return tree

@@ -20,10 +20,12 @@ from ml_coach.core.patches.markers import (
 )
 from ml_coach.core.patches.python import LONGEST, parsed
 from ml_coach.core.patches.safety import path_problem
+from ml_coach.core.patches.target import Effort
 from ml_coach.core.patches.unified import looks_like_diff, read_unified
 from ml_coach.core.types import Patch, PatchRefused
 
 _LONGEST_REPLY = 2_000_000
+_MOST_LINES = 20_000
 _MOST_HUNKS = 200
 _DIFF_TAGS = frozenset({"diff", "patch", "udiff", "git"})
 
@@ -38,7 +40,7 @@ def read_patch(
     the reply names no file, or one that does not exist. All hunks apply or none does; what can
     be read in more than one way is refused, with the hunk and the nearest text in the file.
     """
-    if len(text) > _LONGEST_REPLY:
+    if len(text) > _LONGEST_REPLY or text.count("\n") > _MOST_LINES:
         return PatchRefused("The reply is too long to be a patch.")
     edits = _edits(text.lstrip("\ufeff").replace("\r\n", "\n"))
     if not edits:
@@ -86,6 +88,7 @@ class _Reading:
     def __init__(self, files: Mapping[str, str], default_file: str) -> None:
         self._files = files
         self._default = default_file
+        self._effort = Effort()
         self._after: dict[str, str | None] = {}
 
     def patch(self, edits: list[FileEdit]) -> Patch | PatchRefused:
@@ -178,7 +181,7 @@ class _Reading:
         if code is not None:
             return self._insert(edit, code)
         candidates = self._candidates(edit.file)
-        found = {file: choose(file, self._text(file), edit.hunks) for file in candidates}
+        found = {file: choose(file, self._text(file), edit.hunks, self._effort) for file in candidates}
         chosen = sorted(
             ((result.cost, file, result.text) for file, result in found.items()
              if isinstance(result, Chosen)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations, islice
 from math import comb
 
-from ml_coach.core.patches.anchoring import Placement
+from ml_coach.core.patches.alignment import Placement
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.indenting import spellings
 from ml_coach.core.patches.lines import indent_width

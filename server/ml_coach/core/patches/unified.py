@@ -18,7 +18,8 @@ _EXTENDED = re.compile(
     r"^(index [0-9a-fA-F]+\.\.|new file mode|deleted file mode|old mode|new mode|similarity index"
     r"|dissimilarity index|rename from |rename to |copy from |copy to |Binary files )"
 )
-_ELISION = re.compile(r"^\s*(?:#|//)?\s*(?:\.{3}|…)(?:[^\"'()\[\]]*(?:\.{3}|…))?\s*$")
+_ELISION = re.compile(r"(?:#|//)?[ \t]?(?:\.{3}|…)(?:[^\"'()\[\]]*(?:\.{3}|…))?")
+_LONGEST_MARK = 120
 _NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)(.*)$", re.DOTALL)
 
 
@@ -31,7 +32,8 @@ def looks_like_diff(text: str) -> bool:
 
 def is_elision(line: str) -> bool:
     """Whether the line stands for lines left out: `...`, `# ...`, `# ... existing code ...`."""
-    return bool(_ELISION.match(line))
+    plain = line.strip()
+    return len(plain) <= _LONGEST_MARK and bool(_ELISION.fullmatch(plain))
 
 
 def read_unified(text: str, *, first_number: int = 1, file: str = "") -> list[FileEdit]:
