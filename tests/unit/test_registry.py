@@ -101,6 +101,16 @@ async def test_a_model_has_the_name_and_profile_that_were_asked_for() -> None:
     await models.aclose()
 
 
+async def test_ollama_is_known_by_its_port() -> None:
+    at = {port: Models().open(f"openai:m@http://h:{port}/v1", Access()) for port in (11434, 11435)}
+    assert {port: type(model).__name__ for port, model in at.items()} == {
+        11434: "OllamaModel",
+        11435: "OpenAICompatibleModel",
+    }
+    for model in at.values():
+        await model.aclose()
+
+
 def test_the_list_says_what_is_missing() -> None:
     without = {parse_provider(row.name): row for row in list_models(Access())}
     assert set(without) == set(PROVIDERS)

@@ -10,7 +10,6 @@ from typing import Any, Literal, Protocol
 
 from ml_coach.core.errors import (
     AuthError,
-    BadAnswerError,
     BadRequestError,
     BlockedError,
     ModelError,
@@ -20,7 +19,7 @@ from ml_coach.core.errors import (
 from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.pumping import late_after, pumped
-from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+from ml_coach.models.reply_text import ReplyText
 
 Fault = Literal["", "not_allowed", "not_found", "blocked", "quota", "unavailable"]
 
@@ -79,7 +78,7 @@ class EditorModel:
                 "editor: needs an editor that offers its models (VS Code does); none is connected."
             )
         started = time.monotonic()
-        thoughts = ReasoningFilter(inside=starts_inside(self._model))
+        reply = ReplyText(self._model, _sentence)
         answers: list[EditorAnswer] = []
 
         async def fill(put: Callable[[str], None]) -> None:
@@ -89,22 +88,18 @@ class EditorModel:
                 except ConnectionError as error:
                     raise UnavailableError(f"The editor has gone: {error}.") from None
 
-        said = streamed = False
+        streamed = False
         async with aclosing(pumped(fill)) as pieces:
             async for piece in pieces:
                 streamed = True
-                if text := thoughts.feed(piece):
-                    said = True
+                if text := reply.feed(piece):
                     yield text
         answer = answers[0]
         if answer.fault:
             raise _error(answer)
-        rest = "" if streamed else thoughts.feed(answer.text)
-        if rest := rest + thoughts.flush(whole=answer.finish == "stop"):
-            said = True
+        rest = "" if streamed else reply.feed(answer.text)
+        if rest := rest + reply.close(answer.finish):
             yield rest
-        if not said and answer.finish == "stop":
-            raise BadAnswerError("The editor's model sent an empty reply.")
         seconds = time.monotonic() - started
         tokens = (answer.prompt_tokens, answer.completion_tokens)
         yield Ended(answer.finish, Usage(1, *tokens, seconds=seconds))
@@ -113,8 +108,12 @@ class EditorModel:
         """There is nothing to free: the editor owns its models."""
 
 
+def _sentence(said: str) -> str:
+    return f"The editor's model: {said.rstrip('.')}."
+
+
 def _error(answer: EditorAnswer) -> ModelError:
-    text = f"The editor's model: {answer.message.rstrip('.') or answer.fault.replace('_', ' ')}."
+    text = _sentence(answer.message or answer.fault.replace("_", " "))
     match answer.fault:
         case "blocked":
             return BlockedError(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ml_coach.core.errors import AuthError, BadAnswerError, BlockedError, ModelError, QuotaError
+from ml_coach.core.errors import AuthError, BlockedError, ModelError, QuotaError
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import (
@@ -16,7 +16,7 @@ from ml_coach.models.foreign_json import (
     text_at,
 )
 from ml_coach.models.http import Endpoint, Refusal, google_delay_seconds
-from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+from ml_coach.models.reply_text import ReplyText, no_finish
 
 GOOGLE = "https://generativelanguage.googleapis.com"
 # As numbers, too: some gateways send the enum's value instead of its name.
@@ -42,9 +42,8 @@ class GeminiReply:
     def __init__(self, endpoint: Endpoint, model: str) -> None:
         self._endpoint = endpoint
         self._reason = ""
-        self._said = False
         # Behind a gateway may stand any model, also one that thinks in tags.
-        self._thoughts = ReasoningFilter(inside=starts_inside(model))
+        self._text = ReplyText(model, endpoint.sentence)
         self.usage = Usage(calls=1)
 
     def feed(self, event: Json) -> str:
@@ -59,7 +58,7 @@ class GeminiReply:
             raise self._blocked("the reply was blocked", self._reason, candidate)
         parts = objects_at(object_at(candidate, "content"), "parts")
         text = "".join(text_at(part, "text") for part in parts if not part.get("thought"))
-        return self._heard(self._thoughts.feed(text))
+        return self._text.feed(text)
 
     def close(self) -> str:
         """The text that was held back. Sets `finish`.
@@ -67,17 +66,9 @@ class GeminiReply:
         Raises `BadAnswerError` where the stream just stopped, or said nothing.
         """
         if self._reason not in ("STOP", "MAX_TOKENS"):
-            why = f"with {self._reason}" if self._reason else "without a finish reason"
-            raise BadAnswerError(self._endpoint.sentence(f"the reply ended {why}"))
+            raise no_finish(self._reason, self._endpoint.sentence)
         self.finish = "stop" if self._reason == "STOP" else "length"
-        text = self._heard(self._thoughts.flush(whole=self.finish == "stop"))
-        if self.finish == "stop" and not self._said:
-            raise BadAnswerError(self._endpoint.sentence("the reply is empty"))
-        return text
-
-    def _heard(self, text: str) -> str:
-        self._said = self._said or bool(text)
-        return text
+        return self._text.close(self.finish)
 
     def _blocked(self, what: str, reason: str, where: Json) -> BlockedError:
         blamed = [

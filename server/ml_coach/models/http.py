@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, cast
 
 import httpx
@@ -101,7 +103,7 @@ class Endpoint:
     async def events(
         self, url: str, body: Json, *, timeout_seconds: float
     ) -> AsyncGenerator[Json, None]:
-        """The JSON objects of one server-sent stream, or of a plain JSON answer.
+        """The JSON objects of one stream (server-sent events or lines), or of a plain answer.
 
         Closing the generator or cancelling its task closes the connection. `timeout_seconds`
         bounds the whole exchange, connecting included. An event with an `error` member raises.
@@ -116,20 +118,19 @@ class Endpoint:
             response = await self.http.send(request, stream=True)
         try:
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if response.status_code != 200 or kind != "text/event-stream":
+            if response.status_code != 200 or kind not in _STREAMS:
                 async with self.faults(timeout_seconds, started):
                     whole = response.status_code == 200 and "json" in kind
                     answer = await _read(response, None if whole else _LONGEST_REFUSAL)
                 yield self._plain(response, kind, answer)
                 return
-            async with aclosing(EventSource(response).aiter_sse()) as stream:
+            async with aclosing(_STREAMS[kind](response)) as stream:
                 while True:
                     async with self.faults(timeout_seconds, started):
-                        event = await anext(stream, None)
-                    if event is None or event.data == "[DONE]":
+                        data = await anext(stream, None)
+                    if data is None or data == "[DONE]":
                         return
-                    if event.data:
-                        yield self._decoded(event.data)
+                    yield self._decoded(data)
         finally:
             await response.aclose()
 
@@ -189,7 +190,13 @@ class Endpoint:
 
 def new_client() -> httpx.AsyncClient:
     """A client for one provider. Redirects are not followed: they would carry the key elsewhere."""
-    return httpx.AsyncClient(follow_redirects=False, timeout=None)
+    return httpx.AsyncClient(follow_redirects=False, timeout=None, verify=_tls())
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    # Reading the certificates takes 20 to 100 ms, which each client would pay again.
+    return httpx.create_ssl_context()
 
 
 def google_delay_seconds(body: Json) -> float | None:
@@ -198,6 +205,29 @@ def google_delay_seconds(body: Json) -> float | None:
         if found := re.fullmatch(r"(\d+(?:\.\d+)?)s", text_at(detail, "retryDelay")):
             return float(found[1])
     return None
+
+
+async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
+    async with aclosing(EventSource(response).aiter_sse()) as events:
+        async for event in events:
+            if event.data:
+                yield event.data
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
+    # Split at line feeds alone: JSON may hold every other line separator.
+    held = b""
+    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            *lines, held = (held + chunk).split(b"\n")
+            for line in lines:
+                if line.strip():
+                    yield line.decode("utf-8")
+    if held.strip():
+        yield held.decode("utf-8")
+
+
+_STREAMS = {"text/event-stream": _event_texts, "application/x-ndjson": _lines}
 
 
 async def _read(response: httpx.Response, limit: int | None) -> str:

@@ -1,7 +1,7 @@
-"""Any endpoint that speaks OpenAI's chat completions: Ollama, LM Studio, vLLM, llama.cpp, gateways.
+"""Any endpoint that speaks OpenAI's chat completions: LM Studio, vLLM, llama.cpp, gateways.
 
-None of them takes a context size with a request: Ollama ignores `num_ctx` here (its own `/api/chat`
-does not), the others fix it when the model is loaded.
+None of them takes a context size with a request: all fix it when the model is loaded. Ollama has
+an API of its own that does, see ollama.py.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ml_coach.core.errors import AuthError, BadAnswerError, BlockedError, ModelError
+from ml_coach.core.errors import AuthError, BlockedError, ModelError
 from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import Json, count_at, first_object_at, object_at, text_at
 from ml_coach.models.http import Endpoint, Refusal, new_client
-from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+from ml_coach.models.reply_text import ReplyText, no_finish
 
 # Servers differ in what they call an ordinary end; whatever is not listed is a fault.
 _WHOLE = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
@@ -69,8 +69,8 @@ class OpenAICompatibleModel:
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
         started = time.monotonic()
-        thoughts = ReasoningFilter(inside=starts_inside(self._model))
-        finish, said, usage = "", False, Usage(calls=1)
+        reply = ReplyText(self._model, self._endpoint.sentence)
+        finish, usage = "", Usage(calls=1)
         events = self._endpoint.events(
             self._url, self._body(call), timeout_seconds=call.timeout_seconds
         )
@@ -81,17 +81,13 @@ class OpenAICompatibleModel:
                 choice = first_object_at(event, "choices")
                 delta = object_at(choice, "delta") or object_at(choice, "message")
                 if delta.get("reasoning_content") or delta.get("reasoning"):
-                    thoughts = ReasoningFilter()  # The server takes the thoughts out itself.
-                if text := thoughts.feed(text_at(delta, "content")):
-                    said = True
+                    reply.thoughts_are_apart()
+                if text := reply.feed(text_at(delta, "content")):
                     yield text
                 finish = text_at(choice, "finish_reason") or finish
         ended = self._ended(finish)
-        if text := thoughts.flush(whole=ended == "stop"):
-            said = True
+        if text := reply.close(ended):
             yield text
-        if not said and ended == "stop":
-            raise BadAnswerError(self._endpoint.sentence("the reply is empty"))
         yield Ended(ended, usage + Usage(seconds=time.monotonic() - started))
 
     async def aclose(self) -> None:
@@ -124,8 +120,7 @@ class OpenAICompatibleModel:
         if finish == "content_filter":
             text = self._endpoint.sentence("its content filter stopped the reply")
             raise BlockedError(text, "content_filter")
-        why = f"with “{finish}”" if finish else "without a finish reason"
-        raise BadAnswerError(self._endpoint.sentence(f"the reply ended {why}"))
+        raise no_finish(finish, self._endpoint.sentence)
 
     def _refine(self, refusal: Refusal) -> ModelError | None:
         error = object_at(refusal.body, "error")

@@ -57,7 +57,8 @@ class Recorder:
     def __init__(self, model: Model, file: Path) -> None:
         self._model = model
         self._file = file
-        self._turns: Counter[str] | None = None
+        self._begun: Counter[str] = Counter()
+        self._earlier: Counter[str] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -71,8 +72,9 @@ class Recorder:
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
         content = _content(call)
-        turn = await asyncio.to_thread(self._begin, _key(content))
-        line: dict[str, Any] = {"call": content, "turn": turn, "reply": ""}
+        key = _key(content)
+        line: dict[str, Any] = {"call": content, "turn": self._begun[key], "reply": ""}
+        self._begun[key] += 1
         pieces: list[str] = []
         try:
             async with aclosing(self._model.stream(call)) as stream:
@@ -95,20 +97,10 @@ class Recorder:
     async def aclose(self) -> None:
         await self._model.aclose()
 
-    def _begin(self, key: str) -> int:
-        with self._lock:
-            if self._turns is None:
-                self._turns = self._open()
-            turn = self._turns[key]
-            self._turns[key] += 1
-            return turn
-
     def _open(self) -> Counter[str]:
-        """Goes on where an earlier run stopped, or begins the file."""
-        turns: Counter[str] = Counter()
+        """Goes on where an earlier run stopped, or begins the file. Gives the turns it holds."""
         text = self._file.read_text("utf-8") if self._file.exists() else ""
-        for record in _read(text)[1]:
-            turns[_key(record.call)] += 1
+        turns = Counter(_key(record.call) for record in _read(text)[1])
         if not text:
             self._write({"model": self.name, "profile": asdict(self.profile)})
         elif not text.endswith("\n"):  # A crash cut the last line off.
@@ -118,7 +110,10 @@ class Recorder:
 
     def _append(self, line: Json) -> None:
         with self._lock:
-            self._write(line)
+            if self._earlier is None:
+                self._earlier = self._open()
+            turn = line["turn"] + self._earlier[_key(line["call"])]
+            self._write({**line, "turn": turn})
 
     def _write(self, line: Json) -> None:
         with self._file.open("a", encoding="utf-8") as file:

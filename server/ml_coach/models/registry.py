@@ -29,6 +29,8 @@ _DEFAULT_LOCAL = "qwen2.5-coder-1.5b"
 # Google's own alias for the newest release: names of releases are shut down within a year or so.
 _DEFAULT_GEMINI = "gemini-flash-latest"
 _OPENAI = "https://api.openai.com/v1"
+# Its own port, where nothing else is known to listen.
+_OLLAMA_PORT = 11434
 _EXTRA = "needs `pip install 'ml-coach[genai]'`"
 _ENDED = "support for this SDK has ended, `genai:` is its successor"
 
@@ -133,6 +135,16 @@ class Models:
                     profile=profile,
                     base_url=access.gemini_base_url,
                 )
+            case "openai" if _is_ollama(parsed.base_url):
+                from ml_coach.models.ollama import OllamaModel
+
+                return OllamaModel(
+                    shown,
+                    parsed.model,
+                    parsed.base_url,
+                    api_key=access.openai_api_key,
+                    profile=profile,
+                )
             case "openai":
                 from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
 
@@ -203,6 +215,10 @@ def _installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:
         return False
+
+
+def _is_ollama(base_url: str) -> bool:
+    return urlsplit(base_url).port == _OLLAMA_PORT
 
 
 def _check_base_url(base_url: str) -> None:

@@ -11,11 +11,12 @@ from fake_provider import FakeProvider, fake_provider
 from ml_coach.core.ports import Model, Profile
 from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
+from ml_coach.models.ollama import OllamaModel
 from ml_coach.models.openai_compatible import OpenAICompatibleModel
 from ml_coach.models.recorded import Recorder
 
 KEY = "AIza-this-key-must-stay-secret"
-PROVIDERS = ("openai", "gemini", "genai", "recorder")
+PROVIDERS = ("openai", "ollama", "gemini", "genai", "recorder")
 
 
 @pytest.fixture
@@ -29,6 +30,9 @@ def open_model(provider: str, url: str, folder: Path) -> Model:
     match provider:
         case "openai":
             return OpenAICompatibleModel(f"openai:m@{url}", "m", url, api_key=KEY, profile=profile)
+        case "ollama":
+            base_url = f"{url}/v1"
+            return OllamaModel(f"openai:m@{url}", "m", base_url, api_key=KEY, profile=profile)
         case "gemini":
             return GeminiModel("gemini:m", "m", api_key=KEY, profile=profile, base_url=url)
         case "genai":

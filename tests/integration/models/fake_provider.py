@@ -1,4 +1,4 @@
-"""A server that plays one script in the protocol of whoever asks: OpenAI's chat or Gemini's v1beta.
+"""A server that plays one script in the protocol of whoever asks: OpenAI's, Gemini's or Ollama's.
 
 A script says in neutral words what a provider does, so that one suite fits every client of ours.
 """
@@ -65,6 +65,9 @@ class FakeProvider:
         assert request.query["alt"] == "sse"
         return await self._play(request, _gemini_event, "")
 
+    async def ollama(self, request: web.Request) -> web.StreamResponse:
+        return await self._play(request, _ollama_event, "")
+
     async def _play(self, request: web.Request, event: Any, last: str) -> web.StreamResponse:
         self.requests.append(await request.json())
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -76,7 +79,9 @@ class FakeProvider:
         if script.status != 200:
             error = _error(script.status, script.message, script.details)
             return web.json_response(error, status=script.status, headers=dict(script.headers))
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        lines = request.path == "/api/chat"
+        kind = "application/x-ndjson" if lines else "text/event-stream"
+        response = web.StreamResponse(headers={"Content-Type": kind})
         await response.prepare(request)
         try:
             await self._send(request, response, event)
@@ -115,7 +120,8 @@ class FakeProvider:
 
 async def _write(response: web.StreamResponse, item: Any) -> None:
     text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-    await response.write(f"data: {text}\r\n\r\n".encode())
+    lines = response.headers["Content-Type"] == "application/x-ndjson"
+    await response.write((f"{text}\n" if lines else f"data: {text}\r\n\r\n").encode())
 
 
 async def _tick() -> None:
@@ -199,11 +205,28 @@ def _gemini_event(
     return [last]
 
 
+def _ollama_event(
+    script: Script, *, text: str = "", thought: str = "", blocked: bool = False, end: bool = False
+) -> Any:
+    # Ollama filters nothing; a gateway that stands in its place may refuse.
+    if blocked:
+        return {"error": {"code": "content_filter", "message": "The prompt was filtered"}}
+    if thought or not end:
+        message = {"role": "assistant", "content": text, "thinking": thought}
+        return {"model": "m", "message": message, "done": False}
+    if not script.finish:
+        return []
+    counts = {"prompt_eval_count": 7, "eval_count": 5} if script.counted else {}
+    message = {"role": "assistant", "content": ""}
+    return [{"message": message, "done": True, "done_reason": script.finish, **counts}]
+
+
 @asynccontextmanager
 async def fake_provider() -> AsyncGenerator[FakeProvider, None]:
     fake = FakeProvider()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", fake.openai)
+    app.router.add_post("/api/chat", fake.ollama)
     app.router.add_post("/v1beta/models/{model}:{verb}", fake.gemini)
     # With handler_cancellation a handler learns at once that its client has gone.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
