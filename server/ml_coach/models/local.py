@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from ml_coach.core.errors import DeadlineError, UnavailableError
+from ml_coach.core.errors import BadRequestError, DeadlineError, UnavailableError
 from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.models import weights
 from ml_coach.models.candidates import Candidates
@@ -135,7 +135,8 @@ class _Engine:
             try:
                 file = await self._file()
             except weights.WeightsError as error:
-                raise UnavailableError(str(error)) from None
+                # Not `UnavailableError`: asking again would download again.
+                raise BadRequestError(str(error)) from None
             if not (self._process and self._process.alive):  # Still: others wait here, too.
                 self._process = self._start(file)
         process = self._process

