@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from ml_coach.core.coach import Coach
+from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
-from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
+from ml_coach.core.ports import Model, Reviewer, Workspace
 from ml_coach.core.types import Limits, Request, RunReport
 from ml_coach.folder import Ledger
 from ml_coach.models import registry
-from ml_coach.models.recorded import Recorder
+from ml_coach.models.recorded import RecordedModel, Recorder
 from ml_coach.run_log import RunLog
 from ml_coach.settings import Settings
 
 if TYPE_CHECKING:
     from ml_coach.execution.executor import SandboxedExecutor
+    from ml_coach.models.editor import EditorRequest
 
 DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-counting function"
 
@@ -52,10 +54,12 @@ def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
 class App:
     """Holds what runs share: the local model's process and the warm sandboxes.
 
-    Close it with `aclose`; it leaves no process behind.
+    `editor` asks the editor's own models, where there are any. Close it with `aclose`; it leaves
+    no process behind.
     """
 
     state: Path = field(default_factory=state_folder)
+    editor: EditorRequest | None = None
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool], SandboxedExecutor] = field(default_factory=dict[Any, Any])
 
@@ -73,18 +77,22 @@ class App:
         def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
             emit(DownloadAdvanced(name, done_bytes, total_bytes, source))
 
-        access = registry.Access(
+        access = replace(self.access(settings), progress=advanced)
+        name = settings.model or registry.default_model(access)
+        return self._models.open(name, access)
+
+    def access(self, settings: Settings) -> registry.Access:
+        """What the settings give for opening a model: keys, addresses, weights."""
+        return registry.Access(
             google_api_key=settings.google_api_key,
             openai_api_key=settings.openai_api_key,
             gemini_base_url=settings.gemini_base_url,
             weights=settings.weights,
-            progress=advanced,
+            editor=self.editor,
         )
-        name = settings.model or registry.default_model(access)
-        return self._models.open(name, access)
 
-    async def executor(self, settings: Settings) -> Executor:
-        """The warm sandbox for these settings, started at the first use."""
+    def executor(self, settings: Settings) -> SandboxedExecutor:
+        """The warm sandbox for these settings; it starts at its first use."""
         from ml_coach.execution.executor import SandboxedExecutor
 
         key = (settings.python, settings.allow_weak_sandbox)
@@ -92,7 +100,6 @@ class App:
             self._executors[key] = SandboxedExecutor(
                 settings.python or None, allow_weak=settings.allow_weak_sandbox
             )
-        await self._executors[key].prepare()
         return self._executors[key]
 
     async def run(
@@ -105,16 +112,28 @@ class App:
         *,
         run_id: str,
         record: Path | None = None,
+        replay: str = "",
     ) -> RunReport:
-        """One run, logged as it happens. `record` is a further file for the model's transcript."""
+        """One run, logged as it happens. `record` is a further file for the model's transcript.
+
+        `replay` is a run that goes on here: calls that it recorded are answered from its log.
+        """
         with self.run_log.record(run_id) as log:
             every = _both(log, emit)
-            model = self.model(settings, every)
+            chosen = model = self.model(settings, every)
+            if replay:
+                calls = self.run_log.folder(replay) / log.calls_file.name
+                model = RecordedModel(calls, then=model) if calls.exists() else model
             for file in (log.calls_file, record):
                 if file is not None:
                     model = Recorder(model, file)
+            executor = self.executor(settings)
+
+            async def prepare() -> None:
+                await asyncio.gather(_start(executor), _warm(chosen))
+
             try:
-                coach = Coach(model, await self.executor(settings), workspace, reviewer)
+                coach = Coach(model, executor, workspace, reviewer, prepare)
                 return await coach.run(request, every, run_id)
             finally:
                 await asyncio.shield(model.aclose())
@@ -132,3 +151,21 @@ def _both(first: Callable[[Event], None], second: Emit) -> Emit:
         second(event)
 
     return emit
+
+
+async def _start(executor: SandboxedExecutor) -> None:
+    from ml_coach.execution.levels import SandboxUnavailable
+
+    try:
+        await executor.prepare()
+    except SandboxUnavailable as error:
+        raise SetupError(str(error)) from error
+
+
+async def _warm(model: Model) -> None:
+    """Fetches weights outside of any call, whose time limit is for answering."""
+    if model.name.startswith("local:"):
+        from ml_coach.models.local import LocalModel
+
+        assert isinstance(model, LocalModel)
+        await model.warm()

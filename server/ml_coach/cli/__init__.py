@@ -5,6 +5,17 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of `ml-coach` and of `python -m ml_coach`."""
+    import sys
+
+    if sys.argv[1:2] == ["serve"]:
+        # Somebody waits for these: nothing that they do not need is imported for them.
+        from ml_coach.cli.serving import serve
+
+        raise SystemExit(serve(sys.argv[2:]))
+    if sys.argv[1:2] in (["exec"], ["pytest"]):
+        from ml_coach.execution.__main__ import main as sandbox_command
+
+        raise SystemExit(sandbox_command(sys.argv[1:]))
     from ml_coach.cli.commands import run
 
     run()

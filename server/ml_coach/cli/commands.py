@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from ml_coach import app as app_module
 from ml_coach import settings as settings_module
@@ -21,8 +22,9 @@ from ml_coach.app import DEFAULT_PROMPT, App, request_from
 from ml_coach.cli.asking import NobodyToAsk, TerminalReviewer
 from ml_coach.cli.view import JsonView, TerminalView, show_diff, show_report
 from ml_coach.core.errors import ModelError
-from ml_coach.core.events import Event, RunFinished
+from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
+from ml_coach.execution.__main__ import main as sandbox_command
 from ml_coach.folder import FolderWorkspace
 from ml_coach.run_log import new_run_id
 from ml_coach.settings import Settings
@@ -248,10 +250,92 @@ def apply(
         fitted = rebase(patch, texts)
         if isinstance(fitted, PatchRefused):
             return f"{fitted.reason} Nothing was changed."
-        for change in fitted.changes:
-            await workspace.write(change.file, change.after or "")
+        await workspace.write({c.file: c.after or "" for c in fitted.changes})
         show_diff(console, fitted.text)
         return ""
 
     if refusal := _until_done(apply_it()):
         fail(refusal, 1)
+
+
+@cli.command()
+def models() -> None:
+    """List the models that can be used, and why one can not."""
+    from ml_coach.models import registry
+
+    app, settings, console = App(), _settings(), Console()
+    access = app.access(settings)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for column in ("", "context", "candidates", "edits", "plans"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("note")
+    default = settings.model or registry.default_model(access)
+    for row in registry.list_models(access):
+        profile = row.profile
+        mark = "default" if row.name == default else "" if row.available else "missing"
+        table.add_row(
+            row.name, mark, str(profile.context), str(profile.candidates), profile.edit_format,
+            "yes" if profile.plans else "no", escape(row.why),
+            style="" if row.available else "dim",
+        )  # fmt: skip
+    console.print(table)
+
+
+@model_cli.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="Which one; see `ml-coach models`.")] = "",
+) -> None:
+    """Download and check the local model's weights, once."""
+    from ml_coach.models import weights
+
+    settings = _settings()
+    wanted = name.removeprefix("local:") or weights.KNOWN[0].name
+    view = TerminalView(Console(), verbose=False)
+
+    def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
+        view(DownloadAdvanced(wanted, done_bytes, total_bytes, source))
+
+    try:
+        path = _until_done(weights.ensure(wanted, source=settings.weights, progress=advanced))
+    except weights.WeightsError as error:
+        view.close()
+        fail(str(error), 1)
+    view.close()
+    Console().print(f"{wanted} is ready: {path}", soft_wrap=True)
+
+
+@cli.command()
+def doctor() -> None:
+    """Check Python, model, sandbox, disk and memory, each with how to mend it."""
+    from ml_coach.doctor import examine
+
+    app, settings, console = App(), _settings(), Console()
+    checks = _until_done(examine(settings, app.access(settings), app.state))
+    for check in checks:
+        mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"
+        console.print(f"{mark}  {check.name:<8} {escape(check.found)}", soft_wrap=True)
+        if check.mend:
+            console.print(f"      {escape(check.mend)}", style="yellow", soft_wrap=True)
+    raise SystemExit(0 if all(check.ok for check in checks) else 1)
+
+
+# Both only stand here for the help text: `main` hands them on before typer is imported.
+@cli.command("exec")
+def execute(file: Path) -> None:
+    """Run any Python file in the sandbox; `ml-coach exec --help` tells more."""
+    raise SystemExit(sandbox_command(["exec", str(file)]))
+
+
+@cli.command("pytest")
+def run_pytest(folder: Path) -> None:
+    """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` tells more."""
+    raise SystemExit(sandbox_command(["pytest", str(folder)]))
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the Language Server Protocol to an editor; `ml-coach serve --help` tells more."""
+    from ml_coach.cli.serving import serve as serve_editor
+
+    raise SystemExit(serve_editor([]))

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
 from ml_coach.core.asking import Asker, Budget
-from ml_coach.core.errors import BudgetSpent, ModelError
+from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import (
     Diagnosed,
     Emit,
@@ -80,9 +80,7 @@ class Attempt:
         """
         waits = {"timeout", "input"}
         return tuple(
-            f
-            for f in self.findings
-            if not (f.kind in waits and self.report.verdict == "passed")
+            f for f in self.findings if not (f.kind in waits and self.report.verdict == "passed")
         )
 
     @property
@@ -109,14 +107,22 @@ class Attempt:
         return bool(gained) or kinds < other_kinds or (self.passes and not other.passes)
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Coach:
-    """The loop's outside parts. One coach serves any number of runs at once."""
+    """The loop's outside parts. One coach serves any number of runs at once.
+
+    `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`.
+    """
 
     model: Model
     executor: Executor
     workspace: Workspace
     reviewer: Reviewer
+    prepare: Callable[[], Awaitable[None]] = _nothing
     clock: Callable[[], float] = time.monotonic
 
     async def run(self, request: Request, emit: Emit, run_id: str = "run") -> RunReport:
@@ -169,16 +175,16 @@ class _Run:
     # The run as a whole
 
     async def to_its_end(self) -> RunReport:
-        model, executor = self.coach.model, self.coach.executor
-        self.emit(RunStarted(self.run_id, self.request, model.name, executor.level))
+        self.emit(RunStarted(self.run_id, self.request, self.coach.model.name))
         try:
+            await self.coach.prepare()
             await self._work()
             outcome, reason = "passed", "All tests pass."
         except _Stop as stop:
             outcome, reason = stop.outcome, stop.reason
         except BudgetSpent as spent:
             outcome, reason = "gave_up", str(spent)
-        except (ModelError, OSError) as error:
+        except (ModelError, SetupError, OSError) as error:
             outcome, reason = "failed", str(error)
         except asyncio.CancelledError:
             # The files already hold the best program, so there is nothing left to save. The
@@ -363,9 +369,7 @@ class _Run:
             raise _Stop("gave_up", f"The model wrote no other valid program: {program.reason}")
         if program.digest in self.seen:
             raise _Stop("gave_up", "The same program came back after a fresh start.")
-        patch = make_patch(
-            {program.file: current.program.source}, {program.file: program.source}
-        )
+        patch = make_patch({program.file: current.program.source}, {program.file: program.source})
         return Diagnosis("code", "A fresh start", patch)
 
     async def _try(self, diagnosis: Diagnosis, current: Attempt) -> Attempt | None:
@@ -422,11 +426,19 @@ class _Run:
         self.emit(PatchDiscarded(reason, patch))
 
     async def _save(self, *written: Program | Suite) -> None:
-        changed: dict[str, str] = {}
-        for one in written:
-            if await self.coach.workspace.read(one.file) != one.source:
-                await self.coach.workspace.write(one.file, one.source)
-                changed[one.file] = one.source
+        """Puts the texts into the user's files, in one step. A file that reads so already, because
+        the user applied the patch in the editor, is only told of."""
+        reads = {one.file: await self.coach.workspace.read(one.file) for one in written}
+        texts = {one.file: one.source for one in written if reads[one.file] != one.source}
+        if texts:
+            await self.coach.workspace.write(texts)
+        current = self.program
+        changed = {
+            one.file: one.source
+            for one in written
+            if one.file in texts
+            or (current and one.file == current.file and one.source != current.source)
+        }
         if changed:
             self.saved |= changed
             self.emit(FilesSaved(changed))

@@ -56,3 +56,7 @@ class DeadlineError(ModelError):
 
 class BudgetSpent(Exception):
     """Raised before a call that the run's budget no longer covers; its text names the limit."""
+
+
+class SetupError(Exception):
+    """Something that every run needs is missing; its text says what to do about it."""

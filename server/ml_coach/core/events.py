@@ -31,7 +31,6 @@ class RunStarted:
     run_id: str
     request: Request
     model: str
-    sandbox: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
     """One line for the user, empty for an event that only moves a progress display."""
     match event:
         case RunStarted():
-            return f"Model {event.model}, sandbox {event.sandbox}"
+            return f"Model {event.model}"
         case StageStarted() | CallStarted() | TextArrived() | CallFinished() | RunFinished():
             return ""
         case DownloadAdvanced():
