@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -48,8 +48,21 @@ class FolderWorkspace:
     async def read(self, file: str) -> str | None:
         return await asyncio.to_thread(self._read, file)
 
-    async def write(self, file: str, text: str) -> None:
-        await asyncio.to_thread(self._write, file, text)
+    async def write(self, texts: Mapping[str, str]) -> None:
+        for file, text in texts.items():
+            await asyncio.to_thread(self._write, file, text)
+
+    async def delete(self, file: str) -> None:
+        """Removes `file`; it may be gone already."""
+        await asyncio.to_thread(self._path(file).unlink, missing_ok=True)
+
+    def wrote(self, file: str, text: str) -> bool:
+        """Whether ML Coach gave `file` this text at any time, here or through an editor."""
+        return self.ledger.wrote(self._path(file), text)
+
+    def note(self, file: str, text: str) -> None:
+        """Remembers a text that an editor was given for `file`."""
+        self.ledger.note(self._path(file), text)
 
     def foreign(self, files: Sequence[str]) -> list[str]:
         """Those of `files` that exist and hold something that ML Coach did not write."""

@@ -100,16 +100,17 @@ class RunLog:
     root: Path
 
     def record(self, run_id: str) -> RunRecord:
-        return RunRecord(self._folder(run_id))
+        return RunRecord(self.folder_for(run_id))
 
     def folder(self, run_id: str) -> Path:
         """The run's folder. Raises `KeyError` when there is no such run."""
-        folder = self._folder(run_id)
+        folder = self.folder_for(run_id)
         if not (folder / "events.jsonl").is_file():
             raise KeyError(run_id)
         return folder
 
-    def _folder(self, run_id: str) -> Path:
+    def folder_for(self, run_id: str) -> Path:
+        """Where a run's log is or would be. Raises `KeyError` for what can be no run's id."""
         if not run_id or "/" in run_id or "\\" in run_id or run_id.startswith("."):
             raise KeyError(run_id)
         return self.root / "runs" / run_id

@@ -152,8 +152,11 @@ class Workspace(Protocol):
         """The text as the user sees it now (unsaved edits included), None without such a file."""
         ...
 
-    async def write(self, file: str, text: str) -> None:
-        """Makes `file` read `text`. Raises `OSError` with the path when it can not."""
+    async def write(self, texts: Mapping[str, str]) -> None:
+        """Makes each file read its text: one step, so one edit for an editor.
+
+        Raises `OSError` with the path when it can not.
+        """
         ...
 
 

@@ -1,0 +1,73 @@
+"""Taking back what a run did, and taking that back again: by three-way merge, all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_coach.core.patches import make_patch, rebase
+from ml_coach.core.types import FileChange, PatchRefused
+from ml_coach.lsp.journal import RUN, Journal
+from ml_coach.lsp.parts import Parts
+from ml_coach.lsp.places import Places
+from ml_coach.lsp.runs import Runs
+from ml_coach.lsp.wire import RequestFailed
+
+_NEXT = {RUN: "undo", "undo": "redo", "redo": "undo"}
+_DONE: dict[str, Literal["undone", "redone"]] = {"undo": "undone", "redo": "redone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """`files` are URIs; `reason` says why nothing was done where it is `refused`."""
+
+    action: Literal["undone", "redone", "refused"]
+    files: tuple[str, ...] = ()
+    reason: str = ""
+
+
+async def undo(run_id: str, parts: Parts, places: Places, runs: Runs) -> Undone:
+    """Reverses the run's latest act. Raises RequestFailed where that can not even be tried."""
+    if run_id in runs.active:
+        raise RequestFailed(f"The run {run_id} is still going on; stop it first.")
+    try:
+        journal = Journal(parts.run_folder(run_id))
+    except KeyError:
+        raise RequestFailed(f"There is no run {run_id!r}.") from None
+    root, (act, changes) = journal.root, journal.last_act()
+    if root is None or not changes:
+        return Undone("refused", reason="That run changed no file.")
+    if places.roots and not any(root.is_relative_to(r) or r == root for r in places.roots):
+        raise RequestFailed(f"That run worked in {root}, which is not open here.")
+    next_act = _NEXT[act]
+    workspace = runs.workspace(run_id, root, next_act)
+    wanted: dict[str, str | None] = {}
+    for change in changes:
+        now = await workspace.read(change.file)
+        fitted = _taken_back(change, now)
+        if isinstance(fitted, PatchRefused):
+            return Undone("refused", reason=f"{fitted.reason} Nothing was changed.")
+        wanted[change.file] = fitted
+    try:
+        await workspace.write(wanted)
+    except OSError as error:
+        return Undone("refused", reason=str(error))
+    (runs.undone.add if next_act == "undo" else runs.undone.discard)(run_id)
+    uris = tuple(places.uri(workspace.place(file)) for file in wanted)
+    return Undone(_DONE[next_act], uris)
+
+
+def _taken_back(change: FileChange, now: str | None) -> str | PatchRefused | None:
+    """The file's text without the change but with everything that came after it."""
+    plain = None if now is None else now.replace("\r\n", "\n")
+    before, after = (
+        None if text is None else text.replace("\r\n", "\n")
+        for text in (change.before, change.after)
+    )
+    if plain == after:
+        return before
+    present = {} if plain is None else {change.file: plain}
+    fitted = rebase(make_patch({change.file: after}, {change.file: before}), present)
+    if isinstance(fitted, PatchRefused):
+        return fitted
+    return next((c.after for c in fitted.changes if c.file == change.file), plain)

@@ -1,0 +1,141 @@
+"""One run as its user sees it: each event becomes progress, findings, lenses, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ml_coach.core.events import (
+    CourtClosed,
+    Event,
+    FilesSaved,
+    PatchApplied,
+    PatchDiscarded,
+    PatchOffered,
+    ProgramInspected,
+    RunFinished,
+    StageStarted,
+    SuiteWritten,
+    TestsFinished,
+)
+from ml_coach.core.types import Finding, RunReport, TestReport
+from ml_coach.core.wording import sentence, tests_sentence
+from ml_coach.lsp.board import Board, SuiteState
+from ml_coach.lsp.client import Client
+from ml_coach.lsp.places import uri_of
+from ml_coach.lsp.progress import Progress
+from ml_coach.lsp.workspace import EditorWorkspace
+
+
+@dataclass(slots=True)
+class RunView:
+    """Call it with each event of its run.
+
+    A patch is tried on a private copy: what is found there is shown only once the patch is in the
+    user's files. `_trial` is true between the try and its outcome.
+    """
+
+    run_id: str
+    program_file: str
+    client: Client
+    board: Board
+    progress: Progress
+    workspace: EditorWorkspace
+    to_json: Callable[[str, Event], dict[str, Any]]
+    lenses_changed: Callable[[], None]
+    _trial: bool = False
+    _inspected: tuple[Finding, ...] = ()
+    _tested: TestReport | None = None
+    _saved: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __call__(self, event: Event) -> None:
+        self.progress(event)
+        if self.client.wants_events:
+            self._notify(event)
+        if text := sentence(event):
+            self.client.log(text)
+        self._follow(event)
+
+    def _follow(self, event: Event) -> None:  # noqa: C901 - one flat match
+        match event:
+            case StageStarted(stage="patch"):
+                self._trial = True
+            case FilesSaved():
+                self._saved |= event.files
+            case SuiteWritten():
+                self._suite(SuiteState(self.run_id, self._uri(self.program_file), event.suite))
+            case CourtClosed():
+                if state := self._state():
+                    self._suite(replace(state, dropped=event.dropped))
+            case ProgramInspected():
+                self._inspected, self._tested = event.findings, None
+                if not self._trial:
+                    self._show(event.findings)
+            case TestsFinished():
+                self._tested = event.report
+                if not self._trial:
+                    self._show_tried()
+            case PatchOffered():
+                self.progress.say("waiting for your decision on a patch")
+            case PatchApplied():
+                self._trial = False
+                self._show_tried()
+            case PatchDiscarded():
+                self._trial = False
+            case RunFinished():
+                self._finished(event.report)
+            case _:
+                pass
+
+    def _show_tried(self) -> None:
+        if self._tested is None:
+            self._show(self._inspected)
+            return
+        self._show(self._inspected + self._tested.findings)
+        if state := self._state():
+            self._suite(replace(state, report=self._tested))
+
+    def _finished(self, report: RunReport) -> None:
+        if report.outcome != "stopped":
+            self._show(report.findings)
+        if report.suite is not None:
+            program = self._uri(self.program_file)
+            state = SuiteState(self.run_id, program, report.suite, report.tests, report.dropped)
+            self._suite(state)
+        match report.outcome:
+            case "passed":
+                tests = tests_sentence(report.tests) if report.tests else report.reason
+                self.client.tell(f"{self.program_file}: {tests}.")
+            case "stopped":
+                self.client.log(report.reason)
+            case "gave_up" | "failed":
+                self.client.tell(f"{self.program_file}: {report.reason}", warning=True)
+
+    def _notify(self, event: Event) -> None:
+        line = self.to_json(self.run_id, event)
+        root = uri_of(self.workspace.root)
+        self.client.notify("mlCoach/event", {"runId": self.run_id, "rootUri": root, "event": line})
+
+    # What stands where
+
+    def _uri(self, file: str) -> str:
+        return self.workspace.places.uri(self.workspace.place(file))
+
+    def _text(self, file: str) -> str:
+        shown = self.workspace.places.open_text(self._uri(file))
+        return self._saved.get(file, "") if shown is None else shown
+
+    def _show(self, findings: tuple[Finding, ...]) -> None:
+        files = {self._uri(self.program_file)}
+        if state := self._state():
+            files.add(self._uri(state.suite.file))
+        self.board.show(self.run_id, findings, self._uri, self._text, frozenset(files))
+
+    def _state(self) -> SuiteState | None:
+        states = self.board.suites.values()
+        return next((state for state in states if state.run_id == self.run_id), None)
+
+    def _suite(self, state: SuiteState) -> None:
+        self.board.suites[self._uri(state.suite.file)] = state
+        self.lenses_changed()
