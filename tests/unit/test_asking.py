@@ -276,6 +276,12 @@ async def test_a_reply_with_a_schema_is_never_stitched() -> None:
     assert answer.text == '{"a": []}'
 
 
+async def test_a_reply_that_may_be_cut_is_not_continued() -> None:
+    model = Scripted([reply("half", finish="length")])
+    answer = await World().asker(model).ask(replace(CALL, may_be_cut=True))
+    assert (answer.text, answer.finish) == ("half", "length")
+
+
 async def test_no_room_for_a_continuation_leaves_the_reply_cut() -> None:
     model = Scripted([reply("half", finish="length"), [BadRequestError("context is full")]])
     answer = await World().asker(model).ask(CALL)

@@ -57,10 +57,11 @@ class GeminiModel:
     ) -> None:
         self._name = name
         self._model = model
+        self._api_key = api_key
         self._profile = profile
         self._base_url = (base_url or protocol.GOOGLE).rstrip("/")
         self._endpoint = Endpoint(
-            http=http or new_client(),
+            http=http or new_client(self._base_url),
             who="Gemini",
             headers={"x-goog-api-key": api_key} if api_key else {},
             secrets=(api_key,),
@@ -77,6 +78,7 @@ class GeminiModel:
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
+        protocol.check_key(self.name, self._api_key, self._base_url)
         started = time.monotonic()
         sdk = await asyncio.to_thread(_load_sdk)
         reply = protocol.GeminiReply(self._endpoint, self._model)

@@ -86,6 +86,15 @@ def saying(text: str) -> dict[str, Any]:
     return {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}]}
 
 
+def check_key(name: str, api_key: str, base_url: str) -> None:
+    """Raises `AuthError` where Google itself would be asked without a key; a gateway may want none.
+
+    What a key looks like is Google's business.
+    """
+    if not api_key and base_url == GOOGLE:
+        raise AuthError(f"{name} needs a key: set GOOGLE_API_KEY, or choose a local: model.")
+
+
 def refine(refusal: Refusal, endpoint: Endpoint) -> ModelError | None:
     """What a refusal means in Google's own words, None where its status says it all."""
     text = endpoint.sentence(refusal.message, refusal.status)

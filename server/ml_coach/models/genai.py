@@ -41,7 +41,7 @@ class GenaiModel:
         self._api_key = api_key
         self._client: Any = None
         self._endpoint = Endpoint(
-            http=http or new_client(),
+            http=http or new_client(self._base_url),
             who="Gemini",
             headers={},
             secrets=(api_key,),
@@ -58,6 +58,7 @@ class GenaiModel:
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
+        protocol.check_key(self.name, self._api_key, self._base_url)
         started = time.monotonic()
         if self._client is None:
             self._client = await asyncio.to_thread(self._open)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx
 from httpx_sse import EventSource, SSEError
@@ -188,9 +189,15 @@ class Endpoint:
             raise UnavailableError(self.sentence(said)) from None
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client for one provider. Redirects are not followed: they would carry the key elsewhere."""
-    return httpx.AsyncClient(follow_redirects=False, timeout=None, verify=_tls())
+def new_client(base_url: str) -> httpx.AsyncClient:
+    """A client for one provider. Redirects are not followed: they would carry the key elsewhere.
+
+    Proxies of the environment are used, but never for a server on this machine.
+    """
+    here = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
+    return httpx.AsyncClient(
+        follow_redirects=False, timeout=None, verify=_tls(), trust_env=not here
+    )
 
 
 @cache

@@ -42,7 +42,7 @@ class OllamaModel:
         self._profile = profile
         self._url = base_url.rstrip("/").removesuffix("/v1") + "/api/chat"
         self._endpoint = Endpoint(
-            http=http or new_client(),
+            http=http or new_client(base_url),
             who=f"Ollama at {urlsplit(self._url).netloc}",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             secrets=(api_key,),

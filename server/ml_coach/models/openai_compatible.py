@@ -51,7 +51,7 @@ class OpenAICompatibleModel:
         self._extend = extend
         self._url = chat_url(base_url)
         self._endpoint = Endpoint(
-            http=http or new_client(),
+            http=http or new_client(base_url),
             who=who or f"The model server at {urlsplit(self._url).netloc}",
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             secrets=(api_key,),

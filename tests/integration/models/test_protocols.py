@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 from blockbuster import blockbuster_ctx
-from conftest import KEY, open_model
 from fake_provider import HELLO, FakeProvider, Script, fake_provider
 from test_contract import CALL, ask, refusal
 
+from conftest import KEY, open_model
 from ml_coach.core.asking import Asker, Backoff, Budget
 from ml_coach.core.errors import AuthError, BadAnswerError, ModelError, QuotaError
 from ml_coach.core.events import Event
@@ -69,6 +69,32 @@ async def test_google_calls_a_bad_key_a_bad_request(
     model = open_model(provider, server.url, tmp_path)
     error = await refusal(model, server, Script(status=400, details=(why,)))
     assert type(error) is AuthError
+    await model.aclose()
+
+
+@pytest.mark.parametrize("provider", GEMINI)
+async def test_google_is_not_asked_without_a_key(
+    provider: str, server: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", "of the environment")
+    kind = GeminiModel if provider == "gemini" else GenaiModel
+    model = kind("x:m", "m", api_key="", profile=Profile())
+    with pytest.raises(AuthError, match="set GOOGLE_API_KEY"):
+        await ask(model)
+    await model.aclose()
+    behind = kind("x:m", "m", api_key="", profile=Profile(), base_url=server.url)
+    await ask(behind)
+    assert "of the environment" not in server.keys
+    await behind.aclose()
+
+
+@pytest.mark.parametrize("provider", ["openai", *GEMINI])
+async def test_a_server_on_this_machine_is_asked_without_a_proxy(
+    provider: str, server: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    model = open_model(provider, server.url, tmp_path)
+    await ask(model)
     await model.aclose()
 
 
