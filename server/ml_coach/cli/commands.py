@@ -14,7 +14,6 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ml_coach import app as app_module
 from ml_coach import settings as settings_module
@@ -265,21 +264,18 @@ def models() -> None:
 
     app, settings, console = App(), _settings(), Console()
     access = app.access(settings)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for column in ("", "context", "candidates", "edits", "plans"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("note")
     default = settings.model or registry.default_model(access)
     for row in registry.list_models(access):
         profile = row.profile
-        mark = "default" if row.name == default else "" if row.available else "missing"
-        table.add_row(
-            row.name, mark, str(profile.context), str(profile.candidates), profile.edit_format,
-            "yes" if profile.plans else "no", escape(row.why),
-            style="" if row.available else "dim",
-        )  # fmt: skip
-    console.print(table)
+        state = "" if row.available else "  [red]not available[/]"
+        state += "  [green]default[/]" if row.name == default else ""
+        console.print(f"[bold]{escape(row.name)}[/]{state}", soft_wrap=True, highlight=False)
+        facts = (
+            f"context {profile.context}, candidates {profile.candidates}, edits by "
+            f"{profile.edit_format}{', plans first' if profile.plans else ''}"
+        )
+        note = f"; {row.why}" if row.why else ""
+        console.print(f"    {escape(facts + note)}", style="dim", soft_wrap=True, highlight=False)
 
 
 @model_cli.command()
