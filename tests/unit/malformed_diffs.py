@@ -227,7 +227,8 @@ def _to_search_blocks(_: random.Random, diff: str) -> str:
         lines = block.split("\n")[:-1]
         old = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "+")
         new = "".join(f"{line[1:]}\n" for line in lines if line[:1] != "-")
-        out.append(f"solution.py\n```python\n<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n```\n")
+        block = f"<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n"
+        out.append(f"solution.py\n```python\n{block}```\n")
     return "I changed this:\n\n" + "\n".join(out)
 
 

@@ -64,6 +64,13 @@ class Placement:
 _Move = tuple[int, int, float, bool]
 """Items taken, file lines taken, cost, and whether the item is added to the result."""
 
+_BLANK_OFF_LINES: list[_Move] = [
+    (1, 0, BLANK_LOST, False),
+    (1, 0, BLANK_LOST + REINDENTED, True),
+]
+_CONTEXT_OFF_LINES: list[_Move] = [(1, 0, PLUS_LOST, True), (1, 0, PROSE, False)]
+_REMOVAL_OFF_LINES: list[_Move] = [(1, 0, REMOVAL_LOST, False)]
+
 
 class Aligner:
     """Explains one hunk in one file."""
@@ -105,53 +112,52 @@ class Aligner:
         return self._paths(costs, came, first)
 
     def _moves(self, i: int, at: int, last: int) -> list[_Move]:
-        items = self._items
-        if i == len(items):
+        """Every way to go on from item `i` and file line `at`."""
+        if i == len(self._items):
             return []
-        moves: list[_Move] = []
-        item = items[i]
-        between_added = i and item.sign == "+" and items[i - 1].sign == "+"
-        if i and at < last and not between_added:
-            elided = items[i].sign == "~" or items[i - 1].sign == "~"
-            cost = ELIDED if elided else self._loss(at)
-            if item.sign == "+":
-                # Added lines stand right after removed ones, and before a comment on what follows.
-                cost += SPLIT if items[i - 1].sign == "-" else REINDENTED
-            moves.append((0, 1, cost, False))
+        item = self._items[i]
+        moves = self._skipping(i, at) if i and at < last else []
         if item.sign == "+":
-            moves.append((1, 0, 0.0, True))
-            return moves
+            return [*moves, (1, 0, 0.0, True)]
+        if at < last:
+            moves += self._on_lines(i, at, last)
         if item.sign == "~":
             moves.append((1, 0, 0.0, False))
-        if at < last:
-            cost = self._distance(i, at)
-            if cost < _NEVER:
-                moves.append((1, 1, cost, False))
-            if at + 1 < last and self._strange[i] and (
-                self._forms[i] == self._tight[at] + self._tight[at + 1]
-            ):
-                moves.append((1, 2, JOINED, False))
-            if (
-                self._strange[i]
-                and i + 1 < len(items)
-                and items[i + 1].sign == item.sign
-                and self._forms[i] + self._forms[i + 1] == self._tight[at]
-            ):
-                moves.append((2, 1, JOINED, False))
-        if item.sign == "~":
-            return moves
-        if not self._forms[i]:
-            if item.sign == "-":
-                moves.append((1, 0, REMOVAL_LOST, False))
-            else:
-                moves.append((1, 0, BLANK_LOST, False))
-                moves.append((1, 0, BLANK_LOST + REINDENTED, True))
+        elif not self._forms[i]:
+            moves += _BLANK_OFF_LINES if item.sign != "-" else _REMOVAL_OFF_LINES
         elif item.sign == " ":
-            moves.append((1, 0, PLUS_LOST, True))
-            if item.unsigned:
-                moves.append((1, 0, PROSE, False))
+            moves += _CONTEXT_OFF_LINES[: 2 if item.unsigned else 1]
         elif is_comment(item.text):
-            moves.append((1, 0, REMOVAL_LOST, False))
+            moves += _REMOVAL_OFF_LINES
+        return moves
+
+    def _skipping(self, i: int, at: int) -> list[_Move]:
+        """The file has a line that the hunk does not show; it is kept."""
+        item, above = self._items[i], self._items[i - 1]
+        if "~" in (item.sign, above.sign):
+            return [(0, 1, ELIDED, False)]
+        if item.sign != "+":
+            return [(0, 1, self._loss(at), False)]
+        if above.sign == "+":
+            return []
+        # Added lines stand right after removed ones, and before a comment on what follows.
+        extra = SPLIT if above.sign == "-" else REINDENTED
+        return [(0, 1, self._loss(at) + extra, False)]
+
+    def _on_lines(self, i: int, at: int, last: int) -> list[_Move]:
+        """The item lies on this line, on this and the next, or shares it with the next item."""
+        moves: list[_Move] = []
+        form, item = self._forms[i], self._items[i]
+        cost = self._distance(i, at)
+        if cost < _NEVER:
+            moves.append((1, 1, cost, False))
+        if not self._strange[i]:
+            return moves
+        if at + 1 < last and form == self._tight[at] + self._tight[at + 1]:
+            moves.append((1, 2, JOINED, False))
+        split = i + 1 < len(self._items) and self._items[i + 1].sign == item.sign
+        if split and form + self._forms[i + 1] == self._tight[at]:
+            moves.append((2, 1, JOINED, False))
         return moves
 
     def _loss(self, at: int) -> float:

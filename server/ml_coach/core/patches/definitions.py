@@ -12,7 +12,8 @@ from ml_coach.core.patches.python import LONGEST, bound_names, names_of, parsed
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LEFT_OUT = re.compile(
-    r"#[^#]{0,200}(?:\.\.\.|…)|#[ \t]{0,8}\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
+    r"#[^#]{0,200}(?:\.\.\.|…)"
+    r"|#[ \t]{0,8}\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
     r"|your (?:existing )?code|previous code|other (?:code|functions))\b",
     re.IGNORECASE,
 )
@@ -66,7 +67,8 @@ def merge_code(before: str, code: str) -> str | NotMerged:
 
 def _inside_definition(tree: ast.Module, line: int) -> bool:
     return any(
-        isinstance(statement, _Definition) and statement.lineno <= line <= (statement.end_lineno or 0)
+        isinstance(statement, _Definition)
+        and statement.lineno <= line <= (statement.end_lineno or 0)
         for statement in tree.body
     )
 
@@ -107,45 +109,51 @@ def _replace_broken(
 
 
 def _merge(before: str, original: ast.Module, code: str, tree: ast.Module) -> str | NotMerged:
-    lines = split_lines(before)
     if "\r" in before.replace("\r\n", ""):
         return NotMerged("can not be placed in a file with lone carriage returns.")
+    lines = split_lines(before)
     places = _places(original)
-    replacements: list[tuple[int, int, list[str]]] = []
-    waiting: list[str] = []
-    last = -1
+    pieces: list[_Piece] = []
     imports: list[str] = []
+    waiting: list[str] = []
     for statement in tree.body:
         source = _source(code, statement)
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            if not _imported(original, statement):
-                imports += source
-            continue
-        names = list(names_of(statement))
-        if not names or not isinstance(statement, _Definition | ast.Assign | ast.AnnAssign):
-            continue
-        place = places.get(names[0]) or _method_place(original, statement)
-        if place is None:
-            waiting += [*source, "", ""]
-            continue
-        inset = lines[place[0]][: len(lines[place[0]]) - len(lines[place[0]].lstrip())]
-        if inset:
+            imports += [] if _imported(original, statement) else source
+        elif isinstance(statement, _Definition | ast.Assign | ast.AnnAssign):
+            names = [*names_of(statement)]
+            place = next((places[name] for name in names if name in places), None)
+            place = place or _method_place(original, statement)
+            if place is None:
+                waiting += [*source, "", ""]
+                continue
+            head = lines[place[0]]
+            inset = head[: len(head) - len(head.lstrip())]
             source = split_lines(indent("\n".join(source), inset))
-        replacements.append((*place, [*waiting, *source]))
-        waiting, last = [], max(last, place[1])
+            pieces.append((*place, [*waiting, *source]))
+            waiting = []
     if waiting:
-        at = last if last >= 0 else _end_of_definitions(original, lines)
-        lead = ["", ""] if at else []
-        replacements.append((at, at, [*lead, *waiting[:-2]]))
+        at = max((end for _, end, _ in pieces), default=_end_of_definitions(original, lines))
+        pieces.append((at, at, ["", "", *waiting[:-2]] if at else waiting[:-2]))
     if imports:
         at = _end_of_imports(original)
-        replacements.append((at, at, imports))
-    if not replacements:
+        pieces.append((at, at, imports))
+    return _assembled(before, lines, pieces)
+
+
+_Piece = tuple[int, int, list[str]]
+"""Lines that take the place of those from the first number to the second (exclusive)."""
+
+
+def _assembled(before: str, lines: list[str], pieces: list[_Piece]) -> str | NotMerged:
+    if not pieces:
         return NotMerged("defines nothing that belongs into the file.")
-    starts = [(first, last) for first, last, _ in replacements]
-    if len(set(starts)) != len(starts):
+    spans = [(first, end) for first, end, _ in pieces if first < end]
+    if len(set(spans)) != len(spans):
         return NotMerged("defines the same name twice.")
-    for first, end, source in sorted(replacements, key=lambda r: (r[0], r[1]), reverse=True):
+    lines = list(lines)
+    # From the bottom up, so that the numbers of what is still to come stay true.
+    for first, end, source in sorted(pieces, key=lambda piece: piece[:2], reverse=True):
         lines[first:end] = source
     text = "".join(f"{line}\n" for line in lines)
     return text if before.endswith("\n") or not before else text.removesuffix("\n")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Sign = Literal[" ", "-", "+", "?", "~"]
-"""Kept, removed, added; `?` is kept or removed, the reply does not say; `~` stands for any lines."""
+"""Kept, removed, added; `?` is kept or removed, nobody says which; `~` stands for any lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,8 @@ def _grouped(blocks: list[Block]) -> Iterator[list[Block]]:
 
 
 def _marked(sign: str, line: str) -> str:
-    return f"{sign}{line}" if line.endswith("\n") else f"{sign}{line}\n\\ No newline at end of file\n"
+    end = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
+    return f"{sign}{line}{end}"
 
 
 def _span(start: int, end: int) -> str:

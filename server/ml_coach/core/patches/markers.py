@@ -9,9 +9,10 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
 
-_SEARCH = re.compile(r"^\s{0,3}<{5,9}\s*(?:SEARCH|ORIGINAL|HEAD|OLD|BEFORE|CURRENT)?\b.{0,80}$", re.I)
-_DIVIDER = re.compile(r"^\s{0,3}={5,9}\s*$")
-_REPLACE = re.compile(r"^\s{0,3}>{5,9}\s*(?:REPLACE|UPDATED?|NEW|AFTER|MODIFIED)?\b.{0,80}$", re.I)
+# Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
+_SEARCH = re.compile(r"^ {0,3}<{5,9}(?!<).{0,80}$")
+_DIVIDER = re.compile(r"^ {0,3}={5,9} {0,9}$")
+_REPLACE = re.compile(r"^ {0,3}>{5,9}(?!>).{0,80}$")
 _FILE_NAME = re.compile(r"[^\s`*\"'<>|]{0,200}\.\w{1,8}")
 _BEGIN = re.compile(r"^\*\*\* (?:Begin Patch|(?:Update|Add|Delete) File: )", re.MULTILINE)
 

@@ -42,15 +42,20 @@ def names_of(statement: ast.stmt) -> Iterator[str]:
                 yield from _targets(target)
         case ast.AnnAssign() | ast.AugAssign():
             yield from _targets(statement.target)
-        case ast.If():
-            for inner in (*statement.body, *statement.orelse):
-                yield from names_of(inner)
-        case ast.Try():
-            handled = [inner for handler in statement.handlers for inner in handler.body]
-            for inner in (*statement.body, *handled, *statement.orelse, *statement.finalbody):
+        case ast.If() | ast.Try():
+            for inner in _blocks(statement):
                 yield from names_of(inner)
         case _:
             pass
+
+
+def _blocks(statement: ast.If | ast.Try) -> Iterator[ast.stmt]:
+    yield from statement.body
+    if isinstance(statement, ast.Try):
+        for handler in statement.handlers:
+            yield from handler.body
+        yield from statement.finalbody
+    yield from statement.orelse
 
 
 def _targets(target: ast.expr) -> Iterator[str]:
@@ -64,7 +69,3 @@ def _targets(target: ast.expr) -> Iterator[str]:
             yield from _targets(target.value)
         case _:
             pass
-
-
-def mentioned_names(tree: ast.AST) -> frozenset[str]:
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))

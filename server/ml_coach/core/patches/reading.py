@@ -174,30 +174,31 @@ class _Reading:
         return list(self._files)
 
     def _text(self, file: str) -> str:
+        """The file as the edits before this one leave it."""
         return self._after.get(file) or self._files[file]
 
     def _update(self, edit: FileEdit) -> PatchRefused | None:
         code = _only_added(edit.hunks)
         if code is not None:
             return self._insert(edit, code)
-        candidates = self._candidates(edit.file)
-        found = {file: choose(file, self._text(file), edit.hunks, self._effort) for file in candidates}
+        found = {
+            file: choose(file, self._text(file), edit.hunks, self._effort)
+            for file in self._candidates(edit.file)
+        }
         chosen = sorted(
-            ((result.cost, file, result.text) for file, result in found.items()
-             if isinstance(result, Chosen)),
+            (result.cost, file, result.text)
+            for file, result in found.items()
+            if isinstance(result, Chosen)
         )
         if not chosen:
             refused = next((r for r in found.values() if isinstance(r, PatchRefused)), None)
             return refused or PatchRefused("There is no file to change.", edit.file, 1)
         if len(chosen) > 1 and chosen[0][0] == chosen[1][0]:
-            return PatchRefused(
-                f"The diff names no file and fits both {chosen[0][1]} and {chosen[1][1]}.", hunk=1
-            )
+            both = f"{chosen[0][1]} and {chosen[1][1]}"
+            return PatchRefused(f"The diff names no file and fits both {both}.", hunk=1)
         _, file, text = chosen[0]
         self._after[file] = text
-        if edit.target:
-            return self._move(file, edit.target, text)
-        return None
+        return self._move(file, edit.target, text) if edit.target else None
 
     def _move(self, file: str, target: str, text: str) -> PatchRefused | None:
         if target in self._files:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, pairwise
 from math import comb
 
 from ml_coach.core.patches.alignment import Placement
@@ -22,7 +22,7 @@ _MOST_SUBSETS = 600
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The file's lines `first` to `last` (exclusive) become `new`; `removed` are lines taken away."""
+    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away."""
 
     cost: float
     first: int
@@ -139,10 +139,8 @@ def _doubt(
             marks.append("-" if line in dropped else " ")
             if line not in dropped:
                 new.append(lines[line])
-    doubt = 0.1 * sum(
-        mark == "-" and following == " " for mark, following in zip(marks, [*marks[1:], " "], strict=True)
-    )
-    doubt += 0.3 * sum(mark == "+" and following == "-" for mark, following in zip(marks, marks[1:]))
+    doubt = 0.1 * sum(pair == ("-", " ") for pair in pairwise([*marks, " "]))
+    doubt += 0.3 * sum(pair == ("+", "-") for pair in pairwise(marks))
     changed = "".join(marks)
     lead = len(changed) - len(changed.lstrip(" "))
     trail = len(changed) - len(changed.rstrip(" "))

@@ -208,7 +208,7 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
 
 
 def _unsure(hunk: Hunk) -> Hunk:
-    """Context becomes "kept or removed" where the header counts removed lines and none is marked."""
+    """Context may be removed where the header counts removed lines and none is marked."""
     if hunk.old_count is None or hunk.new_count is None:
         return hunk
     signs = [line.sign for line in hunk.lines]
