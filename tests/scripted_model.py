@@ -1,0 +1,94 @@
+"""An OpenAI-compatible endpoint that plays a small story: a program with one mistake, its tests,
+the repair. Replies can be held back, to look at a run in its middle."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+WRONG = "def add(a, b):\n    return a - b\n"
+RIGHT = "def add(a, b):\n    return a + b\n"
+PROMPT = "Write a function add(a, b) that adds two numbers."
+PLAN = "## Signatures\n- add(a, b)\n\n## Behaviors\n- It adds.\n"
+TESTS = """from generated_code import add
+
+
+def test_small():
+    assert add(1, 2) == 3
+
+
+def test_zero():
+    assert add(0, 0) == 0
+"""
+
+
+@dataclass
+class ScriptedModel:
+    """`replies` by who asks: researcher, coder, test_writer, debugger. `held` asks wait until
+    `release` is set; `asked` tells who did. `model` is the name to give to ML Coach."""
+
+    model: str = ""
+    replies: dict[str, str] = field(
+        default_factory=lambda: {
+            "researcher": PLAN,
+            "coder": f"```python\n{WRONG}```\n",
+            "test_writer": f"```python\n{TESTS}```\n",
+            "debugger": f"The sign is wrong.\n\n```python\n{RIGHT}```\n",
+        }
+    )
+    held: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        messages = (await request.json())["messages"]
+        who = _who(" ".join(message["content"] for message in messages))
+        self.asked.append(who)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        self.arrived.set()
+        if who in self.held:
+            await self.release.wait()
+        reply = self.replies[who]
+        for start in range(0, len(reply), 16):
+            await response.write(_event({"content": reply[start : start + 16]}, None))
+        usage = {"prompt_tokens": 50, "completion_tokens": len(reply) // 4}
+        await response.write(_event({}, "stop", usage=usage) + b"data: [DONE]\n\n")
+        return response
+
+
+def _who(text: str) -> str:
+    if "## Signatures" in text:
+        return "researcher"
+    if "pytest tests for" in text:
+        return "test_writer"
+    return "debugger" if "What went wrong" in text else "coder"
+
+
+def _event(delta: dict[str, str], finish: str | None, **more: object) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"choices": [choice], **more}).encode() + b"\n\n"
+
+
+@asynccontextmanager
+async def scripted_model() -> AsyncGenerator[ScriptedModel]:
+    model = ScriptedModel()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", model.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    model.model = f"openai:scripted@http://127.0.0.1:{port}/v1"
+    try:
+        yield model
+    finally:
+        model.release.set()
+        await runner.cleanup()
