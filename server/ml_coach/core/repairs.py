@@ -23,7 +23,7 @@ _MODULES = (
     "random re secrets shutil signal socket sqlite3 statistics string struct subprocess sys "
     "tempfile textwrap threading time traceback types typing unicodedata unittest urllib uuid "
     "warnings weakref zlib"
-).split()
+)
 _FROM: Mapping[str, str] = {
     "abc": "ABC ABCMeta abstractmethod",
     "bisect": "bisect_left bisect_right insort insort_left insort_right",
@@ -78,7 +78,7 @@ def undefined_names(source: str) -> tuple[tuple[str, int], ...]:
         return ()
     for message in cast(list[Any], report.messages):
         if isinstance(message, messages.UndefinedName):
-            name, line = cast(str, message.message_args[0]), cast(int, cast(Any, message).lineno)
+            name, line = message.message_args[0], cast(int, cast(Any, message).lineno)
             found[name] = min(line, found.get(name, line))
     return tuple(sorted(found.items(), key=lambda item: (item[1], item[0])))
 
@@ -150,9 +150,11 @@ def _snap(source: str) -> str:
 
 
 def _homes() -> dict[str, str]:
-    homes = {name: f"import {name}" for name in _MODULES}
+    homes = {name: f"import {name}" for name in _MODULES.split()}
     homes |= {
-        name: f"from {module} import {name}" for module, names in _FROM.items() for name in names.split()
+        name: f"from {module} import {name}"
+        for module, names in _FROM.items()
+        for name in names.split()
     }
     return homes | dict(_ALIASES)
 

@@ -37,9 +37,9 @@ def complaint(source: str) -> str:
             warnings.simplefilter("ignore")
             compile(source, "<reply>", "exec", dont_inherit=True)
     except SyntaxError as error:
-        where = f"line {error.lineno}" if error.lineno else "the code"
-        lines = source.splitlines()
-        text = lines[error.lineno - 1].strip() if 0 < (error.lineno or 0) <= len(lines) else ""
+        number, lines = error.lineno or 0, source.splitlines()
+        where = f"line {number}" if number else "the code"
+        text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
         return f"{where}: {error.msg}" + (f" in `{text[:120]}`" if text else "")
     except NOT_PYTHON as error:
         return f"the code is no Python: {error or type(error).__name__}"
@@ -82,7 +82,9 @@ def bindings(statement: ast.stmt) -> Iterator[str]:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
                 yield node.name
-            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+            case (
+                ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp()
+            ):
                 pass
             case ast.Import() | ast.ImportFrom():
                 for alias in node.names:

@@ -12,26 +12,12 @@ from typing import Literal
 from ml_coach.core import syntax
 from ml_coach.core.sanitizer import code, program, readings, suite, text
 from ml_coach.core.sanitizer.code import Code
+from ml_coach.core.sanitizer.elisions import elision
 
 # A model's reply is a few thousand characters. What is far longer is a runaway, and parsing it
 # would hold up everybody else.
-LONGEST_REPLY = 200_000
-
-_WHERE = r"(?:the |your |this |that |my |our |existing |original |previous )*"
-_WHAT = r"(?:code|functions?|methods?|class(?:es)?|file|program|implementations?|script|logic|body|imports?|tests?|definitions?)"
-_ELISION = re.compile(
-    r"^[ \t]*#[ \t]*(?:[([][ \t]*)?(?:\.{3}|…)?[ \t]*(?:"
-    rf"(?:the )?(?:rest|remainder) of {_WHERE}(?:\w+ )?{_WHAT}\b.*"
-    rf"|(?:the )?(?:rest|remaining|other|existing|previous|unchanged) (?:\w+ )?{_WHAT}"
-    r"(?: (?:here|above|below|as before|goes here|go here|remains?.*|stays?.*|is unchanged|are unchanged"
-    r"|unchanged|omitted.*))?"
-    r"|(?:the )?(?:rest|everything else) (?:is |are |remains |stays )?(?:the same|unchanged|as before).*"
-    r"|(?:same as|as) (?:before|above|in the original)(?: .*)?"
-    r"|(?:unchanged|omitted|snip(?:ped)?)(?: for brevity)?"
-    r"|(?:code|implementation|body) (?:omitted|unchanged|remains .*|elided)(?: .*)?"
-    r"|\.{3}|…)[ \t]*(?:\.{3}|…)?[ \t]*(?:[)\]])?[ \t]*(?:\.{3}|…)?[.!]?[ \t]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
+LONGEST_REPLY = 64_000
+MOST_BLOCKS = 40  # the last ones are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +99,11 @@ def _suite(reply: str, names: Sequence[str]) -> Code | Refused:
         source, words = suite.tidy(candidate.source, candidate.tree, names)
         tree = syntax.parse(source)
         tidied.append((candidate, source, words, len(suite.tests_in(tree)) if tree else 0))
-    best, source, words, tests = max(tidied, key=lambda item: (not _is_elided(item[0]), item[3]))
+    best, source, words, tests = max(tidied, key=lambda item: (not elision(item[1]), item[3]))
     if not tests:
         return Refused("The reply has no test: write functions named test_... with asserts.")
-    if _is_elided(best):
-        return _elided(best)
+    if comment := elision(best.source):
+        return _elided(comment)
     return _final(best, source, words)
 
 
@@ -160,7 +146,7 @@ def _codes(reply: str) -> Iterator[Code]:
 def _wanted_blocks(blocks: Sequence[readings.Block]) -> list[str]:
     """The blocks tagged as Python and those without a tag; other languages only failing these."""
     wanted = [b for b in blocks if b.python or not b.tagged]
-    return [b.text for b in (wanted or blocks)]
+    return [b.text for b in (wanted or blocks)[-MOST_BLOCKS:]]
 
 
 def _only_block(part: str) -> str:
@@ -190,9 +176,9 @@ def _bodies(reply: str, stub: ast.Module | None, names: Sequence[str]) -> Iterat
     last = stub.body[-1]
     if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
         return
-    head = ast.unparse(
-        ast.Module([*stub.body[:-1], _emptied(last)], [])
-    ).removesuffix("pass").rstrip()
+    head = (
+        ast.unparse(ast.Module([*stub.body[:-1], _emptied(last)], [])).removesuffix("pass").rstrip()
+    )
     reply = text.without_thoughts(reply)
     parts = _wanted_blocks(readings.fenced_blocks(reply)) or list(readings.marked_blocks(reply))
     for part in reversed(parts or [reply]):
@@ -255,7 +241,7 @@ def _merit(candidate: Code, names: Sequence[str]) -> tuple[int, ...]:
     missing = candidate.free_names & candidate.lost
     return (
         len(_defined(candidate, names)),
-        -_is_elided(candidate),
+        not elision(candidate.source),
         -len(missing),
         bool(definitions),
         -len(candidate.free_names),
@@ -267,9 +253,11 @@ def _merit(candidate: Code, names: Sequence[str]) -> tuple[int, ...]:
 def _completed(
     candidate: Code, found: Sequence[Code], stub: ast.Module | None, names: Sequence[str]
 ) -> Code:
-    """The candidate with what it reads and does not define, from the reply's other parts and the stub."""
+    """The candidate with what it reads and lacks, from the reply's other parts and the stub."""
     defined = syntax.top_level(candidate.tree)
-    sources: list[tuple[ast.Module, str]] = [(c.tree, "another block") for c in found if c is not candidate]
+    sources: list[tuple[ast.Module, str]] = [
+        (c.tree, "another block") for c in found if c is not candidate
+    ]
     if stub is not None:
         sources.append((stub, "the prompt"))
     pieces: list[str] = []
@@ -277,7 +265,9 @@ def _completed(
     missing = set(candidate.free_names)
     if stub is not None and set(names) & defined:
         missing |= {
-            s.name for s in stub.body if isinstance(s, syntax.Definition) and not syntax.is_placeholder(s)
+            s.name
+            for s in stub.body
+            if isinstance(s, syntax.Definition) and not syntax.is_placeholder(s)
         } - defined
     tried: set[str] = set()
     while missing - tried:
@@ -285,7 +275,8 @@ def _completed(
         tried.add(name)
         for tree, where in sources:
             statement = next(
-                (s for s in reversed(tree.body) if name in syntax.bindings(s) and _can_be_lent(s)), None
+                (s for s in reversed(tree.body) if name in syntax.bindings(s) and _can_be_lent(s)),
+                None,
             )
             if statement is None:
                 continue
@@ -296,7 +287,9 @@ def _completed(
             break
     if not pieces:
         return candidate
-    source = syntax.insert_at_top(candidate.source, candidate.tree, "\n\n\n".join(dict.fromkeys(pieces)))
+    source = syntax.insert_at_top(
+        candidate.source, candidate.tree, "\n\n\n".join(dict.fromkeys(pieces))
+    )
     tree = syntax.parse(source)
     if tree is None:
         return candidate
@@ -352,8 +345,8 @@ def _has_plain_method(definition: ast.ClassDef, name: str) -> bool:
 
 
 def _objection(best: Code, names: Sequence[str]) -> Refused | None:
-    if _is_elided(best):
-        return _elided(best)
+    if comment := elision(best.source):
+        return _elided(comment)
     defined = set(_defined(best, names))
     bound = syntax.top_level(best.tree)
     empty = [name for name in names if name in bound and name not in defined]
@@ -362,8 +355,12 @@ def _objection(best: Code, names: Sequence[str]) -> Refused | None:
     gone = [name for name in (*names, *sorted(best.free_names)) if name in best.lost]
     if gone:
         if best.truncated:
-            return Refused(f"The reply is cut off inside `{gone[0]}`. Reply with shorter, complete code.")
-        return Refused(f"`{gone[0]}` is no valid Python: {best.fault}. Reply with the corrected code.")
+            return Refused(
+                f"The reply is cut off inside `{gone[0]}`. Reply with shorter, complete code."
+            )
+        return Refused(
+            f"`{gone[0]}` is no valid Python: {best.fault}. Reply with the corrected code."
+        )
     if names and not defined:
         others = [s.name for s in best.tree.body if isinstance(s, syntax.Definition)]
         instead = f"; it defines {', '.join(f'`{name}`' for name in others[:5])}" if others else ""
@@ -374,14 +371,10 @@ def _objection(best: Code, names: Sequence[str]) -> Refused | None:
     return None
 
 
-def _elided(best: Code) -> Refused:
-    match = _ELISION.search(best.source)
-    comment = match[0].strip() if match else "..."
-    return Refused(f"The code leaves a part out (`{comment[:80]}`). Write all of it, leave nothing out.")
-
-
-def _is_elided(candidate: Code) -> bool:
-    return "#" in candidate.source and _ELISION.search(candidate.source) is not None
+def _elided(comment: str) -> Refused:
+    return Refused(
+        f"The code leaves a part out (`{comment[:80]}`). Write all of it, leave nothing out."
+    )
 
 
 def _why_nothing(reply: str) -> str:

@@ -19,8 +19,8 @@ _LOOKS_LIKE_CODE = re.compile(
 )
 _CONTINUES = re.compile(r"(?:\s|[)\]}]|else\b|elif\b|except\b|finally\b|$)")
 # What the parser says of code that goes on below.
-_UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF", "expected an indented block")
-_LONGEST_STATEMENT = 400  # pieces that may be joined to finish one statement
+_UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF")
+_MOST_PARSED = 200_000  # characters that may be parsed to skim one text
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,10 @@ def skimmed(text: str) -> Code | None:
     lost: set[str] = set()
     dropped, truncated, fault = 0, False, ""
     pieces = _pieces(text)
-    at = 0
-    while at < len(pieces):
-        end, source = _statement(pieces, at)
+    at, budget = 0, _MOST_PARSED
+    while at < len(pieces) and budget > 0:
+        end, source, spent = _statement(pieces, at, budget)
+        budget -= spent
         if source:
             kept.append(source)
             truncated = False
@@ -130,18 +131,20 @@ def _pieces(text: str) -> list[str]:
     return ["\n".join(piece) for piece in pieces]
 
 
-def _statement(pieces: list[str], at: int) -> tuple[int, str]:
-    """The statement that begins at piece `at` and the index after it; empty where there is none."""
-    text = pieces[at]
-    end = at + 1
+def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
+    """The statement that begins at piece `at`, empty where there is none.
+
+    Before it the index of the piece after it, behind it how many characters were parsed.
+    """
+    text, end, spent = pieces[at], at + 1, 0
     while True:
+        spent += len(text) + 20
         tree = syntax.parse(text)
         if tree is not None:
             if tree.body and all(_is_prose(statement) for statement in tree.body):
-                return at + 1, ""
-            return end, text if tree.body else ""
-        wants_more = end < len(pieces) and end - at < _LONGEST_STATEMENT
-        if not wants_more or not _is_unfinished(text):
+                return at + 1, "", spent
+            return end, text if tree.body else "", spent
+        if end == len(pieces) or spent > budget or not _goes_on(text, pieces[end]):
             break
         text += "\n" + pieces[end]
         end += 1
@@ -150,12 +153,15 @@ def _statement(pieces: list[str], at: int) -> tuple[int, str]:
     for mended in (*mendings, *(text for _, text in _mendings(piece))):
         tree = syntax.parse(mended) if mended != piece and mended.strip() else None
         if tree is not None and tree.body and not all(_is_prose(s) for s in tree.body):
-            return at + 1, mended
-    return at + 1, ""
+            return at + 1, mended, spent + 8 * len(piece)
+    return at + 1, "", spent + 8 * len(piece)
 
 
-def _is_unfinished(text: str) -> bool:
+def _goes_on(text: str, following: str) -> bool:
+    """Whether the parser's complaint is that `text` has not ended yet."""
     problem = syntax.complaint(text)
+    if "expected an indented block" in problem:
+        return following.startswith("#")  # a comment at column 0 above the block
     return any(words in problem for words in _UNFINISHED)
 
 

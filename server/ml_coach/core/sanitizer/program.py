@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from ml_coach.core import syntax
 
 Place = Literal["stay", "main", "drop"]
 
-_SHOWS = frozenset("print pprint input display exit quit help breakpoint".split())
-_RUNS = frozenset(
-    "main testmod run exit mainloop show sleep write writelines flush print run_until_complete "
-    "serve_forever pprint run_docstring_examples".split()
+_SHOWS = frozenset(
+    {"print", "pprint", "input", "display", "exit", "quit", "help", "breakpoint"},
 )
+_RUNS = frozenset({
+    "main", "testmod", "run", "exit", "mainloop", "show", "sleep", "write", "writelines", "flush",
+    "print", "run_until_complete", "serve_forever", "pprint", "run_docstring_examples",
+})  # fmt: skip
 
 
 def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tuple[str, ...]]:
@@ -32,7 +35,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     done: list[str] = []
     if moved := places.count("main"):
         done.append(
-            f"moved {_count(moved, 'statement')} at module level under `if __name__ == \"__main__\":`"
+            f'moved {_count(moved, "statement")} at module level under `if __name__ == "__main__":`'
         )
     if dropped := places.count("drop") - len(doubles):
         done.append(f"dropped {_count(dropped, 'example')} at module level")
@@ -52,9 +55,10 @@ def _name(statement: ast.stmt) -> str:
 def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
     """Where each top-level statement belongs."""
     functions = {_name(s) for s in tree.body if isinstance(s, syntax.Definition)}
+    plain = {s.name for s in tree.body if isinstance(s, ast.FunctionDef)}
+    effects = _effects(tree)
     firm: list[Place | None] = [
-        _firm_place(statement, functions, first=index == 0)
-        for index, statement in enumerate(tree.body)
+        _firm_place(statement, functions - effects.keys()) for statement in tree.body
     ]
     _drag_along(tree, firm)
     needed = set(names)
@@ -70,8 +74,10 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
             continue
         statement = tree.body[index]
         bound = _changes(statement)
-        public = any(name.isupper() or name.startswith("__") for name in bound)
-        idle = bound & moved or (_calls(statement) & functions)
+        for name in _calls(statement) & effects.keys():
+            bound |= effects[name]
+        public = any(name[:1].isupper() or name.startswith("_") for name in bound)
+        idle = bound & moved or _is_idle_example(statement, plain)
         if bound & needed or public or not idle:
             firm[index] = "stay"
             needed |= syntax.loads(statement)
@@ -82,7 +88,32 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
     return [place or "stay" for place in firm]
 
 
-def _firm_place(statement: ast.stmt, functions: set[str], *, first: bool) -> Place | None:
+def _effects(tree: ast.Module) -> dict[str, set[str]]:
+    """For each function that changes the module's own names, such as a registry, those names."""
+    own = syntax.top_level(tree)
+    effects: dict[str, set[str]] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef):
+            changed = {
+                name
+                for node in syntax.walk(statement)
+                for name in (node.names if isinstance(node, ast.Global) else ())
+            }
+            local = {arg.arg for arg in ast.walk(statement) if isinstance(arg, ast.arg)}
+            for part in statement.body:
+                changed |= _changes(part) - set(syntax.bindings(part)) - local
+            if changed & own:
+                effects[statement.name] = changed & own
+    return effects
+
+
+def _is_idle_example(statement: ast.stmt, functions: Collection[str]) -> bool:
+    """Whether it is `result = f(3)`, with a function of this module and a result for nobody."""
+    is_plain = isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr)
+    return is_plain and not _calls(statement).isdisjoint(functions)
+
+
+def _firm_place(statement: ast.stmt, functions: set[str]) -> Place | None:
     """Where a statement belongs by itself; None where that depends on who uses its names."""
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -90,7 +121,7 @@ def _firm_place(statement: ast.stmt, functions: set[str], *, first: bool) -> Pla
         case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Global():
             return "stay"
         case ast.Assert():
-            return "drop"
+            return "drop"  # even one about a constant: nothing at import may fail
         case ast.Expr(value=ast.Constant(value=str())):
             return "stay"
         case ast.Expr(value=value):
@@ -99,17 +130,20 @@ def _firm_place(statement: ast.stmt, functions: set[str], *, first: bool) -> Pla
             return "stay"
         case _:
             pass
-    inside = list(_outside_functions(statement))
-    if any(isinstance(node, ast.Call) and _calls_one_of(node, {"input"}) for node in inside):
+    return _compound_place(statement)
+
+
+def _compound_place(statement: ast.stmt) -> Place | None:
+    inside = _outside_functions(statement)
+    calls = [node for node in inside if isinstance(node, ast.Call)]
+    if any(_calls_one_of(call, {"input"}) for call in calls):
         return "main"
     if any(isinstance(node, ast.Import | ast.ImportFrom | syntax.Definition) for node in inside):
         return "stay"
     if any(isinstance(node, ast.Assert) for node in inside):
         return "drop"
-    if any(isinstance(node, ast.Call) and _is_effect(node) for node in inside):
+    if isinstance(statement, ast.Raise) or any(_is_effect(call) for call in calls):
         return "main"
-    if isinstance(statement, ast.Raise | ast.While):
-        return "main" if isinstance(statement, ast.Raise) else None
     return None
 
 
@@ -119,8 +153,14 @@ def _expression_place(value: ast.expr, functions: set[str]) -> Place | None:
         return "drop"
     if not isinstance(value, ast.Call | ast.Await | ast.ListComp):
         return "drop" if isinstance(value, ast.Compare | ast.BoolOp) else "main"
-    if any(isinstance(c, ast.Call) and (_is_effect(c) or _calls_one_of(c, functions)) for c in calls):
-        name = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+    if any(
+        isinstance(c, ast.Call) and (_is_effect(c) or _calls_one_of(c, functions)) for c in calls
+    ):
+        name = (
+            value.func.id
+            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
+            else ""
+        )
         # A call of the model's own tests would fail the run for what may be a wrong guess.
         return "drop" if name.startswith("test") else "main"
     return None
@@ -157,7 +197,7 @@ def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
 
 
 def _changes(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds, or whose objects it changes: `TABLE[i] = 1`, `xs.sort()`."""
+    """The names that a statement binds or whose objects it may change: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
         target: ast.expr | None = None
@@ -218,7 +258,7 @@ def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
     """`source` with each top-level statement where it belongs, comments kept."""
     lines = source.split("\n")
     spans = [(syntax.first_line(s), syntax.last_line(s)) for s in tree.body]
-    if any(b[0] <= a[1] for a, b in zip(spans, spans[1:], strict=False)):
+    if any(b[0] <= a[1] for a, b in pairwise(spans)):
         # Two statements share a line: only the tree can be taken apart, comments are lost.
         return _joined(
             [ast.unparse(s) for s, p in zip(tree.body, places, strict=True) if p == "stay"],
@@ -257,6 +297,8 @@ def _joined(kept: Sequence[str], moved: Sequence[str]) -> str:
     text = "\n".join(kept).strip("\n")
     if not moved:
         return text
-    body = "\n".join(part if part.startswith("    ") else "    " + part.replace("\n", "\n    ") for part in moved)
+    body = "\n".join(
+        part if part.startswith("    ") else "    " + part.replace("\n", "\n    ") for part in moved
+    )
     guard = 'if __name__ == "__main__":\n' + body
     return f"{text}\n\n\n{guard}" if text else guard

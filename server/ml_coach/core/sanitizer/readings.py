@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
-_FENCE = re.compile(r"^(?P<lead>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$")
+_FENCE = re.compile(
+    r"^(?P<lead>[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$"
+)
+_FENCE_AT_END = re.compile(r"(?:`{3,}|~{3,})$")
 _PYTHON = re.compile(r"(?i)(?:python[\d.]*|py[\d.]*|pycon|ipython[\d]*|sage|starlark)\b")
 _TAG = re.compile(r"[\w+#.-]*[ \t]*(?:\{[^}]*\}|\w+=\S*[ \t]*|:[ \t]*\S+|\S+\.py)*[ \t]*$")
 _MARKS = (
@@ -29,7 +33,6 @@ class Block:
     text: str
     python: bool
     tagged: bool
-    closed: bool
 
 
 def fenced_blocks(text: str) -> list[Block]:
@@ -39,44 +42,43 @@ def fenced_blocks(text: str) -> list[Block]:
     than they nest them.
     """
     blocks: list[Block] = []
-    bar, tag, lines = "", "", list[str]()
-
-    def finish(closed: bool) -> None:
-        if any(line.strip() for line in lines):
-            python = bool(_PYTHON.match(tag))
-            blocks.append(Block("\n".join(lines), python, bool(tag), closed))
-
-    for line in text.split("\n"):
-        match = _FENCE.match(line)
-        if not match:
-            if bar and line.rstrip().endswith(bar) and line.count(bar) == 1:
-                lines.append(line.rstrip().removesuffix(bar))
-                finish(True)
-                bar, lines = "", []
-            elif bar:
-                lines.append(line)
-            continue
-        info = match["info"].strip()
-        if info and bar and len(match["bar"]) >= len(bar) and info[0] not in "`~":
-            finish(False)
-            bar = ""
+    opened, tag, lines = "", "", list[str]()  # `opened` is the fence that began the block.
+    for bar, line in _fences_and_lines(text):
         if not bar:
-            bar, lines = match["bar"], []
-            tag, first = _split_info(info)
-            if first.endswith(bar):
-                lines = [first.removesuffix(bar)]
-                finish(True)
-                bar, lines = "", []
-            elif first:
-                lines = [first]
-        elif match["bar"][0] == bar[0] and len(match["bar"]) >= len(bar) and not info:
-            finish(True)
-            bar, lines = "", []
-        else:
             lines.append(line)
-    if bar:
-        finish(False)
-    return blocks
+        elif opened and not bar.startswith(opened):
+            lines.append(bar + line)  # a shorter fence, or one of another kind, is content
+        else:
+            if opened:
+                blocks.append(_block(lines, tag))
+            opened = "" if opened and not line else bar
+            tag, lines = line, []
+    if opened:
+        blocks.append(_block(lines, tag))
+    return [block for block in blocks if block.text.strip()]
+
+
+def _fences_and_lines(text: str) -> Iterator[tuple[str, str]]:
+    """Each fence with its tag, and each other line with an empty fence.
+
+    Code on the fence's own line, and a fence at the end of a line of code, count as lines apart.
+    """
+    for line in text.split("\n"):
+        if match := _FENCE.match(line):
+            tag, line = _split_info(match["info"].strip())
+            yield match["bar"], tag
+            if not line:
+                continue
+        end = _FENCE_AT_END.search(line) if line.endswith(("```", "~~~")) else None
+        if end and line.count(end[0]) == 1:
+            yield "", line[: end.start()]
+            yield end[0], ""
+        else:
+            yield "", line
+
+
+def _block(lines: list[str], tag: str) -> Block:
+    return Block("\n".join(lines), bool(_PYTHON.match(tag)), bool(tag))
 
 
 def _split_info(info: str) -> tuple[str, str]:
@@ -131,6 +133,6 @@ def without_line_numbers(text: str) -> str:
     if len(lines) < 2 or not all(found):
         return text
     numbers = [int(match[1][:9]) for match in found if match]
-    if any(b <= a for a, b in zip(numbers, numbers[1:], strict=False)):
+    if any(b <= a for a, b in pairwise(numbers)):
         return text
     return "\n".join(match[2] for match in found if match)

@@ -30,7 +30,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     renamed = _second_names(tree, places)
     if renamed:
         source = _rename(source, tree, renamed)
-        done.extend(f"renamed the second `{tree.body[i].name}` to `{new}`" for i, new in renamed.items() if isinstance(tree.body[i], syntax.Definition))  # type: ignore[union-attr]
+        done.extend(f"renamed a second test to `{name}`" for name in renamed.values())
     if any(place != "stay" for place in places):
         source = rewrite(source, tree, places)
     taken = syntax.top_level(tree)
@@ -40,7 +40,9 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
             name += "_"
         source += f"\n\n\ndef {name}():\n    " + text.replace("\n", "\n    ")
     if loose:
-        done.append(f"made {len(loose)} test{'s' if len(loose) > 1 else ''} of asserts at module level")
+        done.append(
+            f"made {len(loose)} test{'s' if len(loose) > 1 else ''} of asserts at module level"
+        )
     return source.strip("\n"), tuple(done)
 
 

@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 from ml_coach.core import syntax
@@ -78,15 +79,11 @@ def unescaped(text: str) -> Iterator[str]:
     """The code inside JSON, a string literal or text whose line ends are written as `\\n`."""
     text = text.strip()
     if text[:1] in ('"', "{", "["):
-        try:
+        with suppress(ValueError, RecursionError):
             yield from _code_strings(json.loads(text, strict=False))
-        except (ValueError, RecursionError):
-            pass
     if text[:1] in "\"'([{rbuf":
-        try:
+        with suppress(*syntax.NOT_PYTHON, TypeError):
             yield from _code_strings(ast.literal_eval(text))
-        except (*syntax.NOT_PYTHON, TypeError):
-            pass
     if r"\n" in text and text.count(r"\n") > text.count("\n"):
         yield _ESCAPE.sub(_unescape, text.strip("\"'"))
 

@@ -1,0 +1,10 @@
+"""What a prompt says outright: examples, signatures, names and code, read without any model.
+
+An example that is wrongly taken from a prompt would outrank everything a model says, so whatever
+could be read in two ways is left out: a missed example costs little. Imports only core.
+"""
+
+from ml_coach.core.examples.extract import extract_examples, names_of, signatures_of
+from ml_coach.core.examples.interface import stub_of
+
+__all__ = ["extract_examples", "names_of", "signatures_of", "stub_of"]

@@ -1,0 +1,173 @@
+"""Pieces of Python in a prompt's text: calls with all arguments given, and closed values."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from dataclasses import dataclass
+
+from ml_coach.core import syntax
+
+ERRORS = frozenset(
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+)
+_ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
+_LONGEST = 2000  # characters between a bracket and the one that closes it
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example as a statement, with what decides between two that contradict each other."""
+
+    statement: str
+    call: str
+    value: str
+    exact: bool  # from a doctest or an assert, not from prose
+
+
+def call_end(text: str, at: int) -> int | None:
+    """Where the call whose parenthesis opens at `at` ends, with `.method()` and `[0]` after it."""
+    end = bracket_end(text, at)
+    while end is not None and end < len(text):
+        if text[end] == "[":
+            end = bracket_end(text, end)
+        elif attribute := _ATTRIBUTE.match(text, end):
+            end = attribute.end()
+            if text[end : end + 1] == "(":
+                end = bracket_end(text, end)
+        else:
+            break
+    return end
+
+
+def bracket_end(text: str, at: int) -> int | None:
+    """The index after the bracket that closes the one at `at`, None where that is too far."""
+    depth, quote, index = 0, "", at
+    while index < min(len(text), at + _LONGEST):
+        char = text[index]
+        if quote:
+            if char == "\\":
+                index += 1
+            elif char == quote or char == "\n":
+                quote = ""
+        elif char in "\"'":
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+        index += 1
+    return None
+
+
+def closed_value(text: str) -> ast.expr | None:
+    """The expression in `text`, if it is closed: literals and operators, no name and no call."""
+    tree = syntax.parse(f"({text.strip()}\n)")
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return None
+    value = tree.body[0].value
+    return value if is_closed(value) else None
+
+
+def is_closed(value: ast.expr) -> bool:
+    allowed = (
+        ast.Constant
+        | ast.List
+        | ast.Tuple
+        | ast.Set
+        | ast.Dict
+        | ast.UnaryOp
+        | ast.BinOp
+        | ast.operator
+        | ast.unaryop
+        | ast.expr_context
+    )
+    return all(
+        isinstance(node, allowed) and getattr(node, "value", None) is not Ellipsis
+        for node in ast.walk(value)
+    )
+
+
+def _expression(code: str) -> ast.expr | None:
+    tree = syntax.parse(code)
+    if tree is None or len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
+        return None
+    return tree.body[0].value
+
+
+def is_plain_call(code: str) -> bool:
+    value = _expression(code)
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
+
+
+def is_example_call(code: str) -> bool:
+    """Whether every argument is given: no name below but those that are called."""
+    value = _expression(code)
+    return value is not None and is_self_contained(value) and not _has_ellipsis(value)
+
+
+def _has_ellipsis(value: ast.expr) -> bool:
+    return any(isinstance(n, ast.Constant) and n.value is Ellipsis for n in ast.walk(value))
+
+
+def called(code: str) -> list[str]:
+    value = _expression(code)
+    nodes = ast.walk(value) if value is not None else ()
+    return [n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+
+
+def callee(code: str) -> str:
+    """The function that a call is about: the first that is not a builtin."""
+    return next((name for name in called(code) if name not in syntax.BUILTINS), "")
+
+
+def equal(code: str, value: str, exact: bool) -> Example:
+    sign = "is" if value == "None" else "=="
+    return Example(f"assert {code} {sign} {value}", code, value, exact)
+
+
+def nearly(code: str, value: str) -> Example | None:
+    """Compares to the precision in which the value is written."""
+    if not re.fullmatch(r"[-+]?\d+(?:\.\d+)?", value):
+        return None
+    digits = len(value.partition(".")[2])
+    return Example(f"assert abs({code} - {value}) <= {0.5 * 10**-digits:g}", code, value, False)
+
+
+def raises(code: str, error: str, exact: bool) -> Example:
+    return Example(f"with pytest.raises({error}):\n    {code}", code, f"raises {error}", exact)
+
+
+def is_self_contained(test: ast.expr) -> bool:
+    """Whether it calls something and reads no variable that only the prompt's author has."""
+    calls = [node for node in ast.walk(test) if isinstance(node, ast.Call)]
+    if not calls:
+        return False
+    called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
+    bound = set(syntax.target_names(test))
+    free = syntax.loads(test) - called - bound - syntax.BUILTINS - {"math"}
+    return not free and bool(called - syntax.BUILTINS)
+
+
+def sides(test: ast.expr) -> tuple[str, str]:
+    match test:
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.Is()], comparators=[right]):
+            return ast.unparse(left), ast.unparse(right)
+        case _:
+            return ast.unparse(test), ""
+
+
+def from_comparison(code: str, test: ast.Compare) -> Example | None:
+    if not is_self_contained(test):
+        return None
+    return Example(f"assert {code}", *sides(test), True)
+
+
+def normal(code: str) -> str:
+    tree = syntax.parse(code)
+    return ast.unparse(tree) if tree is not None else code

@@ -1,0 +1,119 @@
+"""Puts the readings of a prompt together and leaves out what contradicts itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from ml_coach.core import syntax
+from ml_coach.core.examples import expressions, interface
+from ml_coach.core.examples.cases import cases
+from ml_coach.core.examples.expressions import Example
+from ml_coach.core.examples.sentences import calls_with_values
+from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
+
+# Far longer than any model's context leaves room for; keeps a pasted log from costing seconds.
+LONGEST_PROMPT = 20_000
+MOST_EXAMPLES = 200
+
+
+def extract_examples(prompt: str) -> tuple[str, ...]:
+    """The prompt's own examples as single Python statements, in order, without repetitions.
+
+    `assert f(1) == 2`, or `with pytest.raises(ValueError): f(-1)` on two lines. Only literals and
+    call-free expressions stand for values; contradicting examples are left out, both of them.
+    Reads the first `LONGEST_PROMPT` characters and gives at most `MOST_EXAMPLES`.
+    """
+    prompt = prompt[:LONGEST_PROMPT]
+    tree = _stub(prompt)
+    found = sorted(
+        [*doctests(prompt), *asserts(prompt), *_sentences(prompt, tree), *_cases(prompt, tree)],
+        key=lambda pair: pair[0],
+    )
+    examples = _without_contradictions([example for _, example in found[:MOST_EXAMPLES]])
+    unique: dict[str, str] = {}
+    for example in examples:
+        statement = syntax.parse(example.statement)
+        if statement is not None and len(statement.body) == 1:
+            unique.setdefault(ast.unparse(statement), example.statement)
+    return tuple(unique.values())
+
+
+def signatures_of(prompt: str) -> tuple[str, ...]:
+    """The signatures that a prompt asks for: `roman_to_int(s: str) -> int`, `class Stack`."""
+    prompt = prompt[:LONGEST_PROMPT]
+    tree = _stub(prompt)
+    if tree is not None:
+        return tuple(interface.signature(definition) for definition in syntax.asked(tree))
+    return tuple(dict.fromkeys(text for _, text in interface.prose_signatures(prompt)))
+
+
+def names_of(prompt: str) -> tuple[str, ...]:
+    """The functions and classes that a prompt asks for, as far as it names them."""
+    prompt = prompt[:LONGEST_PROMPT]
+    return _names(prompt, _stub(prompt))
+
+
+def _stub(prompt: str) -> ast.Module | None:
+    stub = interface.stub_of(prompt)
+    return syntax.parse(stub) if stub else None
+
+
+def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
+    if tree is not None:
+        return tuple(dict.fromkeys(definition.name for definition in syntax.asked(tree)))
+    said = [name for name, _ in interface.prose_signatures(prompt)]
+    said += interface.prose_names(prompt)
+    if not said:
+        # A prompt that names nothing still shows what it means by calling it.
+        pairs = [*doctests(prompt), *asserts(prompt), *calls_with_values(prompt)]
+        said = [expressions.callee(e.call) for _, e in sorted(pairs, key=lambda pair: pair[0])]
+    return tuple(dict.fromkeys(name for name in said if name))
+
+
+def _sentences(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Example]]:
+    """Sentences about what the prompt asks for or defines; others' calls are not ours to test."""
+    if tree is not None:
+        names = {s.name for s in tree.body if isinstance(s, syntax.Definition)}
+    else:
+        names = set(_names(prompt, None))
+    lines = [line.lstrip() for line in prompt.splitlines()]
+    code = {at for at, line in enumerate(lines) if DOCTEST.match(line) or ASSERT.match(line)}
+    for at, example in calls_with_values(prompt):
+        if at not in code and names.intersection(expressions.called(example.call)):
+            yield at, example
+
+
+def _cases(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Example]]:
+    if tree is not None:
+        asked = syntax.asked(tree)
+    else:
+        heads = [f"def {text}: pass" for _, text in interface.prose_signatures(prompt)]
+        trees = [syntax.parse(head) for head in dict.fromkeys(heads)]
+        asked = [s for t in trees if t for s in t.body if isinstance(s, syntax.Definition)]
+    if len(asked) == 1 and not isinstance(asked[0], ast.ClassDef):
+        yield from cases(prompt, asked[0])
+
+
+def _without_contradictions(examples: Sequence[Example]) -> list[Example]:
+    values: dict[str, set[str]] = {}
+    for example in examples:
+        values.setdefault(expressions.normal(example.call), set()).add(
+            expressions.normal(example.value)
+        )
+    clear = [e for e in examples if len(values[expressions.normal(e.call)]) == 1]
+    tuples = {
+        expressions.callee(e.call)
+        for e in clear
+        if isinstance(expressions.closed_value(e.value), ast.Tuple)
+    }
+    return [e for e in clear if e.exact or not _is_meant_as_tuple(e, tuples)]
+
+
+def _is_meant_as_tuple(example: Example, tuples: set[str]) -> bool:
+    """`("Venus")` beside `("Saturn", "Uranus")` is meant as a tuple, but does not say so."""
+    return (
+        example.value.startswith("(")
+        and expressions.callee(example.call) in tuples
+        and not isinstance(expressions.closed_value(example.value), ast.Tuple)
+    )

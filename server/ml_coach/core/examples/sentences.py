@@ -1,0 +1,143 @@
+"""Examples said in a sentence: "f(1) returns 2", "f(1) -> 2", "f(-1) raises ValueError"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ml_coach.core import syntax
+from ml_coach.core.examples import expressions
+from ml_coach.core.examples.expressions import Example
+
+CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
+_RETURNS = re.compile(
+    r"""[`"']?[ \t]*(?:
+        (?P<arrow>={1,2}>|-{1,2}>|→|➞|⇒|⟶|➜)
+      | (?P<equal>={2,3}|=)
+      | (?:(?:should|must|will|would|shall)\ )?
+        (?P<about>(?:be\ |is\ )?(?:about|approximately|roughly)|≈)
+      | (?:(?:should|must|will|would|shall)\ )?
+        (?:returns?|equals?|gives?|yields?|outputs?|produces?|evaluates?\ to|be\ equal\ to|be)\b
+      | is\b(?:\ equal\ to\b)?
+    )[ \t]*`?""",
+    re.VERBOSE,
+)
+_RAISES = re.compile(
+    r"""[`"']?[ \t]*(?:(?:={1,2}>|-{1,2}>|→|➞|⇒)[ \t]*)?
+        (?:(?:(?:should|must|will|would|shall)\ )?(?:raises?|throws?)\ (?:an?\ |the\ )?)?
+        `?(?P<error>[A-Z]\w*(?:Error|Exception|Iteration|Interrupt))`?""",
+    re.VERBOSE,
+)
+# After a value only these may follow on the line: the sentence or the clause ends there.
+_ENDS = re.compile(
+    r"""[`"']?[ \t]*(?:$|\#|//|;|[.!](?:\s|$)|\)|\(|—|–"""  # noqa: RUF001 - a dash in prose
+    r"""|and\b|because\b|since\b|,[ \t]*(?![\d\[('"{-]))"""
+)
+# Before a call in its sentence, these turn a fact into something else.
+_DOUBT = re.compile(
+    r"\b(?:not|never|currently|instead|wrong\w*|incorrect\w*|bugs?|buggy|broken|actually|if|unless"
+    r"|suppose|assum\w+|whether|except|avoid|shouldn|don|doesn|isn|when)\b|n't\b",
+    re.IGNORECASE,
+)
+_WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
+
+
+def calls_with_values(prompt: str) -> Iterator[tuple[int, Example]]:
+    recurrences = _recurrences(prompt)
+    for match in CALL.finditer(prompt):
+        end = expressions.call_end(prompt, match.end() - 1)
+        if end is None:
+            continue
+        code = prompt[match.start() : end]
+        if "\n" in code or not expressions.is_example_call(code):
+            continue
+        line_end = prompt.find("\n", end)
+        rest = prompt[end : line_end if line_end >= 0 else len(prompt)]
+        line_begin = prompt.rfind("\n", 0, match.start()) + 1
+        before = re.split(r"[.;!?:](?:\s|$)", prompt[line_begin : match.start()])[-1]
+        if _DOUBT.search(before):
+            continue
+        line = prompt.count("\n", 0, match.start())
+        if example := _read_value(code, rest, recurrences):
+            yield line, example
+
+
+def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:
+    if (raises := _RAISES.match(rest)) and raises["error"] in expressions.ERRORS:
+        starts_with_error = rest.lstrip(" \t`").startswith(raises["error"])
+        if not starts_with_error and _ENDS.match(rest[raises.end() :]):
+            return expressions.raises(code, raises["error"], False)
+        return None
+    returns = _RETURNS.match(rest)
+    if not returns:
+        return None
+    if (returns["equal"] == "=" or returns["arrow"]) and expressions.callee(code) in recurrences:
+        return None
+    text = value_at(rest[returns.end() :])
+    if text is None:
+        return None
+    if returns["about"] or "≈" in returns[0]:
+        return expressions.nearly(code, text)
+    return expressions.equal(code, text, False)
+
+
+def _recurrences(prompt: str) -> frozenset[str]:
+    """Names that the prompt defines by a formula, as in `f(n) = f(n-1) + 1`.
+
+    What such a formula says about `f(1)` may be about a sequence and not about the function.
+    """
+    return frozenset(
+        match[1]
+        for match in re.finditer(
+            r"\b([A-Za-z_]\w*)\([^()\n]*[a-z][^()\n]*\)[ \t]*=[^=>\n]*\b\1\(", prompt
+        )
+    )
+
+
+def value_at(text: str) -> str | None:
+    """The literal that `text` begins with, if the clause ends after it."""
+    if word := re.match(r"[A-Za-z]+\b", text):
+        value = _WORDS.get(word[0].lower()) if word[0] not in syntax.BUILTINS else word[0]
+        return value if value and _ENDS.match(text[word.end() :]) else None
+    for end in _value_ends(text):
+        if expressions.closed_value(text[:end]) is not None and _ENDS.match(text[end:]):
+            return text[:end].strip()
+    return None
+
+
+def _value_ends(text: str) -> Iterator[int]:
+    """Where the value may end, the longest first: an operator joins atoms, as in `10**9 + 7`."""
+    ends: list[int] = []
+    index = 0
+    operator = re.compile(r"[ \t]*(?:\*\*|//(?=[ \t]*\d)|[-+*/%|&])[ \t]*")
+    number = re.compile(r"[-+]?(?:\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+)j?")
+    while index < len(text) and len(ends) < 20:
+        if text[index] in "([{":
+            end = expressions.bracket_end(text, index)
+        elif string := re.compile(r"[rbuRBU]{0,2}(?=[\"'])").match(text, index):
+            end = _string_end(text, string.end())
+        else:
+            found = number.match(text, index)
+            end = found.end() if found else None
+            if end is not None and text[end - 1] == "." and not text[end : end + 1].isdigit():
+                end -= 1  # the full stop of the sentence
+        if end is None:
+            break
+        ends.append(end)
+        joint = operator.match(text, end)
+        if not joint:
+            break
+        index = joint.end()
+    return reversed(ends)
+
+
+def _string_end(text: str, at: int) -> int | None:
+    quote = text[at]
+    index = at + 1
+    while index < len(text):
+        if text[index] == "\\":
+            index += 1
+        elif text[index] == quote:
+            return index + 1
+        index += 1
+    return None

@@ -1,0 +1,167 @@
+"""Examples written as code: doctests and assert statements."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ml_coach.core import syntax
+from ml_coach.core.examples import expressions
+from ml_coach.core.examples.expressions import Example
+
+DOCTEST = re.compile(r">>>[ \t]?(.*)$")
+ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")
+FENCE = re.compile(r"(?:`{3,}|~{3,})")
+_MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One `>>>` of a prompt: its line (from 0), its code and the lines of output below it."""
+
+    line: int
+    code: str
+    wanted: tuple[str, ...]
+
+
+def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
+    """The examples in an interpreter's notation, each with its line, counted from 0."""
+    known: dict[str, str] = {}
+    unclear: set[str] = set()
+    with_output: set[str] = set()
+    silent: list[_Shown] = []
+    for shown in _shown(prompt):
+        tree = syntax.parse(shown.code)
+        if tree is None or len(tree.body) != 1:
+            continue
+        statement, code = tree.body[0], shown.code
+        if not isinstance(statement, ast.Expr):
+            _remember(statement, known, unclear)
+            continue
+        if syntax.loads(statement) & unclear:
+            continue
+        if syntax.loads(statement) & known.keys():
+            code = ast.unparse(_Put(known).visit(statement))
+        else:
+            code = ast.get_source_segment(code, statement.value) or code
+        if example := _doctest(code, shown.wanted):
+            with_output.add(expressions.callee(example.call))
+            yield shown.line, example
+        elif not shown.wanted:
+            silent.append(replace(shown, code=code))
+    for shown in silent:
+        # No output means None, if the prompt shows by another example that it writes outputs.
+        if expressions.is_plain_call(shown.code) and expressions.callee(shown.code) in with_output:
+            yield shown.line, expressions.equal(shown.code, "None", True)
+
+
+def _shown(prompt: str) -> Iterator[_Shown]:
+    lines = prompt.splitlines()
+    at = 0
+    while at < len(lines):
+        begin = DOCTEST.match(lines[at].lstrip())
+        start = at
+        at += 1
+        if not begin:
+            continue
+        source, wanted = [begin[1]], list[str]()
+        while at < len(lines) and (more := _MORE.match(lines[at].lstrip())):
+            source.append(more[1] or "")
+            at += 1
+        while at < len(lines) and lines[at].strip() and not _stops_doctest(lines[at]):
+            wanted.append(lines[at].strip())
+            at += 1
+        yield _Shown(start, "\n".join(source).strip(), tuple(wanted))
+
+
+def _stops_doctest(line: str) -> bool:
+    text = line.strip()
+    return bool(DOCTEST.match(text) or FENCE.match(text)) or text.startswith(('"""', "'''"))
+
+
+def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
+    tree = syntax.parse(code)
+    if tree is None:
+        return None
+    value = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
+    text = "\n".join(wanted)
+    if isinstance(value, ast.Compare) and text in ("", "True"):
+        return expressions.from_comparison(code, value)
+    if not wanted or value is None:
+        return None
+    if wanted[0].startswith("Traceback"):
+        error = re.match(r"(?:\w+\.)*(\w+)", wanted[-1])
+        return (
+            expressions.raises(code, error[1], True)
+            if error and error[1] in expressions.ERRORS
+            else None
+        )
+    if (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id == "print"
+    ):
+        if len(wanted) != 1 or len(value.args) != 1 or value.keywords:
+            return None
+        inner = f"str({ast.unparse(value.args[0])})"
+        return Example(f"assert {inner} == {text!r}", inner, repr(text), True)
+    if expressions.closed_value(text) is not None:
+        return expressions.equal(code, text, True)
+    wanted_tree = syntax.parse(text)
+    if wanted_tree is not None and len(wanted_tree.body) == 1 and expressions.is_plain_call(text):
+        # A doctest compares what is shown, so an object is compared by its repr.
+        return Example(f"assert repr({code}) == {text!r}", f"repr({code})", repr(text), True)
+    return None
+
+
+def _remember(statement: ast.stmt, known: dict[str, str], unclear: set[str]) -> None:
+    """Follows `>>> xs = [1, 2]`; anything else that binds makes its names unclear."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value) if expressions.is_closed(value):
+            known[name] = ast.unparse(value)
+            unclear.discard(name)
+        case ast.Import() | ast.ImportFrom():
+            pass
+        case _:
+            for name in syntax.bindings(statement):
+                unclear.add(name)
+                known.pop(name, None)
+
+
+class _Put(ast.NodeTransformer):
+    """Writes remembered literals where their names stand."""
+
+    def __init__(self, known: dict[str, str]) -> None:
+        self._known = known
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        text = self._known.get(node.id)
+        return ast.parse(text, mode="eval").body if text is not None else node
+
+
+def asserts(prompt: str) -> Iterator[tuple[int, Example]]:
+    lines = prompt.splitlines()
+    for at, line in enumerate(lines):
+        begin = ASSERT.match(line.lstrip())
+        if not begin:
+            continue
+        text = ""
+        for more in range(at, min(at + 30, len(lines))):
+            piece = lines[more].lstrip()[begin.end() :] if more == at else lines[more]
+            text += ("\n" if text else "") + piece
+            tree = syntax.parse(text.strip().rstrip("`").rstrip())
+            if tree is not None and len(tree.body) == 1 and isinstance(tree.body[0], ast.Assert):
+                if expressions.is_self_contained(tree.body[0].test):
+                    test = tree.body[0].test
+                    code = ast.get_source_segment(text.strip(), test) or ast.unparse(test)
+                    yield (
+                        at,
+                        Example(f"assert {_one_line(code, test)}", *expressions.sides(test), True),
+                    )
+                break
+
+
+def _one_line(code: str, test: ast.expr) -> str:
+    return code if "\n" not in code else ast.unparse(test)
