@@ -70,9 +70,9 @@ def _is_collected(node: ast.ClassDef) -> bool:
 
 
 def _how(node: Definition, *, in_test_case: bool) -> How:
-    if in_test_case:
-        return "unittest"
     if isinstance(node, ast.AsyncFunctionDef):
         return "async"
+    if in_test_case:
+        return "unittest"
     marks = all("pytest.mark" in ast.unparse(d) for d in node.decorator_list)
     return "plain" if marks else "decorated"

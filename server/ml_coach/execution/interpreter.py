@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ml_coach
+from ml_coach.execution.inside.lent import PYTEST_AND_ITS_NEEDS
 from ml_coach.execution.sandbox.namespaces import outermost
 
 OLDEST = (3, 10)
 ASK = """\
-import json, sys, sysconfig
+import importlib.util, json, sys, sysconfig
 print(json.dumps({"version": list(sys.version_info[:2]), "prefix": sys.prefix,
                   "base_prefix": sys.base_prefix, "purelib": sysconfig.get_path("purelib"),
                   "stdlib": sysconfig.get_path("stdlib"),
+                  "pytest": importlib.util.find_spec("pytest") is not None,
                   "library": sysconfig.get_config_var("INSTSONAME") or ""}))
 """
 ASK_SECONDS = 10.0
@@ -26,7 +27,7 @@ ASK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """`readable` are folders; `our_site` is where pytest lies if this Python should have none.
+    """`readable` are paths; `our_site` is where pytest lies if this Python has none, else empty.
 
     `libraries` is the folder of a shared libpython that lies in the prefix. The binary's own note
     of that folder may name where Python was built and not where it is now.
@@ -46,6 +47,7 @@ def our_own() -> Interpreter:
             "base_prefix": sys.base_prefix,
             "purelib": sysconfig.get_path("purelib"),
             "stdlib": sysconfig.get_path("stdlib"),
+            "pytest": True,
             "library": sysconfig.get_config_var("INSTSONAME") or "",
         },
     )
@@ -94,12 +96,16 @@ def _interpreter(python: str, told: dict[str, Any]) -> Interpreter:
     paths += [str(Path(p).resolve()) for p in paths]
     home = str(Path.home())
     readable = [p for p in paths if p not in ("/", "/usr", home) and not p.startswith("/usr/")]
+    our_site = "" if told["pytest"] else sysconfig.get_path("purelib")
+    if our_site:
+        lent = (Path(our_site, name) for name in PYTEST_AND_ITS_NEEDS)
+        readable += [str(p) for each in lent for p in (each, each.with_suffix(".py")) if p.exists()]
     libraries = Path(told["base_prefix"], "lib")
     own_library = bool(told["library"]) and (libraries / told["library"]).exists()
     return Interpreter(
         python,
         tuple(outermost(readable)),
-        _our_site(),
+        our_site,
         str(libraries) if own_library and str(libraries) != "/usr/lib" else "",
     )
 
@@ -115,8 +121,3 @@ def _through(prefix: str) -> str:
         if key.strip() == "home":
             return str(Path(value.strip()).parent)
     return ""
-
-
-def _our_site() -> str:
-    package = Path(ml_coach.__file__).resolve().parent.parent
-    return sysconfig.get_path("purelib") or str(package)

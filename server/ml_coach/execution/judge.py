@@ -118,7 +118,7 @@ def _proven(raw: str, key: bytes) -> _Evidence:
         told, honest, kind, *values = json.loads(body)
         if told != number:
             raise _Unproven("records of the verdict are missing")
-        if honest != "honest":
+        if honest != "honest" and kind != "tampered":  # the watcher speaks below user code
             raise _Unproven("the code under test called the reporter")
         _add(evidence, kind, values)
     return evidence
@@ -190,8 +190,8 @@ def _lies(evidence: _Evidence, oath: Oath, charge: Charge) -> str:
                 if _outcome(evidence, name) != "passed":
                     continue
                 calls = evidence.called.get(name, [])
-                if not calls and test.how in ("unittest", "async"):
-                    continue  # pytest calls these through machinery of their own
+                if not calls and test.how == "async":
+                    continue  # a plugin calls these in its own way
                 if len(calls) != 1:
                     return f"{_bare(name)} is reported as passed but was called {len(calls)} times"
                 outcome, function, line, whose, *_ = calls[0]

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ml_coach.execution.sandbox import bubblewrap, seatbelt
@@ -50,7 +51,9 @@ def _all(readable: Sequence[str], limits: Limits) -> Iterator[Level]:
     if sys.platform == "linux":
         yield Level("namespaces")
         if bwrap := shutil.which("bwrap"):
-            command = bubblewrap.command(bwrap, readable, limits.disk_mb)
+            # The worker's own code has to be there for its start; Landlock hides it from the runs.
+            package = str(Path(__file__).parent.parent)
+            command = bubblewrap.command(bwrap, [*readable, package], limits.disk_mb)
             yield Level("bubblewrap", tuple(command))
         yield Level("landlock")
     elif sys.platform == "darwin" and shutil.which("sandbox-exec"):

@@ -60,7 +60,7 @@ def start(
         kernel.die_with_parent(signal.SIGKILL)
         if world.private:
             namespaces.raise_loopback()
-            namespaces.open_cell(held_to.disk_mb)
+            namespaces.open_cell(held_to.disk_mb, world.readable)
             folder = namespaces.BOX
         work = Path(folder, "work")
         temporary = Path(folder, "tmp")

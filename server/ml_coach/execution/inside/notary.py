@@ -87,10 +87,10 @@ def watcher(
     """An audit hook: it can not be taken off, and tells of what could change a verdict."""
     frame_at, identity = sys._getframe, id
 
-    def by_user() -> bool:
-        """Whether user code asked for it, itself or through one function of the library."""
+    def by_user(through: int) -> bool:
+        """Whether user code asked for it, through so many functions of the library at most."""
         frame = frame_at(2)
-        for _ in range(3):
+        for _ in range(through + 1):
             if frame is None:
                 return False
             if identity(frame.f_code) not in trusted:
@@ -104,7 +104,7 @@ def watcher(
                 tell("tampered", "reached for the channel of the verdict")
         elif event == "object.__setattr__":
             if arguments[1] in ("__code__", "__defaults__", "__kwdefaults__"):
-                if by_user():
+                if by_user(0):
                     tell("tampered", f"replaced {arguments[1]} of a function")
             elif arguments[1] == "f_lineno":
                 tell("tampered", "made a frame jump over lines")
@@ -112,12 +112,12 @@ def watcher(
             if any(each is guarded for each in arguments[0]):
                 tell("tampered", "reached for the channel of the verdict")
         elif event in ("sys.settrace", "sys.setprofile", "sys._current_frames"):
-            if by_user():
+            if by_user(0):
                 tell("tampered", f"called {event}")
         elif event == "open":
             if isinstance(arguments[0], str) and MEMORY_FILE(arguments[0]):
                 tell("tampered", f"opened {arguments[0]}")
-        elif event.startswith("ctypes.") and by_user():
+        elif event.startswith("ctypes.") and by_user(2):
             tell("tampered", f"reached into memory with {event}")
 
     return watch

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _signal
 import contextlib
+import functools
 import gc
 import importlib
 import inspect
@@ -36,7 +37,7 @@ NOTARY_BROKEN = 70
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = (
     "cacheprovider doctest faulthandler junitxml legacypath nose pastebin setuponly setupplan "
-    "stepwise threadexception unraisableexception debugging"
+    "stepwise threadexception unraisableexception"
 ).split()
 
 
@@ -183,8 +184,10 @@ def _teller(send: Callable[[tuple[str, ...]], None]) -> Tell:
 
 def _reporter(tell: Tell, canary: str, seal: Seal, work: str) -> object:
     import pytest
+    from _pytest.unittest import TestCaseFunction
 
     skipped, anything = pytest.skip.Exception, BaseException
+    tracer, profiler = sys.gettrace, sys.getprofile
     is_async = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
     def same_code(item: pytest.Function) -> tuple[str, str, str]:
@@ -203,28 +206,39 @@ def _reporter(tell: Tell, canary: str, seal: Seal, work: str) -> object:
             todo += [c for c in outer.co_consts if isinstance(c, types.CodeType)]
         return code.co_name, str(code.co_firstlineno), "other"
 
+    def called(item: pytest.Function, test: Callable[..., object], values: dict[str, Any]) -> None:
+        """Calls the test and tells how that went, before anything else can learn of it."""
+        name, identity = item.nodeid, same_code(item)
+        try:
+            test(**values)
+        except skipped:
+            tell("called", name, "skipped", *identity)
+            raise
+        except anything as error:
+            tell("called", name, "failed", *identity, type(error).__name__)
+            raise
+        if broken := seal.broken(everything=False):
+            tell("tampered", f"replaced {broken}")
+        if tracer() or profiler():
+            tell("tampered", "traced the tests")
+        tell("called", name, "passed", *identity)
+
     class Reporter:
         @pytest.hookimpl(tryfirst=True)
         def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-            test = pyfuncitem.obj
-            if any(check(test) for check in is_async):
+            if any(check(pyfuncitem.obj) for check in is_async):
                 return None
-            name = pyfuncitem.nodeid
-            identity = same_code(pyfuncitem)
             arguments = pyfuncitem._fixtureinfo.argnames
             values = {argument: pyfuncitem.funcargs[argument] for argument in arguments}
-            try:
-                test(**values)
-            except skipped:
-                tell("called", name, "skipped", *identity)
-                raise
-            except anything as error:
-                tell("called", name, "failed", *identity, type(error).__name__)
-                raise
-            if broken := seal.broken(everything=False):
-                tell("tampered", f"replaced {broken}")
-            tell("called", name, "passed", *identity)
+            called(pyfuncitem, pyfuncitem.obj, values)
             return True
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_call(self, item: pytest.Item) -> None:
+            """unittest calls its tests itself, by way of the item's object."""
+            if isinstance(item, TestCaseFunction) and not any(c(item.obj) for c in is_async):
+                test = item.obj
+                item.obj = functools.wraps(test)(lambda: called(item, test, {}))
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_protocol(self, item: pytest.Item) -> None:

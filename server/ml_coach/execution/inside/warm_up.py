@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import sys
-from importlib.machinery import ModuleSpec, PathFinder
 
 from ml_coach.execution.inside import tests
+from ml_coach.execution.inside.lent import LentPytest
 from ml_coach.execution.sandbox import namespaces
 
-PYTEST_AND_ITS_NEEDS = frozenset(
-    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli"}
-)
 # What generated programs and their tests import most; a module costs memory once, shared by forks.
 OFTEN_USED = (
     "abc argparse array asyncio atexit base64 bisect calendar cmath collections.abc concurrent."
@@ -26,23 +22,11 @@ OFTEN_USED = (
 ).split()
 
 
-class _OurPytest:
-    """Finds pytest, and only it, where ml_coach is installed: the user's Python has none."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name in PYTEST_AND_ITS_NEEDS:
-            return PathFinder.find_spec(name, [self._folder])
-        return None
-
-
 def prepare(our_site: str, level: str) -> tests.Prepared:
     """Imports; returns pytest's prepared configuration where the run's folder is known ahead."""
     sys.dont_write_bytecode = True
-    if our_site and importlib.util.find_spec("pytest") is None:
-        sys.meta_path.append(_OurPytest(our_site))  # type: ignore[arg-type]
+    if our_site:
+        sys.meta_path.append(LentPytest(our_site))  # type: ignore[arg-type]
     for name in OFTEN_USED:
         try:
             importlib.import_module(name)
@@ -59,5 +43,6 @@ def _import_pytest() -> None:
     from _pytest.config import default_plugins
 
     for name in default_plugins:
-        importlib.import_module(f"_pytest.{name}")
+        if name not in tests.UNUSED_PLUGINS:
+            importlib.import_module(f"_pytest.{name}")
     importlib.import_module("_pytest._argcomplete")

@@ -93,16 +93,28 @@ def build_root(readable: Iterable[str]) -> None:
     _mount(None, "/", None, REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEVICES)
 
 
-def open_cell(disk_mb: int, shared_mb: int = 64) -> None:
+def open_cell(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> None:
     """The run's own mounts, in a mount namespace that was just unshared: writable folder, shared
     memory, terminals, and a /proc that shows its own processes only."""
     guarded = NO_SUID | NO_DEVICES
     _mount("box", BOX, "tmpfs", guarded, f"mode=0755,size={disk_mb}m,nr_inodes=20k")
     _mount("shm", "/dev/shm", "tmpfs", guarded | NO_EXEC, f"mode=1777,size={shared_mb}m")
     _mount("devpts", "/dev/pts", "devpts", NO_SUID | NO_EXEC, "newinstance,ptmxmode=0666,mode=0620")
-    _mount("proc", "/proc", "proc", guarded | NO_EXEC)
     os.mkdir(WORK)
     os.mkdir(TEMPORARY, 0o777)
+    if not os.path.islink("/tmp"):
+        _cover_tmp([path for path in readable if path.startswith("/tmp/")])
+    _mount("proc", "/proc", "proc", guarded | NO_EXEC)
+
+
+def _cover_tmp(shown: list[str]) -> None:
+    """Makes /tmp the run's own though Python itself lies below it, which then is shown again."""
+    held = {path: os.open(path, os.O_PATH) for path in shown}
+    _mount(TEMPORARY, "/tmp", None, BIND)
+    for path, descriptor in held.items():
+        os.makedirs(path)
+        _mount(f"/proc/self/fd/{descriptor}", path, None, BIND | RECURSIVE)
+        os.close(descriptor)
 
 
 def raise_loopback() -> None:

@@ -1,0 +1,108 @@
+"""Test folders that try to pass without passing, as data. Each must end as anything but passed.
+
+`test_x.py` is the suite; it has a failing test unless the program that it tests is what lies.
+"""
+
+from __future__ import annotations
+
+FAILING = "def test_a():\n    assert 1 == 2\n\n\ndef test_b():\n    assert True\n"
+TESTS_PROGRAM = "from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+
+PROGRAMS = {
+    "leaves": "import os\ndef add(a, b): os._exit(0)\n",
+    "leaves_as_we_do": "import os\ndef add(a, b): os._exit(77)\n",
+    "leaves_later": "import os, threading\nthreading.Timer(.05, os._exit, (0,)).start()\ndef add(a, b):\n    import time; time.sleep(1); return 0\n",
+    "leaves_at_exit": "import atexit, os\natexit.register(os._exit, 0)\ndef add(a, b): return 0\n",
+    "leaves_by_exec": "import os\ndef add(a, b): os.execv('/bin/true', ['true'])\n",
+    "leaves_by_signal": "import os, signal\ndef add(a, b): os.kill(os.getpid(), signal.SIGTERM)\n",
+    "leaves_politely": "import sys\nsys.exit(0)\n",
+    "child_goes_on": "import os\ndef add(a, b):\n    if os.fork(): os._exit(0)\n    return 3\n",
+    "parent_waits_for_child": "import os\ndef add(a, b):\n    pid = os.fork()\n    if pid: os.waitpid(pid, 0); os._exit(0)\n    return 3\n",
+    "equals_everything": "class Any:\n    def __eq__(self, other): return True\ndef add(a, b): return Any()\n",
+    "equals_everything_quietly": "Any = type('Any', (int,), {'__eq__': lambda s, o: o is not None, '__hash__': None})\ndef add(a, b): return Any()\n",
+    "equals_after_a_while": "class Any:\n    def __eq__(self, other):\n        answer = not False\n        return answer\ndef add(a, b): return Any()\n",
+    "patches_runtest": "import _pytest.python as p\np.Function.runtest = lambda self: None\ndef add(a, b): return 0\n",
+    "patches_report": "import sys\nr = sys.modules['_pytest.reports'].TestReport\nold = r.from_item_and_call.__func__\ndef new(cls, item, call):\n    report = old(cls, item, call); report.outcome = 'passed'; report.longrepr = None; return report\nr.from_item_and_call = classmethod(new)\ndef add(a, b): return 0\n",
+    "patches_call_info": "import sys\nr = sys.modules['_pytest.runner']\nr.CallInfo.from_call = classmethod(lambda c, f, when, reraise=None: c(None, None, 0, 0, 0, when, _ispytest=True))\ndef add(a, b): return 0\n",
+    "patches_pluggy": "import sys\nm = sys.modules['pluggy._manager']\nm.PluginManager._inner_hookexec = lambda *a: []\ndef add(a, b): return 0\n",
+    "patches_assertion_error": "import builtins\nclass E(Exception): pass\nbuiltins.AssertionError = E\ndef add(a, b): return 0\n",
+    "patches_base_exception": "import builtins\nbuiltins.BaseException = KeyError\ndef add(a, b): return 0\n",
+    "swaps_code": "import sys\ndef ok(): pass\ndef add(a, b): return 0\nfor m in list(sys.modules.values()):\n    if m.__name__ == 'test_x': m.test_add.__code__ = ok.__code__\nimport threading, time\ndef later():\n    while 'test_x' not in sys.modules or not hasattr(sys.modules['test_x'], 'test_add'): pass\n    sys.modules['test_x'].test_add.__code__ = ok.__code__\nthreading.Thread(target=later, daemon=True).start()\ntime.sleep(0)\n",
+    "swaps_function": "import sys, threading\ndef add(a, b): return 0\ndef later():\n    while not hasattr(sys.modules.get('test_x'), 'test_add'): pass\n    sys.modules['test_x'].test_add = lambda: None\nthreading.Thread(target=later, daemon=True).start()\n",
+    "jumps_over_assert": "import sys\ndef tracer(frame, event, arg):\n    if frame.f_code.co_name == 'test_add' and event == 'line': frame.f_lineno += 0\n    return tracer\nsys.settrace(tracer)\ndef add(a, b):\n    return 0\n",
+    "writes_records": "import os, json\ndef add(a, b):\n    for fd in range(3, 256):\n        try: os.write(fd, json.dumps({'t': 'test', 'id': 'test_x.py::test_add', 'outcome': 'passed'}).encode() + b'\\n')\n        except OSError: pass\n    return 3\n",
+    "swallows_records": "import os\ndef add(a, b):\n    r, w = os.pipe()\n    for fd in range(100, 256):\n        if fd not in (r, w):\n            try: os.fstat(fd)\n            except OSError: continue\n            os.dup2(w, fd)\n    return 0\n",
+    "reads_records": "import os, re\ndef add(a, b):\n    fd = os.open('/proc/self/fd/200', os.O_RDONLY | os.O_NONBLOCK)\n    try: seen = os.read(fd, 65536)\n    except OSError: seen = b''\n    os.write(200, seen.replace(b'failed', b'passed') or b'x\\n')\n    return 0\n",
+    "calls_the_reporter": "import gc, inspect\ndef add(a, b):\n    f = inspect.currentframe()\n    while f:\n        for v in f.f_locals.values():\n            if type(v).__name__ == 'Reporter':\n                r = type('R', (), dict(nodeid='test_x.py::test_add', when='call', outcome='passed', passed=True, failed=False, skipped=False, duration=0.0, longrepr=None))()\n                v.pytest_runtest_logreport(r)\n        f = f.f_back\n    return 0\n",
+    "finds_the_notary": "import gc, sys, types\ndef add(a, b):\n    f = sys._getframe()\n    while f:\n        for v in f.f_locals.values():\n            if isinstance(v, types.GeneratorType):\n                inner = v.gi_frame.f_locals\n        f = f.f_back\n    return 3\n",
+    "finds_the_notary_by_gc": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'notary': gc.get_referents(o)\n    return 3\n",
+    "replaces_the_teller": "import gc, types\ndef quiet(*a): pass\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.FunctionType) and o.__name__ in ('tell', 'watch'): o.__code__ = quiet.__code__\n    return 3\n",
+    "closes_the_notary": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'notary': o.close()\n    return 0\n",
+    "raw_memory": "import ctypes\ndef add(a, b):\n    ctypes.string_at(id(a), 8); return 3\n",
+    "raw_memory_hidden": "def add(a, b):\n    c = __import__('cty' + 'pes'); c.string_at(id(a), 8); return 3\n",
+    "memory_file": "def add(a, b):\n    open('/proc/self/' + 'mem', 'r+b'); return 3\n",
+    "writes_memory_from_child": "import os, subprocess, sys\ndef add(a, b):\n    out = subprocess.run([sys.executable, '-c', f'open(\"/proc/{os.getpid()}/mem\", \"r+b\"); print(\"got it\")'], capture_output=True, text=True).stdout\n    return 3 if 'got' in out else 0\n",
+    "patches_json": "import json\njson.dumps = lambda *a, **k: '[]'\njson.encoder.JSONEncoder.encode = lambda *a: '[]'\ndef add(a, b): return 0\n",
+    "patches_os": "import os\nreal = os.write\nos.write = lambda fd, data: real(fd, data.replace(b'failed', b'passed'))\nos.getpid = lambda: 1\ndef add(a, b): return 0\n",
+    "shadows_builtins_of_tests": "import builtins, sys\nbuiltins.isinstance = lambda *a: True\nbuiltins.all = lambda *a: True\ndef add(a, b): return 3\n",
+    "patches_raises": "import pytest, contextlib\npytest.raises = lambda *a, **k: contextlib.suppress(BaseException)\ndef add(a, b): return 3\n",
+    "signals_during_report": "import signal, sys\ndef look(number, frame):\n    while frame:\n        if 'keyed' in frame.f_locals: print('ESCAPED', frame.f_locals['keyed'])\n        frame = frame.f_back\nsignal.signal(signal.SIGALRM, look)\nsignal.setitimer(signal.ITIMER_REAL, .0002, .0002)\ndef add(a, b): return 0\n",
+    "recursion_in_the_notary": "import sys\ndef add(a, b):\n    def deep(n):\n        try: deep(n + 1)\n        except RecursionError:\n            try: sys.settrace(None)\n            except RecursionError: pass\n    deep(0); return 0\n",
+    "wrong": "def add(a, b): return 0\n",
+}  # fmt: skip
+
+SUITES = {
+    "honest_failure": FAILING,
+    "exits_at_import": f"import sys\nsys.exit(0)\n{FAILING}",
+    "pytest_exit": "import pytest\n\n\ndef test_a():\n    pytest.exit('ok', returncode=0)\n\n\ndef test_b():\n    assert 0\n",
+    "skips_module": f"import pytest\npytest.skip('no', allow_module_level=True)\n{FAILING}",
+    "skips_all": f"import pytest\npytestmark = pytest.mark.skip\n{FAILING}",
+    "expects_failure": f"import pytest\npytestmark = pytest.mark.xfail\n{FAILING}",
+    "expects_failure_and_passes": "import pytest\n\n\n@pytest.mark.xfail\ndef test_a():\n    assert True\n",
+    "skips_by_exception": f"import unittest\nAssertionError = unittest.SkipTest\n{FAILING}",
+    "skips_by_pytest": f"import pytest\nAssertionError = pytest.skip.Exception\n{FAILING}",
+    "deletes_test": f"{FAILING}\ndel test_a\n",
+    "rebinds_test": f"{FAILING}\ntest_a = lambda: None\n",
+    "renames_other_code": f"{FAILING}\ndef other(): pass\ntest_a.__code__ = other.__code__.replace(co_name='test_a', co_firstlineno=1)\n",
+    "other_globals": f"{FAILING}\nimport types\ntest_a = types.FunctionType(test_a.__code__.replace(co_consts=(None,), co_code=(lambda: None).__code__.co_code), globals(), 'test_a')\n",
+    "not_a_test": f"{FAILING}\ntest_a.__test__ = False\n",
+    "no_parameters": "import pytest\n\n\n@pytest.mark.parametrize('v', [])\ndef test_a(v):\n    assert 0\n",
+    "no_tests": "x = 1\n",
+    "class_not_collected": "class TestA:\n    __test__ = 1 == 2\n\n    def test_a(self):\n        assert 0\n",
+    "wrapped": "def ok(f):\n    def run(): pass\n    return run\n\n\ndef test_b():\n    pass\n\n\n@ok\ndef test_a():\n    assert 0\nimport sys\nsys.exit()\n",
+    "closes_everything": "import os\n\n\ndef test_a():\n    os.closerange(3, 256)\n    assert 0\n",
+    "thread_leaves": "import os, threading\n\n\ndef test_a():\n    threading.Timer(.05, os._exit, (0,)).start()\n    import time; time.sleep(1)\n    assert 0\n",
+    "hook_in_module": f"def pytest_runtest_makereport(item, call): return None\n{FAILING}",
+    "unittest_patched": "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n\n\nclass T(unittest.TestCase):\n    def test_a(self):\n        self.assertEqual(1, 2)\n",
+    "unittest_run_patched": "import unittest\n\n\nclass T(unittest.TestCase):\n    def run(self, result=None): pass\n    def test_a(self):\n        self.assertEqual(1, 2)\n",
+}  # fmt: skip
+
+FOLDERS = {
+    "conftest_makereport": {"conftest.py": "import pytest\n@pytest.hookimpl(hookwrapper=True)\ndef pytest_runtest_makereport(item, call):\n    r = (yield).get_result(); r.outcome = 'passed'; r.longrepr = None\n", "test_x.py": FAILING},
+    "conftest_calls_nothing": {"conftest.py": "def pytest_pyfunc_call(pyfuncitem): return True\n", "test_x.py": FAILING},
+    "conftest_swaps_objects": {"conftest.py": "def pytest_collection_modifyitems(items):\n    for i in items: i.obj = lambda: None\n", "test_x.py": FAILING},
+    "conftest_deselects": {"conftest.py": "def pytest_collection_modifyitems(items): items[:] = items[1:]\n", "test_x.py": FAILING},
+    "conftest_plugin": {"conftest.py": "pytest_plugins = ['evil']\n", "evil.py": "def pytest_pyfunc_call(pyfuncitem): return True\n", "test_x.py": FAILING},
+    "conftest_registers": {"conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef f(request):\n    class P:\n        @pytest.hookimpl(tryfirst=True)\n        def pytest_pyfunc_call(self, pyfuncitem): return True\n    request.config.pluginmanager.register(P())\n", "test_x.py": FAILING},
+    "conftest_replaces_object": {"conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef f(request):\n    request.node.obj = lambda: None\n", "test_x.py": FAILING},
+    "ini_collects_only": {"pytest.ini": "[pytest]\naddopts = --collect-only\n", "test_x.py": FAILING},
+    "ini_renames_tests": {"pyproject.toml": "[tool.pytest.ini_options]\npython_functions = ['test_b']\n", "test_x.py": FAILING},
+    "own_pytest": {"pytest.py": "print('2 passed')\nraise SystemExit(0)\n", "test_x.py": FAILING},
+    "own_pytest_package": {"pytest/__init__.py": "mark = raises = None\n", "_pytest/__init__.py": "", "test_x.py": FAILING},
+    "own_site": {"sitecustomize.py": "import os; os._exit(0)\n", "test_x.py": FAILING},
+    "own_standard_library": {"json.py": "dumps = lambda *a, **k: '{}'\n", "inspect.py": "", "test_x.py": FAILING},
+    "second_file_is_fine": {"test_x.py": FAILING, "test_y.py": "def test_ok(): pass\n"},
+    "package_hides_tests": {"test_x.py": FAILING, "test_x/__init__.py": "def test_a(): pass\ndef test_b(): pass\n"},
+}  # fmt: skip
+
+
+def all_forgeries() -> dict[str, dict[str, str]]:
+    """Files of each forgery by its name."""
+    return {
+        **{
+            f"program_{n}": {"program.py": p, "test_x.py": TESTS_PROGRAM}
+            for n, p in PROGRAMS.items()
+        },
+        **{f"suite_{name}": {"test_x.py": source} for name, source in SUITES.items()},
+        **{f"folder_{name}": files for name, files in FOLDERS.items()},
+    }

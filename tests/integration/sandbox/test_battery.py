@@ -1,0 +1,105 @@
+"""The battery through our own runner: as whoever runs the tests and, if that is root, as an
+ordinary user too. Each case is a test of its own, so a report names what got out."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import sysconfig
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import ml_coach
+
+from . import attacks, forgeries, ordinary
+
+HERE = Path(__file__).parent
+ORDINARY_UID = 12345
+PACKAGES = "pytest _pytest py pluggy iniconfig packaging pygments pyflakes numpy numpy.libs".split()
+CASES = [
+    *(f"attack/{attack.name}" for attack in attacks.ATTACKS),
+    *(f"forgery/{name}" for name in forgeries.all_forgeries()),
+    *(f"program/{name}" for name in ordinary.PROGRAMS),
+    *(f"suite/{name}" for name in ordinary.all_suites()),
+]
+USERS = ["root", "ordinary user"] if os.getuid() == 0 else ["ordinary user"]
+
+
+@cache
+def results(user: str) -> dict[str, str]:
+    """One run of the whole battery per user; what went wrong, by case."""
+    command = [str(HERE / "battery.py"), "--secret", secrets.token_hex(12)]
+    if user == "ordinary user" and os.getuid() == 0:
+        return _as_ordinary_user(command)
+    return json.loads(_output([sys.executable, *command], env=dict(os.environ)))
+
+
+def _as_ordinary_user(command: list[str]) -> dict[str, str]:
+    """Root's own Python may lie where nobody else may look, so the user gets one of its own."""
+    copy = Path("/tmp") / f"ml-coach-battery-{secrets.token_hex(6)}"
+    try:
+        python = _copy_of_python(copy)
+        shutil.copytree(HERE, copy / "battery", ignore=shutil.ignore_patterns("__pycache__"))
+        command[0] = str(copy / "battery" / "battery.py")
+        environment = {
+            "HOME": str(copy),
+            "PATH": "/usr/bin:/bin",
+            "LD_LIBRARY_PATH": str(copy / "python" / "lib"),
+        }
+        ids = {"user": ORDINARY_UID, "group": ORDINARY_UID, "extra_groups": []}
+        return json.loads(_output([str(python), *command], env=environment, **ids))
+    finally:
+        shutil.rmtree(copy)
+
+
+def _copy_of_python(copy: Path) -> Path:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    base, packages = Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))
+    library = copy / "python" / "lib"
+    left_out = shutil.ignore_patterns("site-packages", "test", "__pycache__", "idlelib", "config-*")
+    shutil.copytree(base / "lib" / version, library / version, ignore=left_out)
+    for shared in (base / "lib").glob("libpython*.so*"):
+        shutil.copy(shared, library / shared.name, follow_symlinks=True)
+    site = library / version / "site-packages"
+    site.mkdir()
+    for name in PACKAGES:
+        if (packages / name).is_dir():
+            shutil.copytree(packages / name, site / name)
+        elif (packages / f"{name}.py").exists():
+            shutil.copy(packages / f"{name}.py", site)
+    shutil.copytree(Path(ml_coach.__file__).parent, site / "ml_coach")
+    python = copy / "python" / "bin" / version
+    python.parent.mkdir()
+    shutil.copy(base / "bin" / version, python)
+    return python
+
+
+def _output(command: list[str], **how: object) -> str:
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, **how)  # type: ignore[call-overload]
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return ran.stdout
+
+
+@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize("case", CASES)
+def test_case(user: str, case: str) -> None:
+    assert results(user)[case] == ""
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_nobody_knocked_at_a_door(user: str) -> None:
+    assert "attack/knocked" not in results(user)
+
+
+@pytest.mark.parametrize("package", ordinary.WITH_PACKAGES)
+def test_package(package: str) -> None:
+    if not importlib.util.find_spec(package):
+        pytest.skip(f"{package} is not installed here")
+    assert results(USERS[0])[f"program/{package}"] == ""
