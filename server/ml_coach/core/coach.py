@@ -1,8 +1,8 @@
 """The loop. READ THIS FIRST.
 
-    prompt ─ researcher ─► Spec ─ coder ─► Program ─ inspector ─► pytest ◄─ Suite ◄─ test writer
-                                    ▲                               │
-                                    └──── patch ◄──── debugger ◄────┘
+    prompt ─ researcher ─► Spec ─ coder ×N ─► Programs ─ examiner ─► court ◄─ test writer
+                                    ▲                      │
+                                    └── patch ◄─ debugger ◄┘ findings, test report
 
 Everything is tried on a private copy first. A program reaches the user's files only when it is the
 first one or passes strictly more than the one that is there, so that what the files hold is the
@@ -13,21 +13,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
 from ml_coach.core.asking import Asker, Budget
+from ml_coach.core.candidates import Candidate, agreeing, choose, is_settled
+from ml_coach.core.concurrent import all_of
+from ml_coach.core.court import Ruling
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import (
+    CandidateChosen,
+    CourtClosed,
     Diagnosed,
     Emit,
     FilesSaved,
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
-    ProgramInspected,
     ProgramWritten,
     ReplyRefused,
     RunFinished,
@@ -35,16 +38,14 @@ from ml_coach.core.events import (
     SpecWritten,
     StageStarted,
     SuiteWritten,
-    TestsFinished,
 )
-from ml_coach.core.failures import explained
+from ml_coach.core.examiner import Attempt, Examiner
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import (
     AgentName,
     Diagnosis,
-    Finding,
     Outcome,
     Patch,
     Program,
@@ -53,58 +54,11 @@ from ml_coach.core.types import (
     Spec,
     Stage,
     Suite,
-    TestReport,
 )
 
 # 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
 REPAIRS_BEFORE_FRESH_START = 2
-FRESH_TEMPERATURE = 0.8
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A program that was inspected and tested."""
-
-    program: Program
-    findings: tuple[Finding, ...]
-    report: TestReport
-
-    @property
-    def blocking(self) -> tuple[Finding, ...]:
-        """What stands between this program and `passed`.
-
-        A program that waits for ever or for input when it is *run* may well be a server or a
-        dialogue; its tests import it, and they decide.
-        """
-        waits = {"timeout", "input"}
-        return tuple(
-            f for f in self.findings if not (f.kind in waits and self.report.verdict == "passed")
-        )
-
-    @property
-    def passes(self) -> bool:
-        return self.report.verdict == "passed" and not self.blocking
-
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        return self.findings + self.report.findings
-
-    @property
-    def signature(self) -> frozenset[tuple[str, str]]:
-        """What went wrong, without line numbers: equal signatures mean the same failure."""
-        return frozenset((f.kind, f.test or f.message) for f in self.failures)
-
-    def improves_on(self, other: Attempt) -> bool:
-        """Strictly more tests pass and none is lost; or none changes and a finding is gone."""
-        gained = self.report.passed - other.report.passed
-        lost = other.report.passed - self.report.passed
-        if lost:
-            return False
-        kinds = {(f.kind, f.message) for f in self.blocking}
-        other_kinds = {(f.kind, f.message) for f in other.blocking}
-        return bool(gained) or kinds < other_kinds or (self.passes and not other.passes)
+SAMPLE_TEMPERATURE = 0.8
 
 
 async def _nothing() -> None:
@@ -115,6 +69,7 @@ async def _nothing() -> None:
 class Coach:
     """The loop's outside parts. One coach serves any number of runs at once.
 
+    `around` is what programs find beside them: the user's own modules, by relative path.
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`.
     """
 
@@ -122,6 +77,7 @@ class Coach:
     executor: Executor
     workspace: Workspace
     reviewer: Reviewer
+    around: Mapping[str, str] = field(default_factory=dict[str, str])
     prepare: Callable[[], Awaitable[None]] = _nothing
     clock: Callable[[], float] = time.monotonic
 
@@ -148,29 +104,37 @@ class _Run:
     request: Request
     emit: Emit
     run_id: str
-    iteration: int = 0
+    iteration: int = 1
     spec: Spec = field(default_factory=lambda: Spec(""))
-    suite: Suite | None = None
+    written: Suite = field(default_factory=lambda: Suite(""))
+    suite: Suite = field(default_factory=lambda: Suite(""))
+    pool: list[Candidate] = field(default_factory=list[Candidate])
+    ruling: Ruling | None = None
+    saved: dict[str, str] = field(default_factory=dict[str, str])
     program: Program | None = None
     best: Attempt | None = None
     pending: Patch | None = None
-    saved: dict[str, str] = field(default_factory=dict[str, str])
     lessons: list[str] = field(default_factory=list[str])
     seen: set[object] = field(default_factory=set[object])
+    samples: int = 0
     fresh_starts: int = 0
     asker: Asker = field(init=False)
+    examiner: Examiner = field(init=False)
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.started = self.coach.clock()
-        limits = self.request.limits
+        coach, limits = self.coach, self.request.limits
+        self.started = coach.clock()
         budget = Budget(
             max_calls=limits.calls,
             max_tokens=limits.tokens,
             max_seconds=limits.seconds,
-            clock=self.coach.clock,
+            clock=coach.clock,
         )
-        self.asker = Asker(self.coach.model, budget, self.emit)
+        self.asker = Asker(coach.model, budget, self.emit)
+        self.examiner = Examiner(
+            coach.executor, self.request.run_timeout_seconds, coach.around, self.emit
+        )
 
     # The run as a whole
 
@@ -201,7 +165,7 @@ class _Run:
             outcome=outcome,
             reason=reason,
             program=self.program,
-            suite=self.suite,
+            suite=self.suite if self.suite.source else None,
             tests=self.best.report if self.best else None,
             iterations=self.iteration,
             usage=self.asker.budget.usage,
@@ -209,6 +173,7 @@ class _Run:
             model=self.coach.model.name,
             sandbox=self.coach.executor.level,
             findings=self.best.failures if self.best else (),
+            dropped=self.ruling.dropped if self.ruling else (),
             pending=self.pending,
             files=dict(self.saved),
         )
@@ -219,22 +184,23 @@ class _Run:
         self.spec = await self._research(existing)
         self.emit(SpecWritten(self.spec))
         # Tests are written from the spec alone, so both can be asked for at once.
-        program, suite = await _together(self._first_program(existing), self._tests())
-        self.program, self.suite = program, suite
+        program, suite = await all_of(self._first_program(existing), self._tests())
+        self.written = self.suite = suite
         await self._save(program, suite)
         if not test_writer.test_names(suite.source):
             raise _Stop("gave_up", "No test could be written, so nothing can be said of the code.")
-        self.iteration = 1
-        self.best = await self._check(program)
-        self._remember(self.best)
-        if self.request.task == "write_tests" and not self.best.passes:
-            raise _Stop("gave_up", self.best.report.why or "The tests do not all pass.")
-        await self._debug_until_passed(self.best)
+        chosen = await self._choose(program, existing)
+        current = await self._check(chosen)
+        await self._save(chosen, self.suite)
+        self.best = current
+        if self.request.task == "write_tests" and not current.passes:
+            raise _Stop("gave_up", current.report.why or "The tests do not all pass.")
+        await self._debug_until_passed(current)
 
     # Stages
 
     def _begin(self, stage: Stage) -> None:
-        self.emit(StageStarted(stage, max(self.iteration, 1), self.request.max_iters))
+        self.emit(StageStarted(stage, self.iteration, self.request.max_iters))
 
     def _refused(self, agent: AgentName) -> Callable[[str], None]:
         return lambda reason: self.emit(ReplyRefused(agent, reason))
@@ -249,9 +215,9 @@ class _Run:
         return Program(source, self.request.program_file)
 
     async def _research(self, existing: Program | None) -> Spec:
-        profile = self.coach.model.profile
         if existing is not None:
             return researcher.read(self.request.prompt or existing.source)
+        profile = self.coach.model.profile
         return await researcher.research(self.asker, self.request.prompt, profile)
 
     async def _first_program(self, existing: Program | None) -> Program:
@@ -265,20 +231,23 @@ class _Run:
     async def _code(
         self, existing: Program | None, *, temperature: float | None = None
     ) -> Program | Refused:
+        """One program by the coder. `existing` is the file around a stub to be implemented."""
         self._begin("code")
-        profile, request = self.coach.model.profile, self.request
-        lessons = tuple(self.lessons[-3:])
-        seed = self.fresh_starts
-        if existing is not None:
-            written = await coder.implement(
-                self.asker, self.spec, profile, existing, request.function,
-                self._refused("coder"), lessons=lessons, temperature=temperature, seed=seed,
-            )  # fmt: skip
+        self.samples += 1
+        wanted = coder.Wanted(
+            self.spec,
+            self.coach.model.profile,
+            self.request.program_file,
+            lessons=tuple(self.lessons[-3:]),
+            temperature=temperature,
+            seed=self.samples,
+        )
+        refused = self._refused("coder")
+        if existing is None:
+            written = await coder.write_program(self.asker, wanted, refused)
         else:
-            written = await coder.write_program(
-                self.asker, self.spec, profile, request.program_file,
-                self._refused("coder"), lessons=lessons, temperature=temperature, seed=seed,
-            )  # fmt: skip
+            function = self.request.function
+            written = await coder.implement(self.asker, wanted, existing, function, refused)
         if isinstance(written, Refused):
             return written
         self.emit(ProgramWritten(written.program, written.done))
@@ -286,32 +255,60 @@ class _Run:
 
     async def _tests(self) -> Suite:
         self._begin("tests")
-        if self.request.task == "debug":
-            source = await self.coach.workspace.read(self.request.tests_file)
+        request = self.request
+        if request.task == "debug":
+            source = await self.coach.workspace.read(request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
-                names = test_writer.test_names(source)
-                return Suite(source, self.request.tests_file, frozenset(names))
+                names = frozenset(test_writer.test_names(source))
+                return Suite(source, request.tests_file, names)
         written = await test_writer.write_tests(
             self.asker, self.spec, self.coach.model.profile,
-            self.request.program_file, self.request.tests_file, self._refused("test_writer"),
+            request.program_file, request.tests_file, self._refused("test_writer"),
         )  # fmt: skip
         self.emit(SuiteWritten(written.suite, written.done))
         return written.suite
 
+    async def _choose(self, first: Program, existing: Program | None) -> Program:
+        """The best of as many candidates as it takes until they agree; then the court rules."""
+        most = self.coach.model.profile.candidates
+        if self.request.task not in ("generate", "implement"):
+            most = 1
+        self.pool = await self._compare([first])
+        # One that agrees with the first settles most tasks; only a disagreement costs more.
+        batch = 1
+        while len(self.pool) < most and not is_settled(self.pool, self.written):
+            self.pool += await self._sample(min(batch, most - len(self.pool)), existing)
+            batch = most
+        chosen = choose(self.pool, self.written)
+        together = agreeing(chosen, self.pool)
+        self.emit(CandidateChosen(chosen.program, len(self.pool), together))
+        await self._hold_court(chosen)
+        return chosen.program
+
+    async def _hold_court(self, chosen: Candidate) -> None:
+        """Decides anew which of the written tests may judge, now that `chosen` is the best."""
+        self._begin("court")
+        ruling = await self.examiner.judge_tests(self.written, chosen, self.pool)
+        self.ruling, self.suite = ruling, ruling.suite
+        self.emit(CourtClosed(ruling.kept, ruling.dropped, ruling.mutation_score))
+        if not ruling.kept:
+            raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
+
+    async def _sample(self, number: int, existing: Program | None) -> list[Candidate]:
+        """Up to `number` further programs, decoded in parallel, and how they did."""
+        asked = (self._code(existing, temperature=SAMPLE_TEMPERATURE) for _ in range(number))
+        written = await all_of(*asked)
+        return await self._compare([p for p in written if isinstance(p, Program)])
+
+    async def _compare(self, programs: list[Program]) -> list[Candidate]:
+        return await self.examiner.compare(programs, self.written, self.spec)
+
     async def _check(self, program: Program) -> Attempt:
-        """Inspects and tests `program` on a private copy."""
-        assert self.suite is not None
-        executor, limit = self.coach.executor, self.request.run_timeout_seconds
-        files = {program.file: program.source}
-        self._begin("inspect")
-        findings = await executor.inspect(program, files, timeout_seconds=limit)
-        self.emit(ProgramInspected(findings))
         self._begin("pytest")
-        (report,) = await executor.test([program], self.suite, files, timeout_seconds=limit)
-        report = explained(report, self.suite)
-        self.emit(TestsFinished(report))
-        return Attempt(program, findings, report)
+        attempt = await self.examiner.check(program, self.suite)
+        self.seen |= {attempt.program.digest, attempt.signature}
+        return attempt
 
     # Debugging
 
@@ -319,22 +316,18 @@ class _Run:
         repairs = 0
         while not current.passes:
             if self.iteration >= self.request.max_iters:
-                raise _Stop("gave_up", self._gave_up_reason(current))
+                why = current.report.why or debugger.summarize(current.failures[:1])
+                used_up = f"{self.request.max_iters} iterations (MAX_ITERS) are used up."
+                raise _Stop("gave_up", f"{used_up} {why}".strip())
             self.iteration += 1
             proposal: Diagnosis | None = None
             if repairs < REPAIRS_BEFORE_FRESH_START:
                 proposal = await self._diagnose(current)
                 repairs += 1
-            if proposal is None or proposal.patch is None:
+            if proposal is None:
                 proposal = await self._fresh_start(current)
                 repairs = 0
-            attempt = await self._try(proposal, current)
-            if attempt is not None:
-                current = attempt
-
-    def _gave_up_reason(self, current: Attempt) -> str:
-        failing = current.report.why or debugger.summarize(current.failures[:1])
-        return f"{self.request.max_iters} iterations (MAX_ITERS) are used up. {failing}".strip()
+            current = await self._try(proposal, current) or current
 
     async def _diagnose(self, current: Attempt) -> Diagnosis | None:
         """A diagnosis with a patch that was not tried before, or None."""
@@ -343,32 +336,33 @@ class _Run:
         if diagnosis is None or self._was_tried(diagnosis, current):
             diagnosis = await debugger.debug(
                 self.asker, self.spec, self.coach.model.profile, current.program,
-                current.failures, lessons=tuple(self.lessons[-3:]),
+                await self.examiner.with_trace(current, self.suite, self.spec),
+                lessons=tuple(self.lessons[-3:]),
             )  # fmt: skip
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
             # The coder may never change the tests; only the court may overrule one.
-            self._discard("The debugger blames the tests; tests are not changed by a patch.", None)
+            self._discard("The debugger blames the tests; no patch may change a test.", None)
             return None
-        return None if self._was_tried(diagnosis, current) else diagnosis
+        tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
+        return None if tried else diagnosis
 
     def _was_tried(self, diagnosis: Diagnosis, current: Attempt) -> bool:
-        if diagnosis.patch is None:
-            return False
-        return _patched(current.program, diagnosis.patch).digest in self.seen
+        patch = diagnosis.patch
+        return patch is not None and _patched(current.program, patch).digest in self.seen
 
     async def _fresh_start(self, current: Attempt) -> Diagnosis:
-        """A new program instead of a further repair; a patch like any other from here on."""
+        """The best of new programs instead of a further repair; a patch like any other."""
         if self.request.task == "debug":
             # The user's own program is repaired, never rewritten from nothing.
             raise _Stop("gave_up", f"No further repair was found. {current.report.why}".strip())
         existing = current.program if self.request.task == "implement" else None
         self.fresh_starts += 1
-        program = await self._code(existing, temperature=FRESH_TEMPERATURE)
-        if isinstance(program, Refused):
-            raise _Stop("gave_up", f"The model wrote no other valid program: {program.reason}")
-        if program.digest in self.seen:
+        pool = await self._sample(self.coach.model.profile.candidates, existing)
+        fresh = [c for c in pool if c.program.digest not in self.seen]
+        if not fresh:
             raise _Stop("gave_up", "The same program came back after a fresh start.")
+        program = choose(fresh, self.written).program
         patch = make_patch({program.file: current.program.source}, {program.file: program.source})
         return Diagnosis("code", "A fresh start", patch)
 
@@ -376,24 +370,24 @@ class _Run:
         """Checks the patched program; it becomes the user's only if it is better and accepted."""
         patch = diagnosis.patch
         assert patch is not None
-        self._begin("patch")
+        before = set(self.seen)
         attempt = await self._check(_patched(current.program, patch))
-        came_back = attempt.signature in self.seen
-        self._remember(attempt)
-        if not attempt.improves_on(current):
-            lesson = debugger.summarize(attempt.failures[:1]) or attempt.report.why
-            self.lessons.append(f"{diagnosis.summary} -> {lesson}"[:300])
-            self._discard("It does not make more tests pass, or it loses one.", patch)
-            if came_back and self.fresh_starts:
-                raise _Stop("gave_up", f"The same failure came back. {attempt.report.why}".strip())
-            return None
-        return await self._offer(patch, diagnosis.summary, attempt, current)
+        if attempt.improves_on(current):
+            return await self._offer(patch, diagnosis.summary, attempt, current)
+        lesson = debugger.summarize(attempt.failures[:1]) or attempt.report.why
+        self.lessons.append(f"{diagnosis.summary} -> {lesson}"[:300])
+        self._discard("It makes no more tests pass, or it loses one.", patch)
+        if self.fresh_starts and attempt.signature in before:
+            raise _Stop("gave_up", f"The same failure came back. {attempt.report.why}".strip())
+        return None
 
     async def _offer(
         self, patch: Patch, summary: str, attempt: Attempt, current: Attempt
     ) -> Attempt | None:
-        cases = attempt.report.cases
-        self.emit(PatchOffered(patch, summary, len(attempt.report.passed), len(cases)))
+        """Applies a patch that helps, or asks the user first."""
+        self._begin("patch")
+        total = len(attempt.report.cases)
+        self.emit(PatchOffered(patch, summary, len(attempt.report.passed), total))
         mends_syntax = any(f.kind == "syntax" for f in current.findings)
         if not (self.request.auto_patch or mends_syntax):
             decision = await self.coach.reviewer.decide(patch, summary)
@@ -402,7 +396,6 @@ class _Run:
                     if decision.edited is not None:
                         patch = decision.edited
                         attempt = await self._check(_patched(current.program, patch))
-                        self._remember(attempt)
                 case "discard":
                     self.lessons.append(f"The user refused: {summary}"[:300])
                     self._discard("The user said no.", patch)
@@ -412,36 +405,37 @@ class _Run:
                 case "later":
                     self.pending = patch
                     raise _Stop("gave_up", "A patch that helps waits for your decision.")
-        await self._save(attempt.program)
-        self.program, self.best = attempt.program, attempt
         self.emit(PatchApplied(patch, summary))
+        # The better program is a witness too: a test that it still fails may itself be wrong.
+        (candidate,) = await self._compare([attempt.program])
+        self.pool.append(candidate)
+        judged_by = self.suite
+        await self._hold_court(candidate)
+        if self.suite != judged_by:
+            attempt = await self._check(attempt.program)
+        await self._save(attempt.program, self.suite)
+        self.best = attempt
         return attempt
 
     # Bookkeeping
-
-    def _remember(self, attempt: Attempt) -> None:
-        self.seen |= {attempt.program.digest, attempt.signature}
 
     def _discard(self, reason: str, patch: Patch | None) -> None:
         self.emit(PatchDiscarded(reason, patch))
 
     async def _save(self, *written: Program | Suite) -> None:
-        """Puts the texts into the user's files, in one step. A file that reads so already, because
-        the user applied the patch in the editor, is only told of."""
-        reads = {one.file: await self.coach.workspace.read(one.file) for one in written}
-        texts = {one.file: one.source for one in written if reads[one.file] != one.source}
-        if texts:
-            await self.coach.workspace.write(texts)
-        current = self.program
-        changed = {
-            one.file: one.source
-            for one in written
-            if one.file in texts
-            or (current and one.file == current.file and one.source != current.source)
-        }
-        if changed:
-            self.saved |= changed
-            self.emit(FilesSaved(changed))
+        """Puts texts into the user's files, in one step. Tells what the run changed: also a text
+        that stands there already, because the user applied the patch in the editor."""
+        texts = {one.file: one.source for one in written}
+        reads = {file: await self.coach.workspace.read(file) for file in texts}
+        unlike = {file: text for file, text in texts.items() if reads[file] != text}
+        if unlike:
+            await self.coach.workspace.write(unlike)
+        known = {**({self.program.file: self.program.source} if self.program else {}), **self.saved}
+        new = {f: t for f, t in texts.items() if f in unlike or (f in known and known[f] != t)}
+        self.program = next((one for one in written if isinstance(one, Program)), self.program)
+        if new:
+            self.saved |= new
+            self.emit(FilesSaved(new))
 
 
 def _patched(program: Program, patch: Patch) -> Program:
@@ -450,14 +444,3 @@ def _patched(program: Program, patch: Patch) -> Program:
         if change.file == program.file and change.after is not None:
             return Program(change.after, program.file)
     return program
-
-
-async def _together(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """Both results; the first error or a cancellation ends both."""
-    tasks = asyncio.ensure_future(first), asyncio.ensure_future(second)
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,20 +1,141 @@
 """Which tests may judge the code. A given test always may; a guessed one must be fit to.
 
-Every test that collects is kept here; its place in the loop is `hold`.
+About half of the tests that small models write are wrong. A guessed test may reject a program only
+if it collects, gives the same outcome twice, is passed by at least two candidates where there are
+several, and notices at least one planted mistake.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from ml_coach.core.types import Dropped, Suite
+from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
+
+# Two programs that were written apart from each other and agree with a test.
+WITNESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """The suite that judges from now on, and what was dropped from it."""
+    """The suite that judges from now on, and what was dropped from it.
+
+    `mutation_score` is the share of planted mistakes that the kept tests notice, 0 to 1.
+    """
 
     suite: Suite
     kept: tuple[str, ...]
     dropped: tuple[Dropped, ...]
-    mutation_score: float | None = None
+    mutation_score: float | None
+
+
+def rule(
+    suite: Suite,
+    chosen: TestReport,
+    again: TestReport,
+    candidates: Sequence[TestReport],
+    mutants: Sequence[TestReport],
+) -> Ruling:
+    """Judges the tests of `suite`.
+
+    `chosen` and `again` are two reports on the program that the run goes on with, `candidates`
+    those on all programs, that one included, `mutants` those on its mutants.
+    """
+    first, second = _outcomes(chosen), _outcomes(again)
+    votes = _voters([_outcomes(report) for report in candidates], suite)
+    planted = [_outcomes(report) for report in mutants]
+    kept: list[str] = []
+    dropped: list[Dropped] = []
+    for test in first:
+        reason = "" if test in suite.given else _unfit(test, first, second, votes, planted)
+        if reason:
+            dropped.append(Dropped(test, reason))
+        else:
+            kept.append(test)
+    out = {d.test for d in dropped}
+    noticed = [p for p in planted if any(p.get(test) != "passed" for test in kept)]
+    score = len(noticed) / len(planted) if planted and kept else None
+    return Ruling(without(suite, out), tuple(kept), tuple(dropped), score)
+
+
+def _voters(
+    candidates: list[dict[str, CaseOutcome]], suite: Suite
+) -> list[Mapping[str, CaseOutcome]]:
+    """Who may vouch for a guessed test: not who fails a given one, while another does not."""
+    honest = [all(c.get(test) == "passed" for test in suite.given) for c in candidates]
+    if not any(honest):
+        return list(candidates)
+    return [c if ok else {} for c, ok in zip(candidates, honest, strict=True)]
+
+
+def _unfit(
+    test: str,
+    first: Mapping[str, CaseOutcome],
+    second: Mapping[str, CaseOutcome],
+    votes: Sequence[Mapping[str, CaseOutcome]],
+    planted: Sequence[Mapping[str, CaseOutcome]],
+) -> str:
+    """Why `test` may not judge, empty when it may."""
+    if first[test] in ("error", "not_run"):
+        return "it can not be run"
+    if first[test] != second.get(test):
+        return "its outcome changes from run to run"
+    voters = sum(bool(vote) for vote in votes)
+    witnesses = sum(vote.get(test) == "passed" for vote in votes)
+    if len(votes) > 1 and witnesses < min(WITNESSES, voters):
+        return f"{witnesses or 'none'} of {voters} candidates agree with it"
+    if first[test] == "passed" and planted and all(p.get(test) == "passed" for p in planted):
+        return "it notices no planted mistake"
+    return ""
+
+
+def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
+    """One outcome for each test function: passed only where all its cases are."""
+    outcomes: dict[str, CaseOutcome] = {}
+    for case in report.cases:
+        if outcomes.get(case.function, "passed") == "passed":
+            outcomes[case.function] = case.outcome
+    return outcomes
+
+
+def without(suite: Suite, tests: set[str]) -> Suite:
+    """`suite` without these test functions (`test_x`, `TestA::test_b`); the rest to the letter."""
+    lines = suite.source.splitlines(keepends=True)
+    for node in reversed(_functions(ast.parse(suite.source), "", tests)):
+        start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        end = node.end_lineno or node.lineno
+        while end < len(lines) and not lines[end].strip():
+            end += 1
+        del lines[start - 1 : end]
+    source = "".join(lines).rstrip() + "\n"
+    return replace(suite, source=_with_bodies(source))
+
+
+def _functions(
+    scope: ast.Module | ast.ClassDef, prefix: str, wanted: set[str]
+) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    found: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    for node in scope.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if prefix + node.name in wanted:
+                found.append(node)
+        elif isinstance(node, ast.ClassDef):
+            found += _functions(node, f"{prefix}{node.name}::", wanted)
+    return found
+
+
+def _with_bodies(source: str) -> str:
+    """A class that lost all of its tests keeps a body, so that the file stays valid Python."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        lines: list[str] = []
+        texts = source.splitlines()
+        for number, line in enumerate(texts):
+            lines.append(line)
+            following = next((t for t in texts[number + 1 :] if t.strip()), "")
+            if line.startswith("class ") and not following.startswith((" ", "\t")):
+                lines.append("    pass")
+        return "\n".join(lines) + "\n"
+    return source

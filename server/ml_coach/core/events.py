@@ -108,6 +108,15 @@ class ProgramWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateChosen:
+    """`program` is one of `candidates`, of which `agreeing` (itself included) answer alike."""
+
+    program: Program
+    candidates: int
+    agreeing: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProgramInspected:
     findings: tuple[Finding, ...]
 
@@ -184,6 +193,7 @@ Event = (
     | SpecWritten
     | ReplyRefused
     | ProgramWritten
+    | CandidateChosen
     | ProgramInspected
     | SuiteWritten
     | CourtClosed

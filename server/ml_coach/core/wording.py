@@ -8,6 +8,7 @@ from ml_coach.core.events import (
     CallFinished,
     CallRetrying,
     CallStarted,
+    CandidateChosen,
     CourtClosed,
     Diagnosed,
     DownloadAdvanced,
@@ -61,6 +62,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
         case ProgramWritten():
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
+        case CandidateChosen():
+            return f"{event.agreeing} of {_count(event.candidates, 'candidate')} agree"
         case ProgramInspected():
             if not event.findings:
                 return "Runs without a finding"

@@ -15,7 +15,21 @@ from ml_coach.core.types import PatchRefused, Program, Spec
 
 # A model that failed three times in a row on syntax does not get it right on the fourth.
 TRIES = 3
+_LESSONS = "An earlier attempt went wrong; avoid this:"
 CUT = "The reply is too long and was cut off."
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the coder is to write. `lessons` are earlier failures in a line each; a `temperature`
+    of None is the profile's."""
+
+    spec: Spec
+    profile: Profile
+    file: str
+    lessons: tuple[str, ...] = ()
+    temperature: float | None = None
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,55 +52,41 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
         + bullets("Behaviours:", spec.behaviours)
         + bullets("Edge cases:", spec.edge_cases)
         + bullets("Assumptions:", spec.assumptions)
-        + bullets("An earlier attempt went wrong; avoid this:", lessons)
+        + bullets(_LESSONS, lessons)
     )
 
 
 async def write_program(
-    asker: Asker,
-    spec: Spec,
-    profile: Profile,
-    file: str,
-    refused: Callable[[str], None],
-    *,
-    lessons: tuple[str, ...] = (),
-    temperature: float | None = None,
-    seed: int | None = None,
+    asker: Asker, wanted: Wanted, refused: Callable[[str], None]
 ) -> Written | Refused:
     """A whole new program. `refused` hears each reply that could not be used, with the reason."""
-    messages = render("code", task=task_text(spec), details=details_text(spec, lessons))
-    call = _call(messages, profile, temperature, seed)
+    spec = wanted.spec
+    messages = render("code", task=task_text(spec), details=details_text(spec, wanted.lessons))
 
     def parse(text: str) -> Written | Refused:
         cleaned = sanitize(text, names=spec.names, stub=spec.stub)
         if isinstance(cleaned, Refused):
             return cleaned
         source, done = repair(cleaned.source)
-        return Written(Program(source, file), cleaned.done + done)
+        return Written(Program(source, wanted.file), cleaned.done + done)
 
-    return await _ask_until_valid(asker, call, parse, refused)
+    return await _ask_until_valid(asker, _call(messages, wanted), parse, refused)
 
 
 async def implement(
     asker: Asker,
-    spec: Spec,
-    profile: Profile,
+    wanted: Wanted,
     program: Program,
     function: str,
     refused: Callable[[str], None],
-    *,
-    lessons: tuple[str, ...] = (),
-    temperature: float | None = None,
-    seed: int | None = None,
 ) -> Written | Refused:
     """`program` with the body of the stub `function` filled in, everything else untouched."""
     messages = render(
         "implement",
         program=fenced(program.source),
         function=function,
-        details=bullets("An earlier attempt went wrong; avoid this:", lessons),
+        details=bullets(_LESSONS, wanted.lessons),
     )
-    call = replace(_call(messages, profile, temperature, seed), draft=program.source)
 
     def parse(text: str) -> Written | Refused:
         patch = read_patch(text, {program.file: program.source}, default_file=program.file)
@@ -98,14 +98,20 @@ async def implement(
         source, done = repair(after)
         return Written(Program(source, program.file), done)
 
+    call = replace(_call(messages, wanted), draft=program.source)
     return await _ask_until_valid(asker, call, parse, refused)
 
 
-def _call(
-    messages: tuple[Message, ...], profile: Profile, temperature: float | None, seed: int | None
-) -> Call:
-    warmth = profile.temperature if temperature is None else temperature
-    return Call("coder", messages, max_tokens=profile.max_tokens, temperature=warmth, seed=seed)
+def _call(messages: tuple[Message, ...], wanted: Wanted) -> Call:
+    profile = wanted.profile
+    temperature = profile.temperature if wanted.temperature is None else wanted.temperature
+    return Call(
+        "coder",
+        messages,
+        max_tokens=profile.max_tokens,
+        temperature=temperature,
+        seed=wanted.seed,
+    )
 
 
 async def _ask_until_valid(

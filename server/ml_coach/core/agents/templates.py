@@ -11,7 +11,7 @@ from ml_coach.core.ports import Message
 
 @cache
 def _sections(name: str) -> tuple[str, str]:
-    text = (files(__package__) / "prompts" / f"{name}.md").read_text(encoding="utf-8")
+    text = (files("ml_coach.core.agents") / "prompts" / f"{name}.md").read_text(encoding="utf-8")
     system, user = text.removeprefix("# system\n").split("\n# user\n", 1)
     return system.strip(), user.strip()
 

@@ -1,0 +1,91 @@
+"""Several programs for one spec: which of them say the same, and which one to go on with.
+
+Wrong programs are wrong in many ways, right ones agree (Li et al. 2022, AlphaCode); programs and
+tests that were written apart from each other vouch for one another (Chen et al. 2022, CodeT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml_coach.core.types import Evaluation, Program, Suite, TestReport
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A program, what it answered to the probes, and how it did in the tests."""
+
+    program: Program
+    answers: tuple[Evaluation, ...]
+    report: TestReport
+
+    def passed(self, suite: Suite) -> tuple[int, int]:
+        """How many given and how many guessed tests it passes."""
+        functions = [case.function for case in self.report.cases if case.outcome == "passed"]
+        given = sum(function in suite.given for function in functions)
+        return given, len(functions) - given
+
+    @property
+    def answers_something(self) -> bool:
+        return any(not answer.error for answer in self.answers)
+
+
+def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Candidates with equal answers together, the largest cluster first, else in their order.
+
+    Candidates that fail at every probe agree on nothing and stand alone.
+    """
+    groups: list[list[Candidate]] = []
+    for candidate in candidates:
+        home = next((g for g in groups if _agree(g[0], candidate)), None)
+        if home is None:
+            groups.append([candidate])
+        else:
+            home.append(candidate)
+    return sorted(groups, key=len, reverse=True)
+
+
+def _agree(one: Candidate, other: Candidate) -> bool:
+    if one.program.source == other.program.source:
+        return True
+    if not (one.answers_something and other.answers_something):
+        return False
+    pairs = zip(one.answers, other.answers, strict=True)
+    return all(_same(a, b) for a, b in pairs)
+
+
+def _same(one: Evaluation, other: Evaluation) -> bool:
+    """Equal values, or errors of the same type: messages are a matter of taste."""
+    if one.error or other.error:
+        return one.error.split(":")[0] == other.error.split(":")[0]
+    return one.value == other.value
+
+
+def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
+    """How many of `candidates` answer as `candidate` does, itself included."""
+    return next(len(group) for group in clusters(candidates) if candidate in group)
+
+
+def is_settled(candidates: Sequence[Candidate], suite: Suite) -> bool:
+    """Whether more candidates are not worth their cost: two that pass what is given agree."""
+    passing = [c for c in candidates if _passes_given(c, suite)]
+    groups = clusters(passing)
+    return bool(groups) and len(groups[0]) >= 2 and len(groups[0]) * 2 > len(passing)
+
+
+def _passes_given(candidate: Candidate, suite: Suite) -> bool:
+    failed = {c.function for c in candidate.report.cases if c.outcome != "passed"}
+    return bool(candidate.report.cases) and not (failed & suite.given)
+
+
+def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
+    """Given tests first; then the cluster that most programs and most guessed tests vouch for."""
+    order = {id(c): number for number, c in enumerate(candidates)}
+    size = {id(c): len(group) for group in clusters(candidates) for c in group}
+
+    def rank(candidate: Candidate) -> tuple[int, int, int]:
+        given, guessed = candidate.passed(suite)
+        return given, size[id(candidate)] * (1 + guessed), -order[id(candidate)]
+
+    return max(candidates, key=rank)

@@ -1,0 +1,136 @@
+"""What is learnt by running programs: is it sound, which one to choose, which tests are fit."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ml_coach.core.candidates import Candidate
+from ml_coach.core.court import Ruling, rule
+from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
+from ml_coach.core.failures import explained
+from ml_coach.core.mutants import mutants
+from ml_coach.core.ports import Executor
+from ml_coach.core.probes import probes
+from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
+
+# A planted mistake often makes a loop endless; waiting longer for it tells nothing more.
+MUTANT_SECONDS = 2.0
+# Programs that only wait (for input, for requests) may do so when they are run, not imported.
+_WAITING = ("timeout", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A program that was inspected and tested."""
+
+    program: Program
+    findings: tuple[Finding, ...]
+    report: TestReport
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The inspection's findings that stand between this program and `passed`.
+
+        A program that waits for ever or for input when it is *run* may well be a server or a
+        dialogue; its tests import it, and they decide.
+        """
+        tested = self.report.verdict == "passed"
+        return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))
+
+    @property
+    def passes(self) -> bool:
+        return self.report.verdict == "passed" and not self.blocking
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """All findings, the most basic first."""
+        return self.findings + self.report.findings
+
+    @property
+    def signature(self) -> frozenset[tuple[str, str]]:
+        """What went wrong, without line numbers: equal signatures mean the same failure."""
+        return frozenset((f.kind, f.test or f.message) for f in self.failures)
+
+    def improves_on(self, other: Attempt) -> bool:
+        """Strictly more tests pass and none is lost; or as many do and a finding is gone."""
+        if other.report.passed - self.report.passed:
+            return False
+        left = {(f.kind, f.message) for f in self.blocking}
+        fewer = left < {(f.kind, f.message) for f in other.blocking}
+        return self.report.passed > other.report.passed or fewer or self.passes > other.passes
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Runs programs for one run of the coach, with the user's modules `around` them.
+
+    `limit_seconds` bounds each execution.
+    """
+
+    executor: Executor
+    limit_seconds: float
+    around: Mapping[str, str]
+    emit: Emit
+
+    async def check(self, program: Program, suite: Suite) -> Attempt:
+        """Inspects and tests `program` on a private copy."""
+        files = {**self.around, program.file: program.source}
+        findings = await self.executor.inspect(program, files, timeout_seconds=self.limit_seconds)
+        self.emit(ProgramInspected(findings))
+        (report,) = await self._test([program], suite, self.limit_seconds)
+        report = explained(report, suite)
+        self.emit(TestsFinished(report))
+        return Attempt(program, findings, report)
+
+    async def compare(
+        self, programs: Sequence[Program], suite: Suite, spec: Spec
+    ) -> list[Candidate]:
+        """Each program's test report and its answers to the probes."""
+        questions = probes(suite.source, spec.names)
+        reports = await self._test(programs, suite, self.limit_seconds)
+        answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
+        if questions:
+            answers = await self.executor.evaluate(
+                programs, questions, timeout_seconds=self.limit_seconds
+            )
+        rows = zip(programs, answers, reports, strict=True)
+        return [Candidate(program, answer, report) for program, answer, report in rows]
+
+    async def judge_tests(
+        self, suite: Suite, chosen: Candidate, candidates: Sequence[Candidate]
+    ) -> Ruling:
+        """The court's ruling on `suite`, with the mutants of the chosen program as its evidence."""
+        (again,) = await self._test([chosen.program], suite, self.limit_seconds)
+        planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
+        return rule(suite, chosen.report, again, [c.report for c in candidates], planted)
+
+    async def with_trace(self, attempt: Attempt, suite: Suite, spec: Spec) -> tuple[Finding, ...]:
+        """The attempt's failures; the first one in a given test with its variables line by line."""
+        findings = list(attempt.failures)
+        for number, finding in enumerate(findings):
+            function = finding.test.split("[", 1)[0]
+            calls = probes(_source_of(suite.source, function), spec.names)[:1]
+            if function in suite.given and calls:
+                trace = await self.executor.trace(
+                    attempt.program, calls[0], timeout_seconds=self.limit_seconds
+                )
+                findings[number] = replace(finding, detail=trace)
+                break
+        return tuple(findings)
+
+    async def _test(
+        self, programs: Sequence[Program], suite: Suite, seconds: float
+    ) -> tuple[TestReport, ...]:
+        if not programs:
+            return ()
+        return await self.executor.test(programs, suite, self.around, timeout_seconds=seconds)
+
+
+def _source_of(source: str, function: str) -> str:
+    """The text of one test function, empty where there is none of that name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.unparse(node)
+    return ""

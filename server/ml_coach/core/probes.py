@@ -1,0 +1,83 @@
+"""Calls that tell programs apart: those that the tests make, and small changes of them.
+
+A probe is an expression such as `f([3, 1], 2)`. The tests' arguments have the right types and
+shapes, so that changing a literal at a time gives inputs a generator could only guess.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, cast
+
+# Enough to split programs that differ, and a few milliseconds to evaluate.
+MOST_PROBES = 40
+MOST_VARIANTS = 4
+
+
+def probes(source: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The test file's calls of `names` with literal arguments, then variants of each in turn."""
+    calls = list(dict.fromkeys(_calls(source, names)))
+    variants = [list(_variants(call)) for call in calls]
+    turns = [row[n] for n in range(MOST_VARIANTS) for row in variants if n < len(row)]
+    return tuple(dict.fromkeys([*calls, *turns]))[:MOST_PROBES]
+
+
+def _calls(source: str, names: Sequence[str]) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+            arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if all(_is_literal(argument) for argument in arguments):
+                yield ast.unparse(node)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _variants(call: str) -> Iterator[str]:
+    """`call` with one literal changed at a time: neighbours, empties, reversals, repetitions."""
+    tree = ast.parse(call, mode="eval").body
+    assert isinstance(tree, ast.Call)
+    for index, argument in enumerate(tree.args):
+        for value in _neighbours(ast.literal_eval(argument)):
+            changed = copy.deepcopy(tree)
+            changed.args[index] = ast.parse(repr(value), mode="eval").body
+            yield ast.unparse(changed)
+
+
+def _neighbours(value: Any) -> Iterator[Any]:
+    match value:
+        case bool():
+            yield not value
+        case int():
+            yield from (value + 1, value - 1, value * 2)
+        case float():
+            yield from (value + 0.5, -value)
+        case str():
+            yield from (value[::-1], value[1:], value + value[:1], value.swapcase())
+        case list() | tuple():
+            items = list(cast("list[Any] | tuple[Any, ...]", value))
+            for changed in _other_lists(items):
+                yield changed if isinstance(value, list) else tuple(changed)
+        case dict():
+            yield dict(list(cast("dict[Any, Any]", value).items())[1:])
+        case _:
+            return
+
+
+def _other_lists(items: list[Any]) -> Iterator[list[Any]]:
+    yield from (items[::-1], items[1:], items + items[:1])
+    for index, item in enumerate(items[:2]):
+        for other in islice(_neighbours(item), 1):
+            yield [*items[:index], other, *items[index + 1 :]]
