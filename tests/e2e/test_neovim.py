@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scripted_model import PROMPT, RIGHT, WRONG, scripted_model
 
 pytestmark = pytest.mark.editor
@@ -48,7 +49,6 @@ async def test_generates_repairs_and_undoes_in_neovim(tmp_path: Path):
     assert report_file.exists(), output.decode()
     report = json.loads(report_file.read_text())
     assert "failure" not in report, report
-    print(report)
     assert report["program"] == WRONG
     assert "def test_small():" in report["tests"]
     finding = report["found"][0]

@@ -15,11 +15,6 @@ from ml_coach.lsp.review import Offer, Offers
 from ml_coach.lsp.runs import Runs
 from ml_coach.lsp.stubs import prompt_at, stub_at
 
-KINDS = (
-    lsp.CodeActionKind.QuickFix,
-    lsp.CodeActionKind.RefactorRewrite,
-    lsp.CodeActionKind.Source,
-)
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
 _UNDO = "source.mlCoach.undo"

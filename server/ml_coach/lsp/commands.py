@@ -18,7 +18,7 @@ from ml_coach.lsp.places import Place, Places, uri_of
 from ml_coach.lsp.runs import Job, Runs
 from ml_coach.lsp.stubs import stub_named
 from ml_coach.lsp.undo import undo
-from ml_coach.lsp.wire import RequestFailed, invalid, read_arguments
+from ml_coach.lsp.wire import RequestFailed, invalid
 from ml_coach.settings import Settings, with_editor
 
 
@@ -102,7 +102,7 @@ class Commands:
         client: Client,
         places: Places,
         configuration: Configuration,
-        parts: Callable[[], Parts],
+        parts: Parts,
         runs: Runs,
     ) -> None:
         self._client = client
@@ -151,7 +151,7 @@ class Commands:
             )  # fmt: skip
         if tests == program:
             raise invalid("targetUri and testUri must be two different files.")
-        request = self._parts().request(
+        request = self._parts.request(
             settings, argument.prompt, program_file=program, tests_file=tests
         )
         job = Job(root, request, settings, overwrite=argument.overwrite)
@@ -166,7 +166,7 @@ class Commands:
             )
         settings = await self._settings(place.root, argument)
         tests = await self._own_tests(place, settings)
-        request = self._parts().request(
+        request = self._parts.request(
             settings, stub.prompt, task="implement", function=stub.name,
             program_file=place.file, tests_file=tests,
         )  # fmt: skip
@@ -177,7 +177,7 @@ class Commands:
         settings = await self._settings(place.root, argument)
         tests = self._tests_argument(argument.test_uri, place.root)
         tests = tests or await self._present_tests(place, settings) or _beside(place.file)
-        request = self._parts().request(
+        request = self._parts.request(
             settings, "", task="debug", program_file=place.file, tests_file=tests
         )
         return await self._start(Job(place.root, request, settings))
@@ -186,7 +186,7 @@ class Commands:
         place, _ = self._open(argument.uri)
         settings = await self._settings(place.root, argument)
         tests = await self._own_tests(place, settings)
-        request = self._parts().request(
+        request = self._parts.request(
             settings, "", task="write_tests", program_file=place.file, tests_file=tests
         )
         return await self._start(Job(place.root, request, settings))
@@ -200,7 +200,7 @@ class Commands:
             program, tests = self._program_of(place, text), place.file
         if not tests or not program:
             raise RequestFailed(f"No tests were found that belong to {place.file}.")
-        request = self._parts().request(
+        request = self._parts.request(
             settings, "", task="debug", program_file=program, tests_file=tests
         )
         return await self._start(Job(place.root, request, settings))
@@ -270,7 +270,7 @@ class Commands:
         """A tests file that ML Coach may write: never the user's own."""
         own = place.file == settings.program_file
         first = settings.tests_file if own else _beside(place.file)
-        request = self._parts().request(
+        request = self._parts.request(
             settings, "", task="write_tests", program_file=place.file, tests_file=first
         )
         job = Job(place.root, request, settings)
@@ -310,7 +310,7 @@ class Commands:
         return {"discarded": not reason, "reason": reason}
 
     async def undo_run(self, argument: OnRun) -> dict[str, Any]:
-        undone = await undo(argument.run_id, self._parts(), self._places, self._runs)
+        undone = await undo(argument.run_id, self._parts, self._places, self._runs)
         if undone.action == "refused":
             self._client.tell(undone.reason, warning=True)
         else:
@@ -318,7 +318,7 @@ class Commands:
         return asdict(undone)
 
     async def resume(self, argument: OnRun) -> dict[str, Any]:
-        run_id, parts = argument.run_id, self._parts()
+        run_id, parts = argument.run_id, self._parts
         if run_id in self._runs.active:
             raise RequestFailed(f"The run {run_id} is still going on.")
         try:
@@ -336,7 +336,7 @@ class Commands:
     # Reading
 
     async def list_runs(self, argument: Latest) -> dict[str, Any]:
-        past = await asyncio.to_thread(self._parts().runs, argument.limit)
+        past = await asyncio.to_thread(self._parts.runs, argument.limit)
         rows: list[dict[str, Any]] = []
         for run in past:
             offer = self._runs.offers.of_run(run.run_id)
@@ -356,7 +356,7 @@ class Commands:
         return {"runs": rows}
 
     async def events(self, argument: OnRun) -> dict[str, Any]:
-        parts = self._parts()
+        parts = self._parts
         try:
             events = await asyncio.to_thread(parts.past_events, argument.run_id)
             root = Journal(parts.run_folder(argument.run_id)).root
@@ -366,23 +366,14 @@ class Commands:
         return {"rootUri": uri_of(root) if root else "", "events": lines}
 
     async def models(self, argument: Nothing) -> dict[str, Any]:
-        return await self._parts().models(await self._anywhere())
+        return await self._parts.models(await self._anywhere())
 
     async def doctor(self, argument: Nothing) -> dict[str, Any]:
-        return {"checks": await self._parts().doctor(await self._anywhere())}
+        return {"checks": await self._parts.doctor(await self._anywhere())}
 
     async def _anywhere(self) -> Settings:
         roots = self._places.roots
-        return await self._configuration.of(roots[0]) if roots else self._parts().settings()[0]
-
-
-def bound(name: str, kind: type, handler: Handler) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The command as pygls wants it: taking whatever the editor sent."""
-
-    async def command(*arguments: Any) -> Any:
-        return await handler(read_arguments(kind, name, arguments))
-
-    return command
+        return await self._configuration.of(roots[0]) if roots else self._parts.settings()[0]
 
 
 def _beside(program_file: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +24,7 @@ _FOREIGN = frozenset({"trace", "serverPath", "server"})
 class Configuration:
     client: Client
     places: Places
-    parts: Callable[[], Parts]
+    parts: Parts
     _pushed: dict[str, Any] = field(default_factory=dict[str, Any])
     _sections: dict[Path, asyncio.Future[dict[str, Any]]] = field(
         default_factory=dict[Path, "asyncio.Future[dict[str, Any]]"]
@@ -49,7 +48,7 @@ class Configuration:
     async def of(self, root: Path) -> Settings:
         """What counts in a folder. Each bad value is told once and has no effect."""
         section = await asyncio.shield(self._asked(root))
-        settings, problems = self.parts().settings()
+        settings, problems = self.parts.settings()
         for layer in (self.client.options, self._pushed, section):
             settings, more = with_editor(settings, _ours(layer))
             problems += more

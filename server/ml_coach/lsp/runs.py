@@ -79,7 +79,7 @@ class Runs:
         self,
         client: Client,
         places: Places,
-        parts: Callable[[], Parts],
+        parts: Parts,
         board: Board,
         offers: Offers,
         lenses_changed: Callable[[], None],
@@ -97,7 +97,7 @@ class Runs:
 
     def workspace(self, run_id: str, root: Path, act: str = RUN) -> EditorWorkspace:
         """The user's files for a run. Raises `KeyError` for what is no run id."""
-        parts = self._parts()
+        parts = self._parts
         journal = Journal(parts.run_folder(run_id))
         disk = parts.disk(root)
         return EditorWorkspace(
@@ -107,7 +107,7 @@ class Runs:
 
     def start(self, job: Job) -> str:
         """The id of a new run. Raises RequestFailed when one of its files is being worked on."""
-        parts = self._parts()
+        parts = self._parts
         run_id = parts.new_run_id()
         workspace = self.workspace(run_id, job.root)
         reviewer = EditorReviewer(self.offers, workspace, run_id)
@@ -144,7 +144,7 @@ class Runs:
             if await self._cleared(run):
                 job = run.job
                 run.workspace.journal.begin(job.root)
-                report = await self._parts().run(
+                report = await self._parts.run(
                     job.request, job.settings, run.workspace, run.reviewer, run.view,
                     run_id=run.run_id, replay=job.replay,
                 )  # fmt: skip
@@ -172,7 +172,7 @@ class Runs:
 
     def event_json(self, run_id: str, event: Event) -> dict[str, Any]:
         """An event as the client gets it: the log's line, with a patch's id where it has one."""
-        line = self._parts().to_json(event)
+        line = self._parts.to_json(event)
         if isinstance(event, PatchOffered | PatchApplied | PatchDiscarded) and event.patch:
             line["patch_id"] = patch_id(run_id, event.patch)
         return line
@@ -180,7 +180,7 @@ class Runs:
     def uri_of(self, run_id: str, file: str) -> str:
         """The URI of a run's file, also after the run."""
         run = self.active.get(run_id)
-        root = run.job.root if run else Journal(self._parts().run_folder(run_id)).root
+        root = run.job.root if run else Journal(self._parts.run_folder(run_id)).root
         return file if root is None else self._places.uri(Place(root, file))
 
     def suite_for(self, program_uri: str) -> str:
@@ -194,7 +194,7 @@ class Runs:
         """The files that the job would replace although they hold something of the user's."""
         if job.overwrite:
             return []
-        disk, found = self._parts().disk(job.root), list[str]()
+        disk, found = self._parts.disk(job.root), list[str]()
         for file in job.written:
             text = self._places.open_text(self._places.uri(Place(job.root, file)))
             if text is None:
