@@ -12,6 +12,9 @@ from ml_coach.core.patches.target import Target
 _WHOLE_CELLS = 8_000
 """Pairs of hunk line and file line up to which the whole file is aligned; windows beyond."""
 
+SHIFTED = 0.06
+"""The least that a block costs which stands elsewhere in or out: as much as a wrong line number."""
+
 _PLACES = 12
 _BUCKET = 16
 
@@ -38,11 +41,12 @@ def _exact(hunk: Hunk, target: Target) -> list[Placement]:
     old = [line for line in hunk.lines if line.sign != "+"]
     if any(line.sign == "~" for line in old):
         return []
-    for form, cost in ((str.rstrip, 0.0), (str.strip, REINDENTED)):
+    costs: dict[int, float] = {}
+    for form, cost in ((str.rstrip, 0.0), (str.strip, max(SHIFTED, REINDENTED * len(old)))):
         for texts in _spellings(old):
-            if places := target.find(texts, form, _PLACES):
-                return [_contiguous(hunk, place, cost * len(old)) for place in places]
-    return []
+            for place in target.find(texts, form, _PLACES):
+                costs.setdefault(place, cost)
+    return [_contiguous(hunk, place, cost) for place, cost in costs.items()]
 
 
 def _spellings(old: list[Line]) -> list[list[str]]:

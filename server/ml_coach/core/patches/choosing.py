@@ -213,7 +213,7 @@ class _Checker:
     def objection(self, result: str, combination: _Combination) -> str:
         """The rest of a sentence about the hunk, empty where nothing speaks against `result`."""
         sure = combination.cost <= _SURE
-        if not result.strip():
+        if not _substance(result):
             return "would leave nothing of the file; a patch that means this deletes it."
         if not self._python:
             return "" if sure else "fits too badly to be certain."

@@ -22,6 +22,7 @@ from ml_coach.core.patches.python import LONGEST, parsed
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.patches.target import Effort
 from ml_coach.core.patches.unified import looks_like_diff, read_unified
+from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import Patch, PatchRefused
 
 _LONGEST_REPLY = 2_000_000
@@ -47,7 +48,15 @@ def read_patch(
         return PatchRefused("The reply holds neither a diff nor code.")
     if sum(len(edit.hunks) for edit in edits) > _MOST_HUNKS:
         return PatchRefused(f"The diff has more than {_MOST_HUNKS} hunks.")
-    return _Reading(files, default_file).patch(edits)
+    patch = _Reading(files, default_file).patch(edits)
+    if isinstance(patch, PatchRefused) and {edit.kind for edit in edits} == {"code"}:
+        # Code in a worse state than a clean fence: the sanitizer knows more ways to find it.
+        found = sanitize(text) if len(text) <= LONGEST else None
+        if isinstance(found, Sanitized):
+            edit = FileEdit("code", edits[-1].file, text=found.source)
+            mended = _Reading(files, default_file).patch([edit])
+            return mended if isinstance(mended, Patch) else patch
+    return patch
 
 
 def _edits(reply: str) -> list[FileEdit]:
