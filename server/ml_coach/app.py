@@ -133,7 +133,7 @@ class App:
                 await asyncio.gather(_start(executor), _warm(chosen))
 
             try:
-                coach = Coach(model, executor, workspace, reviewer, prepare)
+                coach = Coach(model, executor, workspace, reviewer, prepare=prepare)
                 return await coach.run(request, every, run_id)
             finally:
                 await asyncio.shield(model.aclose())
