@@ -9,7 +9,7 @@ const SCHEME = 'ml-coach';
 /**
  * Read-only documents that exist only in the editor:
  *
- *     ml-coach:/patch/<id>/before/<file>    ml-coach:/patch/<id>/after/<file>    ml-coach:/run/<id>.md
+ *     ml-coach:/before/<file>?<patch id>    ml-coach:/after/<file>?<patch id>    ml-coach:/run/<run id>.md
  */
 export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
@@ -25,14 +25,15 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   readonly onDidChange = this.changed.event;
 
   provideTextDocumentContent(uri: vscode.Uri): string {
-    const [, kind, id = '', side, ...file] = uri.path.split('/');
+    const [, kind, ...rest] = uri.path.split('/');
+    const name = rest.join('/');
     if (kind === 'run') {
-      const run = this.runs.book.get(id.replace(/\.md$/, ''));
+      const run = this.runs.book.get(name.replace(/\.md$/, ''));
       return run === undefined ? '' : runText(run);
     }
-    const changes = this.runs.book.patch(id)?.offered.patch.changes ?? [];
-    const change = changes.find((one) => one.file === file.join('/'));
-    return (side === 'after' ? change?.after : change?.before) ?? '';
+    const changes = this.runs.book.patch(uri.query)?.offered.patch.changes ?? [];
+    const change = changes.find(({ file }) => file === name);
+    return (kind === 'after' ? change?.after : change?.before) ?? '';
   }
 
   dispose(): void {
@@ -44,14 +45,13 @@ export function runUri(run: Run): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `/run/${run.runId}.md` });
 }
 
-export function patchUris(patchId: string, change: FileChange): { before: vscode.Uri; after: vscode.Uri } {
+export function patchUris(patchId: string, { file }: FileChange): { before: vscode.Uri; after: vscode.Uri } {
   const at = (side: string): vscode.Uri =>
-    vscode.Uri.from({ scheme: SCHEME, path: `/patch/${patchId}/${side}/${change.file}` });
+    vscode.Uri.from({ scheme: SCHEME, path: `/${side}/${file}`, query: patchId });
   return { before: at('before'), after: at('after') };
 }
 
 /** The patch whose diff `uri` belongs to. */
 export function patchIdOf(uri: vscode.Uri): string | undefined {
-  const [, kind, id] = uri.path.split('/');
-  return uri.scheme === SCHEME && kind === 'patch' ? id : undefined;
+  return uri.scheme === SCHEME && uri.query !== '' ? uri.query : undefined;
 }

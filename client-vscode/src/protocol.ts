@@ -20,13 +20,13 @@ export interface RunSummary extends RunRef {
   readonly outcome: Outcome | '';
   readonly reason: string;
   readonly active: boolean;
-  readonly waitingPatchId: string | null;
-  readonly folder: string;
+  /** Empty where the run worked in no folder of an editor. */
+  readonly rootUri: string;
 }
 
 /** Each command's argument and result. */
 export interface Commands {
-  'mlCoach.generate': [Limits & { prompt: string; targetUri?: string; overwrite?: boolean }, RunRef];
+  'mlCoach.generate': [Limits & { prompt: string; targetUri?: string; documentUri?: string }, RunRef];
   'mlCoach.debug': [Limits & { uri: string }, RunRef];
   'mlCoach.writeTests': [Limits & { uri: string }, RunRef];
   'mlCoach.runTests': [{ uri: string }, RunRef];

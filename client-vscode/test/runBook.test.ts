@@ -42,6 +42,16 @@ test('an applied patch settles its offer, by its text', () => {
   assert.equal(book.get('run-1')?.outcome, 'passed');
 });
 
+test('a patch on trial does not speak for the files until it is applied', () => {
+  const trial = [started, stage('pytest', 1), tested('failed'), stage('patch', 2), stage('pytest', 2), tested('passed'), offered];
+  const book = play(...trial);
+  assert.equal(book.get('run-1')?.judged?.verdict, 'failed');
+  book.add('run-1', ROOT, { event: 'PatchApplied', patch, summary: 'Count from one', patch_id: 'p1' });
+  assert.equal(book.get('run-1')?.judged?.verdict, 'passed');
+  const other = play(...trial, { event: 'PatchDiscarded', patch, reason: 'Not wanted.', patch_id: 'p1' });
+  assert.equal(other.get('run-1')?.judged?.verdict, 'failed');
+});
+
 test('a patch that was tried without an offer is shown all the same', () => {
   const book = play(started, { event: 'PatchDiscarded', patch, reason: 'It loses a test.', patch_id: 'p2' });
   const run = book.get('run-1');
@@ -56,14 +66,14 @@ test('kinds that are not known change nothing', () => {
 
 test('a run that died with its server is no longer active once the list says so', () => {
   const book = play(started, stage('code', 1));
-  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: '', reason: '', active: false, waitingPatchId: null, folder: '' }]);
+  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: '', reason: '', active: false, rootUri: ROOT }]);
   assert.deepEqual(book.active(), []);
   assert.equal(book.get('run-1')?.iterations.length, 1);
 });
 
 test('a listed run is completed from its log', () => {
   const book = new RunBook();
-  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: 'passed', reason: '', active: false, waitingPatchId: null, folder: '' }]);
+  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
   assert.equal(book.get('run-1')?.complete, false);
   const run = book.replay('run-1', ROOT, [started, stage('pytest', 1), tested('passed'), finished]);
   assert.ok(run.complete);

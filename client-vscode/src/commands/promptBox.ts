@@ -15,8 +15,8 @@ function ask(history: readonly string[], value = ''): Promise<string | undefined
   const box = vscode.window.createInputBox();
   const earlier: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('history'), tooltip: 'Earlier prompts' };
   box.title = 'ML Coach: Generate';
-  box.placeholder = 'What must the program do? Examples such as “f(2) == 4” become tests.';
-  box.prompt = 'Enter starts the run; Escape leaves everything as it is.';
+  box.placeholder = 'What must the program do?';
+  box.prompt = 'Examples such as f(2) == 4 become tests.';
   box.value = value;
   box.buttons = history.length > 0 ? [earlier] : [];
   box.ignoreFocusOut = true;

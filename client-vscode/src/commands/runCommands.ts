@@ -28,8 +28,7 @@ export function runCommands(
     async generate(target?: vscode.Uri): Promise<void> {
       const prompt = await askForPrompt(state);
       if (prompt === undefined) return;
-      const targetUri = emptyFile(target);
-      await connection.execute('mlCoach.generate', { prompt, ...(targetUri !== undefined && { targetUri }) });
+      await connection.execute('mlCoach.generate', { prompt, ...whereToWrite(target) });
     },
     async debugFile(uri?: vscode.Uri): Promise<void> {
       await connection.execute('mlCoach.debug', { uri: pythonFile(uri) });
@@ -44,9 +43,9 @@ export function runCommands(
     async undoRun(row?: Row): Promise<void> {
       const run = await chosen(row, 'Undo Run', () => runs.book.all().filter(({ active }) => !active));
       if (run === undefined) return;
-      const { action, reason } = await connection.execute('mlCoach.undoRun', { runId: run.runId });
-      const show = action === 'refused' ? vscode.window.showWarningMessage : vscode.window.showInformationMessage;
-      void show(`ML Coach: the run was ${action}. ${reason}`.trim());
+      const { action } = await connection.execute('mlCoach.undoRun', { runId: run.runId });
+      // The server itself tells why it refused.
+      if (action !== 'refused') void vscode.window.showInformationMessage(`ML Coach: the run was ${action}.`);
     },
     async resumeRun(row?: Row): Promise<void> {
       const unfinished = (): Run[] => runs.book.all().filter((run) => !run.active && run.outcome !== 'passed');
@@ -92,11 +91,12 @@ async function pick(runs: readonly Run[], title: string): Promise<Run | undefine
   return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}` }))?.run;
 }
 
-/** The file to write the program into: an empty one that the command was called on, else the settings'. */
-function emptyFile(target: vscode.Uri | undefined): string | undefined {
+/** An empty file that the command was called on, else the settings' file in the active file's folder. */
+function whereToWrite(target: vscode.Uri | undefined): { targetUri?: string; documentUri?: string } {
   const document = vscode.window.activeTextEditor?.document;
-  const isTarget = target !== undefined && document?.uri.toString() === target.toString();
-  return isTarget && isEmptyPython(document) ? target.toString() : undefined;
+  if (document === undefined || vscode.workspace.getWorkspaceFolder(document.uri) === undefined) return {};
+  const uri = document.uri.toString();
+  return target?.toString() === uri && isEmptyPython(document) ? { targetUri: uri } : { documentUri: uri };
 }
 
 function pythonFile(uri: vscode.Uri | undefined): string {

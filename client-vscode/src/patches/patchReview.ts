@@ -20,13 +20,9 @@ export class PatchReview implements vscode.Disposable {
     await showDiff(this.offered(patchId));
   }
 
-  /** With `all`, later patches of the same run are applied unasked. */
+  /** With `all`, later patches of the same run are applied unasked. A refusal is told by the server. */
   async apply(patchId: string, all = false): Promise<void> {
-    const { applied, reason } = await this.connection.execute('mlCoach.applyPatch', {
-      patchId,
-      ...(all && { all }),
-    });
-    if (!applied) void vscode.window.showWarningMessage(`ML Coach did not apply the patch: ${reason}`);
+    await this.connection.execute('mlCoach.applyPatch', { patchId, all });
   }
 
   async discard(patchId: string): Promise<void> {
@@ -56,7 +52,7 @@ export class PatchReview implements vscode.Disposable {
 
   private async ask(patchId: string): Promise<void> {
     const { summary, note } = this.offered(patchId);
-    const text = `ML Coach has a patch: ${firstLine(summary)}. ${note}.`;
+    const text = `ML Coach has a patch: ${firstLine(summary).replace(/\.$/, '')}. ${note}.`;
     const answers = ['Show Diff', 'Apply', 'Apply All', 'Discard'] as const;
     const answer = await vscode.window.showInformationMessage(text, ...answers);
     switch (answer) {

@@ -37,6 +37,9 @@ export interface Run {
   /** False where only the summary is known; its events can still be asked for. */
   complete: boolean;
   readonly iterations: Iteration[];
+  /** What the tests say of the program in the files, which a patch on trial has not changed yet. */
+  judged?: TestReport;
+  onTrial: boolean;
 }
 
 export class RunBook {
@@ -65,9 +68,9 @@ export class RunBook {
 
   /** Takes over the server's list: runs of earlier days, and those that ended with a server. */
   list(summaries: readonly RunSummary[]): void {
-    for (const { runId, prompt, outcome, reason, active } of summaries) {
+    for (const { runId, ...summary } of summaries) {
       const run = this.runs.get(runId) ?? { ...newRun(runId), complete: false };
-      this.runs.set(runId, Object.assign(run, { prompt, outcome, reason, active }));
+      this.runs.set(runId, Object.assign(run, summary));
     }
   }
 
@@ -105,6 +108,7 @@ export class RunBook {
         break;
       case 'StageStarted':
         iteration(run, event.iteration, event.of).stages.push(event.stage);
+        if (event.stage === 'patch') run.onTrial = true;
         break;
       case 'SuiteWritten':
         run.suite = event.suite.source;
@@ -115,6 +119,7 @@ export class RunBook {
         break;
       case 'TestsFinished':
         latest(run).report = event.report;
+        if (!run.onTrial) run.judged = event.report;
         break;
       case 'PatchOffered': {
         const { patch_id: id, patch, summary, passed, total } = event;
@@ -124,9 +129,12 @@ export class RunBook {
       }
       case 'PatchApplied':
         settle(run, event.patch, 'applied', event.summary, event.patch_id);
+        run.onTrial = false;
+        Object.assign(run, { judged: latest(run).report });
         break;
       case 'PatchDiscarded':
         if (event.patch !== null) settle(run, event.patch, 'discarded', event.reason, event.patch_id);
+        run.onTrial = false;
         break;
       case 'RunFinished':
         run.active = false;
@@ -148,7 +156,7 @@ function newRun(runId: string): Run {
   return {
     runId, rootUri: '', prompt: '', model: '', sandbox: '', task: 'generate',
     programFile: '', testsFile: '', suite: '', dropped: [],
-    outcome: '', reason: '', active: false, complete: true, iterations: [],
+    outcome: '', reason: '', active: false, complete: true, iterations: [], onTrial: false,
   };
 }
 

@@ -15,9 +15,11 @@ export type Row =
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
 export class RunTree implements vscode.TreeDataProvider<Row> {
-  constructor(private readonly runs: Runs) {}
+  readonly onDidChangeTreeData: vscode.Event<undefined>;
 
-  readonly onDidChangeTreeData = this.changes();
+  constructor(private readonly runs: Runs) {
+    this.onDidChangeTreeData = runs.onDidChange;
+  }
 
   async getChildren(row?: Row): Promise<Row[]> {
     if (row === undefined) return this.runs.book.all().map((run) => ({ kind: 'run', run }));
@@ -56,12 +58,6 @@ export class RunTree implements vscode.TreeDataProvider<Row> {
       case 'test':
         return testItem(row.run, row.test);
     }
-  }
-
-  private changes(): vscode.Event<undefined> {
-    const emitter = new vscode.EventEmitter<undefined>();
-    this.runs.onDidChange(() => { emitter.fire(undefined); });
-    return emitter.event;
   }
 }
 

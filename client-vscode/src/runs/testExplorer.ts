@@ -9,6 +9,8 @@ import type { Runs } from './runs';
 export class TestExplorer implements vscode.Disposable {
   private readonly controller = vscode.tests.createTestController('mlCoach', 'ML Coach');
   private readonly subscription: vscode.Disposable;
+  /** The latest report shown of each run. */
+  private readonly shown = new Map<string, TestReport>();
 
   constructor(
     runs: Runs,
@@ -16,8 +18,10 @@ export class TestExplorer implements vscode.Disposable {
   ) {
     const { Run: run } = vscode.TestRunProfileKind;
     this.controller.createRunProfile('Run with ML Coach', run, (request) => this.rerun(request), true);
-    this.subscription = runs.onDidHappen(({ run, event }) => {
-      if (event.event === 'TestsFinished') this.show(run, event.report);
+    this.subscription = runs.onDidHappen(({ run }) => {
+      if (run.judged === undefined || this.shown.get(run.runId) === run.judged) return;
+      this.shown.set(run.runId, run.judged);
+      this.show(run, run.judged);
     });
   }
 

@@ -1,0 +1,101 @@
+// A model that knows one task by heart, behind OpenAI's protocol on the loopback: its first program
+// is wrong by one, its correction is right. "slowly" in the prompt makes it dawdle, to be stopped.
+import http from 'node:http';
+
+export const PROMPT =
+  'Write moving_average(values, window), the mean of each window of neighbours. ' +
+  'moving_average([1, 2, 3, 4], 2) == [1.5, 2.5, 3.5]. A window below 1 raises ValueError.';
+export const WRONG = 'range(len(values) - window)';
+export const RIGHT = 'range(len(values) - window + 1)';
+
+const PROGRAM = `def moving_average(values: list[float], window: int) -> list[float]:
+    """The mean of each window of neighbours."""
+    if window < 1:
+        raise ValueError("the window must be at least 1")
+    return [sum(values[i : i + window]) / window for i in ${WRONG}]
+`;
+
+const TESTS = `import pytest
+
+from generated_code import moving_average
+
+
+def test_pairs():
+    assert moving_average([1, 2, 3, 4], 2) == [1.5, 2.5, 3.5]
+
+
+def test_window_of_one_keeps_the_values():
+    assert moving_average([3, 5], 1) == [3, 5]
+
+
+def test_whole_list_is_one_window():
+    assert moving_average([2, 4, 6], 3) == [4]
+
+
+def test_window_below_one_is_refused():
+    with pytest.raises(ValueError):
+        moving_average([1, 2], 0)
+`;
+
+const SPEC = `## Signatures
+- moving_average(values: list[float], window: int) -> list[float]
+## Behaviours
+- Returns the mean of each window of neighbours, in order.
+## Edge cases
+- A window below 1 raises ValueError.
+## Assumptions
+- The window is not longer than the list.
+`;
+
+const FIX = `The range ends one window too early, so the last mean is missing.
+
+\`\`\`diff
+--- a/generated_code.py
++++ b/generated_code.py
+@@ -2,4 +2,4 @@
+     """The mean of each window of neighbours."""
+     if window < 1:
+         raise ValueError("the window must be at least 1")
+-    return [sum(values[i : i + window]) / window for i in ${WRONG}]
++    return [sum(values[i : i + window]) / window for i in ${RIGHT}]
+\`\`\`
+`;
+
+/** Which agent asks, by the words of its own system message. */
+function reply(system) {
+  if (/debugger/.test(system)) return FIX;
+  if (/tester|test cases/.test(system)) return fenced(TESTS);
+  if (/analyse/.test(system)) return SPEC;
+  return fenced(PROGRAM);
+}
+
+const fenced = (code) => `\`\`\`python\n${code}\`\`\`\n`;
+
+export async function startModel() {
+  const server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const { messages } = JSON.parse(Buffer.concat(chunks).toString());
+    const text = reply(messages[0].content);
+    const slow = messages.some(({ content }) => content.includes('slowly'));
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const send = (data) => response.write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);
+    for (const piece of text.match(/[\s\S]{1,16}/g)) {
+      if (response.destroyed) return;
+      send({ choices: [{ index: 0, delta: { content: piece } }] });
+      if (slow) await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
+    send({ choices: [], usage: { prompt_tokens: 100, completion_tokens: Math.ceil(text.length / 4) } });
+    send('[DONE]');
+    response.end();
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    name: `openai:scripted@http://127.0.0.1:${server.address().port}/v1`,
+    stop: () => new Promise((resolve) => {
+      server.closeAllConnections();
+      server.close(resolve);
+    }),
+  };
+}

@@ -1,0 +1,60 @@
+// A patch in the diff editor, the run in its view, its tests in the Test Explorer.
+import assert from 'node:assert/strict';
+import { PROMPT, RIGHT, WRONG } from './model.mjs';
+import { scene, until } from './stage.mjs';
+
+scene('a patch is read as a diff and applied from there', { name: 'review' }, async ({ wb, read }) => {
+  await wb.command('ML Coach: Generate');
+  await wb.answer(PROMPT);
+  await wb.button('ML Coach has a patch', 'Show Diff');
+  await wb.diffEditor.waitFor();
+  await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
+  await wb.shot('01-diff');
+
+  await wb.command('View: Show ML Coach');
+  const waiting = wb.treeRow('Patch: The range ends');
+  await waiting.waitFor();
+  assert.match(await waiting.innerText(), /waiting/);
+  await wb.shot('02-runs-while-waiting');
+
+  await wb.titleAction('Apply Patch').click();
+  await wb.notification('5 of 5 tests pass').waitFor();
+  await until(() => read('generated_code.py').includes(RIGHT), 'the fix in the file');
+  await wb.diffEditor.waitFor({ state: 'detached' });
+  await wb.treeRow('passed').waitFor();
+  await wb.shot('03-runs-when-passed');
+
+  await wb.treeRow('test_pairs').last().click();
+  await wb.tab('test_generated.py').waitFor();
+  await wb.treeRow('Wrote the code').click();
+  await wb.tab(/.*/).waitFor().catch(() => undefined);
+  await wb.shot('04-run-as-a-page');
+});
+
+scene('a discarded patch leaves the file alone', { name: 'discard', machine: { 'mlCoach.maxIters': 2 } }, async ({ wb, read }) => {
+  await wb.command('ML Coach: Generate');
+  await wb.answer(PROMPT);
+  await wb.button('ML Coach has a patch', 'Discard');
+  await wb.notification('generated_code.py: ').and(wb.notification('used up')).or(wb.notification('No further')).first().waitFor();
+  await wb.shot('01-discarded');
+  assert.ok(read('generated_code.py').includes(WRONG));
+});
+
+scene('the Test Explorer shows the generated tests and runs them again', { name: 'tests' }, async ({ wb }) => {
+  await wb.command('ML Coach: Generate');
+  await wb.answer(PROMPT);
+  await wb.notification('ML Coach has a patch').waitFor();
+  await wb.command('Testing: Focus on Test Explorer View');
+  const row = (text) => wb.page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
+  await row('test_generated.py').waitFor();
+  await wb.command('Test: Expand All Tests').catch(() => undefined);
+  await row('test_pairs').waitFor();
+  await wb.shot('01-failed');
+  await wb.button('ML Coach has a patch', 'Apply');
+  await wb.notification('5 of 5 tests pass').waitFor();
+  await wb.shot('02-passed');
+
+  await wb.command('Test: Run All Tests');
+  await wb.notification('ML Coach: debugging').or(wb.notification('ML Coach: running')).first().waitFor();
+  await wb.shot('03-again');
+});

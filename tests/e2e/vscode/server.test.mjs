@@ -1,0 +1,71 @@
+// The language server's life: killed, killed too often, not to be had, not trusted.
+import assert from 'node:assert/strict';
+import { PROMPT } from './model.mjs';
+import { languageServers, scene, until } from './stage.mjs';
+
+scene('a killed server is started again; after five crashes it is left alone', { name: 'crash' }, async (stage) => {
+  const { wb } = stage;
+  const ready = wb.page.locator('.statusbar-item .codicon-mortar-board').first();
+  await ready.waitFor();
+  await wb.command('ML Coach: Generate');
+  await wb.answer(`${PROMPT} Think slowly.`);
+  await wb.notification('ML Coach: generating').waitFor();
+
+  let [server] = await until(() => languageServers(stage).length > 0 && languageServers(stage), 'the server');
+  for (let crash = 1; crash <= 5; crash++) {
+    process.kill(server, 'SIGKILL');
+    if (crash === 5) break;
+    const old = server;
+    [server] = await until(() => {
+      const now = languageServers(stage).filter((pid) => pid !== old);
+      return now.length > 0 && now;
+    }, `start ${crash + 1}`);
+    await ready.waitFor();
+    if (crash === 1) {
+      await wb.notification('ML Coach: generating').waitFor({ state: 'detached' });
+      await wb.command('View: Show ML Coach');
+      await wb.treeRow('unfinished').waitFor();
+      await wb.shot('01-restarted');
+    }
+  }
+  await wb.notification('crashed five times').waitFor();
+  await wb.statusItem('ML Coach: not running').waitFor();
+  await wb.shot('02-given-up');
+  await wb.button('crashed five times', 'Restart');
+  await ready.waitFor();
+});
+
+
+scene('without Python the user reads what is missing and what to do', {
+  name: 'no-python', command: null, open: false, path: '/nonexistent',
+}, async (stage) => {
+  const wb = await stage.openPage();
+  await wb.notification('ML Coach needs Python 3.11 or newer').waitFor();
+  await wb.statusItem('ML Coach: not running').waitFor();
+  await wb.shot('01-message');
+  await wb.button('ML Coach needs Python', 'Open Settings');
+  await wb.page.locator('.settings-editor').waitFor();
+  await wb.shot('02-settings');
+});
+
+scene('a command that does not start is named, with the log at hand', {
+  name: 'bad-command', command: ['/bin/false', 'serve'],
+}, async ({ wb }) => {
+  await wb.notification('did not start').waitFor();
+  await wb.shot('01-message');
+  await wb.button('did not start', 'Show Log');
+  await wb.page.locator('.part.panel').getByText('/bin/false').first().waitFor();
+  await wb.shot('02-log');
+});
+
+scene('in a folder that is not trusted nothing runs', {
+  name: 'untrusted', trust: false, files: { 'a.py': 'x = 1\n' },
+  user: { 'security.workspace.trust.startupPrompt': 'never', 'security.workspace.trust.banner': 'never' },
+}, async (stage) => {
+  const { wb } = stage;
+  await wb.openFile('a.py');
+  await wb.command('Workspaces: Manage Workspace Trust');
+  await wb.page.locator('.workspace-trust-editor').waitFor();
+  await wb.shot('01-restricted');
+  assert.deepEqual(languageServers(stage), []);
+});

@@ -1,0 +1,39 @@
+// Cancel in the middle of a run: at once, and nothing is left.
+import assert from 'node:assert/strict';
+import { PROMPT } from './model.mjs';
+import { processesOf, scene, until } from './stage.mjs';
+
+scene('Cancel ends a run within a second and leaves no process', { name: 'cancel' }, async (stage) => {
+  const { wb } = stage;
+  await wb.statusItem('ML Coach').waitFor();
+  await wb.command('ML Coach: Generate');
+  await wb.answer(`${PROMPT} Think slowly.`);
+  const progress = wb.notification('ML Coach: generating');
+  await wb.notification('tokens/s').waitFor();
+  await wb.shot('01-under-way');
+  const workers = () => processesOf(stage).filter(({ cmdline }) => /ml_coach\.(execution|models)/.test(cmdline)).length;
+  const before = Date.now();
+  await wb.button('ML Coach: generating', 'Cancel');
+  await progress.waitFor({ state: 'detached' });
+  await wb.statusItem('tokens/s').waitFor({ state: 'detached' });
+  assert.ok(Date.now() - before < 3000, 'the notification went');
+  await wb.command('View: Show ML Coach');
+  await wb.treeRow('stopped').waitFor();
+  await wb.shot('02-stopped');
+  await until(() => workers() === 0, 'no worker of the run');
+});
+
+scene('Stop asks which one when several run', { name: 'stop', files: { 'one.py': '', 'two.py': '' } }, async ({ wb }) => {
+  for (const file of ['one.py', 'two.py']) {
+    await wb.openFile(file);
+    await wb.titleAction('Generate').click();
+    await wb.answer(`${PROMPT} Think slowly in ${file}.`);
+    await wb.notification(`generating ${file}`).waitFor();
+  }
+  await wb.command('ML Coach: Stop');
+  await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'running' }).nth(1).waitFor();
+  await wb.shot('01-which');
+  await wb.page.keyboard.press('Enter');
+  await until(async () => (await wb.page.locator('.notification-toast', { hasText: 'ML Coach: generating' }).count()) === 1, 'one run left');
+  await wb.shot('02-one-left');
+});
