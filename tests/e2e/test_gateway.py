@@ -66,7 +66,7 @@ async def tcp_port(address: str) -> AsyncGenerator[str, None]:
 
 @asynccontextmanager
 async def local_model() -> AsyncGenerator[LlamaProcess, None]:
-    process = LlamaProcess(Load(await weights.ensure("qwen2.5-coder-0.5b"), slots=1))
+    process = LlamaProcess(Load(await weights.ensure("qwen2.5-coder-0.5b")))
     try:
         yield process
     finally:
@@ -110,7 +110,8 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[st
 
 @pytest.mark.parametrize("provider", ["gemini", "genai"])
 async def test_a_run_passes(gateway: str, provider: str, tmp_path: Path) -> None:
-    name = f"{provider}:gemini-local"
+    # The size in the name tells which prompts the model behind the gateway can bear.
+    name = f"{provider}:gemini-qwen2.5-coder-0.5b"
     environment = os.environ | {
         "GOOGLE_API_KEY": KEY,
         "ML_COACH_GEMINI_BASE_URL": gateway,

@@ -257,12 +257,22 @@ async def test_a_reply_that_stays_cut_says_so() -> None:
 
 @pytest.mark.parametrize("finish", ["stop", "length"])
 async def test_a_loop_is_not_continued_but_asked_for_again(finish: str) -> None:
-    loop = "    if x == 1:\n        return 1\n" * 40
-    model = Scripted([reply(loop, finish="length"), reply("return x\n", finish=finish)])
-    answer = await World().asker(model).ask(CALL)
+    round_ = "    if x == 1:\n        return 1\n"
+    model = Scripted([reply(*[round_] * 10_000), reply("return x\n", finish=finish)])
+    world = World()
+    answer = await world.asker(model).ask(CALL)
     assert (answer.text, answer.finish) == ("return x\n", finish)
+    # And it is not listened to for long.
+    heard = sum(len(e.text) for e in world.events if isinstance(e, TextArrived))
+    assert heard < 2000
     assert [m.role for m in model.calls[1].messages] == ["user", "user"]
     assert "shorter" in model.calls[1].messages[-1].text
+
+
+async def test_what_only_looks_alike_is_no_loop() -> None:
+    rows = "".join(f"    assert add({n}, {n}) == {2 * n}\n" for n in range(400))
+    answer = await World().asker(Scripted([reply(*rows.splitlines(keepends=True))])).ask(CALL)
+    assert (answer.text, answer.finish) == (rows, "stop")
 
 
 async def test_a_limit_spent_on_thoughts_is_asked_for_again() -> None:

@@ -79,6 +79,8 @@ def test_the_default_is_gemini_with_a_key_and_local_without() -> None:
         ("openai:qwen3-32b@http://h/v1", 1, "diff"),
         ("openai:llama-3.1-70b@http://1b/v1", 1, "diff"),
         ("gemini:gemini-flash-latest", 1, "diff"),
+        ("gemini:gemma-3-4b-it", 2, "function"),
+        ("genai:gemini-qwen2.5-coder-0.5b", 4, "function"),
         ("editor:", 1, "diff"),
     ],
 )

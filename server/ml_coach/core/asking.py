@@ -39,8 +39,8 @@ _SHORTER = (
 _MOST_CONTINUATIONS = 2
 # The usual rule of thumb for English and code; only used where a provider counts nothing itself.
 _CHARACTERS_PER_TOKEN = 4
-# Three times the same tail: a small model in a loop, which going on would only make longer.
-_LOOP_CHARACTERS = 120
+# This much text that only repeats itself: a small model in a loop, which ends at the limit alone.
+_LOOP_CHARACTERS = 1500
 _LEAST_OVERLAP = 12
 
 
@@ -203,13 +203,15 @@ class Asker:
         raise AssertionError("the loop above ends by returning or raising")
 
     async def _attempt(self, call: Call, call_id: int) -> tuple[str, Ended]:
-        pieces: list[str] = []
+        text = ""
         async with aclosing(self.model.stream(call)) as stream:
             async for piece in stream:
                 if isinstance(piece, Ended):
-                    return "".join(pieces), piece
-                pieces.append(piece)
+                    return text, piece
+                text += piece
                 self._emit(TextArrived(call_id, piece))
+                if _loops(text):
+                    return text, Ended("length", Usage(calls=1))
         raise BadAnswerError(f"{self.model.name} ended its reply without saying so.")
 
     async def _wait(self, call_id: int, failures: int, error: ModelError) -> None:
@@ -263,4 +265,10 @@ def _shorter(call: Call) -> Call:
 
 
 def _loops(text: str) -> bool:
-    return len(text) > _LOOP_CHARACTERS and text.count(text[-_LOOP_CHARACTERS:]) >= 3
+    """Whether the end of `text` is one piece of it three times over, or more often."""
+    end = text[-_LOOP_CHARACTERS:]
+    if len(end) < _LOOP_CHARACTERS:
+        return False
+    last = end[-_LEAST_OVERLAP:]
+    period = len(end) - len(last) - end.rfind(last, 0, -1)
+    return period <= len(end) // 3 and end[period:] == end[:-period]

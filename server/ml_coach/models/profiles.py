@@ -42,19 +42,20 @@ _SIZE = r"(?<![\d.])(?:{})b(?![a-z])"
 
 FAMILIES: tuple[Family, ...] = (
     Family(r"^local:", _SMALL, "measured with Qwen2.5-Coder 0.5B and 1.5B, Q4_K_M"),
-    Family(r"^(gemini|genai):(?!.*gemma)", _GEMINI, "documented limits of Gemini 2.5 and later"),
+    # Any provider: behind a gateway may stand any model.
     Family(
-        r"^openai:[^@]*" + _SIZE.format(r"0\.\d+|[1-3](?:\.\d+)?"),
+        r"^\w+:[^@]*" + _SIZE.format(r"0\.\d+|[1-3](?:\.\d+)?"),
         _SMALL,
         "3 B and less, like the local models",
     ),
     Family(
-        r"^openai:[^@]*" + _SIZE.format(r"[4-9](?:\.\d+)?|1[0-4](?:\.\d+)?"),
+        r"^\w+:[^@]*" + _SIZE.format(r"[4-9](?:\.\d+)?|1[0-4](?:\.\d+)?"),
         _MIDDLE,
         "up to 14 B, by its size",
     ),
+    Family(r"^(gemini|genai):", _GEMINI, "documented limits of Gemini 2.5 and later"),
     Family(r"^openai:(o\d|gpt-[5-9])[^@]*$", _THINKING, "documented limits of GPT-5 and later"),
-    Family(r"^(openai|editor|gemini|genai):", _LARGE, "large, because its name gives no size"),
+    Family(r"^(openai|editor):", _LARGE, "large, because its name gives no size"),
 )
 
 
