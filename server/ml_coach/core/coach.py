@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
 from ml_coach.core.asking import Asker, Budget
@@ -187,7 +187,7 @@ class _Run:
         program, suite = await all_of(self._first_program(existing), self._tests())
         self.written = self.suite = suite
         await self._save(program, suite)
-        if not test_writer.test_names(suite.source):
+        if not suite.tests:
             raise _Stop("gave_up", "No test could be written, so nothing can be said of the code.")
         chosen = await self._choose(program, existing)
         current = await self._check(chosen)
@@ -260,8 +260,8 @@ class _Run:
             source = await self.coach.workspace.read(request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
-                names = frozenset(test_writer.test_names(source))
-                return Suite(source, request.tests_file, names)
+                own = Suite(source, request.tests_file)
+                return replace(own, given=frozenset(own.tests))
         written = await test_writer.write_tests(
             self.asker, self.spec, self.coach.model.profile,
             request.program_file, request.tests_file, self._refused("test_writer"),

@@ -43,6 +43,9 @@ def rule(
     those on all programs, that one included, `mutants` those on its mutants.
     """
     first, second = _outcomes(chosen), _outcomes(again)
+    if not first:
+        # The program can not even be imported: that says nothing of any test.
+        return Ruling(suite, suite.tests, (), None)
     votes = _voters([_outcomes(report) for report in candidates], suite)
     planted = [_outcomes(report) for report in mutants]
     kept: list[str] = []

@@ -32,7 +32,10 @@ def _explained(finding: Finding, tests: dict[str, ast.FunctionDef]) -> Finding:
         None,
     )
     message = _raised(finding, test) if statement is None else _compared(finding, statement.test)
-    return replace(finding, message=message[:_MOST_CHARACTERS]) if message else finding
+    if not message:
+        return finding
+    # pytest's own explanation tells the same once more; a prompt has no room for that.
+    return replace(finding, message=message[:_MOST_CHARACTERS], detail="")
 
 
 def _compared(finding: Finding, test: ast.expr) -> str:

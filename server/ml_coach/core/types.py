@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -86,8 +87,15 @@ class Suite:
     given: frozenset[str] = frozenset()
 
     @property
-    def digest(self) -> str:
-        return sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    def tests(self) -> tuple[str, ...]:
+        """Names of the top-level test functions and classes; none where it does not parse."""
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        try:
+            body = ast.parse(self.source).body
+        except (SyntaxError, ValueError):
+            return ()
+        named = (node.name for node in body if isinstance(node, kinds))
+        return tuple(name for name in named if name.lower().startswith("test"))
 
 
 FindingKind = Literal[

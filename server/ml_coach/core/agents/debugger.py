@@ -85,7 +85,7 @@ def _findings_text(findings: tuple[Finding, ...]) -> str:
     for finding in findings[:MOST_FINDINGS]:
         place = f" (line {finding.line})" if finding.line and not finding.test else ""
         parts.append(f"- {finding.message}{place}")
-        if finding.detail and " gave " not in finding.message:
+        if finding.detail:
             detail = finding.detail[-_DETAIL_CHARACTERS:].strip()
             parts.append("\n".join(f"  {line}" for line in detail.splitlines()))
     if len(findings) > MOST_FINDINGS:

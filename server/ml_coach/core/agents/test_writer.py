@@ -81,7 +81,7 @@ def _guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ..
     if isinstance(cleaned, Refused):
         return cleaned
     source, done = repair(cleaned.source)
-    if not test_names(source):
+    if not Suite(source).tests:
         return Refused("The reply holds no test.")
     return split_asserts(source), cleaned.done + done
 
@@ -162,7 +162,7 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     head = "\n".join(dict.fromkeys([*kept, *needed]))
     parts = [head, *(part.strip() for part in (given, body) if part.strip())]
-    return Suite("\n\n\n".join(parts) + "\n", file, frozenset(test_names(given)))
+    return Suite("\n\n\n".join(parts) + "\n", file, frozenset(Suite(given).tests))
 
 
 def split_asserts(source: str) -> str:
@@ -193,17 +193,6 @@ def _is_independent(node: ast.FunctionDef) -> bool:
         and all(isinstance(s, ast.Assert | ast.With) for s in node.body)
         and not any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
     )
-
-
-def test_names(source: str) -> list[str]:
-    """Names of the top-level test functions and classes; none for text that does not parse."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
-        return []
-    named = [node.name for node in body if isinstance(node, kinds)]
-    return [name for name in named if name.lower().startswith("test")]
 
 
 def _imports_apart(source: str) -> tuple[list[str], str]:

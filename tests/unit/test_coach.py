@@ -1,0 +1,351 @@
+"""The loop through its front door: a scripted model, the real sandbox, whole event sequences."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+
+import pytest
+import pytest_asyncio
+
+from ml_coach.core.coach import Coach
+from ml_coach.core.errors import AuthError, SetupError
+from ml_coach.core.events import (
+    CandidateChosen,
+    CourtClosed,
+    Diagnosed,
+    Event,
+    FilesSaved,
+    PatchApplied,
+    PatchDiscarded,
+    PatchOffered,
+    ProgramInspected,
+    ProgramWritten,
+    ReplyRefused,
+    RunFinished,
+    RunStarted,
+    SpecWritten,
+    SuiteWritten,
+    TestsFinished,
+)
+from ml_coach.core.patches import make_patch
+from ml_coach.core.ports import Decision, Profile
+from ml_coach.core.types import Limits, Request, RunReport
+from ml_coach.execution.executor import SandboxedExecutor
+from unit.parts import MemoryWorkspace, Replies, ScriptedModel, ScriptedReviewer
+
+T = TypeVar("T")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROMPT = "Write inc(x) that returns x plus one. inc(2) returns 3"
+GOOD = "```python\ndef inc(x):\n    return x + 1\n```"
+BAD = "```python\ndef inc(x):\n    return x + 2\n```"
+TESTS = "assert inc(1) == 2\nassert inc(-1) == 0"
+SHOP_TESTS = "from shop import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
+# What is not the story: stages, calls, text.
+QUIET = {"StageStarted", "CallStarted", "CallFinished", "TextArrived"}
+START = [RunStarted, SpecWritten, ProgramWritten, SuiteWritten, FilesSaved, CandidateChosen]
+CHECK = [ProgramInspected, TestsFinished]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def executor() -> AsyncGenerator[SandboxedExecutor]:
+    executor = SandboxedExecutor()
+    yield executor
+    await executor.aclose()
+
+
+class Told:
+    """A finished run: its report, its story, and what stands in the files."""
+
+    def __init__(self, executor: SandboxedExecutor, replies: Replies, **request: Any) -> None:
+        self.executor = executor
+        self.model = ScriptedModel(replies, request.pop("profile", ScriptedModel.profile))
+        self.reviewer = ScriptedReviewer(request.pop("answers", []))
+        self.workspace = MemoryWorkspace(request.pop("files", {}))
+        self.request = Request(request.pop("prompt", PROMPT), **request)
+        self.events: list[Event] = []
+
+    async def run(self) -> RunReport:
+        coach = Coach(self.model, self.executor, self.workspace, self.reviewer)
+        return await coach.run(self.request, self.events.append)
+
+    @property
+    def story(self) -> list[type]:
+        return [type(e) for e in self.events if type(e).__name__ not in QUIET]
+
+    def only(self, kind: type[T]) -> list[T]:
+        return [e for e in self.events if isinstance(e, kind)]
+
+
+async def test_a_right_program_passes_at_once(executor: SandboxedExecutor) -> None:
+    told = Told(executor, {"coder": [GOOD], "test_writer": [TESTS]})
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert told.story == [*START, CourtClosed, *CHECK, RunFinished]
+    assert told.workspace.files["generated_code.py"] == "def inc(x):\n    return x + 1\n"
+    assert report.usage.calls == 2
+    assert report.suite is not None
+    assert report.suite.given == {"test_given_1"}
+    assert len(report.tests.passed) == 3 if report.tests else False
+    assert report.sandbox == executor.level
+
+
+async def test_a_wrong_program_is_patched_after_the_user_says_yes(
+    executor: SandboxedExecutor,
+) -> None:
+    told = Told(
+        executor,
+        {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
+        answers=[Decision("apply")],
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert report.iterations == 2
+    repaired = [Diagnosed, *CHECK, PatchOffered, PatchApplied, CourtClosed, FilesSaved]
+    assert told.story == [*START, CourtClosed, *CHECK, *repaired, RunFinished]
+    removed, added = told.reviewer.asked[0].text.splitlines()[-2:]
+    assert (removed, added) == ("-    return x + 2", "+    return x + 1")
+    # The debugger saw what was called, what came and what should, and the variables on the way.
+    assert "inc(2) gave 4, expected 3" in told.model.prompts("debugger")[0]
+    assert "x = 2" in told.model.prompts("debugger")[0]
+
+
+async def test_auto_patch_asks_nobody(executor: SandboxedExecutor) -> None:
+    replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
+    told = Told(executor, replies, auto_patch=True)
+    assert (await told.run()).outcome == "passed"
+    assert told.reviewer.asked == []
+
+
+async def test_nobody_to_ask_keeps_the_patch_for_later(executor: SandboxedExecutor) -> None:
+    replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
+    told = Told(executor, replies, answers=[Decision("later")])
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert report.pending is not None
+    assert report.pending.text.endswith("+    return x + 1\n")
+    assert told.workspace.files["generated_code.py"].endswith("x + 2\n")
+
+
+async def test_the_user_may_stop_at_a_patch(executor: SandboxedExecutor) -> None:
+    replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
+    told = Told(executor, replies, answers=[Decision("stop")])
+    assert (await told.run()).outcome == "stopped"
+
+
+async def test_an_edited_patch_is_what_is_applied(executor: SandboxedExecutor) -> None:
+    mine = make_patch(
+        {"generated_code.py": "def inc(x):\n    return x + 2\n"},
+        {"generated_code.py": "def inc(x):\n    return 1 + x\n"},
+    )
+    told = Told(
+        executor,
+        {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
+        answers=[Decision("apply", mine)],
+    )
+    assert (await told.run()).outcome == "passed"
+    assert told.workspace.files["generated_code.py"].endswith("1 + x\n")
+
+
+async def test_a_patch_that_loses_a_test_is_discarded(executor: SandboxedExecutor) -> None:
+    prompt = "Write half(x). half(4) returns 2\nhalf(3) returns 1"
+    wrong = "```python\ndef half(x):\n    return 2 if x == 4 else 0\n```"
+    worse = "```python\ndef half(x):\n    return 1\n```"
+    told = Told(
+        executor,
+        {"coder": [wrong], "test_writer": ["assert half(8) == 4"], "debugger": [worse]},
+        prompt=prompt,
+        auto_patch=True,
+        max_iters=2,
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "MAX_ITERS" in report.reason
+    assert PatchDiscarded in told.story
+    assert PatchApplied not in told.story
+    assert "x == 4" in told.workspace.files["generated_code.py"]
+
+
+async def test_a_reply_that_is_no_python_is_asked_for_again(executor: SandboxedExecutor) -> None:
+    told = Told(executor, {"coder": ["I am sorry.", GOOD], "test_writer": [TESTS]})
+    assert (await told.run()).outcome == "passed"
+    (refused,) = told.only(ReplyRefused)
+    assert refused.agent == "coder"
+    assert refused.reason in told.model.prompts("coder")[1]
+
+
+async def test_no_valid_program_gives_up(executor: SandboxedExecutor) -> None:
+    told = Told(executor, {"coder": ["I am sorry."], "test_writer": [TESTS]})
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "no valid program" in report.reason
+    assert told.workspace.files == {}
+
+
+async def test_missing_imports_cost_no_call(executor: SandboxedExecutor) -> None:
+    program = "```python\ndef inc(x):\n    return math.floor(x) + 1\n```"
+    told = Told(executor, {"coder": [program], "test_writer": [TESTS]})
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert report.usage.calls == 2
+    assert told.workspace.files["generated_code.py"].startswith("import math\n")
+
+
+async def test_a_wrong_guessed_test_is_outvoted(executor: SandboxedExecutor) -> None:
+    wrong = f"{TESTS}\nassert inc(5) == 7"
+    other = "```python\ndef inc(x):\n    return 1 + x\n```"
+    told = Told(
+        executor,
+        {"coder": [GOOD, other], "test_writer": [wrong]},
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert [d.test for d in report.dropped] == ["test_guessed_3"]
+    (chosen,) = told.only(CandidateChosen)
+    assert (chosen.candidates, chosen.agreeing) == (2, 2)
+    assert "test_guessed_3" not in told.workspace.files["test_generated.py"]
+
+
+async def test_candidates_that_disagree_bring_more_candidates(executor: SandboxedExecutor) -> None:
+    other = "```python\ndef inc(x):\n    return x - -1\n```"
+    told = Told(
+        executor,
+        {"coder": [BAD, GOOD, other, BAD], "test_writer": [TESTS]},
+        prompt="Write inc(x) that returns x plus one.",
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    (chosen,) = told.only(CandidateChosen)
+    assert chosen.candidates == 4
+    assert "x + 2" not in told.workspace.files["generated_code.py"]
+
+
+async def test_the_budget_ends_the_run_before_the_call(executor: SandboxedExecutor) -> None:
+    told = Told(
+        executor,
+        {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
+        limits=Limits(calls=2),
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "2 model calls" in report.reason
+    assert report.usage.calls == 2
+    assert report.program is not None
+
+
+async def test_a_wrong_key_fails_with_its_sentence(executor: SandboxedExecutor) -> None:
+    told = Told(executor, {"coder": [AuthError("The key is wrong.")], "test_writer": [TESTS]})
+    report = await told.run()
+    assert (report.outcome, report.reason) == ("failed", "The key is wrong.")
+
+
+async def test_what_is_missing_fails_with_its_sentence(executor: SandboxedExecutor) -> None:
+    async def prepare() -> None:
+        raise SetupError("There is no sandbox.")
+
+    coach = Coach(
+        ScriptedModel({}), executor, MemoryWorkspace(), ScriptedReviewer([]), prepare=prepare
+    )
+    report = await coach.run(Request(PROMPT), lambda event: None)
+    assert (report.outcome, report.reason) == ("failed", "There is no sandbox.")
+
+
+async def test_cancelling_gives_a_report_and_leaves_the_best_program(
+    executor: SandboxedExecutor,
+) -> None:
+    reached = asyncio.Event()
+
+    def wait_here() -> str:
+        reached.set()
+        return BAD
+
+    told = Told(executor, {"coder": [BAD], "test_writer": [TESTS], "debugger": [wait_here]})
+
+    class Waiting(ScriptedReviewer):
+        async def decide(self, patch: Any, summary: str) -> Decision:
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError
+
+    told.reviewer = Waiting([])
+    told.model.replies = {**told.model.replies, "debugger": [lambda: (reached.set(), GOOD)[1]]}
+    task = asyncio.ensure_future(told.run())
+    await reached.wait()
+    task.cancel()
+    report = await task
+    assert report.outcome == "stopped"
+    assert told.workspace.files["generated_code.py"].endswith("x + 2\n")
+    assert told.story[-1] is RunFinished
+
+
+async def test_debugging_a_users_file_trusts_the_users_tests(executor: SandboxedExecutor) -> None:
+    files = {
+        "shop.py": "def total(xs):\n    return sum(xs) + 1\n",
+        "test_shop.py": SHOP_TESTS,
+    }
+    told = Told(
+        executor,
+        {"debugger": ["```python\ndef total(xs):\n    return sum(xs)\n```"]},
+        prompt="",
+        task="debug",
+        files=files,
+        program_file="shop.py",
+        tests_file="test_shop.py",
+        auto_patch=True,
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert told.workspace.files["shop.py"] == "def total(xs):\n    return sum(xs)\n"
+    assert told.workspace.writes == [{"shop.py": "def total(xs):\n    return sum(xs)\n"}]
+
+
+async def test_syntax_errors_of_the_first_program_are_mended_unasked(
+    executor: SandboxedExecutor,
+) -> None:
+    files = {
+        "shop.py": "def total(xs)\n    return sum(xs)\n",
+        "test_shop.py": SHOP_TESTS,
+    }
+    told = Told(
+        executor,
+        {"debugger": ["```python\ndef total(xs):\n    return sum(xs)\n```"]},
+        prompt="",
+        task="debug",
+        files=files,
+        program_file="shop.py",
+        tests_file="test_shop.py",
+    )
+    assert (await told.run()).outcome == "passed"
+    assert told.reviewer.asked == []
+
+
+async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> None:
+    source = 'RATE = 3\n\n\ndef price(n):\n    """price(2) returns 6"""\n    ...\n\n\nLAST = 1\n'
+    told = Told(
+        executor,
+        {
+            "coder": ["```python\ndef price(n):\n    return n * RATE\n```"],
+            "test_writer": ["assert price(3) == 9"],
+        },
+        prompt='def price(n):\n    """price(2) returns 6"""\n    ...\n',
+        task="implement",
+        function="price",
+        files={"shop.py": source},
+        program_file="shop.py",
+        tests_file="test_shop.py",
+    )
+    report = await told.run()
+    assert report.outcome == "passed", report.reason
+    text = told.workspace.files["shop.py"]
+    assert text.startswith("RATE = 3\n")
+    assert text.endswith("LAST = 1\n")
+    assert "return n * RATE" in text
+
+
+async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -> None:
+    told = Told(executor, {}, task="debug", program_file="gone.py", prompt="")
+    report = await told.run()
+    assert (report.outcome, report.reason) == ("failed", "There is no file gone.py.")
