@@ -21,13 +21,69 @@ from ml_coach.core import examples, repairs, syntax
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
 _BITS = [
-    "```", "```python\n", "~~~", "def f(x):\n", "    return x\n", "class A:\n", "\n", "\n\n", "\t",
-    "    ", "'''", '"""', "'", '"', "(", "[", "{", ")", "]", "}", "\\", "\\n", "#", "# ...\n", "if x:\n",
-    "import os\n", "print(f(1))\n", "assert f(1) == 2\n", ">>> f(1)\n2\n", "f(1) returns 2. ", "lambda",
-    "<think>", "</think>", "[BEGIN]", "[DONE]", "\x1b[31m", "\x00", "\ufeff", "\ud800", "\u201c", "\u00a0",
-    "\u200b", '{"code": "', "x = 1; y = 2\n", "async ", "await x\n", "@d\n", "f'{x", "é", "\r\n", "\r",
-    "1: ", "-", "**", ":=", "else:\n", "except:\n", "match x:\n", "case _:\n", "\f", "\u2028", "return\n",
-]  # fmt: skip
+    "```",
+    "```python\n",
+    "~~~",
+    "def f(x):\n",
+    "    return x\n",
+    "class A:\n",
+    "\n",
+    "\n\n",
+    "\t",
+    "    ",
+    "'''",
+    '"""',
+    "'",
+    '"',
+    "(",
+    "[",
+    "{",
+    ")",
+    "]",
+    "}",
+    "\\",
+    "\\n",
+    "#",
+    "# ...\n",
+    "if x:\n",
+    "import os\n",
+    "print(f(1))\n",
+    "assert f(1) == 2\n",
+    ">>> f(1)\n2\n",
+    "f(1) returns 2. ",
+    "lambda",
+    "<think>",
+    "</think>",
+    "[BEGIN]",
+    "[DONE]",
+    "\x1b[31m",
+    "\x00",
+    "\ufeff",
+    "\ud800",
+    "\u201c",
+    "\u00a0",
+    "\u200b",
+    '{"code": "',
+    "x = 1; y = 2\n",
+    "async ",
+    "await x\n",
+    "@d\n",
+    "f'{x",
+    "é",
+    "\r\n",
+    "\r",
+    "1: ",
+    "-",
+    "**",
+    ":=",
+    "else:\n",
+    "except:\n",
+    "match x:\n",
+    "case _:\n",
+    "\f",
+    "\u2028",
+    "return\n",
+]
 
 
 def replies(number: int, seed: int, rows: list[str]) -> Iterator[str]:
@@ -64,7 +120,19 @@ def absurd() -> Iterator[str]:
         yield "x" * size
         yield "x = 1\n" * (size // 6)
         yield "word and word.\n" * (size // 15)
-        for piece in (*_BITS, "('", "def f(\n", "f(", "f(1) == ", "```\n", "a,", "not ", "1+", "x[", "x."):
+        for piece in (
+            *_BITS,
+            "('",
+            "def f(\n",
+            "f(",
+            "f(1) == ",
+            "```\n",
+            "a,",
+            "not ",
+            "1+",
+            "x[",
+            "x.",
+        ):
             yield piece * (size // len(piece))
             yield "def f(x):\n    return " + piece * (size // len(piece))
             yield f"```python\n{piece * (size // len(piece))}\n```\n"

@@ -110,9 +110,13 @@ def main() -> None:
         print(f"| {name:26} | {sum(passed[name]):4} | {broken:14} | {seconds:7.2f} |", flush=True)
     if chosen.misses:
         for index, row in enumerate(rows):
-            others = [name for name in passed if not name.startswith("ml-coach") and passed[name][index]]
+            others = [
+                name for name in passed if not name.startswith("ml-coach") and passed[name][index]
+            ]
             if others and not passed["ml-coach"][index]:
-                print(f"missed: {index} {row.get('source', '')} {row['task_id']} passed by {others}")
+                print(
+                    f"missed: {index} {row.get('source', '')} {row['task_id']} passed by {others}"
+                )
 
 
 if __name__ == "__main__":

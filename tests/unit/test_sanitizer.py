@@ -59,7 +59,7 @@ def defined(source: str) -> dict[str, object]:
         f"# [BEGIN]\n{F}# [CODE]\n# [DONE]\n",
         f"[PYTHON]\n{F}[/PYTHON]",
         f"<code>\n{F}</code>",
-        f"<think>Maybe def f(x): pass?\n```python\ndef f(x): return 0\n```</think>\n```python\n{F}```",
+        f"<think>Maybe:\n```python\ndef f(x): return 0\n```</think>\n```python\n{F}```",
         f"def f(x): return 0\n</think>\n{F}",
         f"<|im_start|>{F}<|im_end|>",
         f"{F}<|endoftext|>",
@@ -252,5 +252,6 @@ def test_ordinary_comments_are_no_elisions(comment: str) -> None:
 
 
 def test_a_complete_block_is_preferred_to_an_elided_one() -> None:
-    reply = f"```python\n{F}```\nshorter:\n```python\ndef f(x):\n    # ... existing code ...\n    return x\n```"
+    shorter = "def f(x):\n    # ... existing code ...\n    return x\n"
+    reply = f"```python\n{F}```\nshorter:\n```python\n{shorter}```"
     assert program(reply) == F

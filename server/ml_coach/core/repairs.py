@@ -20,8 +20,8 @@ _MODULES = (
     "abc argparse ast asyncio base64 bisect calendar cmath collections contextlib copy csv "
     "dataclasses datetime decimal difflib enum fractions functools gzip hashlib heapq hmac html "
     "inspect io itertools json logging math numbers operator os pathlib pickle pprint queue "
-    "random re secrets shutil signal socket sqlite3 statistics string struct subprocess sys "
-    "tempfile textwrap threading time traceback types typing unicodedata unittest urllib uuid "
+    "random re secrets shutil socket sqlite3 statistics string struct subprocess sys "
+    "tempfile textwrap threading time traceback typing unicodedata unittest urllib uuid "
     "warnings weakref zlib"
 )
 _FROM: Mapping[str, str] = {
@@ -56,10 +56,29 @@ _FROM: Mapping[str, str] = {
     "NewType NoReturn Optional Protocol Self Set SupportsFloat SupportsInt Tuple Type TypeAlias "
     "TypedDict TypeVar Union cast overload",
 }
+# Modules whose name is also everybody's variable: only with an attribute that tells.
+_TELLING: Mapping[str, str] = {
+    "calendar": "day_name isleap leapdays month_name monthcalendar monthrange weekday",
+    "copy": "copy deepcopy",
+    "numbers": "Complex Integral Number Rational Real",
+    "operator": "add and_ attrgetter contains eq floordiv ge getitem gt itemgetter le lt "
+    "methodcaller mod mul ne neg not_ or_ pow sub truediv xor",
+    "queue": "Empty Full LifoQueue PriorityQueue Queue SimpleQueue",
+    "string": "Formatter Template ascii_letters ascii_lowercase ascii_uppercase capwords digits "
+    "hexdigits octdigits printable punctuation whitespace",
+    "time": "ctime gmtime localtime monotonic perf_counter process_time sleep strftime strptime "
+    "time time_ns",
+}
+# Names that `_import_for` decides by how they are used.
+_BY_USE = frozenset(
+    {"auto", "count", "date", "datetime", "field", "fields", "mean", "median", "product"}
+    | {"repeat", "replace"}
+)
 _ALIASES: Mapping[str, str] = {
     "np": "import numpy as np",
     "pd": "import pandas as pd",
     "plt": "import matplotlib.pyplot as plt",
+    "pytest": "import pytest",
 }
 
 
@@ -91,7 +110,7 @@ def add_missing_imports(source: str) -> tuple[str, tuple[str, ...]]:
     tree = syntax.parse(source)
     known = _homes()
     # Looking up names costs more than everything else here, so not without a candidate.
-    if tree is None or not (syntax.loads(tree) & known.keys()) - syntax.top_level(tree):
+    if tree is None or not (syntax.loads(tree) & (known.keys() | _BY_USE)) - syntax.top_level(tree):
         return source, ()
     undefined = [name for name, _ in undefined_names(source)]
     found = [_import_for(name, tree, known) for name in undefined]
@@ -173,22 +192,17 @@ def _import_for(name: str, tree: ast.Module, known: Mapping[str, str]) -> str:
     if name in ("copy", "pprint", "bisect") and _called_bare(tree, name):
         return f"from {name} import {name}"
     line = known.get(name, "")
-    is_module = line == f"import {name}" or name in _ALIASES
+    if not line.startswith("import "):
+        return line
     # A module is read through its attributes. Otherwise the name is the author's own variable.
-    if is_module and not _read_by_attribute(tree, name):
-        return ""
-    return line
+    read = _attributes(tree, name)
+    telling = _TELLING.get(name)
+    return line if read and (telling is None or read & set(telling.split())) else ""
 
 
 def _datetime_import(name: str, tree: ast.Module) -> str:
     """`datetime` is a module and a class in it: what is read from it tells which."""
-    attributes = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and node.value.id == name
-    }
+    attributes = _attributes(tree, name)
     if name == "datetime" and attributes & {"datetime", "date", "timedelta", "timezone", "time"}:
         return "import datetime"
     if name == "date" and not attributes and not _called_bare(tree, "date"):
@@ -215,13 +229,15 @@ def _called_bare(tree: ast.Module, name: str) -> bool:
     )
 
 
-def _read_by_attribute(tree: ast.Module, name: str) -> bool:
-    return any(
-        isinstance(node, ast.Attribute)
+def _attributes(tree: ast.Module, name: str) -> set[str]:
+    """What is read from `name`, as in `name.attribute`."""
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == name
-        for node in ast.walk(tree)
-    )
+    }
 
 
 def _merged(added: tuple[str, ...]) -> list[str]:

@@ -19,12 +19,18 @@ BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__bui
 
 def parse(source: str) -> ast.Module | None:
     """The module that `source` spells, None where it does not parse."""
+    tree = parse_or_fault(source)
+    return tree if isinstance(tree, ast.Module) else None
+
+
+def parse_or_fault(source: str) -> ast.Module | str:
+    """The module that `source` spells, or what the parser says against it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(source)
-    except NOT_PYTHON:
-        return None
+    except NOT_PYTHON as error:
+        return str(error) or type(error).__name__
 
 
 def complaint(source: str) -> str:

@@ -15,7 +15,7 @@ ERRORS = frozenset(
     if isinstance(value, type) and issubclass(value, BaseException)
 )
 _ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
-_LONGEST = 2000  # characters between a bracket and the one that closes it
+_LONGEST = 1000  # characters between a bracket and the one that closes it
 
 
 @dataclass(frozen=True, slots=True)

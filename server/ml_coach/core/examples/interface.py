@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
-from ml_coach.core.examples.sentences import CALL
+from ml_coach.core.examples.sentences import CALL, MOST_CALLS
 from ml_coach.core.sanitizer.readings import fenced_blocks
 
 _ASKS = re.compile(
@@ -19,6 +20,17 @@ _ASKS = re.compile(
 _USES = re.compile(
     r"\b(?:use|uses|using|call|calls|calling|like|via|with|import|from|by|than|where)\b[^.,;:]*$",
     re.IGNORECASE,
+)
+
+
+_NAMED = re.compile(
+    r"\b(?:function|method|class|named|called|def)[ \t]+(?:(?:named|called)[ \t]+)?"
+    r"(?:`([A-Za-z_]\w*)\b[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
+    r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]))"
+)
+_RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
+_CODE_BEGINS = re.compile(
+    r"def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def "
 )
 
 
@@ -45,16 +57,10 @@ def signature(definition: syntax.Definition) -> str:
 
 
 def prose_signatures(prompt: str) -> Iterator[tuple[str, str]]:
-    for match in CALL.finditer(prompt):
-        name = match[1]
-        end = expressions.bracket_end(prompt, match.end() - 1)
-        if end is None or name in syntax.BUILTINS or re.fullmatch("[A-Z]", name):
-            continue
-        before = re.split(r"[.;!?](?:\s|$)|\n", prompt[: match.start()][-300:])[-1]
-        if not _ASKS.search(before) or _USES.search(before):
-            continue
-        head = prompt[match.start() : end]
-        returns = re.compile(r"[ \t]*->[ \t]*[A-Za-z_][\w.]*(?:\[[^\n]*?\])*").match(prompt, end)
+    """Each name with its signature, as in "Write roman_to_int(s) -> int"."""
+    for name, begin, end in _asked_calls(prompt):
+        head = prompt[begin:end]
+        returns = _RETURN_TYPE.match(prompt, end)
         for text in ([head + returns[0]] if returns else []) + [head]:
             tree = syntax.parse(f"def {text}: pass")
             if tree is not None and isinstance(tree.body[0], ast.FunctionDef):
@@ -63,28 +69,32 @@ def prose_signatures(prompt: str) -> Iterator[tuple[str, str]]:
 
 
 def prose_names(prompt: str) -> Iterator[str]:
-    """Names said in words: "a function called `foo`", "the class Stack"."""
-    pattern = re.compile(
-        r"\b(?:function|method|class|named|called|def)[ \t]+(?:(?:named|called)[ \t]+)?"
-        r"(?:`([A-Za-z_]\w*)\b[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]))"
-    )
-    for match in pattern.finditer(prompt):
+    """Names said in words or by a call: "a function called `foo`", "Write add(2, 3)"."""
+    for match in _NAMED.finditer(prompt):
         name = match[1] or match[2] or match[3]
         if name not in syntax.BUILTINS and not re.fullmatch(r"[A-Z][a-z]*s", name):
             yield name
+    for name, begin, end in _asked_calls(prompt):
+        if expressions.is_example_call(prompt[begin:end]):
+            yield name
+
+
+def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
+    """The name and the place of each `name(...)` that a sentence asks for."""
+    for match in islice(CALL.finditer(prompt), MOST_CALLS):
+        name = match[1]
+        end = expressions.bracket_end(prompt, match.end() - 1)
+        if end is None or name in syntax.BUILTINS or re.fullmatch("[A-Z]", name):
+            continue
+        before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
+        if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
+            yield name, match.start(), end
 
 
 def _code_tails(prompt: str) -> Iterator[str]:
     """From each line that looks like code to the end, and to the line where the code ends."""
     lines = prompt.splitlines()
-    starts = [
-        at
-        for at, line in enumerate(lines)
-        if re.match(
-            r"(?:def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def )",
-            line,
-        )
-    ][:5]
+    starts = [at for at, line in enumerate(lines) if _CODE_BEGINS.match(line)][:5]
     for at in starts:
         yield "\n".join(lines[at:])
         for end in range(at + 1, len(lines)):

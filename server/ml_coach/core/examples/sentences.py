@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
 
+MOST_CALLS = 300  # that are looked at in one prompt
 CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
 _RETURNS = re.compile(
     r"""[`"']?[ \t]*(?:
@@ -30,8 +32,8 @@ _RAISES = re.compile(
 )
 # After a value only these may follow on the line: the sentence or the clause ends there.
 _ENDS = re.compile(
-    r"""[`"']?[ \t]*(?:$|\#|//|;|[.!](?:\s|$)|\)|\(|—|–"""  # noqa: RUF001 - a dash in prose
-    r"""|and\b|because\b|since\b|,[ \t]*(?![\d\[('"{-]))"""
+    r"""[`"']?[ \t]*(?:$|\#|//|;|[.!](?:\s|$)|\)|\(|—|–"""
+    r"""|and\b|because\b|since\b|,(?![ \t]*[\d\[('"{-]))"""
 )
 # Before a call in its sentence, these turn a fact into something else.
 _DOUBT = re.compile(
@@ -44,7 +46,7 @@ _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil
 
 def calls_with_values(prompt: str) -> Iterator[tuple[int, Example]]:
     recurrences = _recurrences(prompt)
-    for match in CALL.finditer(prompt):
+    for match in islice(CALL.finditer(prompt), MOST_CALLS):
         end = expressions.call_end(prompt, match.end() - 1)
         if end is None:
             continue

@@ -84,6 +84,8 @@ def _program(reply: str, names: Sequence[str], stub: ast.Module | None) -> Code 
     if refusal := _objection(best, names):
         return refusal
     source, tidied = program.tidy(best.source, best.tree, names)
+    if not source.strip():
+        return Refused("The reply has only examples. Reply with the complete code.")
     return _final(best, source, tidied)
 
 
@@ -165,8 +167,10 @@ def _inner(part: str) -> Code | None:
 
 def _last_resorts(reply: str) -> list[Code]:
     bare = readings.without_fences(text.without_thoughts(reply))
-    found = code.skimmed(bare) or code.skimmed(text.plain(bare))
-    return [found] if found else []
+    for part in dict.fromkeys((bare, text.plain(bare))):
+        if found := code.skimmed(part):
+            return [found]
+    return []
 
 
 def _bodies(reply: str, stub: ast.Module | None, names: Sequence[str]) -> Iterator[Code]:
@@ -201,7 +205,7 @@ def _emptied(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
 
 
 def _indentations(part: str) -> Iterator[str]:
-    """`part` as a function's body: as it stands, with a lost first indentation, or from column 0."""
+    """`part` as a function's body: as it stands, its first indentation lost, or from column 0."""
     lines = part.split("\n")
     if lines[0].startswith((" ", "\t")):
         # What stands at column 0 below an indented body is no part of it.

@@ -20,7 +20,7 @@ _LOOKS_LIKE_CODE = re.compile(
 _CONTINUES = re.compile(r"(?:\s|[)\]}]|else\b|elif\b|except\b|finally\b|$)")
 # What the parser says of code that goes on below.
 _UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF")
-_MOST_PARSED = 200_000  # characters that may be parsed to skim one text
+_MOST_PARSED = 100_000  # characters that may be parsed to skim one text
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,12 @@ def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
     text, end, spent = pieces[at], at + 1, 0
     while True:
         spent += len(text) + 20
-        tree = syntax.parse(text)
-        if tree is not None:
+        tree = syntax.parse_or_fault(text)
+        if isinstance(tree, ast.Module):
             if tree.body and all(_is_prose(statement) for statement in tree.body):
                 return at + 1, "", spent
             return end, text if tree.body else "", spent
-        if end == len(pieces) or spent > budget or not _goes_on(text, pieces[end]):
+        if end == len(pieces) or spent > budget or not _goes_on(tree, pieces[end]):
             break
         text += "\n" + pieces[end]
         end += 1
@@ -157,9 +157,8 @@ def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
     return at + 1, "", spent + 8 * len(piece)
 
 
-def _goes_on(text: str, following: str) -> bool:
-    """Whether the parser's complaint is that `text` has not ended yet."""
-    problem = syntax.complaint(text)
+def _goes_on(problem: str, following: str) -> bool:
+    """Whether the parser's complaint is that the text has not ended yet."""
     if "expected an indented block" in problem:
         return following.startswith("#")  # a comment at column 0 above the block
     return any(words in problem for words in _UNFINISHED)

@@ -1,0 +1,238 @@
+"""What a prompt says outright is read; what could be read in two ways is not."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+import pytest
+
+from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+
+ASK = "Write f(x). "
+
+
+@pytest.mark.parametrize(
+    ("prompt", "examples"),
+    [
+        ("f(1) returns 2", ["assert f(1) == 2"]),
+        ("f(1) should return 2.", ["assert f(1) == 2"]),
+        (
+            "f(1) must return [1, 2], f(2) must return [].",
+            ["assert f(1) == [1, 2]", "assert f(2) == []"],
+        ),
+        ("f(1) == 2", ["assert f(1) == 2"]),
+        ("f(1) = 2", ["assert f(1) == 2"]),
+        ("f(1) -> 2", ["assert f(1) == 2"]),
+        ("f(1) => 2", ["assert f(1) == 2"]),
+        ("f(1) ==> 2", ["assert f(1) == 2"]),
+        ("f(1) → 2", ["assert f(1) == 2"]),
+        ("f(1) ➞ 2", ["assert f(1) == 2"]),
+        ("`f('IV')` is 4", ["assert f('IV') == 4"]),
+        ("`f('IV')` → `4`", ["assert f('IV') == 4"]),
+        (
+            "f('a, b') gives 'b) c'; f(\"it's\") gives \"x\"",
+            ["assert f('a, b') == 'b) c'", 'assert f("it\'s") == "x"'],
+        ),
+        (
+            "f(1) returns true and f(0) returns False",
+            ["assert f(1) == True", "assert f(0) == False"],
+        ),
+        ("f([]) returns None", ["assert f([]) is None"]),
+        ("f(-1.5, k=2) returns -3.0", ["assert f(-1.5, k=2) == -3.0"]),
+        ("f(3) returns 10**9 + 7", ["assert f(3) == 10**9 + 7"]),
+        ("f({'a': 1}) equals {'b': (1, 2)} (a dict)", ["assert f({'a': 1}) == {'b': (1, 2)}"]),
+        ("f(2) is approximately 1.41", ["assert abs(f(2) - 1.41) <= 0.005"]),
+        ("len(f(3)) == 4", ["assert len(f(3)) == 4"]),
+        ("round(f(3), 2) == 4.25 # rounded", ["assert round(f(3), 2) == 4.25"]),
+        (
+            "f([1])[0] == 1 and f(2).strip() == 'a'",
+            ["assert f([1])[0] == 1", "assert f(2).strip() == 'a'"],
+        ),
+        ("f('x') raises ValueError", ["with pytest.raises(ValueError):\n    f('x')"]),
+        ("f('x') should raise a `TypeError`.", ["with pytest.raises(TypeError):\n    f('x')"]),
+        ("f('x') -> ValueError", ["with pytest.raises(ValueError):\n    f('x')"]),
+        (
+            "- f(1) returns 2\n- f(1) returns 2\n* f(2) returns 3",
+            ["assert f(1) == 2", "assert f(2) == 3"],
+        ),
+    ],
+)
+def test_sentences(prompt: str, examples: list[str]) -> None:
+    assert list(extract_examples(ASK + prompt)) == examples
+    assert list(extract_examples(f"{ASK}For example:\n\n    {prompt}\n")) == examples
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "f(n) returns n + 1",
+        "f(1) returns the next number",
+        "f(1) returns 2 or 3",
+        "f(1) returns 2 if the cache is warm",
+        "f(1) returns 2 elements",
+        "f(1) returns 2 + n",
+        "f(1) returns [1, 2, ...]",
+        "f(1) returns 1, 2, 3",
+        "f(1) = g(0) = 2",
+        "f(1) = 1 + 1 = 2",
+        "f(1) is not 2",
+        "f(1) is an error",
+        "f(1) currently returns 2",
+        "currently f(1) returns 2",
+        "f(1) returns 2 instead of 3",
+        "f(1) returns 2 but should return 3",
+        "if f(1) returns 2, stop",
+        "It is wrong that f(1) returns 2",
+        "it should not be that f(1) returns 2",
+        'f("a") == ""b"',
+        "f(1) raises ValueError or TypeError",
+        "f(1) raises ValueError if strict",
+        "f(1) raises an error",
+        "f(1) and f(2) are equal",
+        "numerals such as IIII, VX or the empty string",
+        "e.g. IIII is wrong",
+        "O(1) is 1",
+        "g(1) returns 2",
+        "print(1) returns None",
+        "obj.f(1) returns 2",
+        "f(1) returns 2. f(1) returns 3.",
+        "f(0) = 1, f(n) = n * f(n-1)",
+        "f(...) returns 2",
+        "f(1) == x",
+        "f(1",
+        "f(1) returns",
+        "f(1) returns [1, 2",
+        "f(1) returns 'abc",
+    ],
+)
+def test_what_is_unclear_is_left_out(sentence: str) -> None:
+    assert extract_examples(ASK + sentence) == ()
+
+
+def test_doctests() -> None:
+    prompt = '''
+def f(x):
+    """Adds one.
+
+    >>> f(1)
+    2
+    >>> f([1,
+    ...    2])
+    [2, 3]
+    >>> f(2) == 3
+    >>> f(3) == 4
+    True
+    >>> xs = [8]
+    >>> f(xs)
+    [9]
+    >>> print(f(1))
+    2
+    >>> f(-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: negative
+    >>> f(None)
+
+    >>> f(5)
+    {'a': 1,
+     'b': 2}
+    """
+'''
+    assert extract_examples(prompt) == (
+        "assert f(1) == 2",
+        "assert f([1,\n   2]) == [2, 3]",
+        "assert f(2) == 3",
+        "assert f(3) == 4",
+        "assert f([8]) == [9]",
+        "assert str(f(1)) == '2'",
+        "with pytest.raises(ValueError):\n    f(-1)",
+        "assert f(None) is None",
+        "assert f(5) == {'a': 1,\n'b': 2}",
+    )
+
+
+def test_doctests_with_state_are_left_out() -> None:
+    shown = ">>> s = Stack()\n>>> s.push(1)\n>>> s.pop()\n1\n"
+    prompt = f"class Stack:\n    '''\n{textwrap.indent(shown, '    ')}    '''\n"
+    assert extract_examples(prompt) == ()
+
+
+def test_asserts_in_prose_and_fences() -> None:
+    prompt = (
+        "Write f.\nassert f(1) == 2\n- `assert f(2) == 3`\n"
+        "```python\nassert f(\n    3\n) == 4, 'm'\n"
+        "result = f(9)\nassert result == 10\n```\nWe assert that f is fast.\n"
+        "assert math.isclose(f(0.1), 0.2)\nassert all(f(i) for i in range(3))"
+    )
+    assert extract_examples(prompt) == (
+        "assert f(1) == 2",
+        "assert f(2) == 3",
+        "assert f(3) == 4",
+        "assert math.isclose(f(0.1), 0.2)",
+        "assert all(f(i) for i in range(3))",
+    )
+
+
+def test_named_inputs() -> None:
+    prompt = "def f(a, k):\n    '''\n    Input: a = [1, 2], k = 3\n    Output: [3] # why\n    '''\n"
+    assert extract_examples(prompt) == ("assert f([1, 2], 3) == [3]",)
+    prompt = "Write f(n).\nFor n = 10, the sum will be 1 and the output should be '1'."
+    assert extract_examples(prompt) == ("assert f(10) == '1'",)
+    assert extract_examples(prompt.replace("n =", "m =")) == ()
+
+
+def test_a_prompt_that_names_nothing_teaches_names_by_calling() -> None:
+    prompt = "A function that doubles: double(2) returns 4."
+    assert names_of(prompt) == ("double",)
+    assert extract_examples(prompt) == ("assert double(2) == 4",)
+
+
+def test_every_example_is_one_statement() -> None:
+    for statement in extract_examples(ASK + "f(1) returns 2. f('') raises ValueError."):
+        assert len(ast.parse(statement).body) == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "signatures", "names"),
+    [
+        (
+            "Write roman_to_int(s), ValueError on invalid numerals such as IIII, VX or the empty "
+            "string",
+            ("roman_to_int(s)",),
+            ("roman_to_int",),
+        ),
+        ("Implement add(a: int, b: int = 0) -> int.", ("add(a: int, b: int=0) -> int",), ("add",)),
+        ("Create a class Stack with push and pop", (), ("Stack",)),
+        ("Write a function called `parse_csv` that parses", (), ("parse_csv",)),
+        ("Write a function named slugify_title.", (), ("slugify_title",)),
+        ("Write is_even(n) using divmod(a, b) in O(n)", ("is_even(n)",), ("is_even",)),
+        ("Write encode(s) and decode(s)", ("encode(s)", "decode(s)"), ("encode", "decode")),
+        ("def f(x: int) -> str:\n    '''Doc.'''\n", ("f(x: int) -> str",), ("f",)),
+        ("def f(x):", ("f(x)",), ("f",)),
+        (
+            "Complete:\n```python\nclass A:\n    def b(self):\n        ...\n```",
+            ("class A",),
+            ("A",),
+        ),
+        ("def g(x):\n    return x\n\ndef f(x):\n    '''Uses g.'''\n", ("f(x)",), ("f",)),
+        ("Write add(2, 3) which returns 5", (), ("add",)),
+        ("Explain what a transformer is and write a simple token-counting function", (), ()),
+        ("Write a function that sorts a list", (), ()),
+        ("", (), ()),
+    ],
+)
+def test_signatures_and_names(
+    prompt: str, signatures: tuple[str, ...], names: tuple[str, ...]
+) -> None:
+    assert signatures_of(prompt) == signatures
+    assert names_of(prompt) == names
+
+
+def test_stub_of_code_and_prose() -> None:
+    code = 'import math\n\n\ndef f(x):\n    """Doc."""\n'
+    assert stub_of(code) == code
+    assert stub_of(f"Complete this function:\n\n{code}\nIt must be fast.") == code
+    assert stub_of(f"Complete:\n```python\n{code}```\nThanks") == code
+    assert stub_of("def f(x):") == "def f(x):\n    pass\n"
+    assert stub_of("Write f(x)") == ""

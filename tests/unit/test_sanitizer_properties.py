@@ -1,0 +1,138 @@
+"""What holds for every text: nothing raises, what comes out compiles, valid Python stays."""
+
+from __future__ import annotations
+
+import ast
+import heapq
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml_coach.core import syntax
+from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+from ml_coach.core.repairs import repair
+from ml_coach.core.sanitizer import Refused, Sanitized, sanitize
+
+_FRAGMENTS = st.sampled_from([
+    "```", "```python\n", "~~~\n", "def f(x):\n", "    return x\n", "class A:\n", "\n", "\t",
+    "    ",
+    "'''", '"""', "'", '"', "(", ")", "[", "]", "{", "}", "\\", "\\n", "# ...\n", "if x:\n", "@d\n",
+    "import os\n", "print(f(1))\n", "assert f(1) == 2\n", ">>> f(1)\n2\n", "f(1) returns 2. ",
+    "<think>", "</think>", "[BEGIN]", "[DONE]", "\x1b[31m", "\x00", "\ufeff", "\ud800", "\u201c",
+    "\u00a0", '{"code": "', "x = 1; y = 2\n", "async ", "await x\n", "f'{x", "\r\n", "\r", "1: ",
+    "lambda", "else:\n", "except:\n", "match x:\n", "\f", "\u2028", "return\n", "Here it is:\n",
+])  # fmt: skip
+_TEXTS = st.one_of(
+    st.text(st.characters(codec=None), max_size=300),
+    st.lists(_FRAGMENTS, max_size=60).map("".join),
+)
+_NAMES = st.from_regex(r"[a-z]{3,8}_[a-z]{2,5}", fullmatch=True)
+_STRINGS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20)
+
+
+@st.composite
+def _modules(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
+    """A formatted module of imports, constants and definitions, with the names it defines."""
+    names = draw(st.lists(_NAMES, min_size=1, max_size=4, unique=True))
+    parts = ["import math"] if draw(st.booleans()) else []
+    parts += [f"LIMIT = {draw(st.integers())!r}", f"TEXT = {draw(_STRINGS)!r}"]
+    for name in names:
+        kind = draw(st.sampled_from(["def", "async def", "class", "deco"]))
+        doc = draw(_STRINGS).replace("\\", "").replace('"', "")
+        body = f'    """{doc}."""\n    # {draw(_STRINGS)!a}\n    return {draw(_STRINGS)!r}, LIMIT'
+        if kind == "class":
+            method = textwrap.indent(f"def go(self):\n{body}", "    ")
+            parts.append(f"class {name}:\n    size = 1\n\n{method}")
+        elif kind == "deco":
+            parts.append(f"@staticmethod\ndef {name}(x, *y, z=1, **w):\n{body}")
+        else:
+            parts.append(f"{kind} {name}(x: int = 0) -> None:\n{body}")
+    return "\n\n\n".join(parts) + "\n", tuple(names)
+
+
+@given(_modules())
+def test_valid_python_stays(module: tuple[str, tuple[str, ...]]) -> None:
+    source, names = module
+    assert sanitize(source, names=names) == Sanitized(source)
+
+
+@given(_modules(), st.sampled_from(["```", "````", "~~~"]), st.sampled_from(["", "python", "py"]))
+def test_a_fence_takes_nothing_away(
+    module: tuple[str, tuple[str, ...]], bar: str, tag: str
+) -> None:
+    source, names = module
+    reply = f"Here is the code you want:\n\n{bar}{tag}\n{source}{bar}\n\nIt's done, isn't it?"
+    result = sanitize(reply, names=names)
+    assert isinstance(result, Sanitized)
+    assert result.source == source
+
+
+@given(_modules())
+def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
+    source, names = module
+    result = sanitize(json.dumps({"code": source}), names=names)
+    assert isinstance(result, Sanitized)
+    assert result.source == source
+
+
+@settings(max_examples=300)
+@given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
+def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
+    stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
+    result = sanitize(text, names=("f",) if asks else (), stub=stub, kind=kind)  # type: ignore[arg-type]
+    if isinstance(result, Refused):
+        assert result.reason.endswith(".")
+    else:
+        assert syntax.compiles(result.source)
+        again = sanitize(result.source, names=("f",) if asks else (), kind=kind)  # type: ignore[arg-type]
+        assert isinstance(again, Sanitized)
+        assert again.source == result.source
+
+
+@settings(max_examples=300)
+@given(_TEXTS)
+def test_prompts_and_repairs_take_every_text(text: str) -> None:
+    repair(text)
+    signatures_of(text)
+    names_of(text)
+    if stub := stub_of(text):
+        ast.parse(stub)
+    for statement in extract_examples(text):
+        assert len(ast.parse(statement).body) == 1
+
+
+@pytest.mark.parametrize("module", [heapq, textwrap, ast, json])
+def test_the_standard_library_stays(module: object) -> None:
+    source = Path(str(module.__file__)).read_text("utf-8")  # type: ignore[attr-defined]
+    if len(source) > 60_000:
+        source = source[: source.rindex("\ndef ", 0, 60_000)]
+    result = sanitize(source)
+    assert isinstance(result, Sanitized)
+    assert result.source.rstrip() == source.rstrip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 50_000,
+        "x = " + "[" * 3000 + "]" * 3000,
+        "-" * 60_000 + "1",
+        "f" + ".a()" * 10_000,
+        "x = " + "+".join(["1"] * 5000),
+        '{"a":' * 9000 + "}" * 9000,
+        "\ud800" * 1000,
+        "def f(\n" * 8000,
+        "'''\n" * 15_000,
+        "x" * 1_000_000,
+    ],
+    ids=range(10),
+)
+def test_absurd_texts_end_too(text: str) -> None:
+    assert isinstance(sanitize(text, names=("f",)), Sanitized | Refused)
+    assert isinstance(sanitize(f"```python\n{text}\n```"), Sanitized | Refused)
+    extract_examples(text)
+    repair(text[:64_000])
