@@ -32,16 +32,25 @@ _EXIT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One model in memory: its file, the context in tokens that all `slots` share."""
+    """One model in memory: its file, and the context in tokens that all `slots` share.
+
+    With `speculate` text that repeats the prompt comes faster; off only to measure what it brings.
+    """
 
     file: Path
     context: int = 8192
     slots: int = 4
+    speculate: bool = True
 
     @property
     def memory_bytes(self) -> int:
-        """What the child needs, estimated from the file; measured ones are in the README."""
-        return int(self.file.stat().st_size * 1.35) + 300_000_000
+        """What the child needs: weights, context, and 120 MB for the rest.
+
+        Measured with Qwen2.5-Coder: 0.80 GB (0.5B) and 1.70 GB (1.5B) with 16 k tokens of context,
+        of which each takes 12 kB and 28 kB, in both cases a 39,000th of the file.
+        """
+        file = self.file.stat().st_size
+        return file + self.context * file // 39_000 + 120_000_000
 
 
 class LlamaProcess:
@@ -133,6 +142,7 @@ class LlamaProcess:
             threads=_threads(),
             parent=os.getpid(),
             folder=str(self._folder),
+            speculate=self.load.speculate,
         )
         assert child.stdin
         child.stdin.write(json.dumps(asdict(order)).encode() + b"\n")

@@ -40,6 +40,7 @@ class Order:
     threads: int
     parent: int
     folder: str
+    speculate: bool
 
 
 def main() -> None:
@@ -70,9 +71,16 @@ def _load(order: Order) -> Any:
     params.ui = False
     params.n_ctx = order.context
     params.n_parallel = order.slots
+    # Mapped, the file would stay in memory beside the copy that is laid out for this CPU.
+    params.load_mode = llama.llama_load_mode.LLAMA_LOAD_MODE_NONE
     # One pool for all slots: candidates share the cells of their prompt.
     params.kv_unified = True
     params.cache_ram_mib = _CACHED_PROMPTS_MIB
+    if order.speculate:
+        # Guesses what follows from text that was there before: a repair repeats most of the
+        # program. It never changes a reply, and where nothing repeats it costs nothing.
+        kinds = llama.common_speculative_type
+        params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
     params.cpuparams.n_threads = order.threads
     params.cpuparams_batch.n_threads = order.threads
     return llama.Server(params)

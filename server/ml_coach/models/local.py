@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,7 +31,8 @@ class LocalModels:
     """The loads of this process: models of the same weights share one child.
 
     `source` is that of `weights.ensure`, `progress` is told of a download (both may be set anew
-    until then), `folder` is where the weights are kept (by default the user's cache).
+    until then), `folder` is where the weights are kept (by default the user's cache); for
+    `speculate` see `llama_process.Load`.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class LocalModels:
         source: str = "",
         progress: weights.Progress = lambda done, total, source: None,
         folder: Path | None = None,
+        speculate: bool = True,
     ) -> None:
         self.source = source
         self.progress = progress
         self._folder = folder
+        self._speculate = speculate
         self._engines: dict[str, _Engine] = {}
 
     def model(self, name: str, profile: Profile) -> LocalModel:
@@ -53,7 +57,8 @@ class LocalModels:
         """
         engine = self._engines.get(name)
         if engine is None:
-            engine = self._engines[name] = _Engine(profile, lambda: self._file(name))
+            engine = _Engine(profile, partial(self._file, name), speculate=self._speculate)
+            self._engines[name] = engine
         engine.users += 1
         return LocalModel(name, profile, engine)
 
@@ -117,11 +122,14 @@ class LocalModel:
 class _Engine:
     """One set of weights, the child that holds it, and how many models use it."""
 
-    def __init__(self, profile: Profile, file: Callable[[], Awaitable[Path]]) -> None:
+    def __init__(
+        self, profile: Profile, file: Callable[[], Awaitable[Path]], *, speculate: bool
+    ) -> None:
         self.users = 0
         self.candidates = Candidates(self._send, at_once=max(1, profile.candidates))
         self._profile = profile
         self._file = file
+        self._speculate = speculate
         self._process: LlamaProcess | None = None
         self._starts = 0
 
@@ -150,7 +158,7 @@ class _Engine:
             )
         self._starts += 1
         slots = max(1, self._profile.candidates)
-        return LlamaProcess(Load(file, self._profile.context * _CONTEXTS, slots))
+        return LlamaProcess(Load(file, self._profile.context * _CONTEXTS, slots, self._speculate))
 
     async def _send(self, body: Json, timeout_seconds: float) -> AsyncGenerator[Json, None]:
         process, address = await self.ready()
