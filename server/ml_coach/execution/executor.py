@@ -15,7 +15,7 @@ from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits
-from ml_coach.execution.warm_worker import WarmWorker, WorkerDied
+from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
 
 
 class SandboxedExecutor:
@@ -191,15 +191,16 @@ class SandboxedExecutor:
 
     async def _ask(self, request: Message) -> Message:
         async with self._slots:
-            for attempt in (1, 2):
+            worker = await self._ready()
+            try:
+                return await worker.run(request)
+            except WorkerGone:
+                await self._forget(worker)
                 worker = await self._ready()
-                try:
-                    return await worker.run(request)
-                except WorkerDied as error:
-                    await self._forget(worker)
-                    if attempt == 2:
-                        return {"error": str(error)}
-        raise AssertionError("unreachable")
+                return await worker.run(request)
+            except WorkerDied as error:
+                await self._forget(worker)
+                return {"error": str(error)}
 
     async def _forget(self, worker: WarmWorker) -> None:
         if self._worker is worker:

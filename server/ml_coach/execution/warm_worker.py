@@ -34,6 +34,10 @@ class WorkerDied(Exception):  # noqa: N818 - named for what happened
     """The worker could not start or has gone; its text says why where that is known."""
 
 
+class WorkerGone(WorkerDied):
+    """It had gone before it was asked: another one may be."""
+
+
 class WarmWorker:
     """One worker process at one level. Made by `start`; `run` may be called concurrently."""
 
@@ -55,6 +59,7 @@ class WarmWorker:
             "readable": list(interpreter.readable),
             "our_site": interpreter.our_site,
             "libraries": interpreter.libraries,
+            "server": os.getpid(),
         }
         environment = {
             "PATH": "/usr/bin:/bin",
@@ -69,23 +74,26 @@ class WarmWorker:
             *level.wrapper,
             interpreter.python,
             "-s",
-            "-B",
             "-c",
             BOOT,
             json.dumps(order),
             package,
         ]
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=environment,
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env=environment,
+                    cwd="/",
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except BaseException:
+            ours.close()
+            raise
         worker = cls(process, ours)
         try:
             await worker._ready()
@@ -122,8 +130,12 @@ class WarmWorker:
                 socket.send_fds(self._control, [b"r"], [theirs.fileno()])
             except OSError as error:
                 ours.close()
-                raise WorkerDied(f"the worker is gone: {error}") from None
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+                raise WorkerGone(f"the worker is gone: {error}") from None
+        try:
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+        except BaseException:
+            ours.close()  # The supervisor takes it as a stop.
+            raise
         try:
             writer.write(pack(request))
             await writer.drain()

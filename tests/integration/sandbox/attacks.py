@@ -24,6 +24,9 @@ def attempt(what, *arguments, **named):
     try: result = what(*arguments, **named)
     except (OSError, ValueError, subprocess.SubprocessError) as error: return print("no:", error)
     escaped(what, result)
+def quietly(what, *arguments):
+    try: what(*arguments)
+    except OSError as error: print("no:", error)
 def call(number, *arguments):
     ctypes.set_errno(0)
     result = libc.syscall(ctypes.c_long(number), *arguments)
@@ -103,9 +106,6 @@ WRITING = tuple(
         "unlink": "os.unlink(F['victim'])",
         "rename_over": "(open('n', 'w').write('x'), os.replace('n', F['victim']))",
         "hard_link": "os.link(F['victim'], 'mine')",
-        "mode": "os.chmod(F['victim'], 0o777)",
-        "times": "os.utime(F['victim'], (1, 1))",
-        "attribute": "os.setxattr(F['victim'], 'user.x', b'1')",
         "workspace": "open(F['workspace'] + '/module.py', 'a').write('x')",
         "site_packages": "open(F['site'] + '/evil.pth', 'w').write('x')",
         "system": "open('/usr/evil', 'w').write('x')",
@@ -116,8 +116,12 @@ WRITING = tuple(
         "device": "os.mknod('d', 0o60600, os.makedev(8, 0))",
     }.items()
 ) + (
+    # Without a mount namespace these succeed and do nothing: only what is outside counts.
+    Attack("write_mode", "quietly(os.chmod, F['victim'], 0o777)"),
+    Attack("write_times", "quietly(os.utime, F['victim'], (1, 1))"),
+    Attack("write_attribute", "quietly(os.setxattr, F['victim'], 'user.x', b'1')"),
     # Below /tmp this makes private folders of the same names, which is no escape.
-    Attack("write_byte_code", "os.makedirs(F['workspace'] + '/__pycache__'); print('made')"),
+    Attack("write_byte_code", "quietly(os.makedirs, F['workspace'] + '/__pycache__')"),
     Attack(
         "write_through_links",
         """

@@ -27,17 +27,24 @@ RECORDS, STACK, STATUS = 200, 201, 202  # descriptors of the run; beyond what pr
 @dataclass(frozen=True)
 class World:
     """What every run of one worker shares. `libraries` is the folder of a shared libpython,
-    `filter` the seccomp program."""
+    `filter` the seccomp program, `server` the process that all this is for."""
 
     level: str
     readable: tuple[str, ...]
     libraries: str = ""
     filter: bytes = b""
+    server: int = 0
     prepared: Any = None
 
     @property
     def private(self) -> bool:
+        """Whether each run gets a root, processes and a network of its own."""
         return self.level == "namespaces"
+
+    @property
+    def apart(self) -> bool:
+        """Whether loopback, ipc and shared memory lead to nothing but other runs."""
+        return self.level in ("namespaces", "bubblewrap")
 
 
 @dataclass(frozen=True)
@@ -122,37 +129,32 @@ def _give_up_everything(world: World, request: wire.Message, held_to: Limits, fo
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
     kernel.set_dumpable(request["kind"] != "tests")
     if world.level != "weak":
-        landlock_rules = _allowed(world, folder)
         if landlock.abi():
-            landlock.restrict(landlock_rules, tcp=world.private)
+            landlock.restrict(_allowed(world, folder), tcp=world.apart)
         if not world.private:  # else process 1 has done it
             kernel.drop_capabilities()
         seccomp.install(world.filter)
 
 
 def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
-    devices = [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")]
-    writable = [(folder, landlock.READ | landlock.WRITE)]
+    """What Landlock lets through. Below our own root everything is readable: it holds no secret."""
+    allowed = [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")]
+    allowed.append((folder, landlock.READ | landlock.WRITE))
+    if world.apart:
+        allowed.append(("/dev/shm", landlock.READ | landlock.WRITE))
+        allowed.append(("/dev/pts", landlock.TERMINAL))
     if world.private:
-        return [
-            ("/", landlock.READ),
-            *writable,
-            ("/dev/shm", landlock.READ | landlock.WRITE),
-            ("/dev/pts", landlock.TERMINAL),
-            *devices,
-        ]
+        return [*allowed, ("/", landlock.READ), ("/tmp", landlock.READ | landlock.WRITE)]
     readable = [
         *namespaces.SYSTEM,
         *namespaces.SYSTEM_FILES,
         *world.readable,
-        "/proc/self",
-        "/proc/cpuinfo",
-        "/proc/meminfo",
+        *(("/proc",) if world.apart else ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")),
         "/sys/devices/system/cpu",
         "/dev/random",
         "/dev/urandom",
     ]
-    return [*((path, landlock.READ) for path in readable), *writable, *devices]
+    return [*allowed, *((path, landlock.READ) for path in readable)]
 
 
 def _environment(folder: str, libraries: str) -> None:

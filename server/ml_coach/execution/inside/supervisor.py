@@ -97,9 +97,9 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
         status=pipes["status"][1],
         stack=stack,
     )
-    folder = "" if world.private else tempfile.mkdtemp(prefix="ml-coach-")
+    folder = "" if world.private else tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
     watch = _Watch(request, limits, time.monotonic(), folder)
-    first = 0
+    first, started = 0, time.time()
     try:
         if world.private:
             uid, gid = os.getuid(), os.getgid()
@@ -125,6 +125,8 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
             _end(first, proc, world)
         if folder:
             run_folder.wipe(folder)
+        if world.apart and not world.private:
+            run_folder.empty_shared_memory(started)
     for name, end in reading.items():
         _drain(watch, end, name)
     return _answer(watch, reading, stack)
@@ -204,7 +206,7 @@ def _printed(watch: _Watch, reading: dict[str, int]) -> int:
 def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
     """The limit that the tree is over by now, or nothing."""
     pids = [first, *tree.descendants(first, proc)]
-    if len(pids) > watch.limits.processes + 2:
+    if tree.threads(pids, proc) > watch.limits.processes + 2:
         return "processes"
     if (
         tree.memory(pids, proc, watch.limits.memory_mb * MEGABYTE)

@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import NoReturn
 
 from ml_coach.execution.inside import supervisor, warm_up, wire
@@ -28,7 +29,8 @@ UNPRIVILEGED_ID = 64_931
 
 
 def main() -> NoReturn:
-    """argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths)."""
+    """argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths),
+    `our_site` and `libraries` (interpreter.py), `server` (a process id)."""
     order = json.loads(sys.argv[1])
     control = socket.socket(fileno=order["control"])
     control.set_inheritable(False)
@@ -44,9 +46,13 @@ def main() -> NoReturn:
         level=order["level"],
         readable=tuple(order["readable"]),
         libraries=order["libraries"],
-        filter=seccomp.build(private=order["level"] == "namespaces"),
+        server=order["server"],
         prepared=prepared,
     )
+    world = replace(world, filter=seccomp.build(apart=world.apart))
+    if not world.private:
+        kernel.set_dumpable(False)  # Runs of the same user may not read our memory.
+        kernel.adopt_orphans()
     wire.send(control, {"ready": True, "version": list(sys.version_info[:2])})
     _serve(control, world)
 

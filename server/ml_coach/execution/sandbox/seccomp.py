@@ -95,9 +95,9 @@ def _one_of(values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
     return [*tests, (RETURN, 0, 0, miss), (RETURN, 0, 0, hit)]
 
 
-def build(*, private: bool, machine: str = "") -> bytes:
-    """The filter's program. `private` says that namespaces of our own are around the run, so
-    loopback, unix sockets and ipc reach nothing else; without them they are denied as well."""
+def build(*, apart: bool, machine: str = "") -> bytes:
+    """The filter's program. `apart` says that namespaces are around the run, so loopback, unix
+    sockets and ipc reach nothing of the user's; without them they are denied as well."""
     machine = machine or platform.machine()
     column = 0 if machine == "x86_64" else 1
     program: list[Instruction] = [
@@ -123,7 +123,7 @@ def build(*, private: bool, machine: str = "") -> bytes:
 
     denied = _fails(errno.EPERM)
     answer(DENIED, denied)
-    if not private:
+    if not apart:
         answer(SHARED_IPC, denied)
         answer(METADATA, _fails(0))
 
@@ -139,11 +139,11 @@ def build(*, private: bool, machine: str = "") -> bytes:
     examine("personality", [_low_word(0), *_one_of((0, 0xFFFF_FFFF), ALLOW, denied)])
     # A run that could make itself dumpable again would open its memory to its own children.
     examine("prctl", [_low_word(0), *_one_of((SET_DUMPABLE, SET_PTRACER), denied, ALLOW)])
-    families = (AF_UNIX, AF_INET, AF_INET6) if private else ()
-    refused = _fails(errno.EAFNOSUPPORT if private else errno.EPERM)
+    families = (AF_UNIX, AF_INET, AF_INET6) if apart else ()
+    refused = _fails(errno.EAFNOSUPPORT if apart else errno.EPERM)
     kinds = [_low_word(1), (AND, 0, 0, 0xF), *_one_of((STREAM, DATAGRAM, SEQPACKET), ALLOW, denied)]
     check = [(JUMP_EQUAL, len(families) - i, 0, f) for i, f in enumerate(families)]
-    examine("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if private else [])])
+    examine("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if apart else [])])
     examine("socketpair", [_low_word(0), *_one_of((AF_UNIX,), ALLOW, denied)])
     program.append((RETURN, 0, 0, ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
