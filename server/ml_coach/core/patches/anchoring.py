@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from ml_coach.core.patches.alignment import REINDENTED, Aligner, Placement, Step
 from ml_coach.core.patches.edits import Hunk, Line
@@ -34,6 +35,23 @@ def placements(hunk: Hunk, target: Target, *, loosely: bool) -> list[Placement]:
                 found += aligner.explain(first, last)
     unique = {placement.steps: placement for placement in found}
     return sorted(unique.values(), key=lambda placement: placement.cost)
+
+
+def with_lost_signs(hunk: Hunk, target: Target) -> Hunk:
+    """The hunk with context told from removals where the file itself has lines that begin with `-`.
+
+    A list item in a docstring, say: it stands in the file with its dash and not without it.
+    """
+    dashed = {line.rstrip() for line in target.lines if line[:1] == "-"}
+    if not dashed:
+        return hunk
+    lines = [
+        Line(" ", line.raw, line.raw)
+        if line.raw.rstrip() in dashed and tight(line.text) not in target.places
+        else line
+        for line in hunk.lines
+    ]
+    return replace(hunk, lines=tuple(lines))
 
 
 def _exact(hunk: Hunk, target: Target) -> list[Placement]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ml_coach.core.patches.anchoring import placements
+from ml_coach.core.patches.anchoring import placements, with_lost_signs
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import is_comment, line_end, split_lines
 from ml_coach.core.patches.python import LONGEST, bound_names, parsed
@@ -57,9 +57,9 @@ class _Choice:
     def __init__(self, file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> None:
         self._file = file
         self._text = text
-        self._hunks = hunks
         self._original = _Text.of(text)
         self._target = Target(self._original.lines, effort)
+        self._hunks = [with_lost_signs(hunk, self._target) for hunk in hunks]
         self._checker = _Checker(file, text, effort)
 
     def made(self, *, loosely: bool) -> Chosen | PatchRefused:

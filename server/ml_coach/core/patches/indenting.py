@@ -10,6 +10,8 @@ from ml_coach.core.patches.lines import first_indent, indent_width, tight
 
 AS_WRITTEN = 0.3
 """The cost of leaving added lines as they are where the lines around them were shifted."""
+WARPED = 0.65
+"""The cost of a place where lines of one depth in the hunk have several depths in the file."""
 
 
 def spellings(
@@ -32,17 +34,18 @@ def spellings(
         same = item.raw.rstrip() == line.rstrip()
         width = indent_width(line)
         widths.setdefault(width if same else indent_width(item.text), set()).add(width)
+    agreed = all(len(found) == 1 for found in widths.values())
+    warped = 0.0 if agreed else WARPED
     tabs = first_indent(lines) == "\t"
     shifted = [_shift(text, widths, tabs=tabs) for text in written]
-    if shifted == written or not widths:
-        return [(0.0, written)]
+    if shifted == written:
+        return [(warped, written)]
     usual = {indent_width(line) for line in lines if line.strip()}
     unit = min((width for width in usual if width), default=4)
     usual |= {width + unit for width in usual}
-    agreed = all(len(found) == 1 for found in widths.values())
-    if agreed and (_unusual(hunk, shifted, usual) <= _unusual(hunk, written, usual)):
+    if agreed and _unusual(hunk, shifted, usual) <= _unusual(hunk, written, usual):
         return [(0.0, shifted), (AS_WRITTEN, written)]
-    return [(0.0, written), (AS_WRITTEN, shifted)]
+    return [(warped, written), (warped + AS_WRITTEN, shifted)]
 
 
 def _unusual(hunk: Hunk, texts: Sequence[str], usual: set[int]) -> int:

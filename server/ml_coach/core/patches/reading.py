@@ -187,6 +187,11 @@ class _Reading:
         return self._after.get(file) or self._files[file]
 
     def _update(self, edit: FileEdit) -> PatchRefused | None:
+        if not edit.hunks:
+            known = edit.file in self._files
+            if known and edit.target:
+                return self._move(edit.file, edit.target, self._text(edit.file))
+            return PatchRefused("The patch shows no change of this file.", edit.file)
         code = _only_added(edit.hunks)
         if code is not None:
             return self._insert(edit, code)
@@ -222,7 +227,7 @@ class _Reading:
             self._after[file] = code
             return None
         refused = self._code(FileEdit("code", file, text=code))
-        return refused and replace(refused, hunk=edit.hunks[0].number if edit.hunks else 0)
+        return refused and replace(refused, hunk=edit.hunks[0].number)
 
     def _code(self, edit: FileEdit) -> PatchRefused | None:
         candidates = self._candidates(edit.file)

@@ -79,15 +79,15 @@ def _evidence(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> float:
 
 
 def _enclosing(at: int, lines: Sequence[str]) -> str:
-    """The heads of the blocks around a line, as one text."""
+    """The line at a place and the heads of the blocks around it, as one text."""
     found: list[str] = []
-    width = indent_width(lines[at]) if at < len(lines) and lines[at].strip() else 1_000
+    width = 1_000
     for line in reversed(lines[max(0, at - 2_000) : at + 1]):
-        if line.strip() and (indent_width(line) < width or line is lines[min(at, len(lines) - 1)]):
-            width = min(width, indent_width(line))
+        if line.strip() and indent_width(line) < width:
+            width = indent_width(line)
             found.append(line.strip())
-            if width == 0:
-                break
+        if width == 0:
+            break
     return "\n".join(found)
 
 
@@ -101,19 +101,18 @@ def _removals(
         return
     open_lines = [step.first for step in unsure if step.first < step.last]
     added = sum(line.sign == "+" for line in hunk.lines)
-    if hunk.old_count is not None and hunk.new_count is not None and (
-        hunk.old_count == len(open_lines)
-    ):
-        count = hunk.old_count - (hunk.new_count - added)
-    else:
-        count = added
-    if not 0 <= count <= len(open_lines):
-        return
-    if comb(len(open_lines), count) > _MOST_SUBSETS:
-        runs = range(len(open_lines) - count + 1)
-        subsets = [frozenset(open_lines[at : at + count]) for at in runs]
-    else:
-        subsets = [frozenset(chosen) for chosen in combinations(open_lines, count)]
+    counts = [0, added]
+    if hunk.old_count == len(open_lines) and hunk.new_count is not None:
+        counts = [len(open_lines) + added - hunk.new_count]
+    subsets: list[frozenset[int]] = []
+    for count in sorted(set(counts)):
+        if not 0 <= count <= len(open_lines):
+            continue
+        if comb(len(open_lines), count) <= _MOST_SUBSETS:
+            subsets += map(frozenset, combinations(open_lines, count))
+        else:
+            runs = range(len(open_lines) - count + 1)
+            subsets += [frozenset(open_lines[at : at + count]) for at in runs]
     doubts = [(_doubt(hunk, placement, lines, dropped), dropped) for dropped in subsets]
     doubts.sort(key=lambda entry: entry[0])
     yield from islice(doubts, 40)

@@ -164,8 +164,7 @@ def read_hunk(raw_lines: list[str], header: Hunk) -> Hunk:
             continue
         lines.append(_line(raw))
     lines = _unnumbered(lines)
-    hunk = replace(header, lines=tuple(lines), ends_without_newline=without_newline)
-    return _unsure(hunk)
+    return replace(header, lines=tuple(lines), ends_without_newline=without_newline)
 
 
 def _line(raw: str) -> Line:
@@ -205,16 +204,3 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
             Line("~", text, text) if is_elision(text) else Line(cast("Sign", sign), text, text)
         )
     return result
-
-
-def _unsure(hunk: Hunk) -> Hunk:
-    """Context may be removed where the header counts removed lines and none is marked."""
-    if hunk.old_count is None or hunk.new_count is None:
-        return hunk
-    signs = [line.sign for line in hunk.lines]
-    old = sum(sign in (" ", "?") for sign in signs)
-    removed = hunk.old_count - (hunk.new_count - signs.count("+"))
-    if "-" in signs or "~" in signs or old != hunk.old_count or not 0 < removed <= old:
-        return hunk
-    lines = tuple(replace(line, sign="?") if line.sign == " " else line for line in hunk.lines)
-    return replace(hunk, lines=lines)
