@@ -3,7 +3,7 @@
     python tests/benchmarks/replies.py [--data FILE] [--tasks FILE] [--limit N] [--misses]
 
 FILE holds JSON lines with `task_id` and `raw`. The EvalPlus row needs `pip install evalplus`.
-Seconds are for sanitizing alone, within this one run on this machine.
+Seconds are processor time for sanitizing alone, within this one run on this machine.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ _FENCE = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
 def ml_coach(row: Row, task: Row) -> str:
-    """What a run does with a reply: sanitize, then the repairs that need no model."""
-    found = sanitize(row["raw"], names=(task["entry_point"],), stub=task["prompt"])
-    return repair(found.source)[0] if isinstance(found, Sanitized) else ""
-
-
-def ml_coach_sanitize(row: Row, task: Row) -> str:
     found = sanitize(row["raw"], names=(task["entry_point"],), stub=task["prompt"])
     return found.source if isinstance(found, Sanitized) else ""
+
+
+def ml_coach_with_repairs(row: Row, task: Row) -> str:
+    """What a run does with a reply: the sanitizer, then the repairs that need no model."""
+    return repair(ml_coach(row, task))[0]
 
 
 def first_fence(row: Row, task: Row) -> str:
@@ -88,26 +87,28 @@ def main() -> None:
 
     peers: dict[str, Extract | None] = {
         "ml-coach": ml_coach,
-        "ml-coach, sanitizer alone": ml_coach_sanitize,
+        "ml-coach and its repairs": ml_coach_with_repairs,
         "first fenced block": first_fence,
         "EvalPlus sanitize": evalplus(),
     }
     print(f"{len(rows)} replies to {len({row['task_id'] for row in rows})} tasks\n")
-    print(f"| {'':26} | pass | does not parse | seconds |")
-    print(f"|{'-' * 28}|-----:|---------------:|--------:|")
+    print(f"| {'':26} | pass | refused | does not parse | seconds |")
+    print(f"|{'-' * 28}|-----:|--------:|---------------:|--------:|")
     passed: dict[str, list[bool]] = {}
     for name, extract in peers.items():
         if extract is None:
-            print(f"| {name:26} | not installed (pip install evalplus) |||")
+            print(f"| {name:26} | not installed (pip install evalplus) ||||")
             continue
-        begin = time.perf_counter()
+        begin = time.process_time()
         programs = [extract(row, tasks[row["task_id"]]) for row in rows]
-        seconds = time.perf_counter() - begin
-        broken = sum(not program.strip() or syntax.parse(program) is None for program in programs)
+        seconds = time.process_time() - begin
+        refused = sum(not program for program in programs)
+        broken = sum(syntax.parse(program) is None for program in programs)
         passed[name] = grade(
             [(p, tasks[r["task_id"]]["hidden_test"]) for p, r in zip(programs, rows, strict=True)]
         )
-        print(f"| {name:26} | {sum(passed[name]):4} | {broken:14} | {seconds:7.2f} |", flush=True)
+        counts = f"{sum(passed[name]):4} | {refused:7} | {broken:14}"
+        print(f"| {name:26} | {counts} | {seconds:7.2f} |", flush=True)
     if chosen.misses:
         for index, row in enumerate(rows):
             others = [

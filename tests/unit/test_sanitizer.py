@@ -180,6 +180,31 @@ def test_what_functions_need_stays_at_module_level() -> None:
     assert defined(source)["f"](1) == 2  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    "example",
+    [
+        "try:\n    f(0)\nexcept ValueError:\n    pass\n",
+        "while True:\n    text = input()\n    if not text:\n        break\n",
+        "import asyncio\nasyncio.run(f(1))\n",
+        "if f(1) == 2:\n    print('ok')\n",
+        "with open('x') as file:\n    print(file.read())\n",
+        "raise SystemExit(f(1))\n",
+    ],
+)
+def test_compound_examples_move_too(example: str) -> None:
+    source = program(f"def f(x):\n    raise ValueError(x)\n\n\n{example}")
+    defined(source)
+    assert 'if __name__ == "__main__":' in source
+
+
+def test_a_registry_is_filled_on_import() -> None:
+    source = (
+        "TABLE = {}\n\n\ndef register(name, value):\n    TABLE[name] = value\n\n\n"
+        "register('a', 1)\n\n\ndef f(x):\n    return TABLE[x]\n"
+    )
+    assert program(source) == source
+
+
 def test_a_script_without_functions_becomes_importable() -> None:
     source = program("import math\nname = input()\nprint(name, math.pi)\n", names=())
     assert source.startswith("import math\n")

@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ml_coach.core import syntax
@@ -79,7 +79,6 @@ def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
     assert result.source == source
 
 
-@settings(max_examples=300)
 @given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
 def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
     stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
@@ -93,7 +92,6 @@ def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: 
         assert again.source == result.source
 
 
-@settings(max_examples=300)
 @given(_TEXTS)
 def test_prompts_and_repairs_take_every_text(text: str) -> None:
     repair(text)

@@ -15,6 +15,7 @@ ERRORS = frozenset(
     if isinstance(value, type) and issubclass(value, BaseException)
 )
 _ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
+_MATTERS = re.compile(r"\\.|[\"'()\[\]{}\n]", re.DOTALL)
 _LONGEST = 1000  # characters between a bracket and the one that closes it
 
 
@@ -45,13 +46,11 @@ def call_end(text: str, at: int) -> int | None:
 
 def bracket_end(text: str, at: int) -> int | None:
     """The index after the bracket that closes the one at `at`, None where that is too far."""
-    depth, quote, index = 0, "", at
-    while index < min(len(text), at + _LONGEST):
-        char = text[index]
+    depth, quote = 0, ""
+    for match in _MATTERS.finditer(text, at, min(len(text), at + _LONGEST)):
+        char = match[0]
         if quote:
-            if char == "\\":
-                index += 1
-            elif char == quote or char == "\n":
+            if char in (quote, "\n"):
                 quote = ""
         elif char in "\"'":
             quote = char
@@ -60,8 +59,7 @@ def bracket_end(text: str, at: int) -> int | None:
         elif char in ")]}":
             depth -= 1
             if depth == 0:
-                return index + 1
-        index += 1
+                return match.end()
     return None
 
 

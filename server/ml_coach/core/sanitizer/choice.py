@@ -166,9 +166,11 @@ def _inner(part: str) -> Code | None:
 
 
 def _last_resorts(reply: str) -> list[Code]:
-    bare = readings.without_fences(text.without_thoughts(reply))
+    reply = text.without_thoughts(reply)
+    bare = readings.without_fences(reply)
     for part in dict.fromkeys((bare, text.plain(bare))):
-        if found := code.skimmed(part):
+        # Without fences, the whole reply has been read already.
+        if part != reply and (found := code.skimmed(part)):
             return [found]
     return []
 

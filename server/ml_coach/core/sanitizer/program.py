@@ -108,9 +108,8 @@ def _effects(tree: ast.Module) -> dict[str, set[str]]:
 
 
 def _is_idle_example(statement: ast.stmt, functions: Collection[str]) -> bool:
-    """Whether it is `result = f(3)`, with a function of this module and a result for nobody."""
-    is_plain = isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr)
-    return is_plain and not _calls(statement).isdisjoint(functions)
+    """Whether it runs a function of this module for nobody: `result = f(3)`, `try: main()`."""
+    return not _calls(statement).isdisjoint(functions)
 
 
 def _firm_place(statement: ast.stmt, functions: set[str]) -> Place | None:
