@@ -119,9 +119,9 @@ _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "long removal": lambda: (_hunk(_prefixed("-", _LONG)), _LONG),
     "long addition": lambda: (_hunk(_prefixed("+", _LONG)), _PROGRAM),
     "long function reply": lambda: (f"```python\n{_LONG}```", _LONG),
-    "many hunks": lambda: ("@@\n-    return a + 1\n+    return a\n" * 190, _LONG),
+    "many hunks": lambda: ("@@\n-    return a + 1\n+    return a\n" * 95, _LONG),
     "many misspelt hunks": lambda: (
-        "".join(f"@@\n def g{n * 9}(a:\n-    retrn a\n+    x\n" for n in range(190)),
+        "".join(f"@@\n def g{n * 9}(a:\n-    retrn a\n+    x\n" for n in range(95)),
         _LONG[:90_000]),
     "many fences": lambda: ("```\n" * 19_000, _PROGRAM),
     "many headers": lambda: ("@@\n" * 19_000, _PROGRAM),

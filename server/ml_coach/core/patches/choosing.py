@@ -84,7 +84,7 @@ class _Choice:
                 step.item >= 0 and step.first < step.last and lines[step.first].strip()
                 for step in placement.steps
             ):
-                found += islice(readings(hunk, placement, lines), _PER_HUNK)
+                found += islice(readings(hunk, placement, self._target), _PER_HUNK)
         unique: dict[tuple[int, int, tuple[str, ...]], Reading] = {}
         for reading in sorted(found, key=lambda reading: reading.cost):
             unique.setdefault((reading.first, reading.last, reading.new), reading)

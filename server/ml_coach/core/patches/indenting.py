@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ml_coach.core.patches.alignment import Placement
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import first_indent, indent_width, tight
+from ml_coach.core.patches.target import Target
 
 AS_WRITTEN = 0.3
 """The cost of leaving added lines as they are where the lines around them were shifted."""
@@ -15,13 +16,14 @@ WARPED = 0.65
 
 
 def spellings(
-    hunk: Hunk, placement: Placement, lines: Sequence[str]
+    hunk: Hunk, placement: Placement, target: Target
 ) -> list[tuple[float, list[str]]]:
     """Ways to indent the hunk's lines in this file, each with its cost; the first is likeliest.
 
     Each hunk line on a file line tells how one width in the hunk reads in the file. Where all
     agree, added lines follow them; where they do not, added lines are trusted as written first.
     """
+    lines = target.lines
     written = [line.text for line in hunk.lines]
     widths: dict[int, set[int]] = {}
     for step in placement.steps:
@@ -40,15 +42,13 @@ def spellings(
     shifted = [_shift(text, widths, tabs=tabs) for text in written]
     if shifted == written:
         return [(warped, written)]
-    usual = {indent_width(line) for line in lines if line.strip()}
-    unit = min((width for width in usual if width), default=4)
-    usual |= {width + unit for width in usual}
+    usual = target.widths
     if agreed and _unusual(hunk, shifted, usual) <= _unusual(hunk, written, usual):
         return [(0.0, shifted), (AS_WRITTEN, written)]
     return [(warped, written), (warped + AS_WRITTEN, shifted)]
 
 
-def _unusual(hunk: Hunk, texts: Sequence[str], usual: set[int]) -> int:
+def _unusual(hunk: Hunk, texts: Sequence[str], usual: frozenset[int]) -> int:
     """How many added lines are indented as no line of the file is, nor one level further in."""
     return sum(
         line.sign == "+" and bool(text.strip()) and indent_width(text) not in usual

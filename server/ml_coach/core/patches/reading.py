@@ -27,7 +27,7 @@ from ml_coach.core.types import Patch, PatchRefused
 
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
-_MOST_HUNKS = 200
+_MOST_HUNKS = 100
 _DIFF_TAGS = frozenset({"diff", "patch", "udiff", "git"})
 
 

@@ -12,6 +12,7 @@ from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.indenting import spellings
 from ml_coach.core.patches.lines import indent_width
 from ml_coach.core.patches.making import changed_blocks
+from ml_coach.core.patches.target import Target
 
 ELSEWHERE = 0.06
 """The cost of a place other than the one that the header states: it decides between equals."""
@@ -31,10 +32,11 @@ class Reading:
     removed: tuple[str, ...]
 
 
-def readings(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> Iterator[Reading]:
+def readings(hunk: Hunk, placement: Placement, target: Target) -> Iterator[Reading]:
     """The readings of `hunk` at one place, the likeliest first."""
+    lines = target.lines
     base = placement.cost + _evidence(hunk, placement, lines)
-    for extra, texts in spellings(hunk, placement, lines):
+    for extra, texts in spellings(hunk, placement, target):
         for doubt, dropped in _removals(hunk, placement, lines):
             yield _read(hunk, placement, lines, texts, dropped, base + extra + doubt)
 

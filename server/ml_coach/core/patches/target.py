@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ml_coach.core.patches.edits import Hunk
-from ml_coach.core.patches.lines import tight
+from ml_coach.core.patches.lines import indent_width, tight
 
 _NEAR_LINES = 2_000
 _SHOWN_LINES = 40
@@ -48,6 +48,7 @@ class Target:
         self._texts: dict[Callable[[str], str], str] = {}
         self._tight: list[str] | None = None
         self._places: dict[str, list[int]] | None = None
+        self._widths: frozenset[int] | None = None
 
     @property
     def tight(self) -> Sequence[str]:
@@ -64,6 +65,15 @@ class Target:
             for at, form in enumerate(self.tight):
                 self._places.setdefault(form, []).append(at)
         return self._places
+
+    @property
+    def widths(self) -> frozenset[int]:
+        """The widths of indentation in the file, and those one level further in."""
+        if self._widths is None:
+            widths = {indent_width(line) for line in self.lines if line.strip()}
+            unit = min((width for width in widths if width), default=4)
+            self._widths = frozenset(widths | {width + unit for width in widths})
+        return self._widths
 
     def find(self, wanted: Sequence[str], form: Callable[[str], str], most: int) -> list[int]:
         """The lines where `wanted` begins as one block, when `form` is applied to both sides."""
