@@ -110,13 +110,20 @@ async def test_a_stop_text_ends_the_reply(local_model: LocalModel) -> None:
 async def test_the_same_seed_gives_the_same_reply_alone_or_among_others(
     local_model: LocalModel,
 ) -> None:
-    calls = [ask("Name a fruit.", temperature=1.5, seed=seed, max_tokens=12) for seed in range(4)]
+    calls = [ask("Name a fruit.", temperature=1.5, seed=seed, max_tokens=5) for seed in range(4)]
     together = await asyncio.gather(*(reply(local_model, call) for call in calls))
     texts = [text for text, _ in together]
     assert len(set(texts)) > 1
     assert (await reply(local_model, calls[2]))[0] == texts[2]
     # Only the first one read the prompt.
     assert [e.usage.cached_tokens == e.usage.prompt_tokens for _, e in together[1:]] == [True] * 3
+
+
+async def test_a_proxy_is_not_asked(
+    local_model: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert (await reply(local_model, ask("Hi.", max_tokens=1)))[1].finish == "length"
 
 
 async def test_a_prompt_longer_than_the_context_is_refused(local_model: LocalModel) -> None:
@@ -239,6 +246,16 @@ async def test_a_crash_is_said_and_the_next_call_starts_anew(local_model: LocalM
     assert (await reply(model, ask("Hi.", max_tokens=1)))[1].finish == "length"
     assert model.process_id != crashed.pid
     await model.aclose()
+
+
+async def test_closing_a_model_ends_its_replies(local_model: LocalModel) -> None:
+    model = await _own_model(local_model)
+    async with aclosing(model.stream(replace(COUNT, max_tokens=400))) as stream:
+        await anext(stream)
+        await model.aclose()
+        with pytest.raises(UnavailableError, match=r"^The local model was closed\.$"):
+            async for _ in stream:
+                pass
 
 
 async def test_a_load_that_fails_is_tried_three_times(tmp_path: Path) -> None:

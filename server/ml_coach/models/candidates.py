@@ -2,8 +2,11 @@
 
 Slots do not share what they have read: four requests for one prompt cost four times its reading,
 which on a CPU takes longer than the replies. As `n` choices of one request the prompt is read once
-and its cells are shared. Choice j of a request with seed s is, byte for byte, what a request of its
-own with seed s + j gives, so this changes no reply.
+and its cells are shared. Choice j of a request with seed s draws what a request of its own with
+seed s + j draws, so candidates with seeds that follow one another are asked for together.
+
+Replies repeat only as far as rounding does: it depends on what else is in a batch and on how much
+of a prompt was cached. The same calls in the same order, from a fresh child, give the same bytes.
 """
 
 from __future__ import annotations

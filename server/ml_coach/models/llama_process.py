@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -145,8 +146,9 @@ class LlamaProcess:
             speculate=self.load.speculate,
         )
         assert child.stdin
-        child.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
-        child.stdin.flush()
+        with suppress(BrokenPipeError):  # It is gone already; its exit code says more.
+            child.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+            child.stdin.flush()
 
     def _read_log(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stderr
@@ -154,6 +156,8 @@ class LlamaProcess:
             self._log.append(line.decode("utf-8", "replace").rstrip())
 
     def _gone(self, code: int) -> UnavailableError:
+        if self._ended.is_set():
+            return UnavailableError("The local model was closed.")
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
         needed, free = self.load.memory_bytes, psutil.virtual_memory().available
         memory = f"It needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"

@@ -183,9 +183,10 @@ class _Engine:
 
 def _client(address: str) -> httpx.AsyncClient:
     # One for each request: requests may come from any event loop, and on a socket of this machine
-    # connecting costs nothing.
+    # connecting costs nothing. A proxy in the environment is not for it.
     path = address.removeprefix("unix://")
-    if path != address:
-        transport = httpx.AsyncHTTPTransport(uds=path, verify=False)
-        return httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=None)
-    return httpx.AsyncClient(base_url=address, timeout=None, trust_env=False, verify=False)
+    transport = httpx.AsyncHTTPTransport(uds=path, verify=False) if path != address else None
+    base_url = "http://llama" if transport else address
+    return httpx.AsyncClient(
+        transport=transport, base_url=base_url, timeout=None, trust_env=False, verify=False
+    )
