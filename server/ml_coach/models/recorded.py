@@ -88,6 +88,12 @@ class Recorder:
                     else:
                         pieces.append(piece)
                     yield piece
+        except GeneratorExit:
+            # Whoever asked had enough of it, which is no cancelling: it would have enough again.
+            if "finish" not in line:
+                line |= {"reply": "".join(pieces), "finish": "length"}
+                await asyncio.to_thread(self._append, line | {"usage": asdict(Usage(calls=1))})
+            raise
         except ModelError as error:
             line["reply"] = "".join(pieces)
             line["error"] = {"type": type(error).__name__, "text": str(error), **vars(error)}

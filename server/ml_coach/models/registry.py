@@ -28,6 +28,7 @@ PROVIDERS = ("local", "gemini", "genai", "openai", "editor", "recorded")
 _DEFAULT_LOCAL = "qwen2.5-coder-1.5b"
 # Google's own alias for the newest release: names of releases are shut down within a year or so.
 _DEFAULT_GEMINI = "gemini-flash-latest"
+_DEFAULTS = {"local": _DEFAULT_LOCAL, "gemini": _DEFAULT_GEMINI, "genai": _DEFAULT_GEMINI}
 _OPENAI = "https://api.openai.com/v1"
 # Its own port, where nothing else is known to listen.
 _OLLAMA_PORT = 11434
@@ -84,9 +85,7 @@ def parse(name: str) -> ModelName:
         model, _, base_url = model.partition("@http")
         base_url = f"http{base_url}" if base_url else ""
         _check_base_url(base_url)
-    model = model or {"local": _DEFAULT_LOCAL, "gemini": _DEFAULT_GEMINI}.get(provider, "")
-    if provider == "genai":
-        model = model or _DEFAULT_GEMINI
+    model = model or _DEFAULTS.get(provider, "")
     if not model and provider != "editor":
         raise BadRequestError(f"“{name}” names no model after “{provider}:”.")
     return ModelName(provider, model, base_url)

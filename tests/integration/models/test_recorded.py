@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.errors import (
     BadRequestError,
     BlockedError,
@@ -16,6 +17,7 @@ from ml_coach.core.errors import (
     QuotaError,
     UnavailableError,
 )
+from ml_coach.core.events import Event
 from ml_coach.core.ports import Call, Ended, Message, Model, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.recorded import RecordedModel, Recorder
@@ -162,11 +164,36 @@ async def test_a_run_is_resumed_by_going_on_live(tmp_path: Path) -> None:
 async def test_a_cancelled_call_leaves_no_answer(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     recorder = Recorder(Canned(["never heard", "heard"]), file)
-    stream = recorder.stream(CALL)
-    assert await anext(stream) == "ne"
-    await stream.aclose()
+    task = asyncio.create_task(ask(recorder))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     await ask(recorder)
     assert (await ask(RecordedModel(file)))[0] == "heard"
+
+
+async def test_a_reply_that_was_not_heard_to_its_end_is_a_cut_one(tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    stream = Recorder(Canned(["la la la"]), file).stream(CALL)
+    assert await anext(stream) == "la"
+    await stream.aclose()
+    text, ended = await ask(RecordedModel(file))
+    assert (text, ended.finish) == ("la", "length")
+
+
+async def test_a_reply_in_a_loop_is_replayed_as_it_was_heard(tmp_path: Path) -> None:
+    """Because the asker stops listening to it, before the model comes to an end."""
+    file = tmp_path / "calls.jsonl"
+    live = Recorder(Canned(["  x = 1\n" * 999, "x = 1"]), file)
+    heard = await asker(live).ask(CALL)
+    again = await asker(RecordedModel(file)).ask(CALL)
+    assert heard.text == again.text == "x = 1"
+
+
+def asker(model: Model) -> Asker:
+    events: list[Event] = []
+    return Asker(model, Budget(max_calls=9, max_tokens=9999, max_seconds=99), events.append)
 
 
 async def test_a_line_that_a_crash_cut_off_is_no_record(tmp_path: Path) -> None:
