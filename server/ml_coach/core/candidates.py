@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
+# So many tests do not all pass by chance.
+ENOUGH = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -68,7 +71,10 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
 
 
 def is_settled(candidates: Sequence[Candidate], suite: Suite) -> bool:
-    """Whether more candidates are not worth their cost: two that pass what is given agree."""
+    """Whether more candidates are not worth their cost: two that pass what is given agree, or one
+    agrees with everything that was written apart from it."""
+    if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in candidates):
+        return True
     passing = [c for c in candidates if _passes_given(c, suite)]
     groups = clusters(passing)
     return bool(groups) and len(groups[0]) >= 2 and len(groups[0]) * 2 > len(passing)

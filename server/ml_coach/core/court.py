@@ -1,8 +1,8 @@
 """Which tests may judge the code. A given test always may; a guessed one must be fit to.
 
-About half of the tests that small models write are wrong. A guessed test may reject a program only
-if it collects, gives the same outcome twice, is passed by at least two candidates where there are
-several, and notices at least one planted mistake.
+About half of the tests that small models write are wrong. A guessed test is kept only if it
+collects and gives the same outcome twice; where there are several candidates it may reject one
+only if two others pass it; and one that passes must notice at least one planted mistake.
 """
 
 from __future__ import annotations
@@ -84,11 +84,12 @@ def _unfit(
         return "it can not be run"
     if first[test] != second.get(test):
         return "its outcome changes from run to run"
+    rejects = first[test] != "passed"
     voters = sum(bool(vote) for vote in votes)
     witnesses = sum(vote.get(test) == "passed" for vote in votes)
-    if len(votes) > 1 and witnesses < min(WITNESSES, voters):
+    if rejects and len(votes) > 1 and witnesses < min(WITNESSES, voters):
         return f"{witnesses or 'none'} of {voters} candidates agree with it"
-    if first[test] == "passed" and planted and all(p.get(test) == "passed" for p in planted):
+    if not rejects and planted and all(p.get(test) == "passed" for p in planted):
         return "it notices no planted mistake"
     return ""
 

@@ -1,0 +1,226 @@
+"""`ml-coach` as a user meets it: a real process, a scripted model behind a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from ml_coach.core.events import RunFinished
+from ml_coach.run_log import from_json
+from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel, scripted_model
+
+KEY = "sk-a-key-that-nobody-may-see"
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Terminal:
+    """A folder to work in, a home of its own, and the command."""
+
+    folder: Path
+    home: Path
+    model: ScriptedModel
+
+    def environment(self, **more: str) -> dict[str, str]:
+        keep = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        state = {"HOME": str(self.home), "XDG_STATE_HOME": str(self.home / "state")}
+        return keep | state | {"ML_COACH_MODEL": self.model.model, "COLUMNS": "200"} | more
+
+    async def start(self, *arguments: str, **more: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ml_coach", *arguments,
+            cwd=self.folder, env=self.environment(**more), stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def run(self, *arguments: str, **more: str) -> Ended:
+        process = await self.start(*arguments, **more)
+        out, err = await process.communicate()
+        return Ended(process.returncode or 0, out.decode(), err.decode())
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def run_folders(self) -> list[Path]:
+        return sorted((self.home / "state" / "ml-coach" / "runs").iterdir())
+
+
+@pytest_asyncio.fixture
+async def terminal(tmp_path: Path) -> AsyncGenerator[Terminal]:
+    async with scripted_model() as model:
+        for name in ("work", "home"):
+            (tmp_path / name).mkdir()
+        yield Terminal(tmp_path / "work", tmp_path / "home", model)
+
+
+async def test_a_prompt_becomes_a_tested_program(terminal: Terminal) -> None:
+    ended = await terminal.run("generate", PROMPT, "--auto-patch")
+    assert ended.code == 0, ended.err
+    assert terminal.text("generated_code.py") == RIGHT
+    assert "def test_small" in terminal.text("test_generated.py")
+    for words in ("passed", "2 of 2 passed", "calls", "tokens", "sandbox", "generated_code.py"):
+        assert words in ended.out
+    listed = await terminal.run("runs")
+    assert "passed" in listed.out
+    assert PROMPT in listed.out
+    shown = await terminal.run("show", terminal.run_folders()[-1].name)
+    assert shown.code == 0
+    assert "1 of 2 tests pass" in shown.out
+    assert "2 of 2 passed" in shown.out
+
+
+async def test_with_nobody_to_ask_the_patch_waits_and_can_be_applied(terminal: Terminal) -> None:
+    ended = await terminal.run("generate", PROMPT)
+    assert ended.code == 1
+    assert "gave up" in ended.out
+    assert terminal.text("generated_code.py") == WRONG
+    run = terminal.run_folders()[-1]
+    assert (run / "patch.diff").is_file()
+    assert f"ml-coach apply {run.name}" in ended.out
+    applied = await terminal.run("apply", run.name)
+    assert applied.code == 0, applied.err
+    assert terminal.text("generated_code.py") == RIGHT
+
+
+async def test_a_waiting_patch_is_refused_on_a_changed_file(terminal: Terminal) -> None:
+    await terminal.run("generate", PROMPT)
+    mine = "def add(a, b):\n    return sum((a, b))\n"
+    (terminal.folder / "generated_code.py").write_text(mine, encoding="utf-8")
+    applied = await terminal.run("apply", terminal.run_folders()[-1].name)
+    assert applied.code == 1
+    assert "Nothing was changed" in applied.err
+    assert terminal.text("generated_code.py") == mine
+
+
+@pytest.mark.parametrize("value", ["many", "0", "-1"])
+async def test_nonsense_in_the_environment_is_told_and_the_default_used(
+    terminal: Terminal, value: str
+) -> None:
+    ended = await terminal.run("generate", PROMPT, "--auto-patch", MAX_ITERS=value)
+    assert ended.code == 0
+    (line,) = [line for line in ended.err.splitlines() if "MAX_ITERS" in line]
+    assert f"MAX_ITERS={value}" in line
+    assert "using 3" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["generate", PROMPT, "--max-iters", "0"], "--max-iters=0 is not a whole number from 1."),
+        (["generate", " "], "The prompt is empty"),
+        (["generate", PROMPT, "--program-file", "../x.py"], "--program-file=../x.py"),
+        (["generate", PROMPT, "--program-file", "a.py", "--tests-file", "a.py"], "two different"),
+        (["show", "nothing"], "no run 'nothing'"),
+        (["generate", PROMPT, "-m", "nonsense"], "nonsense"),
+    ],
+)
+async def test_what_is_wrong_is_said_in_a_line(
+    terminal: Terminal, arguments: list[str], says: str
+) -> None:
+    ended = await terminal.run(*arguments)
+    assert ended.code in (1, 2)
+    assert says in ended.err
+    assert "Traceback" not in ended.err
+    assert len(ended.err.strip().splitlines()) == 1
+
+
+async def test_a_file_of_the_users_is_never_overwritten_unasked(terminal: Terminal) -> None:
+    (terminal.folder / "generated_code.py").write_text("mine = 1\n", encoding="utf-8")
+    ended = await terminal.run("generate", PROMPT)
+    assert ended.code == 2
+    assert "generated_code.py" in ended.err
+    assert "--force" in ended.err
+    assert terminal.text("generated_code.py") == "mine = 1\n"
+    assert terminal.model.asked == []
+    assert (await terminal.run("generate", PROMPT, "--force", "--auto-patch")).code == 0
+    # What ML Coach wrote itself, and nobody touched, needs no force.
+    assert (await terminal.run("generate", PROMPT, "--auto-patch")).code == 0
+
+
+async def test_events_as_json_lines(terminal: Terminal) -> None:
+    ended = await terminal.run("generate", PROMPT, "--auto-patch", "--json")
+    events = [from_json(json.loads(line)) for line in ended.out.splitlines()]
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].report.outcome == "passed"
+
+
+async def test_a_recorded_run_replays_without_its_model(terminal: Terminal) -> None:
+    first = await terminal.run("generate", PROMPT, "--auto-patch", "--record", "calls.jsonl")
+    assert first.code == 0
+    asked = len(terminal.model.asked)
+    again = await terminal.run("generate", PROMPT, "--auto-patch", "-m", "recorded:calls.jsonl")
+    assert again.code == 0, again.err
+    assert len(terminal.model.asked) == asked
+    assert terminal.text("generated_code.py") == RIGHT
+
+
+async def test_ctrl_c_stops_leaves_nothing_and_says_where_the_best_is(terminal: Terminal) -> None:
+    terminal.model.held = {"debugger"}
+    process = await terminal.start("generate", PROMPT)
+    while "debugger" not in terminal.model.asked:
+        terminal.model.arrived.clear()
+        await terminal.model.arrived.wait()
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(process.communicate(), 5)
+    assert process.returncode == 130, err.decode()
+    assert "stopped" in out.decode()
+    assert "The best program so far is in generated_code.py" in out.decode()
+    assert terminal.text("generated_code.py") == WRONG
+    assert not [child for child in children if child.is_running()]
+
+
+async def test_no_artefact_of_a_run_holds_a_key(terminal: Terminal) -> None:
+    keys = {"GOOGLE_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+    ended = await terminal.run(
+        "generate", PROMPT, "--auto-patch", "-v", "--record", "calls.jsonl", **keys
+    )
+    assert ended.code == 0
+    assert KEY not in ended.out + ended.err
+    for folder in (terminal.folder, terminal.home):
+        for file in folder.rglob("*"):
+            if file.is_file():
+                assert KEY.encode() not in file.read_bytes(), file
+
+
+async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ml_coach", "generate", PROMPT,
+        cwd=terminal.folder, env=terminal.environment(TERM="xterm"),
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    while b"[q]uit" not in shown:
+        shown += await asyncio.to_thread(os.read, ours, 4096)
+    assert b"return a + b" in shown
+    os.write(ours, b"y\n")
+    while True:
+        try:
+            piece = await asyncio.to_thread(os.read, ours, 4096)
+        except OSError:  # Linux says so where others say end of file.
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert await process.wait() == 0
+    assert terminal.text("generated_code.py") == RIGHT
