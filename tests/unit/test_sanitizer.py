@@ -107,6 +107,11 @@ def test_valid_python_stays_as_it_is() -> None:
     assert result == Sanitized(source)
 
 
+def test_tags_inside_code_are_code() -> None:
+    source = "def f(x):\n    return x.replace('<think>', '').strip('</think>') + '<|end|></s>'\n"
+    assert program(f"Here:\n```python\n{source}```\nDone.") == source
+
+
 def test_the_last_of_several_answers_wins_and_usage_is_no_answer() -> None:
     reply = (
         "First try:\n```python\ndef f(x):\n    return 0\n```\nBetter:\n"

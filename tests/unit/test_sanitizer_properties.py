@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_coach.core import syntax
@@ -54,12 +54,14 @@ def _modules(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
     return "\n\n\n".join(parts) + "\n", tuple(names)
 
 
+@settings(deadline=None)
 @given(_modules())
 def test_valid_python_stays(module: tuple[str, tuple[str, ...]]) -> None:
     source, names = module
     assert sanitize(source, names=names) == Sanitized(source)
 
 
+@settings(deadline=None)
 @given(_modules(), st.sampled_from(["```", "````", "~~~"]), st.sampled_from(["", "python", "py"]))
 def test_a_fence_takes_nothing_away(
     module: tuple[str, tuple[str, ...]], bar: str, tag: str
@@ -71,6 +73,7 @@ def test_a_fence_takes_nothing_away(
     assert result.source == source
 
 
+@settings(deadline=None)
 @given(_modules())
 def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
     source, names = module
@@ -79,6 +82,7 @@ def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
     assert result.source == source
 
 
+@settings(deadline=None)
 @given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
 def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
     stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
@@ -92,6 +96,7 @@ def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: 
         assert again.source == result.source
 
 
+@settings(deadline=None)
 @given(_TEXTS)
 def test_prompts_and_repairs_take_every_text(text: str) -> None:
     repair(text)

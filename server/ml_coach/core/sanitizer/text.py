@@ -23,12 +23,14 @@ _TYPOGRAPHY = str.maketrans({
     "×": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=", "…": "...", "：": ":", "，": ",",
     "（": "(", "）": ")", "；": ";", "＝": "=",
 })  # fmt: skip
-_THOUGHT = re.compile(
-    r"<(think|thinking|thought|reasoning|reflection)>.*?</\1>", re.DOTALL | re.IGNORECASE
-)
-_THOUGHT_END = re.compile(r"</(?:think|thinking|thought|reasoning|reflection)>", re.IGNORECASE)
-_THOUGHT_BEGIN = re.compile(r"<(?:think|thinking|thought|reasoning|reflection)>", re.IGNORECASE)
-_SPECIAL_TOKEN = re.compile(r"<\|[a-z_]{2,30}\|>|</?s>|<｜[^｜\n]{2,40}｜>")
+# Tags count only where a line begins or ends: inside a line they are somebody's string.
+_TAG = r"(?:think|thinking|thought|reasoning|reflection)"
+_FLAGS = re.DOTALL | re.IGNORECASE | re.MULTILINE
+_THOUGHT = re.compile(rf"^[ \t]*<({_TAG})>.*?</\1>", _FLAGS)
+_THOUGHT_END = re.compile(rf"^[ \t]*</{_TAG}>|</{_TAG}>[ \t]*$", _FLAGS)
+_THOUGHT_BEGIN = re.compile(rf"^[ \t]*<{_TAG}>", _FLAGS)
+_TOKEN = r"(?:<\|[a-z_]{2,30}\|>|</?s>|<｜[^｜\n]{2,40}｜>)"
+_SPECIAL_TOKEN = re.compile(rf"\A\s*{_TOKEN}|{_TOKEN}\s*\Z|^{_TOKEN}$", re.MULTILINE)
 _ESCAPE = re.compile(r"\\(n|t|r|\"|'|\\|u[0-9a-fA-F]{4})")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "", '"': '"', "'": "'", "\\": "\\"}
 
