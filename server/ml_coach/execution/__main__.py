@@ -1,4 +1,4 @@
-"""`python -m ml_coach.execution exec FILE` and `... pytest DIR`; the terminal command calls this."""
+"""`python -m ml_coach.execution exec FILE` and `... pytest DIR`, for the terminal command too."""
 
 from __future__ import annotations
 

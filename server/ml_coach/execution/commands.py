@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +35,10 @@ async def exec_file(
     only_level: str = "",
 ) -> Outcome:
     """Runs a script. The verdict is `passed` for a clean end."""
-    path = path.resolve()
     executor = SandboxedExecutor(python, allow_weak=allow_weak, only_level=only_level)
     try:
-        ran = await executor.run(path.name, around(path), timeout_seconds=timeout_seconds)
+        file, files = await asyncio.to_thread(_script, path)
+        ran = await executor.run(file, files, timeout_seconds=timeout_seconds)
         return _of_execution(ran, executor.level)
     except (SandboxUnavailable, OSError) as error:
         return _failed(str(error), executor.level)
@@ -54,18 +55,25 @@ async def pytest_folder(
     only_level: str = "",
 ) -> Outcome:
     """Judges the test files of a folder, or one test file with its folder around it."""
-    path = path.resolve()
-    folder, only = (path, "") if path.is_dir() else (path.parent, path.name)
     executor = SandboxedExecutor(python, allow_weak=allow_weak, only_level=only_level)
     try:
-        report = await executor.test_files(
-            read_folder(folder), only=only, timeout_seconds=timeout_seconds
-        )
+        only, files = await asyncio.to_thread(_tests, path)
+        report = await executor.test_files(files, only=only, timeout_seconds=timeout_seconds)
         return _of_report(report, executor.level)
     except (SandboxUnavailable, TooLarge, OSError) as error:
         return _failed(str(error), executor.level)
     finally:
         await executor.aclose()
+
+
+def _script(path: Path) -> tuple[str, dict[str, bytes]]:
+    path = path.resolve()
+    return path.name, around(path)
+
+
+def _tests(path: Path) -> tuple[str, dict[str, bytes]]:
+    path = path.resolve()
+    return ("", read_folder(path)) if path.is_dir() else (path.name, read_folder(path.parent))
 
 
 def _of_execution(ran: Execution, level: str) -> Outcome:

@@ -72,33 +72,39 @@ def judge(answer: Message, oath: Oath, charge: Charge) -> TestReport:
         evidence = _proven(answer["records"], oath.key)
     except _Unproven as reason:
         return _report("tampered", str(reason), answer, ())
-    cases, problems = _cases(evidence, oath, charge)
-    stopped = _stopped(answer, charge, evidence)
-    if stopped:
+    cases, problems = _cases(evidence, charge)
+    if stopped := _stopped(answer, charge, evidence):
         return _report("error", stopped.message, answer, cases, (stopped, *problems))
     if evidence.tampered:
         return _report("tampered", f"the run {evidence.tampered[0]}", answer, cases)
     if evidence.not_collected:
         return _not_collected(evidence.not_collected[0], answer)
-    if not evidence.status:
-        during = f" during {_bare(evidence.running)}" if evidence.running else ""
-        why = f"the run left before its end{during}, with exit code {answer.get('status')}"
-        return _report("tampered", why, answer, cases, problems)
-    if wrong := _canary(evidence, oath):
-        return _report("tampered", wrong, answer, cases)
-    if lies := _lies(evidence, oath, charge):
-        return _report("tampered", lies, answer, cases)
+    if lie := _left_early(evidence, answer) or _canary(evidence, oath) or _lies(evidence, charge):
+        return _report("tampered", lie, answer, cases, problems)
+    return _outcome_of(cases, problems, charge, answer)
+
+
+def _outcome_of(
+    cases: tuple[Case, ...], problems: tuple[Finding, ...], charge: Charge, answer: Message
+) -> TestReport:
+    """The verdict on evidence that holds."""
     bad = [case for case in cases if case.outcome != "passed"]
     if not cases:
         return _report("error", "there is no test", answer, ())
     if bad:
-        why = (
-            f"{len(bad)} of {len(cases)} tests did not pass: {bad[0].name} {_said(bad[0].outcome)}"
-        )
+        how = f"{bad[0].name} {_said(bad[0].outcome)}"
+        why = f"{len(bad)} of {len(cases)} tests did not pass: {how}"
         return _report("failed", why, answer, cases, problems)
     if charge.flags:
         return _report("tampered", f"passed, but {charge.flags[0]}", answer, cases)
     return _report("passed", "", answer, cases)
+
+
+def _left_early(evidence: _Evidence, answer: Message) -> str:
+    if evidence.status:
+        return ""
+    during = f" during {_bare(evidence.running)}" if evidence.running else ""
+    return f"the run left before its end{during}, with exit code {answer.get('status')}"
 
 
 def _said(outcome: CaseOutcome) -> str:
@@ -182,7 +188,7 @@ def _called(evidence: _Evidence, name: str) -> str:
     return evidence.called.get(name, [[""]])[0][0]
 
 
-def _lies(evidence: _Evidence, oath: Oath, charge: Charge) -> str:
+def _lies(evidence: _Evidence, charge: Charge) -> str:
     """A test that is reported as passed though its own code was not called or did not pass."""
     for file, tests in charge.expected.items():
         for test in tests:
@@ -207,9 +213,7 @@ def _runs_of(evidence: _Evidence, name: str) -> list[str]:
     return [n for n in evidence.reports if n == name or n.startswith(f"{name}[")]
 
 
-def _cases(
-    evidence: _Evidence, oath: Oath, charge: Charge
-) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+def _cases(evidence: _Evidence, charge: Charge) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
     """One case per expected test and parameter set, and a finding for each that did not pass."""
     cases: list[Case] = []
     problems: list[Finding] = []

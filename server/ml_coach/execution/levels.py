@@ -23,7 +23,7 @@ WHAT_TO_DO = (
 )
 
 
-class SandboxUnavailable(Exception):  # noqa: N818 - a state of the machine
+class SandboxUnavailable(Exception):
     """No containment that may be used works here; its text says what to do."""
 
 

@@ -1,4 +1,4 @@
-"""Which pytest plugins a suite needs: none is loaded on its own, these are by name where installed."""
+"""Which pytest plugins a suite needs. None is loaded on its own; these are, where installed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ BYTES_AT_MOST = 32 << 20
 LEFT_OUT = frozenset({"__pycache__", "node_modules", "venv", "env", "build", "dist"})
 
 
-class TooLarge(Exception):  # noqa: N818 - it is about the folder
+class TooLarge(Exception):
     """The folder holds more than a run is given; its text says how much that is."""
 
 

@@ -55,27 +55,39 @@ def only_fixtures(source: str) -> bool:
 def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         match node:
-            case ast.Import(names=names, lineno=line):
+            case ast.Import(names=names):
                 for alias in names:
-                    yield from _imported(line, alias.name)
-            case ast.ImportFrom(module=str(module), lineno=line):
-                yield from _imported(line, module)
-            case ast.Attribute(attr=attr, lineno=line) if attr in INNER_NAMES:
-                yield line, f"uses {attr}"
-            case ast.Name(id=name, ctx=ast.Store(), lineno=line) if name in LANGUAGE_ERRORS:
-                yield line, f"replaces {name}"
-            case ast.ClassDef(name=name, lineno=line) if name in LANGUAGE_ERRORS:
-                yield line, f"replaces {name}"
-            case ast.FunctionDef(name=name, lineno=line):
-                if name.startswith("pytest_"):
-                    yield line, f"defines the pytest hook {name}"
-                if name in COMPARISONS and _returns_constant(node):
-                    yield line, f"has a {name} that always gives the same answer"
-            case ast.Constant(value=str(text), lineno=line) if text.startswith("/proc/"):
-                if text.endswith("mem"):
-                    yield line, f"names {text}"
+                    yield from _imported(node.lineno, alias.name)
+            case ast.ImportFrom(module=str(module)):
+                yield from _imported(node.lineno, module)
+            case ast.FunctionDef():
+                yield from _defined(node)
+            case ast.Name() | ast.Attribute() | ast.ClassDef() | ast.Constant():
+                if what := _named(node):
+                    yield node.lineno, what
             case _:
                 pass
+
+
+def _named(node: ast.Name | ast.Attribute | ast.ClassDef | ast.Constant) -> str:
+    match node:
+        case ast.Attribute(attr=attr) if attr in INNER_NAMES:
+            return f"uses {attr}"
+        case ast.Name(id=name, ctx=ast.Store()) if name in LANGUAGE_ERRORS:
+            return f"replaces {name}"
+        case ast.ClassDef(name=name) if name in LANGUAGE_ERRORS:
+            return f"replaces {name}"
+        case ast.Constant(value=str(text)) if text.startswith("/proc/") and text.endswith("mem"):
+            return f"names {text}"
+        case _:
+            return ""
+
+
+def _defined(node: ast.FunctionDef) -> Iterator[tuple[int, str]]:
+    if node.name.startswith("pytest_"):
+        yield node.lineno, f"defines the pytest hook {node.name}"
+    if node.name in COMPARISONS and _returns_constant(node):
+        yield node.lineno, f"has a {node.name} that always gives the same answer"
 
 
 def _imported(line: int, module: str) -> Iterator[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""The server's end of the worker: starts it, hands it runs, ends it. Nothing here blocks the loop."""
+"""The server's end of the worker: starts it, hands it runs, ends it, never blocking the loop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import socket
 from pathlib import Path
 
 import ml_coach
-from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.inside.wire import HEADER, Message, pack
+from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import Level
 
 # Only ml_coach can be found through this: the folder that holds it may hold other packages, and
@@ -30,7 +30,7 @@ STOP_SECONDS = 3.0
 START_SECONDS = 60.0
 
 
-class WorkerDied(Exception):  # noqa: N818 - named for what happened
+class WorkerDied(Exception):
     """The worker could not start or has gone; its text says why where that is known."""
 
 

@@ -21,7 +21,7 @@ open("kept.txt", "w").write("x")
 print("on its way", flush=True)
 if os.fork() == 0: os.setsid()
 os.fork()
-while True: pass
+time.sleep(60)
 """
 SERVER = """\
 import asyncio, sys

@@ -99,7 +99,7 @@ def _write(work: Path, files: dict[str, str]) -> None:
     """The private copy. A text is its bytes as latin-1, so every file fits into JSON."""
     for name, content in files.items():
         target = work / name
-        if target.is_absolute() and work not in target.parents or ".." in target.parts:
+        if (target.is_absolute() and work not in target.parents) or ".." in target.parts:
             raise ValueError(f"{name} is not inside the run's folder")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode("latin-1"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 Record = Callable[[dict[str, Any]], None]
@@ -78,8 +79,6 @@ def _evaluate_from(
 
 
 def write_line(descriptor: int, record: dict[str, Any]) -> None:
-    import json
-
     line = (json.dumps(record) + "\n").encode("ascii")
     while line:
         line = line[os.write(descriptor, line) :]
@@ -94,62 +93,73 @@ def _described(error: BaseException) -> str:
 
 def trace(expression: str, module: types.ModuleType, file: str, record: Record) -> None:
     """Records one line of text per executed line of `file`: what it changed, returned or raised."""
-    told = 0
-    before: dict[types.FrameType, tuple[int, dict[str, str]]] = {}
-
-    def tell(text: str) -> None:
-        nonlocal told
-        told += 1
-        if told <= TRACED_LINES:
-            record({"text": text})
-        elif told == TRACED_LINES + 1:
-            record({"text": f"... after {TRACED_LINES} lines the rest is left out"})
-            sys.settrace(None)
-
-    def seen(frame: types.FrameType) -> dict[str, str]:
-        return {name: _short(value) for name, value in frame.f_locals.items()}
-
-    def finish(frame: types.FrameType, ending: str = "") -> None:
-        line, old = before.get(frame, (0, {}))
-        new = seen(frame)
-        changed = [f"{name} = {text}" for name, text in new.items() if old.get(name) != text]
-        if line:
-            tell(f"line {line}: " + ", ".join([*changed, ending] if ending else changed))
-
-    def on_event(frame: types.FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code.co_filename != file:
-            return None
-        if event == "call":
-            given = ", ".join(f"{name} = {text}" for name, text in seen(frame).items())
-            tell(f"line {frame.f_lineno}: call {frame.f_code.co_name}({given})")
-            before[frame] = (0, seen(frame))
-        elif event == "line":
-            finish(frame)
-            before[frame] = (frame.f_lineno, seen(frame))
-        elif event == "return":
-            finish(frame, f"returns {_short(argument)}")
-            before.pop(frame, None)
-        elif event == "exception":
-            tell(f"line {frame.f_lineno}: raises {_described(argument[1])}")
-        return on_event
-
-    sys.settrace(on_event)
+    tracer = _Tracer(file, record)
+    sys.settrace(tracer.on_event)
     try:
         result = f"value: {_short(eval(expression, module.__dict__))}"
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:  # noqa: BLE001 - the program's own errors are answers
         result = f"error: {_described(error)}"
     finally:
         sys.settrace(None)
     record({"text": result})
 
 
+class _Tracer:
+    """Follows the frames of one file. A line is told when the next one begins, with what it did."""
+
+    def __init__(self, file: str, record: Record) -> None:
+        self._file = file
+        self._record = record
+        self._told = 0
+        self._before: dict[types.FrameType, tuple[int, dict[str, str]]] = {}
+
+    def on_event(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename != self._file:
+            return None
+        line, seen = frame.f_lineno, _seen(frame)
+        match event:
+            case "call":
+                given = ", ".join(f"{name} = {text}" for name, text in seen.items())
+                self._tell(line, f"call {frame.f_code.co_name}({given})")
+                self._before[frame] = (0, seen)
+            case "line":
+                self._finish(frame, seen)
+                self._before[frame] = (line, seen)
+            case "return":
+                self._finish(frame, seen, f"returns {_short(argument)}")
+                self._before.pop(frame, None)
+            case "exception":
+                self._tell(line, f"raises {_described(argument[1])}")
+            case _:
+                pass
+        return self.on_event
+
+    def _finish(self, frame: types.FrameType, seen: dict[str, str], ending: str = "") -> None:
+        line, old = self._before.get(frame, (0, {}))
+        changed = [f"{name} = {text}" for name, text in seen.items() if old.get(name) != text]
+        if line:
+            self._tell(line, ", ".join([*changed, ending] if ending else changed))
+
+    def _tell(self, line: int, text: str) -> None:
+        self._told += 1
+        if self._told <= TRACED_LINES:
+            self._record({"text": f"line {line}: {text}".rstrip(": ")})
+        elif self._told == TRACED_LINES + 1:
+            self._record({"text": f"... after {TRACED_LINES} lines the rest is left out"})
+            sys.settrace(None)
+
+
+def _seen(frame: types.FrameType) -> dict[str, str]:
+    return {name: _short(value) for name, value in frame.f_locals.items()}
+
+
 def _short(value: object) -> str:
     if isinstance(value, (types.ModuleType, types.FunctionType, type)):
         return f"<{type(value).__name__} {getattr(value, '__name__', '?')}>"
     try:
-        if isinstance(value, (str, bytes, list, tuple, dict, set)) and len(value) > 1000:
+        if isinstance(value, Sized) and len(value) > 1000:
             return f"<{type(value).__name__} of {len(value)}>"
         text = repr(value)
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001 - its own __repr__ or __len__ may raise anything
         return f"<{type(value).__name__}>"
     return text if len(text) <= TRACED_REPR else text[: TRACED_REPR - 1] + "…"

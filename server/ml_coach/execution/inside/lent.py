@@ -5,7 +5,17 @@ from __future__ import annotations
 from importlib.machinery import ModuleSpec, PathFinder
 
 PYTEST_AND_ITS_NEEDS = frozenset(
-    "pytest _pytest py pluggy iniconfig packaging pygments exceptiongroup tomli".split()
+    {
+        "pytest",
+        "_pytest",
+        "py",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "pygments",
+        "exceptiongroup",
+        "tomli",
+    }
 )
 
 

@@ -4,6 +4,7 @@ Records go out as JSON lines. Nothing that is recorded here is believed for test
 carry a proof (notary.py), and the verdict is made outside.
 """
 
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import atexit
@@ -20,7 +21,7 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ml_coach.execution.inside import expressions, tests
+from ml_coach.execution.inside import expressions
 
 if TYPE_CHECKING:
     from ml_coach.execution.inside.contained import World
@@ -68,7 +69,7 @@ def main(
     try:
         match request["kind"]:
             case "tests":
-                status = tests.main(request, world.prepared, work, records)
+                status = world.prepared.run(request, work, records)
             case "script":
                 status = _script(request, work, Recorder(records))
             case _:
@@ -136,7 +137,7 @@ def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
 def _status_of(leaving: SystemExit) -> int:
     if leaving.code is None or isinstance(leaving.code, int):
         return leaving.code or 0
-    print(leaving.code, file=sys.stderr)  # noqa: T201 - what Python itself does with it
+    sys.stderr.write(f"{leaving.code}\n")  # as Python itself does
     return 1
 
 

@@ -33,7 +33,7 @@ class _Watch:
     limits: Limits
     started: float
     folder: str
-    output: dict[int, bytearray] = field(default_factory=dict)
+    output: dict[int, bytearray] = field(default_factory=dict[int, bytearray])
     limit: str = ""
     stopped: bool = False
     status: int | None = None
@@ -180,23 +180,32 @@ def _look_after(
             _show_stack(first, proc, world)
             return
         pause = max(0.0, min(next_look, deadline) - now)
-        for end, _ in waiting.poll(pause * 1000 + 1):
-            if end == ended:
-                if not world.private:  # else process 1 tells it
-                    _, status = os.waitpid(first, 0)
-                    watch.status = os.waitstatus_to_exitcode(status)
-                return
-            if end == connection.fileno():
-                watch.stopped = True
-                return
-            part = os.read(end, 65536)
-            if not part:
+        ready = [end for end, _ in waiting.poll(pause * 1000 + 1)]
+        for end in ready:
+            if end in names and not _take(watch, end, reading):
                 waiting.unregister(end)
-            watch.output[end] += part
-            if _printed(watch, reading) > watch.limits.output_bytes:
-                watch.limit = "output"
-            if len(watch.output[reading["records"]]) > RECORDS_AT_MOST:
-                watch.limit = "output"
+        if connection.fileno() in ready:
+            watch.stopped = True
+            return
+        if ended in ready:
+            _learn_status(watch, first, world)
+            return
+
+
+def _learn_status(watch: _Watch, first: int, world: World) -> None:
+    if not world.private:  # else process 1 tells it
+        _, status = os.waitpid(first, 0)
+        watch.status = os.waitstatus_to_exitcode(status)
+
+
+def _take(watch: _Watch, end: int, reading: dict[str, int]) -> bool:
+    """Reads what has come; False at the end of it."""
+    part = os.read(end, 65536)
+    watch.output[end] += part
+    too_much = _printed(watch, reading) > watch.limits.output_bytes
+    if too_much or len(watch.output[reading["records"]]) > RECORDS_AT_MOST:
+        watch.limit = "output"
+    return bool(part)
 
 
 def _printed(watch: _Watch, reading: dict[str, int]) -> int:
@@ -219,7 +228,7 @@ def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
 
 
 def _show_stack(first: int, proc: int, world: World) -> None:
-    """Asks the run for the line where it is. A run that can not answer in time is not waited for."""
+    """Asks the run for the line where it is; one that can not answer at once is not waited for."""
     target = first
     if world.private:
         below = tree.descendants(first, proc)

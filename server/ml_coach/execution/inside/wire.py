@@ -11,7 +11,7 @@ Message = dict[str, Any]
 HEADER = struct.Struct("!I")
 
 
-class Closed(Exception):  # noqa: N818 - the other side leaving is not an error of ours
+class Closed(Exception):
     pass
 
 

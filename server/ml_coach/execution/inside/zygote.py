@@ -34,10 +34,13 @@ def main() -> NoReturn:
     order = json.loads(sys.argv[1])
     control = socket.socket(fileno=order["control"])
     control.set_inheritable(False)
+    private = order["level"] == "namespaces"
     try:
-        if order["level"] == "namespaces":
+        # Our own code can not be read from inside: all of it is loaded before.
+        tests = warm_up.load(order["our_site"])
+        if private:
             _enter_world(order["readable"], control)
-        prepared = warm_up.prepare(order.get("our_site", ""), order["level"])
+        prepared = tests.prepare(namespaces.WORK if private else "")
     except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
         with contextlib.suppress(OSError):
             wire.send(control, {"error": f"{type(error).__name__}: {error}"})
@@ -98,7 +101,7 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
     wake, wakened = os.pipe()
     for end in (wake, wakened):
         os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGCHLD, _noted)
     signal.set_wakeup_fd(wakened)
     gc.collect()
     gc.freeze()  # The collector never writes to pages that every fork shares.
@@ -122,6 +125,10 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
                 os.close(wakened)
                 supervisor.main(socket.socket(fileno=descriptors[0]), world)
             os.close(descriptors[0])
+
+
+def _noted(*_: object) -> None:
+    """A handler there has to be, for the wake-up descriptor to be written to."""
 
 
 def _reap(wake: int) -> None:

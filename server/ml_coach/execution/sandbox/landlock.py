@@ -46,7 +46,7 @@ def abi() -> int:
 
 
 def restrict(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> None:
-    """Allows the given accesses beneath the given paths and nothing else; absent paths are left out.
+    """Allows the given accesses beneath the given paths, nothing else; absent paths are left out.
 
     `tcp` keeps TCP usable, which is right only inside a network namespace of our own.
     """
