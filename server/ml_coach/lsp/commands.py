@@ -319,7 +319,7 @@ class Commands:
 
     async def resume(self, argument: OnRun) -> dict[str, Any]:
         run_id, parts = argument.run_id, self._parts
-        if run_id in self._runs.active:
+        if not await self._runs.settled(run_id):
             raise RequestFailed(f"The run {run_id} is still going on.")
         try:
             request = await asyncio.to_thread(parts.past_request, run_id)

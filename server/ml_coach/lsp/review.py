@@ -13,8 +13,9 @@ from ml_coach.core.patches import make_patch, rebase
 from ml_coach.core.ports import Decision
 from ml_coach.core.types import FileChange, Patch, PatchRefused
 from ml_coach.lsp.client import Client
+from ml_coach.lsp.delivery import ended_like
 from ml_coach.lsp.positions import edits_between
-from ml_coach.lsp.workspace import EditorWorkspace, ended_like
+from ml_coach.lsp.workspace import EditorWorkspace
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
 ASK_SECONDS = 3600.0

@@ -14,6 +14,7 @@ from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffer
 from ml_coach.core.types import Outcome, Request, RunReport, Usage
 from ml_coach.lsp.board import Board
 from ml_coach.lsp.client import Client
+from ml_coach.lsp.delivery import Held
 from ml_coach.lsp.journal import RUN, Journal
 from ml_coach.lsp.parts import Parts
 from ml_coach.lsp.places import Place, Places
@@ -21,7 +22,7 @@ from ml_coach.lsp.progress import Progress
 from ml_coach.lsp.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.view import RunView
 from ml_coach.lsp.wire import RequestFailed
-from ml_coach.lsp.workspace import EditorWorkspace, Held
+from ml_coach.lsp.workspace import EditorWorkspace
 from ml_coach.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,9 @@ class Runs:
 
     def _refuse_busy(self, run: Run) -> None:
         for other in self.active.values():
-            if other is not run and (both := other.paths & run.paths):
+            if other is run or other.view.over:
+                continue
+            if both := other.paths & run.paths:
                 name = min(path.name for path in both)
                 if self.offers.of_run(other.run_id):
                     raise RequestFailed(
@@ -234,7 +237,14 @@ class Runs:
                 return request
         raise OSError(f"There is no free name beside {job.request.program_file}.")
 
-    # Stopping
+    # Ending
+
+    async def settled(self, run_id: str) -> bool:
+        """Waits for a run that has told its end already. False for one that still works."""
+        run = self.active.get(run_id)
+        if run is not None and run.view.over and run.task is not None:
+            await asyncio.wait([run.task])
+        return run_id not in self.active
 
     async def stop(self, run_id: str = "") -> list[str]:
         """Cancels one run, or all, and waits until they are over. The ids of those it stopped."""

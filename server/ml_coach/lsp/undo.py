@@ -28,7 +28,7 @@ class Undone:
 
 async def undo(run_id: str, parts: Parts, places: Places, runs: Runs) -> Undone:
     """Reverses the run's latest act. Raises RequestFailed where that can not even be tried."""
-    if run_id in runs.active:
+    if not await runs.settled(run_id):
         raise RequestFailed(f"The run {run_id} is still going on; stop it first.")
     try:
         journal = Journal(parts.run_folder(run_id))
@@ -64,7 +64,8 @@ def _taken_back(change: FileChange, now: str | None) -> str | PatchRefused | Non
         None if text is None else text.replace("\r\n", "\n")
         for text in (change.before, change.after)
     )
-    if plain == after:
+    # A buffer that could only be emptied stands for the file that was taken away.
+    if plain == after or (after is None and not (plain or "").strip()):
         return before
     present = {} if plain is None else {change.file: plain}
     fitted = rebase(make_patch({change.file: after}, {change.file: before}), present)

@@ -11,7 +11,6 @@ from ml_coach.core.events import (
     Event,
     FilesSaved,
     PatchApplied,
-    PatchDiscarded,
     PatchOffered,
     ProgramInspected,
     RunFinished,
@@ -33,7 +32,7 @@ class RunView:
     """Call it with each event of its run.
 
     A patch is tried on a private copy: what is found there is shown only once the patch is in the
-    user's files. `_trial` is true between the try and its outcome.
+    user's files. `_trial` is true from the first thought of a patch until one is applied.
     """
 
     run_id: str
@@ -44,6 +43,7 @@ class RunView:
     workspace: EditorWorkspace
     to_json: Callable[[str, Event], dict[str, Any]]
     lenses_changed: Callable[[], None]
+    over: bool = False
     _trial: bool = False
     _inspected: tuple[Finding, ...] = ()
     _tested: TestReport | None = None
@@ -59,8 +59,8 @@ class RunView:
 
     def _follow(self, event: Event) -> None:  # noqa: C901 - one flat match
         match event:
-            case StageStarted(stage="patch"):
-                self._trial = True
+            case StageStarted(stage="code" | "debug"):
+                self._trial = self._tested is not None
             case FilesSaved():
                 self._saved |= event.files
             case SuiteWritten():
@@ -81,9 +81,8 @@ class RunView:
             case PatchApplied():
                 self._trial = False
                 self._show_tried()
-            case PatchDiscarded():
-                self._trial = False
             case RunFinished():
+                self.over = True
                 self._finished(event.report)
             case _:
                 pass
