@@ -130,13 +130,17 @@ class App:
             executor = self.executor(settings)
 
             async def prepare() -> None:
-                await asyncio.gather(_start(executor), _warm(chosen))
+                await self.prepare(settings, chosen)
 
             try:
                 coach = Coach(model, executor, workspace, reviewer, prepare=prepare)
                 return await coach.run(request, every, run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    async def prepare(self, settings: Settings, model: Model) -> None:
+        """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""
+        await asyncio.gather(_start(self.executor(settings)), _warm(model))
 
     async def aclose(self) -> None:
         executors, self._executors = list(self._executors.values()), {}

@@ -316,6 +316,46 @@ def doctor() -> None:
     raise SystemExit(0 if all(check.ok for check in checks) else 1)
 
 
+@cli.command()
+def bench(
+    tasks: Annotated[Path, typer.Argument(help="JSON lines, one task each.")],
+    model: _Model = None,
+    strategy: Annotated[str, typer.Option(help="one-shot, best-of-n or loop.")] = "loop",
+    versus: Annotated[str, typer.Option(help="A second strategy, to pair with.")] = "",
+    limit: Annotated[int, typer.Option(help="The first so many tasks only; 0: all.")] = 0,
+    only: Annotated[str, typer.Option(help="Only tasks whose id starts so.")] = "",
+    jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
+    given: Annotated[
+        bool, typer.Option("--given/--no-given", help="Give the public tests.")
+    ] = True,
+    samples: Annotated[int, typer.Option(help="n of best-of-n.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
+    max_iters: Annotated[str | None, typer.Option(help="As for generate.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
+        "bench.json"
+    ),
+) -> None:
+    """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
+    from ml_coach.bench.tasks import read_tasks
+    from ml_coach.cli.bench import STRATEGIES
+    from ml_coach.cli.bench import bench as run_it
+
+    settings = _settings(model=model, max_iters=max_iters)
+    wanted = [name for name in (versus, strategy) if name]
+    if unknown := [name for name in wanted if name not in STRATEGIES]:
+        fail(f"{unknown[0]} is no strategy; there are {', '.join(STRATEGIES)}.", USAGE)
+    try:
+        chosen = [task for task in read_tasks(tasks) if task.id.startswith(only)]
+        _until_done(
+            run_it(
+                chosen[: limit or None], [s for s in STRATEGIES if s in wanted], settings,
+                given=given, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
+            )
+        )  # fmt: skip
+    except ValueError as error:
+        fail(str(error), USAGE)
+
+
 # Both only stand here for the help text: `main` hands them on before typer is imported.
 @cli.command("exec")
 def execute(file: Path) -> None:

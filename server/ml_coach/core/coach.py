@@ -182,6 +182,8 @@ class _Run:
         existing = await self._existing()
         self._begin("research")
         self.spec = await self._research(existing)
+        if self.request.examples is not None:
+            self.spec = replace(self.spec, examples=self.request.examples)
         self.emit(SpecWritten(self.spec))
         # Tests are written from the spec alone, so both can be asked for at once.
         program, suite = await all_of(self._first_program(existing), self._tests())
@@ -240,7 +242,7 @@ class _Run:
             self.request.program_file,
             lessons=tuple(self.lessons[-3:]),
             temperature=temperature,
-            seed=self.samples,
+            seed=self.request.seed + self.samples,
         )
         refused = self._refused("coder")
         if existing is None:

@@ -28,7 +28,8 @@ class Request:
 
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
-    tests are written. Files are relative to the workspace.
+    tests are written. Files are relative to the workspace. `examples` are given asserts; None
+    takes those of the prompt. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -39,6 +40,8 @@ class Request:
     max_iters: int = 3
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
+    examples: tuple[str, ...] | None = None
+    seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,8 +14,6 @@ from ml_coach.core.repairs import repair
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import PatchRefused, Program, Spec
 
-# A model that failed three times in a row on syntax does not get it right on the fourth.
-TRIES = 3
 _LESSONS = "An earlier attempt went wrong; avoid this:"
 CUT = "The reply is too long and was cut off."
 
@@ -22,7 +21,7 @@ CUT = "The reply is too long and was cut off."
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the coder is to write. `lessons` are earlier failures in a line each; a `temperature`
-    of None is the profile's."""
+    of None is the profile's. An invalid reply is asked for again until `tries` are used up."""
 
     spec: Spec
     profile: Profile
@@ -30,6 +29,8 @@ class Wanted:
     lessons: tuple[str, ...] = ()
     temperature: float | None = None
     seed: int | None = None
+    # A model that failed three times in a row on syntax does not get it right on the fourth.
+    tries: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,12 @@ class Written:
 
 
 def task_text(spec: Spec) -> str:
-    """The prompt word for word; a stub goes into a fence so that a model completes it."""
-    return fenced(spec.prompt) if spec.stub.strip() == spec.prompt.strip() else spec.prompt
+    """The prompt word for word; code goes into a fence, so that a model completes it."""
+    try:
+        ast.parse(spec.prompt)
+    except (SyntaxError, ValueError):
+        return spec.prompt
+    return fenced(spec.prompt) if spec.stub else spec.prompt
 
 
 def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
@@ -70,7 +75,7 @@ async def write_program(
         source, done = repair(cleaned.source)
         return Written(Program(source, wanted.file), cleaned.done + done)
 
-    return await _ask_until_valid(asker, _call(messages, wanted), parse, refused)
+    return await _ask_until_valid(asker, _call(messages, wanted), wanted.tries, parse, refused)
 
 
 async def implement(
@@ -99,7 +104,7 @@ async def implement(
         return Written(Program(source, program.file), done)
 
     call = replace(_call(messages, wanted), draft=program.source)
-    return await _ask_until_valid(asker, call, parse, refused)
+    return await _ask_until_valid(asker, call, wanted.tries, parse, refused)
 
 
 def _call(messages: tuple[Message, ...], wanted: Wanted) -> Call:
@@ -117,11 +122,12 @@ def _call(messages: tuple[Message, ...], wanted: Wanted) -> Call:
 async def _ask_until_valid(
     asker: Asker,
     call: Call,
+    tries: int,
     parse: Callable[[str], Written | Refused],
     refused: Callable[[str], None],
 ) -> Written | Refused:
     answer: Written | Refused = Refused("The model was not asked.")
-    for attempt in range(TRIES):
+    for attempt in range(tries):
         reply = await asker.ask(call)
         answer = parse(reply.text) if reply.finish == "stop" else Refused(CUT)
         if isinstance(answer, Written):

@@ -1,0 +1,97 @@
+"""Runs strategies over tasks, several at once, and keeps every finished row on disk at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ml_coach.bench.grading import solves
+from ml_coach.bench.strategies import Setup, StrategyName, solve
+from ml_coach.bench.table import Row
+from ml_coach.bench.tasks import Task
+
+
+class Results:
+    """Rows in a JSON-lines file. Its first line says what was asked; a run with the same first
+    line goes on where the last one stopped, another one is refused."""
+
+    def __init__(self, file: Path, asked: dict[str, Any]) -> None:
+        self._file = file
+        self.rows: dict[tuple[str, str], Row] = {}
+        if file.exists():
+            self._read(asked)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(asked) + "\n", encoding="utf-8")
+
+    def _read(self, asked: dict[str, Any]) -> None:
+        first, *lines = self._file.read_text(encoding="utf-8").splitlines() or ["{}"]
+        if json.loads(first) != asked:
+            raise ValueError(
+                f"{self._file} holds results of other settings; name another file or delete it."
+            )
+        for line in lines:
+            try:
+                row = Row(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # The line that an interruption cut off.
+            self.rows[row.task, row.strategy] = row
+
+    def add(self, row: Row) -> None:
+        self.rows[row.task, row.strategy] = row
+        with self._file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(asdict(row)) + "\n")
+
+    def of(self, strategy: str) -> list[Row]:
+        return [row for (_, name), row in self.rows.items() if name == strategy]
+
+
+async def run_bench(
+    tasks: Sequence[Task],
+    strategies: Sequence[StrategyName],
+    setup: Setup,
+    results: Results,
+    *,
+    jobs: int,
+    finished: Callable[[Row], None],
+) -> None:
+    """Fills `results`. `finished` hears each new row. Cancelling keeps what is done."""
+    free = asyncio.Semaphore(jobs)
+
+    async def one(task: Task, strategy: StrategyName) -> None:
+        async with free:
+            row = await _row(task, strategy, setup)
+            results.add(row)
+            finished(row)
+
+    async with asyncio.TaskGroup() as group:
+        for task in tasks:
+            for strategy in strategies:
+                if (task.id, strategy) not in results.rows:
+                    group.create_task(one(task, strategy))
+
+
+async def _row(task: Task, strategy: StrategyName, setup: Setup) -> Row:
+    answer = await solve(strategy, task, setup)
+    grades = {
+        program: await solves(setup.executor, program, task)
+        for program in dict.fromkeys(answer.stages.values())
+    }
+    solved, extended = grades[answer.program]
+    row = Row(
+        task=task.id,
+        strategy=strategy,
+        solved=solved,
+        solved_extended=extended,
+        calls=answer.usage.calls,
+        tokens=answer.usage.tokens,
+        seconds=round(answer.seconds, 2),
+        outcome=answer.outcome,
+    )
+    return replace(
+        row, stages={name: grades[program][0] for name, program in answer.stages.items()}
+    )

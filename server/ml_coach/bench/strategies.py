@@ -1,0 +1,151 @@
+"""The strategies under comparison. Each sees a task's prompt and, at most, its public tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ml_coach.bench.tasks import Task
+from ml_coach.core.agents import coder, researcher
+from ml_coach.core.agents.test_writer import assemble
+from ml_coach.core.asking import Asker, Budget
+from ml_coach.core.coach import Coach
+from ml_coach.core.concurrent import all_of
+from ml_coach.core.events import CandidateChosen, Event, ProgramWritten
+from ml_coach.core.ports import Decision, Executor, Model
+from ml_coach.core.sanitizer import Refused
+from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
+
+StrategyName = Literal["one-shot", "best-of-n", "loop"]
+SAMPLE_TEMPERATURE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is the same for every task. `given` shows the public tests; `seed` is the first."""
+
+    model: Model
+    executor: Executor
+    given: bool = True
+    samples: int = 4
+    seed: int = 0
+    max_iters: int = 3
+    timeout_seconds: float = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`."""
+
+    stages: Mapping[str, str]
+    usage: Usage
+    seconds: float
+    outcome: str
+
+    @property
+    def program(self) -> str:
+        return self.stages["final"]
+
+
+async def solve(strategy: StrategyName, task: Task, setup: Setup) -> Answer:
+    """The strategy's program for `task`; an empty one where it has none. Raises `ModelError`."""
+    started = time.monotonic()
+    match strategy:
+        case "one-shot":
+            stages, usage, outcome = await _one_shot(task, setup)
+        case "best-of-n":
+            stages, usage, outcome = await _best_of_n(task, setup)
+        case "loop":
+            stages, usage, outcome = await _loop(task, setup)
+    return Answer(stages, usage, time.monotonic() - started, outcome)
+
+
+_Result = tuple[dict[str, str], Usage, str]
+
+
+async def _one_shot(task: Task, setup: Setup) -> _Result:
+    asker, spec = _asker(setup), _spec(task, setup)
+    program = await _sample(asker, spec, setup, None, setup.seed)
+    return {"final": program.source}, asker.budget.usage, ""
+
+
+async def _best_of_n(task: Task, setup: Setup) -> _Result:
+    """Samples at temperature 0.8; the first that passes the given examples, else the first."""
+    asker, spec = _asker(setup), _spec(task, setup)
+    seeds = range(setup.seed + 1, setup.seed + 1 + setup.samples)
+    programs = await all_of(
+        *(_sample(asker, spec, setup, SAMPLE_TEMPERATURE, seed) for seed in seeds)
+    )
+    suite = assemble(spec, programs[0].module, "test_given.py", "")
+    chosen = programs[0]
+    if suite.tests:
+        reports = await setup.executor.test(
+            programs, suite, {}, timeout_seconds=setup.timeout_seconds
+        )
+        passing = (p for p, r in zip(programs, reports, strict=True) if r.verdict == "passed")
+        chosen = next(passing, programs[0])
+    return {"first": programs[0].source, "final": chosen.source}, asker.budget.usage, ""
+
+
+async def _loop(task: Task, setup: Setup) -> _Result:
+    stages: dict[str, str] = {}
+
+    def watch(event: Event) -> None:
+        if isinstance(event, ProgramWritten):
+            stages.setdefault("first", event.program.source)
+        elif isinstance(event, CandidateChosen):
+            stages["chosen"] = event.program.source
+
+    coach = Coach(setup.model, setup.executor, _Nowhere(), _Yes())
+    request = Request(
+        task.prompt_with(given=setup.given),
+        max_iters=setup.max_iters,
+        run_timeout_seconds=setup.timeout_seconds,
+        auto_patch=True,
+        examples=task.public_tests if setup.given else (),
+        seed=setup.seed,
+        limits=Limits(calls=60),
+    )
+    report = await coach.run(request, watch)
+    stages["final"] = report.program.source if report.program else ""
+    return stages, report.usage, report.outcome
+
+
+def _asker(setup: Setup) -> Asker:
+    limits = Limits()
+    budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
+    return Asker(setup.model, budget, lambda event: None)
+
+
+def _spec(task: Task, setup: Setup) -> Spec:
+    spec = researcher.read(task.prompt_with(given=setup.given))
+    examples = task.public_tests if setup.given else ()
+    return Spec(spec.prompt, spec.stub, spec.signatures, (task.entry_point,), examples)
+
+
+async def _sample(
+    asker: Asker, spec: Spec, setup: Setup, temperature: float | None, seed: int
+) -> Program:
+    """One program; the reply as it is where nothing valid can be made of it."""
+    wanted = coder.Wanted(
+        spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
+    )
+    written = await coder.write_program(asker, wanted, lambda reason: None)
+    return Program("") if isinstance(written, Refused) else written.program
+
+
+class _Nowhere:
+    """A workspace that forgets."""
+
+    async def read(self, file: str) -> str | None:
+        return None
+
+    async def write(self, texts: Mapping[str, str]) -> None:
+        pass
+
+
+class _Yes:
+    async def decide(self, patch: Patch, summary: str) -> Decision:
+        return Decision("apply")
