@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ml_coach.core import examples, repairs, syntax
 from ml_coach.core.sanitizer import Sanitized, sanitize
+from ml_coach.core.sanitizer.choice import LONGEST_REPLY
 
 _BITS = [
     "```",
@@ -182,7 +183,8 @@ def main() -> None:
             timed("repair", found.source, lambda s=found.source: repairs.repair(s))
         elif found is not None:
             ends["refused"] += 1
-        timed("repair", text, lambda t=text: repairs.repair(t))
+        # Only programs are repaired, and none is longer than a reply may be.
+        timed("repair", text, lambda t=text: repairs.repair(t[:LONGEST_REPLY]))
         timed("examples", text, lambda t=text: examples.extract_examples(t))
         timed("names", text, lambda t=text: (examples.signatures_of(t), examples.names_of(t)))
     slow.sort(reverse=True)
