@@ -2,14 +2,14 @@
 import type { Outcome } from './protocol';
 
 const STAGES: Record<string, string> = {
-  research: 'Read the prompt',
-  code: 'Wrote the code',
-  inspect: 'Inspected the code',
-  tests: 'Wrote the tests',
-  court: 'Judged the tests',
-  pytest: 'Ran the tests',
-  debug: 'Looked for the fault',
-  patch: 'Tried a patch',
+  research: 'Research',
+  code: 'Code',
+  inspect: 'Inspection',
+  tests: 'Test writing',
+  court: 'Test review',
+  pytest: 'Test run',
+  debug: 'Debugging',
+  patch: 'Patch',
 };
 
 const OUTCOMES: Record<Outcome, string> = {

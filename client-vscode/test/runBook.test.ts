@@ -43,7 +43,7 @@ test('an applied patch settles its offer, by its text', () => {
 });
 
 test('a patch on trial does not speak for the files until it is applied', () => {
-  const trial = [started, stage('pytest', 1), tested('failed'), stage('patch', 2), stage('pytest', 2), tested('passed'), offered];
+  const trial = [started, stage('pytest', 1), tested('failed'), stage('debug', 2), stage('pytest', 2), tested('passed'), stage('patch', 2), offered];
   const book = play(...trial);
   assert.equal(book.get('run-1')?.judged?.verdict, 'failed');
   book.add('run-1', ROOT, { event: 'PatchApplied', patch, summary: 'Count from one', patch_id: 'p1' });

@@ -85,7 +85,7 @@ async function pick(runs: readonly Run[], title: string): Promise<Run | undefine
   const items = runs.map((run) => ({
     label: firstLine(run.prompt) || run.task,
     description: outcomeName(run.outcome, run.active),
-    detail: run.reason,
+    detail: [run.programFile, run.reason].filter((part) => part !== '').join(': '),
     run,
   }));
   return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}` }))?.run;

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { patchIdOf, patchUris } from '../documents';
 import type { OfferedPatch } from '../runs/runBook';
-import { firstLine } from '../wording';
 
 /** Opens a patch in VS Code's own diff editor; in the multi-file one where it touches several. */
-export async function showDiff({ id, patch, summary }: OfferedPatch): Promise<void> {
-  const title = `ML Coach patch: ${firstLine(summary, 50)}`;
+export async function showDiff({ id, patch }: OfferedPatch): Promise<void> {
+  const files = patch.changes.map(({ file }) => file.split('/').at(-1)).join(', ');
+  const title = `${files} (ML Coach patch)`;
   const sides = patch.changes.map((change) => patchUris(id, change));
   const [only] = sides;
   if (sides.length === 1 && only !== undefined) {

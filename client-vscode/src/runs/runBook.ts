@@ -108,7 +108,8 @@ export class RunBook {
         break;
       case 'StageStarted':
         iteration(run, event.iteration, event.of).stages.push(event.stage);
-        if (event.stage === 'patch') run.onTrial = true;
+        // From the first thought of another program until one is applied or discarded.
+        if (event.stage === 'code' || event.stage === 'debug') run.onTrial = run.judged !== undefined;
         break;
       case 'SuiteWritten':
         run.suite = event.suite.source;

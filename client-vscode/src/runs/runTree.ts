@@ -12,6 +12,9 @@ export type Row =
   | { readonly kind: 'patch'; readonly run: Run; readonly patch: OfferedPatch }
   | { readonly kind: 'test'; readonly run: Run; readonly test: Case };
 
+/** Characters of a prompt that leave room for the outcome beside it in a side bar of usual width. */
+const LABEL = 32;
+
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
 export class RunTree implements vscode.TreeDataProvider<Row> {
@@ -30,10 +33,11 @@ export class RunTree implements vscode.TreeDataProvider<Row> {
     }
     if (row.kind === 'iteration') {
       const { iteration } = row;
-      return [
-        ...iteration.stages.map((_, index): Row => ({ kind: 'stage', run, iteration, index })),
-        ...iteration.patches.map((patch): Row => ({ kind: 'patch', run, patch })),
-      ];
+      const stages = iteration.stages.map((_, index): Row => ({ kind: 'stage', run, iteration, index }));
+      const patches = iteration.patches.map((patch): Row => ({ kind: 'patch', run, patch }));
+      // A patch's own row says more than that there was a stage for it.
+      const told = patches.length > 0 ? stages.filter((_, index) => iteration.stages[index] !== 'patch') : stages;
+      return [...told, ...patches];
     }
     if (row.kind === 'stage' && isLastTestRun(row.iteration, row.index)) {
       return (row.iteration.report?.cases ?? []).map((test) => ({ kind: 'test', run, test }));
@@ -62,7 +66,7 @@ export class RunTree implements vscode.TreeDataProvider<Row> {
 }
 
 function runItem(run: Run): vscode.TreeItem {
-  const item = new vscode.TreeItem(firstLine(run.prompt) || run.task, run.active ? Expanded : Collapsed);
+  const item = new vscode.TreeItem(firstLine(run.prompt, LABEL) || run.task, run.active ? Expanded : Collapsed);
   item.id = run.runId;
   item.description = outcomeName(run.outcome, run.active);
   item.tooltip = [run.prompt, run.reason, run.model].filter((line) => line !== '').join('\n\n');
@@ -96,9 +100,9 @@ function stageItem(run: Run, iteration: Iteration, index: number): vscode.TreeIt
 }
 
 function patchItem(run: Run, patch: OfferedPatch): vscode.TreeItem {
-  const item = new vscode.TreeItem(`Patch: ${firstLine(patch.summary)}`, None);
+  const item = new vscode.TreeItem(`Patch ${patch.state}`, None);
   item.id = `${run.runId}/patch/${patch.id}`;
-  item.description = patch.state;
+  item.description = firstLine(patch.summary);
   item.tooltip = `${patch.summary}\n\n${patch.note}`;
   const [icon, color] = ({
     waiting: ['question', 'charts.yellow'],

@@ -18,6 +18,8 @@ export function clientOptions(
   return {
     documentSelector: [{ language: 'python', scheme: 'file' }],
     outputChannel: log,
+    // Connection tells the user; without this the library opens a window of its own as well.
+    initializationFailedHandler: () => false,
     // Python logs to standard error whatever it has to say, so that is not a line's severity.
     stdioOptions: { stdout: forwardLines, stderr: forwardLines },
     initializationOptions: { events: true, openFiles: true, asksForPatches: true },

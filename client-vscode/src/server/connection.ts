@@ -25,6 +25,8 @@ export class Connection implements vscode.Disposable {
   private client: LanguageClient | undefined;
   private queue: Promise<unknown> = Promise.resolve();
   private current: ServerState = 'stopped';
+  /** Whether the server that was started last ever answered; one that never did is not tried again. */
+  private answered = false;
 
   constructor(private readonly parts: ConnectionParts) {}
 
@@ -82,9 +84,10 @@ export class Connection implements vscode.Disposable {
     try {
       await this.client?.dispose();
       const [command = '', ...args] = await this.parts.locate();
-      this.parts.log.info(`Starting: ${[command, ...args].join(' ')}`);
+      const line = [command, ...args].join(' ');
+      this.parts.log.info(`Starting: ${line}`);
       const env = { ...process.env, ...(await this.parts.environment()) };
-      const client: LanguageClient = new LanguageClient(
+      const client: LanguageClient = new LoggingClient(
         'mlCoach',
         'ML Coach',
         { command, args, options: { env } },
@@ -93,7 +96,10 @@ export class Connection implements vscode.Disposable {
       client.onDidChangeState(({ newState }) => { this.follow(newState); });
       this.parts.attach(client);
       this.client = client;
-      await client.start();
+      this.answered = false;
+      await client.start().catch((cause: unknown) => {
+        throw new Error(`“${line}” does not answer as a language server.`, { cause });
+      });
     } catch (error) {
       this.become('failed');
       throw error;
@@ -107,9 +113,12 @@ export class Connection implements vscode.Disposable {
   }
 
   private follow(state: State): void {
-    if (state === State.Running) this.become('ready');
-    else if (state === State.Starting) this.become('starting');
-    else if (this.current !== 'failed') this.become('stopped');
+    if (state === State.Running) {
+      this.answered = true;
+      this.become('ready');
+    }
+    if (state === State.Starting) this.become('starting');
+    if (state === State.Stopped && this.current !== 'failed') this.become('stopped');
   }
 
   private become(state: ServerState): void {
@@ -121,6 +130,7 @@ export class Connection implements vscode.Disposable {
   private readonly onError: ErrorHandler = {
     error: () => ({ action: ErrorAction.Continue, handled: true }),
     closed: () => {
+      if (!this.answered) return { action: CloseAction.DoNotRestart, handled: true };
       if (this.crashes.mayRestart(Date.now())) {
         this.parts.log.warn('The server ended unexpectedly; it is started again.');
         return { action: CloseAction.Restart, handled: true };
@@ -136,5 +146,12 @@ export class Connection implements vscode.Disposable {
     const answer = await vscode.window.showErrorMessage(text, 'Show Log', 'Restart');
     if (answer === 'Show Log') this.parts.log.show();
     if (answer === 'Restart') await this.restart();
+  }
+}
+
+/** The library shows its errors in its own words; ours are told once, where they are caught. */
+class LoggingClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }

@@ -26,8 +26,9 @@ export async function privateInterpreter(
       token.onCancellationRequested(() => { abort.abort(new vscode.CancellationError()); });
       const say = (line: string): void => {
         log.info(line);
-        const step = /^(Collecting|Downloading|Installing|Installed|Prepared|Resolved)\b.*/.exec(line.trim());
-        if (step !== null) progress.report({ message: step[0].slice(0, 80) });
+        // "Downloading pygls-2.1.1-py3-none-any.whl (72 kB)": as far as the version.
+        const step = /^(?:Collecting|Downloading|Installing) [\w.]+(?:-\d[\w.]*)?/.exec(line.trim());
+        if (step !== null) progress.report({ message: step[0] });
       };
       return environment.make(installer, { signal: abort.signal, say });
     },

@@ -49,6 +49,10 @@ export async function startCodeServer({
   // Without a file it would write one with a password into the real home.
   fs.writeFileSync(path.join(run, 'config.yaml'), 'auth: none\n');
 
+  if (searchPath !== undefined) {
+    // VS Code asks a login shell for its environment, which would bring the usual PATH back.
+    fs.writeFileSync(path.join(run, 'home/.profile'), `PATH=${searchPath}\n`);
+  }
   const environment = {
     PATH: searchPath ?? '/usr/local/bin:/usr/bin:/bin',
     HOME: path.join(run, 'home'),

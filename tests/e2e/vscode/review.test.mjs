@@ -12,22 +12,20 @@ scene('a patch is read as a diff and applied from there', { name: 'review' }, as
   await wb.shot('01-diff');
 
   await wb.command('View: Show ML Coach');
-  const waiting = wb.treeRow('Patch: The range ends');
-  await waiting.waitFor();
-  assert.match(await waiting.innerText(), /waiting/);
+  await wb.treeRow('Patch waiting').waitFor();
   await wb.shot('02-runs-while-waiting');
 
   await wb.titleAction('Apply Patch').click();
   await wb.notification('5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(RIGHT), 'the fix in the file');
   await wb.diffEditor.waitFor({ state: 'detached' });
-  await wb.treeRow('passed').waitFor();
+  await wb.treeRow('Patch applied').waitFor();
   await wb.shot('03-runs-when-passed');
 
   await wb.treeRow('test_pairs').last().click();
   await wb.tab('test_generated.py').waitFor();
-  await wb.treeRow('Wrote the code').click();
-  await wb.tab(/.*/).waitFor().catch(() => undefined);
+  await wb.treeRow('Debugging').click();
+  await wb.webview.getByText('Iteration 2 of 3').waitFor();
   await wb.shot('04-run-as-a-page');
 });
 
@@ -47,7 +45,8 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.command('Testing: Focus on Test Explorer View');
   const row = (text) => wb.page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
   await row('test_generated.py').waitFor();
-  await wb.command('Test: Expand All Tests').catch(() => undefined);
+  await row('test_generated.py').click();
+  await wb.page.keyboard.press('ArrowRight');
   await row('test_pairs').waitFor();
   await wb.shot('01-failed');
   await wb.button('ML Coach has a patch', 'Apply');

@@ -51,9 +51,9 @@ scene('without Python the user reads what is missing and what to do', {
 scene('a command that does not start is named, with the log at hand', {
   name: 'bad-command', command: ['/bin/false', 'serve'],
 }, async ({ wb }) => {
-  await wb.notification('did not start').waitFor();
+  await wb.notification('does not answer as a language server').waitFor();
   await wb.shot('01-message');
-  await wb.button('did not start', 'Show Log');
+  await wb.button('does not answer', 'Show Log');
   await wb.page.locator('.part.panel').getByText('/bin/false').first().waitFor();
   await wb.shot('02-log');
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { PROMPT } from './model.mjs';
 import { processesOf, scene, until } from './stage.mjs';
 
-scene('Cancel ends a run within a second and leaves no process', { name: 'cancel' }, async (stage) => {
+scene('Cancel ends a run at once and leaves no process', { name: 'cancel' }, async (stage) => {
   const { wb } = stage;
   await wb.statusItem('ML Coach').waitFor();
   await wb.command('ML Coach: Generate');
@@ -16,7 +16,10 @@ scene('Cancel ends a run within a second and leaves no process', { name: 'cancel
   await wb.button('ML Coach: generating', 'Cancel');
   await progress.waitFor({ state: 'detached' });
   await wb.statusItem('tokens/s').waitFor({ state: 'detached' });
-  assert.ok(Date.now() - before < 3000, 'the notification went');
+  const milliseconds = Date.now() - before;
+  console.log(`Cancel → progress gone from the screen: ${milliseconds} ms`);
+  // A second is the promise; two browsers' worth of slowness is allowed for.
+  assert.ok(milliseconds < 3000);
   await wb.command('View: Show ML Coach');
   await wb.treeRow('stopped').waitFor();
   await wb.shot('02-stopped');

@@ -164,6 +164,8 @@ export class Workbench {
     await toast.getByRole('button', { name, exact: true }).click();
   }
 
+  /** The page inside the webview that shows, such as a Markdown preview. */
+  get webview() { return this.page.frameLocator('iframe.webview.ready').last().frameLocator('#active-frame'); }
   statusItem(text) { return this.page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(); }
   treeRow(text) { return this.page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(); }
 }

@@ -1,0 +1,49 @@
+// The walkthrough, and the four pictures in it: ML_COACH_PICTURES=1 takes them again.
+import fs from 'node:fs';
+import path from 'node:path';
+import { PROMPT } from './model.mjs';
+import { ROOT, scene } from './stage.mjs';
+
+const SIZE = { width: 960, height: 600 };
+
+scene('the walkthrough opens with its four steps', { name: 'walkthrough' }, async ({ wb }) => {
+  await wb.command('Welcome: Open Walkthrough...');
+  await wb.pick('Get started with ML Coach');
+  const steps = wb.page.locator('.getting-started-step');
+  await steps.nth(3).waitFor();
+  await wb.shot('01-steps');
+  for (const [n, title] of ['What it does', 'Pick a model', 'Generate', 'Accept a fix'].entries()) {
+    await steps.filter({ hasText: title }).first().click();
+    await wb.page.locator('.getting-started-media img').first().waitFor();
+    await wb.shot(`0${n + 2}-${title.toLowerCase().replaceAll(' ', '-')}`);
+  }
+});
+
+if (process.env.ML_COACH_PICTURES !== undefined) {
+  const take = async (wb, name, clip) => {
+    const file = path.join(ROOT, `client-vscode/assets/walkthrough/${name}.png`);
+    await wb.page.screenshot({ path: file, clip });
+    if (fs.statSync(file).size > 100_000) throw new Error(`${file} is too large`);
+  };
+  scene('pictures', { name: 'pictures', page: SIZE }, async ({ wb }) => {
+    await wb.page.locator('.statusbar-item .codicon-mortar-board').first().waitFor();
+    await wb.command('ML Coach: Select Model');
+    await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'local:' }).first().waitFor();
+    await take(wb, 'model', { x: 160, y: 0, width: 640, height: 400 });
+    await wb.page.keyboard.press('Escape');
+    await wb.command('ML Coach: Generate');
+    await wb.input.waitFor();
+    await wb.input.fill('moving_average(values, window); moving_average([1, 2, 3], 2) == [1.5, 2.5]');
+    await take(wb, 'generate', { x: 160, y: 0, width: 640, height: 400 });
+    await wb.answer(PROMPT);
+    await wb.button('ML Coach has a patch', 'Show Diff');
+    await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
+    await wb.command('View: Show ML Coach');
+    await wb.treeRow('Patch waiting').waitFor();
+    await take(wb, 'fix');
+    await wb.titleAction('Apply Patch').click();
+    await wb.notification('5 of 5 tests pass').waitFor();
+    await wb.show('test_generated.py');
+    await take(wb, 'what');
+  });
+}
