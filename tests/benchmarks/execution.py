@@ -37,7 +37,7 @@ def merge(intervals):
 '''
 )
 SUITE = Suite(
-    '''\
+    """\
 import pytest
 
 from generated_code import merge
@@ -59,7 +59,7 @@ def test_overlap(order):
 def test_wrong_type():
     with pytest.raises(TypeError):
         merge(3)
-'''
+"""
 )
 SECONDS = 20.0
 
@@ -85,7 +85,7 @@ async def timed(work: object) -> float:
     return elapsed
 
 
-async def measure(runs: int) -> dict[str, list[float]]:
+async def measure(runs: int, folder: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
 
     def add(name: str, seconds: float) -> None:
@@ -100,30 +100,27 @@ async def measure(runs: int) -> dict[str, list[float]]:
     def judged(by: SandboxedExecutor, programs: list[Program]) -> object:
         return by.test(programs, SUITE, {}, timeout_seconds=SECONDS)
 
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, PROGRAM.file).write_text(PROGRAM.source)
-        Path(folder, SUITE.file).write_text(SUITE.source)
-        for autoload in (True, False):
-            cold(folder, autoload=autoload)  # compiles what is not compiled yet
-        for _ in range(runs):
-            add("cold pytest, autoload on", cold(folder, autoload=True))
-            add("cold pytest, autoload off", cold(folder, autoload=False))
-            inspect = await timed(executor.inspect(PROGRAM, {}, timeout_seconds=SECONDS))
-            one = await timed(judged(executor, [PROGRAM]))
-            add("ours, inspect", inspect)
-            add("ours, pytest", one)
-            add("ours, inspect + pytest", inspect + one)
-            add("ours, 10 further, each", (await timed(judged(executor, mutants))) / 10)
-            bare = "x = 1\n"
-            inside = await timed(executor.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
-            outside = await timed(weak.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
-            add("an empty script, contained", inside)
-            add("an empty script, limits only", outside)
-            add("the sandbox's own share", inside - outside)
-        fifty = [Program(f"{PROGRAM.source}\n# {number}\n") for number in range(50)]
-        seconds = await timed(judged(executor, fifty))
-        add("50 candidates", seconds)
-        add("50 candidates, each", seconds / 50)
+    for autoload in (True, False):
+        cold(folder, autoload=autoload)  # compiles what is not compiled yet
+    for _ in range(runs):
+        add("cold pytest, autoload on", cold(folder, autoload=True))
+        add("cold pytest, autoload off", cold(folder, autoload=False))
+        inspect = await timed(executor.inspect(PROGRAM, {}, timeout_seconds=SECONDS))
+        one = await timed(judged(executor, [PROGRAM]))
+        add("ours, inspect", inspect)
+        add("ours, pytest", one)
+        add("ours, inspect + pytest", inspect + one)
+        add("ours, 10 further, each", (await timed(judged(executor, mutants))) / 10)
+        bare = "x = 1\n"
+        inside = await timed(executor.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
+        outside = await timed(weak.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
+        add("an empty script, contained", inside)
+        add("an empty script, limits only", outside)
+        add("the sandbox's own share", inside - outside)
+    fifty = [Program(f"{PROGRAM.source}\n# {number}\n") for number in range(50)]
+    seconds = await timed(judged(executor, fifty))
+    add("50 candidates", seconds)
+    add("50 candidates, each", seconds / 50)
     await executor.aclose()
     await weak.aclose()
     return found
@@ -132,7 +129,11 @@ async def measure(runs: int) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=20)
-    found = asyncio.run(measure(parser.parse_args().runs))
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, PROGRAM.file).write_text(PROGRAM.source)
+        Path(folder, SUITE.file).write_text(SUITE.source)
+        found = asyncio.run(measure(runs, folder))
     base = statistics.median(found["cold pytest, autoload off"])
     print(f"{'':32} {'ms':>8} {'of cold, autoload off':>22}")
     for name, seconds in found.items():

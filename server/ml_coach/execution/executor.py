@@ -6,10 +6,19 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import findings, inspector, interpreter, levels, plugins, review
+from ml_coach.execution import (
+    findings,
+    inspector,
+    interpreter,
+    levels,
+    plugins,
+    review,
+    workspace_modules,
+)
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
@@ -21,9 +30,10 @@ from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
 
-    `python` is the interpreter to run with, None for our own. `allow_weak` is the user's word
-    that code may run with process limits only, where nothing better works. `only_level` tries one
-    level and no other.
+    `python` is the interpreter to run with; without it the `workspace`'s virtual environment is
+    taken, else our own. Modules that code imports from the workspace are copied in. `allow_weak`
+    is the user's word that code may run with process limits only, where nothing better works.
+    `only_level` tries one level and no other.
     """
 
     def __init__(
@@ -32,11 +42,13 @@ class SandboxedExecutor:
         *,
         allow_weak: bool = False,
         limits: Limits | None = None,
+        workspace: Path | None = None,
         only_level: str = "",
     ) -> None:
         self._python = python
         self._allow_weak = allow_weak
         self._limits = limits or Limits()
+        self._workspace = workspace
         self._only_level = only_level
         self._worker: WarmWorker | None = None
         self._starting = asyncio.Lock()
@@ -190,6 +202,8 @@ class SandboxedExecutor:
         }
 
     async def _ask(self, request: Message) -> Message:
+        if self._workspace:
+            await asyncio.to_thread(_add_modules, request, self._workspace)
         async with self._slots:
             worker = await self._ready()
             try:
@@ -216,7 +230,7 @@ class SandboxedExecutor:
             return self._worker
 
     async def _start(self) -> WarmWorker:
-        found = await interpreter.chosen(self._python)
+        found = await interpreter.chosen(self._python, self._workspace)
         reasons: list[str] = []
         for level in levels.candidates(
             found.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
@@ -229,6 +243,18 @@ class SandboxedExecutor:
             self._level = level.name
             return worker
         raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
+
+
+def _add_modules(request: Message, workspace: Path) -> None:
+    """Adds the user's own modules to the run's private copy."""
+    files: dict[str, str] = request["files"]
+    sources = {
+        name: packed.encode("latin-1").decode("utf-8", "replace")
+        for name, packed in files.items()
+        if name.endswith(".py")
+    }
+    for name, content in workspace_modules.needed(sources, workspace).items():
+        files.setdefault(name, content.decode("latin-1"))
 
 
 def _text(content: str | bytes) -> str:

@@ -13,7 +13,7 @@ from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
 DETAIL_AT_MOST = 4000
-STACK_LINE = re.compile(r'File "(?:/[^"]*?/)?(?:box|ml-coach-[^/"]+)/work/([^"]+)", line (\d+)')
+STACK_LINE = re.compile(r'File "(?:/[^"]*)?/(?:box|ml-coach-[^/"]+)/work/([^"]+)", line (\d+)')
 NO_SPACE = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "disk", errno.EMFILE: "files"}
 CRASHES = {
     signal.SIGSEGV: "crashed: segmentation fault (recursion too deep for the C stack?)",

@@ -53,14 +53,24 @@ def our_own() -> Interpreter:
     )
 
 
-async def chosen(python: str | None) -> Interpreter:
-    """The user's interpreter where it can be used, else ours."""
+async def chosen(python: str | None, workspace: Path | None = None) -> Interpreter:
+    """The named interpreter, else that of the workspace's virtual environment, else ours; ours as
+    well where the other does not start or is older than `OLDEST`."""
+    python = python or (_of_workspace(workspace) if workspace else None)
     if python is None:
         return our_own()
     answer = await _ask(python)
     if answer is None or tuple(answer["version"]) < OLDEST:
         return our_own()
     return _interpreter(python, answer)
+
+
+def _of_workspace(workspace: Path) -> str | None:
+    for folder in (".venv", "venv"):
+        python = workspace / folder / "bin" / "python"
+        if python.exists():
+            return str(python)
+    return None
 
 
 async def _ask(python: str) -> dict[str, Any] | None:

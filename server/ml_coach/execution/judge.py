@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import secrets
 import signal
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from ml_coach.execution.inside.notary import PROOF_BYTES
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
+NO_MODULE = re.compile(r"No module named '([^'.]+)")
 CANARY_SOURCE = "def test_pass():\n    assert True\n\n\ndef test_fail():\n    assert 1 == 2\n"
 
 
@@ -261,8 +263,8 @@ def _not_collected(values: list[str], answer: Message) -> TestReport:
     where, _, line = places.splitlines()[-1].rpartition(":") if places else (name, "", "0")
     first = message.splitlines()[0] if message else _last_line(detail)
     kind: FindingKind = "collection"
-    if "No module named" in first:
-        kind = "missing_package"
+    if missing := NO_MODULE.search(first):
+        kind, first = "missing_package", f"the package {missing[1]} is not installed"
     finding = Finding(kind, first, where or name, int(line), detail=detail)
     return _report("error", f"{name} could not be collected: {first}", answer, (), (finding,))
 

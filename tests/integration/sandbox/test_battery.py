@@ -22,7 +22,18 @@ from . import attacks, forgeries, ordinary
 
 HERE = Path(__file__).parent
 ORDINARY_UID = 12345
-PACKAGES = "pytest _pytest py pluggy iniconfig packaging pygments pyflakes numpy numpy.libs".split()
+PACKAGES = [
+    "pytest",
+    "_pytest",
+    "py",
+    "pluggy",
+    "iniconfig",
+    "packaging",
+    "pygments",
+    "pyflakes",
+    "numpy",
+    "numpy.libs",
+]
 CASES = [
     *(f"attack/{attack.name}" for attack in attacks.ATTACKS),
     *(f"forgery/{name}" for name in forgeries.all_forgeries()),

@@ -1,0 +1,287 @@
+"""The executor as the loop uses it: findings, verdicts, values, traces, in real sandboxes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ml_coach.core.types import Finding, Program, Suite
+from ml_coach.execution.executor import SandboxedExecutor
+from ml_coach.execution.levels import SandboxUnavailable
+from ml_coach.execution.sandbox.limits import Limits
+
+ADD = "def add(a, b):\n    return a + b\n"
+SUITE = Suite("from generated_code import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n")
+
+
+@pytest.fixture
+async def executor() -> AsyncIterator[SandboxedExecutor]:
+    made = SandboxedExecutor()
+    yield made
+    await made.aclose()
+
+
+async def the_finding(executor: SandboxedExecutor, code: str, seconds: float = 8) -> Finding:
+    found = await executor.inspect(Program(textwrap.dedent(code)), {}, timeout_seconds=seconds)
+    assert len(found) == 1, found
+    return found[0]
+
+
+async def test_a_good_program_has_no_finding(executor: SandboxedExecutor) -> None:
+    program = Program(f"{ADD}\nif __name__ == '__main__':\n    print(add(1, 2))\n")
+    assert await executor.inspect(program, {}, timeout_seconds=8) == ()
+    assert executor.level == "namespaces"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "line", "message"),
+    [
+        ("def f():\n    return 1 / 0\nf()", "runtime", 2, "ZeroDivisionError: division by zero"),
+        ("x = input('? ')", "runtime", 1, "calls input(), and nobody is there"),
+        (
+            "\nimport nothing_like_it",
+            "missing_package",
+            2,
+            "package nothing_like_it is not installed",
+        ),
+        ("import sys\nsys.exit(3)", "runtime", 2, "exit code 3"),
+        ("import os\nos.abort()", "runtime", 2, "aborted"),
+        ("def f(:", "syntax", 1, "SyntaxError"),
+        ("def f():\n    return undefined_name", "name", 2, "undefined name"),
+        ("b = []\nwhile True:\n    b.append('x' * 10_000_000)", "limit", 3, "more than 512 MB"),
+        ("while True:\n    print('x' * 1000)", "limit", 2, "printed more than 1024 KB"),
+        ("f = open('x', 'wb')\nf.write(bytes(100 << 20))", "limit", 2, "64 MB to a file"),
+        ("kept = [open('/dev/null') for _ in range(999)]", "limit", 1, "more than 256 files"),
+        (
+            "import os, time\nfor _ in range(99):\n    if os.fork() == 0:\n        time.sleep(3)",
+            "limit",
+            3,
+            "more than 64 processes",
+        ),
+    ],
+)
+async def test_each_fault_has_its_kind_line_and_words(
+    executor: SandboxedExecutor, code: str, kind: str, line: int, message: str
+) -> None:
+    finding = await the_finding(executor, code)
+    assert (finding.kind, finding.line) == (kind, line), finding
+    assert message in finding.message
+
+
+async def test_a_timeout_names_the_line_where_it_was(executor: SandboxedExecutor) -> None:
+    finding = await the_finding(executor, "def f():\n    while True:\n        pass\nf()", 0.5)
+    assert (finding.kind, finding.message) == ("timeout", "stopped: ran longer than 0.5 s")
+    assert finding.line in (2, 3)
+
+
+async def test_processor_time_of_many_threads_is_limited_by_the_wall(
+    executor: SandboxedExecutor,
+) -> None:
+    finding = await the_finding(executor, "sum(range(10 ** 12))", 0.5)
+    assert (finding.kind, finding.line) == ("timeout", 1)
+
+
+async def test_limits_can_be_chosen() -> None:
+    executor = SandboxedExecutor(limits=Limits(memory_mb=100))
+    try:
+        ran = await executor.run(
+            "x.py", {"x.py": "b = b'x' * (160 << 20)\nwhile True: pass"}, timeout_seconds=5
+        )
+    finally:
+        await executor.aclose()
+    assert ran.findings[0].message == "stopped: used more than 100 MB of memory"
+
+
+async def test_programs_are_judged_apart_and_in_order(executor: SandboxedExecutor) -> None:
+    programs = [
+        Program(ADD),
+        Program(ADD.replace("+", "-")),
+        Program("def add(a, b): raise KeyError(a)"),
+        Program("import nothing_like_it"),
+        Program("def add(a, b):\n    while True: pass"),
+        Program(ADD),
+    ]
+    reports = await executor.test(programs, SUITE, {}, timeout_seconds=2)
+    verdicts = [report.verdict for report in reports]
+    assert verdicts == ["passed", "failed", "failed", "error", "error", "passed"]
+    assert reports[1].findings[0].message.startswith("assert -1 == 3")
+    assert reports[2].findings[0].related[0].file == "generated_code.py"
+    assert reports[3].findings[0].kind == "missing_package"
+    assert reports[4].findings[0].kind == "timeout"
+    assert reports[4].findings[0].test == "test_add"
+
+
+async def test_a_suite_that_does_not_parse_is_a_finding(executor: SandboxedExecutor) -> None:
+    (report,) = await executor.test([Program(ADD)], Suite("def test_("), {}, timeout_seconds=5)
+    assert (report.verdict, report.findings[0].kind) == ("error", "collection")
+
+
+async def test_an_async_test_runs_where_the_plugin_is(executor: SandboxedExecutor) -> None:
+    suite = Suite("async def test_a():\n    import asyncio\n    await asyncio.sleep(0)\n")
+    bad = Suite("async def test_a():\n    assert 0\n")
+    for which, verdict in ((suite, "passed"), (bad, "failed")):
+        (report,) = await executor.test([Program(ADD)], which, {}, timeout_seconds=10)
+        assert report.verdict == verdict, report
+
+
+async def test_values_of_expressions(executor: SandboxedExecutor) -> None:
+    program = Program("def f(n):\n    while n > 5: pass\n    return [n] * n\nprint('noise')\n")
+    expressions = ["f(2)", "f(9)", "g()", "exit(3)", "f(0)", "__import__('os')._exit(1)", "f(1)"]
+    values, broken = await executor.evaluate(
+        [program, Program("1 / 0")], expressions, timeout_seconds=8
+    )
+    assert [value.value for value in values] == ["[2, 2]", "", "", "", "[]", "", "[1]"]
+    assert values[1].error.startswith("Timeout:")
+    assert values[2].error == "NameError: name 'g' is not defined"
+    assert values[3].error == "SystemExit: 3"
+    assert "exit code 1" in values[5].error
+    assert {value.error for value in broken} == {"ZeroDivisionError: division by zero"}
+
+
+async def test_a_huge_value_is_cut(executor: SandboxedExecutor) -> None:
+    ((value,),) = await executor.evaluate([Program("x = 'y' * 10**7")], ["x"], timeout_seconds=8)
+    assert len(value.value) < 30_000
+
+
+async def test_a_trace_says_what_each_line_did(executor: SandboxedExecutor) -> None:
+    code = (
+        "def f(n):\n    total = 0\n    for i in range(n):\n        total += i\n    return total\n"
+    )
+    text = await executor.trace(Program(code), "f(2)", timeout_seconds=5)
+    assert text.splitlines()[:4] == [
+        "line 1: call f(n = 2)",
+        "line 2: total = 0",
+        "line 3: i = 0",
+        "line 4",
+    ]
+    assert text.splitlines()[-2:] == ["line 5: returns 1", "value: 1"]
+
+
+async def test_a_trace_is_bounded(executor: SandboxedExecutor) -> None:
+    code = "def f():\n    n = 0\n    while True:\n        n += 1\n"
+    text = await executor.trace(Program(code), "f()", timeout_seconds=1)
+    assert len(text.splitlines()) < 210
+    assert text.endswith("stopped: the time limit was reached")
+
+
+async def test_modules_of_the_workspace_are_there_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("")
+    (tmp_path / "shop" / "prices.py").write_text("from .rates import RATE\n")
+    (tmp_path / "shop" / "rates.py").write_text("RATE = 7\n")
+    (tmp_path / "other.py").write_text("")
+    (tmp_path / ".env").write_text("SECRET=1")
+    executor = SandboxedExecutor(workspace=tmp_path)
+    code = "import os\nfrom shop.prices import RATE\nprint(RATE, sorted(os.listdir()))\n"
+    try:
+        ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
+    finally:
+        await executor.aclose()
+    assert ran.stdout == "7 ['shop', 'x.py']\n"
+
+
+async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
+    await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")],
+        check=True,
+    )
+    executor = SandboxedExecutor(workspace=tmp_path)
+    code = "import sys\nprint(sys.prefix)\n"
+    try:
+        ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
+        (report,) = await executor.test([Program(ADD)], SUITE, {}, timeout_seconds=8)
+        (missing,) = await executor.inspect(Program("import httpx"), {}, timeout_seconds=8)
+    finally:
+        await executor.aclose()
+    assert ran.stdout.strip() == str(tmp_path / ".venv")
+    assert report.verdict == "passed", report
+    assert missing.kind == "missing_package"
+
+
+async def test_the_weak_level_needs_a_word() -> None:
+    executor = SandboxedExecutor(only_level="weak")
+    with pytest.raises(SandboxUnavailable, match="--allow-weak"):
+        await executor.prepare()
+    allowed = SandboxedExecutor(only_level="weak", allow_weak=True)
+    try:
+        assert await allowed.prepare() == "weak"
+        ran = await allowed.run("x.py", {"x.py": "print(1)"}, timeout_seconds=8)
+        assert (ran.clean, ran.stdout) == (True, "1\n")
+    finally:
+        await allowed.aclose()
+
+
+async def test_the_loop_is_never_blocked(executor: SandboxedExecutor) -> None:
+    await executor.prepare()
+    longest, last = 0.0, time.monotonic()
+    task = asyncio.create_task(executor.test([Program(ADD)] * 6, SUITE, {}, timeout_seconds=20))
+    while not task.done():
+        await asyncio.sleep(0.001)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    await task
+    assert longest < 1.0  # on a machine that others use as well; blocking would be the whole time
+
+
+async def test_closing_twice_and_running_again_is_fine() -> None:
+    executor = SandboxedExecutor()
+    for _ in range(2):
+        ran = await executor.run("x.py", {"x.py": "print(1)"}, timeout_seconds=8)
+        assert ran.clean
+        await executor.aclose()
+        await executor.aclose()
+
+
+def command(*arguments: str, cwd: Path) -> tuple[int, str, dict[str, object]]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "ml_coach.execution", *arguments, "--json", "out.json"],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return ran.returncode, ran.stdout, json.loads((cwd / "out.json").read_text())
+
+
+def test_exec_runs_a_file_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import b\nprint(b.X, open('words.txt').read())\n")
+    (tmp_path / "b.py").write_text("X = 5\n")
+    (tmp_path / "words.txt").write_text("hello")
+    (tmp_path / ".env").write_text("SECRET")
+    code, out, record = command("exec", "a.py", cwd=tmp_path)
+    assert (code, out) == (0, "5 hello\n")
+    assert record == {
+        "verdict": "passed",
+        "why": "",
+        "level": "namespaces",
+        "cases": [],
+        "limit": "",
+    }
+
+
+def test_exec_fails_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("print(open('.env').read())\n")
+    (tmp_path / ".env").write_text("SECRET")
+    code, out, record = command("exec", "a.py", cwd=tmp_path)
+    assert (code, out, record["verdict"]) == (1, "", "failed")
+    assert "FileNotFoundError" in str(record["why"])
+
+
+def test_pytest_judges_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "generated_code.py").write_text(ADD)
+    (tmp_path / "test_a.py").write_text(SUITE.source)
+    code, out, record = command("pytest", ".", cwd=tmp_path)
+    assert (code, record["verdict"]) == (0, "passed")
+    assert "test_add" in out
+    (tmp_path / "test_b.py").write_text("def test_b(): assert 0\n")
+    code, _, record = command("pytest", ".", cwd=tmp_path)
+    assert (code, record["verdict"]) == (1, "failed")
