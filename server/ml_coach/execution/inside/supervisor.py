@@ -33,6 +33,7 @@ class _Watch:
     limits: Limits
     started: float
     folder: str
+    stack: int
     output: dict[int, bytearray] = field(default_factory=dict[int, bytearray])
     limit: str = ""
     stopped: bool = False
@@ -98,7 +99,7 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
         stack=stack,
     )
     folder = "" if world.private else tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
-    watch = _Watch(request, limits, time.monotonic(), folder)
+    watch = _Watch(request, limits, time.monotonic(), folder, stack)
     first, started = 0, time.time()
     try:
         if world.private:
@@ -177,7 +178,7 @@ def _look_after(
             next_look = now + TICK_SECONDS
             watch.limit = _over(watch, first, proc, world)
         if watch.limit:
-            _show_stack(first, proc, world)
+            _show_stack(watch, first, proc, world)
             return
         pause = max(0.0, min(next_look, deadline) - now)
         ready = [end for end, _ in waiting.poll(pause * 1000 + 1)]
@@ -227,7 +228,7 @@ def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
     return ""
 
 
-def _show_stack(first: int, proc: int, world: World) -> None:
+def _show_stack(watch: _Watch, first: int, proc: int, world: World) -> None:
     """Asks the run for the line where it is; one that can not answer at once is not waited for."""
     target = first
     if world.private:
@@ -237,7 +238,10 @@ def _show_stack(first: int, proc: int, world: World) -> None:
         target = below[0]
     with contextlib.suppress(OSError):
         os.kill(target, contained.SHOW_STACK)
-        time.sleep(0.01)
+        patience = 0.1 if watch.limit == "time" else 0.03  # what grows may not go on growing
+        until = time.monotonic() + patience
+        while os.fstat(watch.stack).st_size == 0 and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 def _end(first: int, proc: int, world: World) -> None:
