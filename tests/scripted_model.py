@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ class ScriptedModel:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         messages = (await request.json())["messages"]
-        who = _who(" ".join(message["content"] for message in messages))
+        asked = " ".join(message["content"] for message in messages)
+        who = _who(asked)
         self.asked.append(who)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -56,6 +58,8 @@ class ScriptedModel:
         if who in self.held:
             await self.release.wait()
         reply = self.replies[who]
+        if module := re.search(r"module `(\w+)`", asked):
+            reply = reply.replace("generated_code", module[1])
         for start in range(0, len(reply), 16):
             await response.write(_event({"content": reply[start : start + 16]}, None))
         usage = {"prompt_tokens": 50, "completion_tokens": len(reply) // 4}

@@ -89,11 +89,7 @@ class EditorParts:
     async def models(self, settings: Settings) -> dict[str, Any]:
         from ml_coach.models import registry
 
-        access = registry.Access(
-            google_api_key=settings.google_api_key,
-            openai_api_key=settings.openai_api_key,
-            editor=self.app.editor,
-        )
+        access = self.app.access(settings)
         rows = [
             {"name": row.name, "description": row.why, "available": row.available}
             for row in registry.list_models(access)
@@ -101,7 +97,10 @@ class EditorParts:
         return {"default": settings.model or registry.default_model(access), "models": rows}
 
     async def doctor(self, settings: Settings) -> list[dict[str, Any]]:
-        return []
+        from ml_coach.doctor import examine
+
+        checks = await examine(settings, self.app.access(settings), self.app.state)
+        return [asdict(check) for check in checks]
 
     async def aclose(self) -> None:
         await self.app.aclose()

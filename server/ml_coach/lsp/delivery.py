@@ -12,12 +12,12 @@ from typing import Literal
 
 from lsprotocol import types as lsp
 
-from ml_coach.core.patches.lines import line_end
 from ml_coach.core.types import FileChange
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.parts import Disk
 from ml_coach.lsp.places import Place, Places
 from ml_coach.lsp.positions import Text, edits_between
+from ml_coach.lsp.texts import same_text
 
 # An editor that sends its changes when it is idle (eglot: half a second) must have had the time.
 READ_BACK_SECONDS = 2.0
@@ -206,15 +206,3 @@ class Delivery:
             await self._to_disk(change)
         elif not same_text(on_disk, text):
             self.held.texts[uri] = (text, on_disk)
-
-
-def same_text(one: str | None, other: str | None) -> bool:
-    """Equal but for the kind of line ends, which some editors choose themselves."""
-    if one is None or other is None:
-        return one is other
-    return one == other or one.replace("\r\n", "\n") == other.replace("\r\n", "\n")
-
-
-def ended_like(now: str, text: str) -> str:
-    """`text` with the line ends of the document that it goes into."""
-    return text.replace("\r\n", "\n").replace("\n", line_end(now))

@@ -9,12 +9,12 @@ from hashlib import sha256
 
 from lsprotocol import types as lsp
 
-from ml_coach.core.patches import make_patch, rebase
+from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
 from ml_coach.core.types import FileChange, Patch, PatchRefused
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.delivery import ended_like
 from ml_coach.lsp.positions import edits_between
+from ml_coach.lsp.texts import ended_like, merged, plain
 from ml_coach.lsp.workspace import EditorWorkspace
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
@@ -132,7 +132,7 @@ class Offers:
             if now is not None and (known := offer.given.get(_digest(now))) is not None:
                 # The editor applied the quick fix's edit by itself.
                 workspace.adopt(FileChange(change.file, known, now))
-                after[change.file] = now.replace("\r\n", "\n")
+                after[change.file] = plain(now)
                 continue
             fitted = _fitted(offer.patch, change.file, now)
             if isinstance(fitted, PatchRefused):
@@ -145,7 +145,7 @@ class Offers:
         except OSError as error:
             return str(error)
         if not offer.answer.done():
-            wanted = {change.file: change.after for change in offer.patch.changes}
+            wanted = {change.file: plain(change.after) for change in offer.patch.changes}
             edited = None if after == wanted else make_patch(before, after)
             offer.answer.set_result(Decision("apply", edited))
         return ""
@@ -186,14 +186,7 @@ def patch_id(run_id: str, patch: Patch) -> str:
 def _fitted(patch: Patch, file: str, now: str | None) -> str | PatchRefused | None:
     """`file` after the patch, moved onto its present text; with plain line feeds."""
     (change,) = (c for c in patch.changes if c.file == file)
-    plain = None if now is None else now.replace("\r\n", "\n")
-    if change.before == plain:
-        return change.after
-    only = make_patch({file: change.before}, {file: change.after})
-    fitted = rebase(only, {} if plain is None else {file: plain})
-    if isinstance(fitted, PatchRefused):
-        return fitted
-    return next((c.after for c in fitted.changes if c.file == file), plain)
+    return merged(plain(change.before), plain(change.after), plain(now), file)
 
 
 def _digest(text: str) -> str:

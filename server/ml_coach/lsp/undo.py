@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ml_coach.core.patches import make_patch, rebase
 from ml_coach.core.types import FileChange, PatchRefused
 from ml_coach.lsp.journal import RUN, Journal
 from ml_coach.lsp.parts import Parts
 from ml_coach.lsp.places import Places
 from ml_coach.lsp.runs import Runs
+from ml_coach.lsp.texts import merged, plain
 from ml_coach.lsp.wire import RequestFailed
 
 _NEXT = {RUN: "undo", "undo": "redo", "redo": "undo"}
@@ -59,16 +59,7 @@ async def undo(run_id: str, parts: Parts, places: Places, runs: Runs) -> Undone:
 
 def _taken_back(change: FileChange, now: str | None) -> str | PatchRefused | None:
     """The file's text without the change but with everything that came after it."""
-    plain = None if now is None else now.replace("\r\n", "\n")
-    before, after = (
-        None if text is None else text.replace("\r\n", "\n")
-        for text in (change.before, change.after)
-    )
-    # A buffer that could only be emptied stands for the file that was taken away.
-    if plain == after or (after is None and not (plain or "").strip()):
-        return before
-    present = {} if plain is None else {change.file: plain}
-    fitted = rebase(make_patch({change.file: after}, {change.file: before}), present)
-    if isinstance(fitted, PatchRefused):
-        return fitted
-    return next((c.after for c in fitted.changes if c.file == change.file), plain)
+    if change.after is None and not (now or "").strip():
+        # A buffer that could only be emptied stands for the file that was taken away.
+        return plain(change.before)
+    return merged(plain(change.after), plain(change.before), plain(now), change.file)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_coach.core.patches import make_patch, rebase
 from ml_coach.core.types import FileChange, PatchRefused
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.delivery import Delivery, Held, ended_like, same_text
+from ml_coach.lsp.delivery import Delivery, Held
 from ml_coach.lsp.journal import RUN, Journal
 from ml_coach.lsp.parts import Disk
 from ml_coach.lsp.places import Place, Places
+from ml_coach.lsp.texts import ended_like, merged, plain, same_text
 
 
 @dataclass(slots=True)
@@ -84,12 +84,11 @@ class EditorWorkspace:
     def _merged(
         self, file: str, known: str | None, text: str | None, now: str | None
     ) -> str | None:
-        present = {} if now is None else {file: now}
-        fitted = rebase(make_patch({file: known}, {file: text}), present)
+        fitted = merged(plain(known), plain(text), plain(now), file)
         if isinstance(fitted, PatchRefused):
             raise OSError(self._kept(file, text, fitted.reason))
         self.client.log(f"{file} was edited meanwhile; both changes are in it now.")
-        return next((c.after for c in fitted.changes if c.file == file), now)
+        return fitted if fitted is None or now is None else ended_like(now, fitted)
 
     def _kept(self, file: str, text: str | None, reason: str) -> str:
         if text is None:

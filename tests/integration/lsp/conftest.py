@@ -41,6 +41,7 @@ async def start(tmp_path: Path, root: Path, model: ScriptedModel) -> AsyncGenera
 
     yield begin
     for editor in editors:
+        editor.gone.set()
         if editor.process.returncode is None:
             editor.process.terminate()
             await asyncio.wait_for(editor.process.wait(), 10)

@@ -59,6 +59,7 @@ class Editor:
     null: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     capabilities: lsp.ClientCapabilities | None = None
     encoding: str = "utf-16"
@@ -91,6 +92,7 @@ class Editor:
 
     async def quit(self) -> int:
         await self.client.shutdown_async(None)
+        self.gone.set()
         self.client.exit(None)
         return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
 
@@ -273,7 +275,7 @@ class Editor:
                     result = handler(params)
                     self._changed.set()
                     if method in self.mute:
-                        await asyncio.Event().wait()
+                        await self.gone.wait()
                     if method in self.held:
                         await self.release.wait()
                     return None if method in self.null else result

@@ -1,0 +1,92 @@
+"""Arguments are checked before anything happens, and the answer is a sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pygls.exceptions import JsonRpcException
+
+from conftest import StartEditor
+from scripted_model import PROMPT
+
+INVALID_PARAMS, REQUEST_FAILED = -32602, -32803
+
+
+async def test_bad_arguments_are_refused_with_a_sentence(start: StartEditor):
+    editor = await start()
+    outside = "file:///etc/passwd.py"
+    (editor.root / "here.py").write_text("x = 1\n")
+    cases: list[tuple[str, dict[str, Any], int, str]] = [
+        ("generate", {}, INVALID_PARAMS, "needs 'prompt'"),
+        ("generate", {"prompt": " "}, INVALID_PARAMS, "needs a 'prompt'"),
+        ("generate", {"prompt": 7}, INVALID_PARAMS, "'prompt' .* must be a string"),
+        ("generate", {"prompt": "x", "promt": "y"}, INVALID_PARAMS, "does not know 'promt'; it"),
+        ("generate", {"prompt": "x", "maxIters": "3"}, INVALID_PARAMS, "a whole number"),
+        ("generate", {"prompt": "x", "maxIters": True}, INVALID_PARAMS, "a whole number"),
+        ("generate", {"prompt": "x", "maxIters": 0}, INVALID_PARAMS, "maxIters=0 is not a whole"),
+        ("generate", {"prompt": "x", "runTimeout": -1}, INVALID_PARAMS, "runTimeout=-1 is not"),
+        ("generate", {"prompt": "x", "autoPatch": 1}, INVALID_PARAMS, "true or false"),
+        ("generate", {"prompt": "x", "targetUri": outside}, INVALID_PARAMS, "outside the work"),
+        ("generate", {"prompt": "x", "targetUri": "here.py"}, INVALID_PARAMS, "must be the URI"),
+        (
+            "generate",
+            {"prompt": "x", "targetUri": editor.uri("notes.md")},
+            INVALID_PARAMS,
+            "must name a Python file",
+        ),
+        (
+            "generate",
+            {"prompt": "x", "targetUri": editor.uri("a.py"), "testUri": editor.uri("a.py")},
+            INVALID_PARAMS,
+            "two different files",
+        ),
+        ("debug", {"uri": outside}, INVALID_PARAMS, "outside the workspace"),
+        ("debug", {"uri": editor.uri("../up.py")}, INVALID_PARAMS, "outside the workspace"),
+        ("debug", {"uri": editor.uri("none.py")}, REQUEST_FAILED, "can not be read"),
+        (
+            "implement",
+            {"uri": editor.uri("here.py"), "function": "f"},
+            REQUEST_FAILED,
+            "has no function 'f'",
+        ),
+        ("runTests", {"uri": editor.uri("here.py")}, REQUEST_FAILED, "No tests were found"),
+        ("undoRun", {"runId": "../../x"}, REQUEST_FAILED, "There is no run"),
+        ("undoRun", {"runId": "x", "force": True}, INVALID_PARAMS, "does not know 'force'"),
+        ("resume", {"runId": "none"}, REQUEST_FAILED, "There is no run"),
+        ("events", {"runId": "none"}, REQUEST_FAILED, "There is no run"),
+        ("stop", {"runId": 3}, INVALID_PARAMS, "must be a string"),
+    ]
+    for name, argument, code, sentence in cases:
+        with pytest.raises(JsonRpcException, match=sentence) as refusal:
+            await editor.command(name, **argument)
+        assert refusal.value.code == code, (name, argument)
+        assert refusal.value.data is None
+    assert editor.events == []
+    assert [path.name for path in editor.root.iterdir()] == ["here.py"]
+
+
+async def test_patches_that_do_not_wait_are_told_so(start: StartEditor):
+    editor = await start()
+    answer = await editor.command("applyPatch", patchId="none")
+    assert answer == {"applied": False, "reason": "That patch does not wait any more."}
+    answer = await editor.command("discardPatch", patchId="none")
+    assert answer == {"discarded": False, "reason": "That patch does not wait any more."}
+
+
+async def test_runs_models_and_doctor_are_told(start: StartEditor):
+    editor = await start()
+    run_id = await editor.generate(PROMPT, autoPatch=True)
+    await editor.until(editor.finished)
+    (run,) = (await editor.command("runs", limit=5))["runs"]
+    assert run["runId"] == run_id
+    assert run["prompt"] == PROMPT
+    assert run["rootUri"] == editor.uri("")
+    log = await editor.command("events", runId=run_id)
+    assert [event["event"] for event in log["events"]] == [
+        kind for kind in editor.kinds() if kind != "TextArrived"
+    ]
+    models = await editor.command("models")
+    assert models["default"].startswith("openai:scripted@")
+    assert any(row["name"].startswith("local:") for row in models["models"])
+    assert all({"name", "ok"} <= set(c) for c in (await editor.command("doctor"))["checks"])

@@ -1,0 +1,232 @@
+"""Nothing of the user's is lost: stale documents, odd texts, own files, clients that lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editor import Editor
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+
+from conftest import StartEditor
+from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text()
+
+
+async def offered(editor: Editor, **more: Any) -> str:
+    run_id = await editor.generate(PROMPT, **more)
+    await editor.until(lambda: editor.event("PatchOffered"))
+    return run_id
+
+
+async def test_a_patch_is_moved_onto_what_the_user_typed_meanwhile(start: StartEditor):
+    editor = await start()
+    await offered(editor)
+    editor.type("generated_code.py", f"# é🎉 my note\n\n\n{WRONG}")
+    fix = await editor.action("generated_code.py", "Apply")
+    assert (await editor.choose(fix))["applied"]
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "passed"
+    assert editor.text("generated_code.py") == f"# é🎉 my note\n\n\n{RIGHT}"
+    assert report["program"]["source"] == editor.text("generated_code.py")
+
+
+async def test_a_patch_on_lines_that_changed_is_refused_and_keeps_waiting(start: StartEditor):
+    editor = await start()
+    await offered(editor)
+    mine = "def add(a, b):\n    return sum([a, -b])\n"
+    editor.type("generated_code.py", mine)
+    fix = await editor.action("generated_code.py", "Apply")
+    answer = await editor.choose(fix)
+    assert not answer["applied"]
+    assert "changed since" in answer["reason"]
+    assert any("changed since" in message for message in editor.messages)
+    assert editor.text("generated_code.py") == mine
+    editor.type("generated_code.py", WRONG)
+    fix = await editor.action("generated_code.py", "Apply")
+    assert (await editor.choose(fix))["applied"]
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+
+
+async def test_discarding_goes_on_without_the_patch(start: StartEditor, model: ScriptedModel):
+    editor = await start()
+    await offered(editor)
+    discard = await editor.action("generated_code.py", "Discard")
+    assert await editor.choose(discard) == {"discarded": True, "reason": ""}
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "gave_up"
+    assert editor.text("generated_code.py") == WRONG
+
+
+async def test_the_same_question_is_asked_in_a_window(start: StartEditor):
+    editor = await start(prepare=lambda e: setattr(e, "answer", lambda question: "Apply"))
+    await editor.generate(PROMPT)
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "passed"
+    assert editor.text("generated_code.py") == RIGHT
+    assert editor.questions == ["ML Coach: The sign is wrong. (the patch for generated_code.py)"]
+
+
+async def test_generating_again_replaces_and_never_doubles(start: StartEditor):
+    editor = await start()
+    await editor.generate(PROMPT, autoPatch=True)
+    await editor.until(editor.finished)
+    editor.events.clear()
+    await editor.generate(PROMPT, autoPatch=True)
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "passed"
+    assert editor.text("generated_code.py") == RIGHT
+    assert not editor.questions
+    creations = [c for e in editor.edits for c in e.document_changes if c is not None]
+    kinds = [type(c).__name__ for c in creations]
+    assert kinds.count("CreateFile") == 2
+
+
+async def test_a_users_own_file_is_never_overwritten_unasked(start: StartEditor, root: Path):
+    own = "print('mine')\n"
+    (root / "generated_code.py").write_text(own)
+    editor = await start()
+    await editor.generate(PROMPT)
+    assert (await editor.until(editor.finished))["outcome"] == "stopped"
+    assert "generated_code.py was not written by ML Coach" in editor.questions[0]
+    assert editor.text("generated_code.py") == own
+
+    editor.events.clear()
+    editor.answer = lambda question: "Use another file" if "not written" in question else None
+    await editor.generate(PROMPT, autoPatch=True)
+    await editor.until(editor.finished)
+    assert editor.text("generated_code.py") == own
+    assert editor.text("generated_code_2.py") == RIGHT
+
+    editor.events.clear()
+    await editor.generate(PROMPT, autoPatch=True, overwrite=True)
+    await editor.until(editor.finished)
+    assert editor.text("generated_code.py") == RIGHT
+
+
+async def test_without_a_way_to_ask_it_refuses_and_names_the_file(start: StartEditor, root: Path):
+    (root / "generated_code.py").write_text("print('mine')\n")
+    editor = await start("emacs28-eglot-1.9")
+    with pytest.raises(JsonRpcException, match=r"generated_code\.py was not written by ML Coach"):
+        await editor.generate(PROMPT)
+
+
+async def test_unsaved_text_is_what_counts(start: StartEditor, root: Path):
+    (root / "sums.py").write_text("def add(a, b):\n    return 0\n")
+    (root / "test_sums.py").write_text(
+        "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    )
+    editor = await start()
+    editor.open("sums.py", RIGHT)
+    await editor.command("debug", uri=editor.uri("sums.py"))
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "passed"
+    assert (root / "sums.py").read_text() == "def add(a, b):\n    return 0\n"
+
+
+@pytest.mark.parametrize("profile", ["neovim-0.11", "emacs28-eglot-1.24", "neovim-0.7"])
+async def test_positions_count_as_the_client_does(start: StartEditor, profile: str):
+    editor = await start(profile)
+    # A form feed is no line end in the protocol, though it is one for str.splitlines.
+    strange = f'"""🎉 é\f page two"""\r\nNAME = "𝔘𝔫𝔦"; \r\n\r\n\r\n{WRONG}'.replace("\n", "\r\n")
+    strange = strange.replace("\r\r\n", "\r\n")
+    editor.open("sums.py", strange)
+    (editor.root / "test_sums.py").write_text(
+        "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    )
+    await editor.command("debug", uri=editor.uri("sums.py"))
+    await editor.until(lambda: editor.event("PatchOffered") or editor.finished())
+    fix = await editor.action("sums.py", "Apply")
+    await editor.choose(fix)
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+    assert editor.text("sums.py") == strange.replace("a - b", "a + b")
+
+
+async def test_undo_keeps_what_came_after(start: StartEditor, root: Path):
+    (root / "sums.py").write_text(f"{WRONG}\n\ndef twice(a):\n    return 2 * a\n")
+    (root / "test_sums.py").write_text(
+        "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    )
+    editor = await start()
+    editor.open("sums.py")
+    answer = await editor.command("debug", uri=editor.uri("sums.py"), autoPatch=True)
+    await editor.until(editor.finished)
+    assert "a + b" in editor.text("sums.py")
+    editor.type("sums.py", editor.text("sums.py") + "\n\nLAST = 1\n")
+    undo = await editor.action("sums.py", "Undo ML Coach run")
+    assert (await editor.choose(undo))["action"] == "undone"
+    assert editor.text("sums.py") == f"{WRONG}\n\ndef twice(a):\n    return 2 * a\n\n\nLAST = 1\n"
+    redo = await editor.action("sums.py", "Redo ML Coach run")
+    assert (await editor.choose(redo))["action"] == "redone"
+    assert "a + b" in editor.text("sums.py")
+    assert editor.text("sums.py").endswith("LAST = 1\n")
+    editor.type("sums.py", "def add(a, b):\n    return b + a\n")
+    refused = await editor.command("undoRun", runId=answer["runId"])
+    assert refused["action"] == "refused"
+    assert "Nothing was changed" in refused["reason"]
+
+
+class TestClientsThatAnswerBadly:
+    async def test_null(self, start: StartEditor):
+        def prepare(editor: Editor) -> None:
+            editor.null |= {
+                lsp.WINDOW_SHOW_DOCUMENT,
+                lsp.WINDOW_SHOW_MESSAGE_REQUEST,
+                lsp.WORKSPACE_CONFIGURATION,
+            }
+
+        editor = await start(prepare=prepare)
+        await offered(editor)
+        assert (await editor.choose(await editor.action("generated_code.py", "Apply")))["applied"]
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert not [m for m in editor.messages if "rror" in m]
+
+    async def test_never(self, start: StartEditor):
+        def prepare(editor: Editor) -> None:
+            editor.mute |= {
+                lsp.WINDOW_SHOW_DOCUMENT,
+                lsp.WINDOW_SHOW_MESSAGE_REQUEST,
+                lsp.WORKSPACE_CONFIGURATION,
+                lsp.WINDOW_WORK_DONE_PROGRESS_CREATE,
+                lsp.WORKSPACE_CODE_LENS_REFRESH,
+            }
+
+        editor = await start(prepare=prepare)
+        await editor.generate(PROMPT, autoPatch=True)
+        report = await editor.until(editor.finished, 40)
+        assert report["outcome"] == "passed"
+        assert editor.text("generated_code.py") == RIGHT
+        assert not any(editor.progress.values())
+        assert await editor.quit() == 0
+
+    async def test_late(self, start: StartEditor):
+        def prepare(editor: Editor) -> None:
+            editor.held |= {lsp.WORKSPACE_CONFIGURATION, lsp.WINDOW_SHOW_DOCUMENT}
+
+        editor = await start(prepare=prepare)
+        await editor.generate(PROMPT, autoPatch=True)
+        await editor.until(editor.finished, 40)
+        editor.release.set()
+        # The late replies disturb nothing: the next run is as good as the first.
+        editor.events.clear()
+        editor.held.clear()
+        await editor.generate(PROMPT, autoPatch=True)
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert not [m for m in editor.messages if "rror" in m]
+
+    async def test_an_edit_that_never_reaches_the_buffer_is_told_and_kept(self, start: StartEditor):
+        editor = await start()
+        await offered(editor)
+        editor.apply = lambda edit: True  # Says yes, does nothing.
+        answer = await editor.command(
+            "applyPatch", patchId=editor.event("PatchOffered")["patch_id"]
+        )
+        assert answer["applied"]
+        warning = next(m for m in editor.messages if "shows another text" in m)
+        assert _read(warning.split("kept in ")[1].rstrip(".")) == RIGHT
+        assert editor.text("generated_code.py") == WRONG
