@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ml_coach.core.agents.test_writer import assemble
 from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.coach import Coach
 from ml_coach.core.concurrent import all_of
+from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten
 from ml_coach.core.ports import Decision, Executor, Model
 from ml_coach.core.sanitizer import Refused
@@ -109,6 +111,10 @@ async def _loop(task: Task, setup: Setup) -> _Result:
         limits=Limits(calls=60),
     )
     report = await coach.run(request, watch)
+    if report.outcome == "stopped":
+        raise asyncio.CancelledError
+    if report.outcome == "failed":
+        raise UnavailableError(report.reason)
     stages["final"] = report.program.source if report.program else ""
     return stages, report.usage, report.outcome
 

@@ -33,7 +33,7 @@ async def bench(
     jobs: int,
     output: Path,
 ) -> None:
-    """Runs and prints; rows go to `output`.rows.jsonl at once, the report to `output` at the end."""
+    """Runs and prints; rows go to disk at once, the report to `output` at the end."""
     app, console = App(), Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
