@@ -69,11 +69,12 @@ export interface TestReport {
 export interface RunReport {
   readonly outcome: Outcome;
   readonly reason: string;
+  readonly sandbox: string;
 }
 
 /** One line of a run's log. Kinds that are not named here are ignored by this client. */
 export type RunEvent =
-  | { readonly event: 'RunStarted'; readonly request: { prompt: string; task: string; program_file: string; tests_file: string }; readonly model: string; readonly sandbox: string }
+  | { readonly event: 'RunStarted'; readonly request: { prompt: string; task: string; program_file: string; tests_file: string }; readonly model: string }
   | { readonly event: 'StageStarted'; readonly stage: string; readonly iteration: number; readonly of: number }
   | { readonly event: 'SuiteWritten'; readonly suite: { file: string; source: string } }
   | { readonly event: 'CourtClosed'; readonly kept: readonly string[]; readonly dropped: readonly { test: string; reason: string }[] }

@@ -7,7 +7,7 @@ import { runText } from '../src/runs/runText';
 const ROOT = 'file:///home/me/project';
 const patch = { changes: [{ file: 'p.py', before: 'a = 1\n', after: 'a = 2\n' }], text: '--- p.py\n+++ p.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n' };
 const started: RunEvent = {
-  event: 'RunStarted', model: 'local:m', sandbox: 'namespaces',
+  event: 'RunStarted', model: 'local:m',
   request: { prompt: 'Add one', task: 'generate', program_file: 'p.py', tests_file: 'test_p.py' },
 };
 const stage = (name: string, iteration: number): RunEvent => ({ event: 'StageStarted', stage: name, iteration, of: 3 });
@@ -16,7 +16,7 @@ const tested = (outcome: 'passed' | 'failed'): RunEvent => ({
   report: { verdict: outcome, why: '', cases: [{ name: 'test_a', outcome, message: outcome === 'failed' ? 'assert 1 == 2' : '', line: 4, seconds: 0.01 }] },
 });
 const offered: RunEvent = { event: 'PatchOffered', patch_id: 'p1', patch, summary: 'Count from one', passed: 1, total: 1 };
-const finished: RunEvent = { event: 'RunFinished', report: { outcome: 'passed', reason: 'All tests pass.' } };
+const finished: RunEvent = { event: 'RunFinished', report: { outcome: 'passed', reason: 'All tests pass.', sandbox: 'namespaces' } };
 
 function play(...events: RunEvent[]): RunBook {
   const book = new RunBook();
@@ -86,7 +86,7 @@ test('a run reads as a page', () => {
   const run = book.get('run-1');
   assert.ok(run);
   const text = runText(run);
-  for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', 'assert 1 == 2', '```diff']) {
+  for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', '- Sandbox: namespaces', 'assert 1 == 2', '```diff']) {
     assert.ok(text.includes(part), part);
   }
 });

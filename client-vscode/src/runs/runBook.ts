@@ -104,7 +104,6 @@ export class RunBook {
         run.programFile = event.request.program_file;
         run.testsFile = event.request.tests_file;
         run.model = event.model;
-        run.sandbox = event.sandbox;
         break;
       case 'StageStarted':
         iteration(run, event.iteration, event.of).stages.push(event.stage);
@@ -141,6 +140,7 @@ export class RunBook {
         run.active = false;
         run.outcome = event.report.outcome;
         run.reason = event.report.reason;
+        run.sandbox = event.report.sandbox;
         break;
       default:
         return false;

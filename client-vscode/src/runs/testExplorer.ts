@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Case, TestReport } from '../protocol';
 import type { Connection } from '../server/connection';
+import { firstLine } from '../wording';
 import { functionOf, lineOfTest } from './pythonTests';
 import type { Run } from './runBook';
 import type { Runs } from './runs';
@@ -11,17 +12,21 @@ export class TestExplorer implements vscode.Disposable {
   private readonly subscription: vscode.Disposable;
   /** The latest report shown of each run. */
   private readonly shown = new Map<string, TestReport>();
+  /** Runs that the user asked for in the Test Explorer, which shows them as going on. */
+  private readonly asked = new Map<string, vscode.TestRun>();
 
   constructor(
     runs: Runs,
     private readonly connection: Connection,
   ) {
-    const { Run: run } = vscode.TestRunProfileKind;
-    this.controller.createRunProfile('Run with ML Coach', run, (request) => this.rerun(request), true);
-    this.subscription = runs.onDidHappen(({ run }) => {
-      if (run.judged === undefined || this.shown.get(run.runId) === run.judged) return;
-      this.shown.set(run.runId, run.judged);
-      this.show(run, run.judged);
+    const { Run: kind } = vscode.TestRunProfileKind;
+    this.controller.createRunProfile('Run with ML Coach', kind, (request) => this.rerun(request), true);
+    this.subscription = runs.onDidHappen(({ run, event }) => {
+      if (run.judged !== undefined && this.shown.get(run.runId) !== run.judged) {
+        this.shown.set(run.runId, run.judged);
+        this.show(run, run.judged);
+      }
+      if (event.event === 'RunFinished') this.end(run.runId);
     });
   }
 
@@ -36,13 +41,20 @@ export class TestExplorer implements vscode.Disposable {
     const file = this.controller.createTestItem(uri.toString(), run.testsFile, uri);
     file.children.replace(report.cases.map((test) => this.item(uri, run.suite, test)));
     this.controller.items.add(file);
-    const testRun = this.controller.createTestRun(new vscode.TestRunRequest(), run.prompt, false);
+    const testRun =
+      this.asked.get(run.runId) ??
+      this.controller.createTestRun(new vscode.TestRunRequest(), firstLine(run.prompt), false);
     for (const test of report.cases) {
       const item = file.children.get(`${uri.toString()}::${test.name}`);
       if (item !== undefined) record(testRun, item, test);
     }
     if (report.why !== '') testRun.appendOutput(`${report.why}\r\n`);
-    testRun.end();
+    if (!this.asked.has(run.runId)) testRun.end();
+  }
+
+  private end(runId: string): void {
+    this.asked.get(runId)?.end();
+    this.asked.delete(runId);
   }
 
   private item(uri: vscode.Uri, suite: string, test: Case): vscode.TestItem {
@@ -55,8 +67,19 @@ export class TestExplorer implements vscode.Disposable {
   /** The whole file runs: the judge's word is about a suite, not about single tests. */
   private async rerun(request: vscode.TestRunRequest): Promise<void> {
     const chosen = request.include ?? [...this.controller.items].map(([, item]) => item);
-    const files = new Set(chosen.flatMap(({ uri }) => (uri === undefined ? [] : [uri.toString()])));
-    for (const uri of files) await this.connection.execute('mlCoach.runTests', { uri });
+    const files = new Map(chosen.map((item) => [item.uri?.toString() ?? '', item.parent ?? item]));
+    for (const [uri, file] of files) {
+      const testRun = this.controller.createTestRun(request);
+      file.children.forEach((item) => { testRun.started(item); });
+      try {
+        const { runId } = await this.connection.execute('mlCoach.runTests', { uri });
+        this.asked.set(runId, testRun);
+        testRun.token.onCancellationRequested(() => void this.connection.execute('mlCoach.stop', { runId }));
+      } catch (error) {
+        testRun.end();
+        throw error;
+      }
+    }
   }
 }
 

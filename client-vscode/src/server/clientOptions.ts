@@ -26,6 +26,8 @@ export function clientOptions(
     middleware: {
       handleWorkDoneProgress: (token, value) => { progress.take(client(), token, value); },
       workspace: {
+        // Only that something changed: its values, defaults among them, are for the server to ask for.
+        didChangeConfiguration: (_, next) => next(undefined),
         configuration: (params) =>
           params.items.map(({ section, scopeUri }) => {
             const scope = scopeUri === undefined ? null : vscode.Uri.parse(scopeUri);

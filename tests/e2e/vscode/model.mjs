@@ -61,10 +61,11 @@ const FIX = `The range ends one window too early, so the last mean is missing.
 \`\`\`
 `;
 
-/** Which agent asks, by the words of its own system message. */
-function reply(system) {
-  if (/debugger/.test(system)) return FIX;
-  if (/tester|test cases/.test(system)) return fenced(TESTS);
+/** Which agent asks, by the words of its own system message; which file, by those of the user's. */
+function reply(system, user) {
+  const [, module = 'generated_code'] = /(?:module|program) `(\w+)/.exec(user) ?? [];
+  if (/debugger/.test(system)) return FIX.replaceAll('generated_code', module);
+  if (/tester|test cases/.test(system)) return fenced(TESTS.replaceAll('generated_code', module));
   if (/analyse/.test(system)) return SPEC;
   return fenced(PROGRAM);
 }
@@ -76,7 +77,7 @@ export async function startModel() {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const { messages } = JSON.parse(Buffer.concat(chunks).toString());
-    const text = reply(messages[0].content);
+    const text = reply(messages[0].content, messages[1].content);
     const slow = messages.some(({ content }) => content.includes('slowly'));
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const send = (data) => response.write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);

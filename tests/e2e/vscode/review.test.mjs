@@ -56,4 +56,5 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.command('Test: Run All Tests');
   await wb.notification('ML Coach: debugging').or(wb.notification('ML Coach: running')).first().waitFor();
   await wb.shot('03-again');
+  await wb.page.locator('.test-explorer', { hasText: '5/5' }).waitFor();
 });
