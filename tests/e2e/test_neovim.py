@@ -48,7 +48,7 @@ async def test_generates_repairs_and_undoes_in_neovim(tmp_path: Path):
             output, _ = await neovim.communicate()
     assert report_file.exists(), output.decode()
     report = json.loads(report_file.read_text())
-    assert "failure" not in report, report
+    assert "failure" not in report, json.dumps(report)
     assert report["program"] == WRONG
     assert "def test_small():" in report["tests"]
     finding = report["found"][0]

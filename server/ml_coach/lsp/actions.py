@@ -78,7 +78,7 @@ class Actions:
             kind=lsp.CodeActionKind.QuickFix,
             diagnostics=about or None,
             is_preferred=True,
-            command=_command("Apply", "applyPatch", patchId=offer.patch_id),
+            command=_command("Apply", "applyPatch", patchId=offer.patch_id, edited=True),
             data={"patchId": offer.patch_id},
         )
         # A client that can not resolve would apply nothing, silently (eglot 1.9).

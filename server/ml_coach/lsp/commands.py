@@ -76,6 +76,7 @@ class OnPatch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyPatch(OnPatch):
     all: bool = False
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +301,7 @@ class Commands:
         offer = self._runs.offers.get(argument.patch_id)
         if argument.all and offer and (run := self._runs.active.get(offer.run_id)):
             run.reviewer.apply_all = True
-        reason = await self._runs.offers.apply(argument.patch_id)
+        reason = await self._runs.offers.apply(argument.patch_id, edited=argument.edited)
         if reason:
             self._client.tell(reason, warning=True)
         return {"applied": not reason, "reason": reason}

@@ -54,8 +54,8 @@ class Delivery:
         """
         ways: dict[str, Way] = {change.file: self._way(change) for change in changes}
         for change in changes:
-            if ways[change.file] == "disk":
-                await self._refuse_unsaved(change, "it can not")
+            if ways[change.file] == "disk" and await self._is_unsaved(change):
+                raise OSError(self._refusal(change, "it can not, and there are unsaved edits"))
         applied, reason = True, ""
         if through := tuple(c for c in changes if ways[c.file] != "disk"):
             applied, reason = await self._send(through, ways)
@@ -65,7 +65,9 @@ class Delivery:
             if ways[change.file] == "disk":
                 await self._to_disk(change)
             elif not applied:
-                await self._refuse_unsaved(change, reason)
+                # What is open and refuses an edit may hold more than we have been told yet.
+                if self.places.open_text(self.uri(change.file)) is not None:
+                    raise OSError(self._refusal(change, reason))
                 await self._to_disk(change)
             else:
                 await self._read_back(change, ways[change.file])
@@ -136,17 +138,17 @@ class Delivery:
 
     # Past the editor
 
-    async def _refuse_unsaved(self, change: FileChange, reason: str) -> None:
-        """Raises where a write would set the disk against an unsaved buffer."""
-        file, text = change.file, change.after
-        shown = self.places.open_text(self.uri(file))
-        if text is None or shown is None or shown == await self.disk.read(file):
-            return
-        kept = self.keep(file, text)
-        raise OSError(
-            f"The editor did not change {file}, which has unsaved edits ({reason}). "
-            f"ML Coach's text is kept in {kept}."
-        )
+    async def _is_unsaved(self, change: FileChange) -> bool:
+        """Whether a write would set the disk against a buffer with edits of its own."""
+        shown = self.places.open_text(self.uri(change.file))
+        wanted = change.after is not None and shown is not None
+        return wanted and shown != await self.disk.read(change.file)
+
+    def _refusal(self, change: FileChange, reason: str) -> str:
+        text = f"The editor did not change {change.file} ({reason})."
+        if change.after is None:
+            return text
+        return f"{text} ML Coach's text is kept in {self.keep(change.file, change.after)}."
 
     async def _to_disk(self, change: FileChange) -> None:
         file, text, uri = change.file, change.after, self.uri(change.file)

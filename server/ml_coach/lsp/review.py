@@ -19,6 +19,7 @@ from ml_coach.lsp.workspace import EditorWorkspace
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
 ASK_SECONDS = 3600.0
+_HEAR_SECONDS = 5.0
 _APPLY, _DISCARD = "Apply", "Discard"
 
 
@@ -53,6 +54,7 @@ class Offers:
     changed: Callable[[], None]
     _open: dict[str, Offer] = field(default_factory=dict[str, Offer])
     _busy: set[str] = field(default_factory=set[str])
+    _hearing: set[asyncio.Future[None]] = field(default_factory=set["asyncio.Future[None]"])
 
     def of_run(self, run_id: str) -> Offer | None:
         return next((offer for offer in self._open.values() if offer.run_id == run_id), None)
@@ -112,16 +114,36 @@ class Offers:
             ]
         )
 
-    async def apply(self, patch_id: str) -> str:
-        """Puts the patch into the files and lets the run go on. Empty, or why it was not done."""
+    async def apply(self, patch_id: str, *, edited: bool = False) -> str:
+        """Puts the patch into the files and lets the run go on. Empty, or why it was not done.
+
+        `edited` says that the editor applied the quick fix's own edit. Where that has not been
+        heard of yet this returns at once: eglot tells of a change only after its command ended.
+        """
         offer = self._open.get(patch_id)
         if offer is None or patch_id in self._busy or offer.answer.done():
             return "That patch does not wait any more."
         self._busy.add(patch_id)
+        if edited and not self._heard(offer):
+            self._hearing.add(task := asyncio.ensure_future(self._hear_and_apply(offer)))
+            task.add_done_callback(self._hearing.discard)
+            return ""
+        return await self._apply_once(offer)
+
+    def _heard(self, offer: Offer) -> bool:
+        texts = [offer.workspace.places.open_text(uri) for uri in offer.uris()]
+        return all(text is not None and _digest(text) in offer.given for text in texts)
+
+    async def _hear_and_apply(self, offer: Offer) -> None:
+        await offer.workspace.places.wait_until(lambda: self._heard(offer), _HEAR_SECONDS)
+        if reason := await self._apply_once(offer):
+            self.client.tell(reason, warning=True)
+
+    async def _apply_once(self, offer: Offer) -> str:
         try:
             return await self._apply(offer)
         finally:
-            self._busy.discard(patch_id)
+            self._busy.discard(offer.patch_id)
 
     async def _apply(self, offer: Offer) -> str:
         workspace = offer.workspace
