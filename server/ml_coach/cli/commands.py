@@ -46,7 +46,20 @@ cli = typer.Typer(
 model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 cli.add_typer(model_cli, name="model")
 
-_Model = Annotated[str | None, typer.Option("--model", "-m", help="provider:model")]
+
+
+def _setting(field: str, *flags: str) -> Any:
+    """The option of a setting, described by the table that the README is made from."""
+    row = next(s for s in settings_module.SETTINGS if s.field == field)
+    default = getattr(Settings(), field)
+    flag = row.flag
+    if isinstance(default, bool):
+        flag, default = f"{flag}/--no-{flag.removeprefix('--')}", int(default)
+    shown = f", default {default}" if default != "" else ""
+    return typer.Option(flag, *flags, help=f"{row.description} ({row.variable}{shown})")
+
+
+_Model = Annotated[str | None, _setting("model", "-m")]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
 
 
@@ -111,20 +124,16 @@ def generate(
     ] = DEFAULT_PROMPT,
     output: _Output = Path(),
     model: _Model = None,
-    max_iters: Annotated[str | None, typer.Option(help="Programs to check at most.")] = None,
-    run_timeout: Annotated[str | None, typer.Option(help="Seconds for one execution.")] = None,
-    auto_patch: Annotated[
-        bool | None, typer.Option("--auto-patch/--no-auto-patch", help="Apply patches unasked.")
-    ] = None,
-    program_file: Annotated[str | None, typer.Option(help="Where the program goes.")] = None,
-    tests_file: Annotated[str | None, typer.Option(help="Where the tests go.")] = None,
-    python: Annotated[str | None, typer.Option(help="Interpreter for generated code.")] = None,
-    allow_weak_sandbox: Annotated[
-        bool | None, typer.Option("--allow-weak-sandbox", help="Run where nothing contains.")
-    ] = None,
-    max_calls: Annotated[str | None, typer.Option(help="Model calls at most.")] = None,
-    max_tokens: Annotated[str | None, typer.Option(help="Tokens at most.")] = None,
-    max_seconds: Annotated[str | None, typer.Option(help="Seconds of model calls.")] = None,
+    max_iters: Annotated[str | None, _setting("max_iters")] = None,
+    run_timeout: Annotated[str | None, _setting("run_timeout_seconds")] = None,
+    auto_patch: Annotated[bool | None, _setting("auto_patch")] = None,
+    program_file: Annotated[str | None, _setting("program_file")] = None,
+    tests_file: Annotated[str | None, _setting("tests_file")] = None,
+    python: Annotated[str | None, _setting("python")] = None,
+    allow_weak_sandbox: Annotated[bool | None, _setting("allow_weak_sandbox")] = None,
+    max_calls: Annotated[str | None, _setting("max_calls")] = None,
+    max_tokens: Annotated[str | None, _setting("max_tokens")] = None,
+    max_seconds: Annotated[str | None, _setting("max_seconds")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
     record: Annotated[
@@ -330,7 +339,7 @@ def bench(
     ] = True,
     samples: Annotated[int, typer.Option(help="n of best-of-n.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
-    max_iters: Annotated[str | None, typer.Option(help="As for generate.")] = None,
+    max_iters: Annotated[str | None, _setting("max_iters")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
         "bench.json"
     ),
