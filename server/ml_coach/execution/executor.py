@@ -26,6 +26,9 @@ from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
 
+# Candidates that run one after another in one cell; each costs four pipes meanwhile.
+BATCH_AT_MOST = 8
+
 
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
@@ -53,7 +56,8 @@ class SandboxedExecutor:
         self._worker: WarmWorker | None = None
         self._starting = asyncio.Lock()
         self._level = ""
-        self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 2))
+        self._processors = os.cpu_count() or 1
+        self._slots = asyncio.Semaphore(max(2, self._processors))
 
     @property
     def level(self) -> str:
@@ -97,16 +101,13 @@ class SandboxedExecutor:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             finding = _broken_suite(suite, error)
             return (TestReport("error", (), (finding,), finding.message),) * len(programs)
+        common = {**files, suite.file: suite.source}
+        await self._ready()
         jobs = [
-            self._judge(
-                {**files, program.file: program.source, suite.file: suite.source},
-                {suite.file: expected},
-                program.file,
-                timeout_seconds,
-            )
-            for program in programs
+            self._judge(common, batch, {suite.file: expected}, timeout_seconds)
+            for batch in self._batches(programs)
         ]
-        return tuple(await _all(jobs))
+        return tuple(report for reports in await _all(jobs) for report in reports)
 
     async def evaluate(
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
@@ -140,33 +141,53 @@ class SandboxedExecutor:
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
                 finding = _broken_suite(Suite(source, name), error)
                 return TestReport("error", (), (finding,), finding.message)
-        return await self._judge(files, expected, "", timeout_seconds)
+        (report,) = await self._judge(files, (Program("", ""),), expected, timeout_seconds)
+        return report
+
+    def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:
+        """Programs that share a cell, so that every processor has work."""
+        size = min(BATCH_AT_MOST, -(-len(programs) // self._processors))
+        if self._level != "namespaces":
+            size = 1
+        return [programs[start : start + size] for start in range(0, len(programs), size)]
 
     async def _judge(
         self,
         files: Mapping[str, str | bytes],
+        programs: Sequence[Program],
         expected: Mapping[str, Sequence[ExpectedTest]],
-        program: str,
         timeout_seconds: float,
-    ) -> TestReport:
-        oath = Oath()
+    ) -> list[TestReport]:
+        """Judges each program, put beside `files`, with the same tests. A program without a name
+        stands for what `files` holds already."""
         sources = {name: _text(text) for name, text in files.items() if name.endswith(".py")}
         conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
-        request = self._request(
-            "tests", {**files, oath.canary_file: CANARY_SOURCE}, timeout_seconds
-        )
-        request["tests"] = {
-            "targets": [*expected, oath.canary_file],
-            "key": oath.key.hex(),
-            "canary": oath.canary,
-            "plugins": plugins.wanted(sources[name] for name in expected if name in sources),
-            "conftest": bool(conftests)
-            and all(review.only_fixtures(sources[name]) for name in conftests),
-        }
-        charge = Charge(
-            expected, review.flags(_texts(files)), program, self._limits, timeout_seconds
-        )
-        return judge(await self._ask(request), oath, charge)
+        fixtures_only = bool(conftests) and all(review.only_fixtures(sources[n]) for n in conftests)
+        wanted = plugins.wanted(sources[name] for name in expected if name in sources)
+        oaths = [Oath() for _ in programs]
+        parts: list[Message] = []
+        for program, oath in zip(programs, oaths, strict=True):
+            own = {program.file: program.source} if program.file else {}
+            tests = {
+                "targets": [*expected, oath.canary_file],
+                "key": oath.key.hex(),
+                "canary": oath.canary,
+                "plugins": wanted,
+                "conftest": fixtures_only,
+            }
+            parts.append(
+                {"files": _packed({**own, oath.canary_file: CANARY_SOURCE}), "tests": tests}
+            )
+        request = self._request("tests", files, timeout_seconds, parts=parts)
+        shared = review.flags(_texts(files))
+        reports: list[TestReport] = []
+        for program, oath, answer in zip(
+            programs, oaths, await self._ask_all(request), strict=True
+        ):
+            flags = (*shared, *review.flags({program.file: program.source}))
+            charge = Charge(expected, flags, program.file, self._limits, timeout_seconds)
+            reports.append(judge(answer, oath, charge))
+        return reports
 
     async def _values(
         self, program: Program, expressions: Sequence[str], timeout_seconds: float
@@ -188,20 +209,28 @@ class SandboxedExecutor:
     def _request(
         self, kind: str, files: Mapping[str, str | bytes], timeout_seconds: float, **more: object
     ) -> Message:
-        def packed(content: str | bytes) -> str:
-            if isinstance(content, str):
-                content = content.encode("utf-8", "surrogatepass")
-            return content.decode("latin-1")
-
         return {
             "kind": kind,
-            "files": {name: packed(text) for name, text in files.items()},
+            "files": _packed(files),
             "limits": self._limits.as_dict(),
             "timeout_seconds": timeout_seconds,
+            "parts": [{}],
             **more,
         }
 
     async def _ask(self, request: Message) -> Message:
+        return (await self._ask_all(request))[0]
+
+    async def _ask_all(self, request: Message) -> list[Message]:
+        """One answer per part of the request."""
+        answer = await self._exchanged(request)
+        if "error" in answer:
+            return [answer] * len(request["parts"])
+        missing = len(request["parts"]) - len(answer["parts"])
+        answered: list[Message] = answer["parts"]
+        return answered + [{"error": "the part before it could not be ended"}] * missing
+
+    async def _exchanged(self, request: Message) -> Message:
         if self._workspace:
             await asyncio.to_thread(_add_modules, request, self._workspace)
         async with self._slots:
@@ -245,12 +274,23 @@ class SandboxedExecutor:
         raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
 
 
+def _packed(files: Mapping[str, str | bytes]) -> dict[str, str]:
+    """Every file's bytes as latin-1, so that all of them fit into JSON."""
+    raw = {
+        name: content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+        for name, content in files.items()
+    }
+    return {name: content.decode("latin-1") for name, content in raw.items()}
+
+
 def _add_modules(request: Message, workspace: Path) -> None:
     """Adds the user's own modules to the run's private copy."""
     files: dict[str, str] = request["files"]
+    own: list[dict[str, str]] = [files, *(part.get("files", {}) for part in request["parts"])]
     sources = {
         name: packed.encode("latin-1").decode("utf-8", "replace")
-        for name, packed in files.items()
+        for each in own
+        for name, packed in each.items()
         if name.endswith(".py")
     }
     for name, content in workspace_modules.needed(sources, workspace).items():

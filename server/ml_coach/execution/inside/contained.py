@@ -1,21 +1,25 @@
 """From the supervisor's fork to the first line of the run: closes every door, then goes through.
 
-With namespaces of our own, the fork becomes process 1 of the run's own pid namespace and waits for
-the run, its child: signals mean for the run what they mean everywhere, and when process 1 leaves,
-the kernel ends all that is left.
+With namespaces of our own, the fork becomes process 1 of a pid namespace of its own and the run is
+its child: signals mean for the run what they mean everywhere, and when process 1 leaves, the kernel
+ends all that is left. A request may have several parts: candidates for one suite run one after
+another in one such cell, each from a fork of its own, with nothing left of the one before.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import tempfile
-from dataclasses import astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ml_coach.execution.inside import folder as run_folder
 from ml_coach.execution.inside import program, wire
 from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
 from ml_coach.execution.sandbox.limits import Limits
@@ -59,31 +63,74 @@ class Channels:
 
 
 def start(
-    world: World, request: wire.Message, held_to: Limits, channels: Channels, folder: str
+    world: World,
+    request: wire.Message,
+    held_to: Limits,
+    channels: Sequence[Channels],
+    folder: str,
 ) -> NoReturn:
-    """`folder` is the run's folder where there is no private root, made by the supervisor."""
+    """Runs the request's parts one after another, each with its own channels.
+
+    `folder` is the run's folder where there is no private root, made by the supervisor; then there
+    is one part.
+    """
+    part, own = request["parts"][0], channels[0]
     try:
-        _rearrange(channels)
         kernel.die_with_parent(signal.SIGKILL)
         if world.private:
             namespaces.raise_loopback()
             namespaces.open_cell(held_to.disk_mb, world.readable)
             folder = namespaces.BOX
-        work = Path(folder, "work")
-        temporary = Path(folder, "tmp")
+            kernel.set_dumpable(False)
+            kernel.drop_capabilities()
+            part, own = _fork_each(request["parts"], channels)
+        _rearrange(own)
+        own = replace(own, status=STATUS)
+        for other in request["parts"]:
+            if other is not part:
+                other.clear()  # their keys are no business of this run
+        request = {**request, **part, "files": {**request["files"], **part.get("files", {})}}
+        work, temporary = Path(folder, "work"), Path(folder, "tmp")
         for each in (work, temporary):
             each.mkdir(exist_ok=True)
         _write(work, request["files"])
-        if world.private:
-            kernel.set_dumpable(False)
-            _become_init()
         os.chdir(work)
         _give_up_everything(world, request, held_to, folder)
     except BaseException as error:  # noqa: BLE001 - the supervisor hands it on
-        _say(error=f"{type(error).__name__}: {error}")
+        _say(own.status, error=f"{type(error).__name__}: {error}")
         os._exit(125)
     os.close(STATUS)
     program.main(request, world, str(work), str(temporary), RECORDS, STACK)
+
+
+def _fork_each(
+    parts: Sequence[wire.Message], channels: Sequence[Channels]
+) -> tuple[wire.Message, Channels]:
+    """Returns in each run only. Process 1 waits for it, ends what it left, tells, and goes on."""
+    for part, own in zip(parts, channels, strict=True):
+        run = os.fork()
+        if run == 0:
+            return part, own
+        status = _wait_for(run)
+        run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
+        _say(own.status, status=os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+def _wait_for(run: int) -> int:
+    """The status of the run, once nothing but process 1 is left."""
+    found = 0
+    while True:
+        pid, status = os.wait()
+        if pid == run:
+            found = status
+            break
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)  # everything in this namespace but ourselves
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+    return found
 
 
 def _rearrange(channels: Channels) -> None:
@@ -105,22 +152,8 @@ def _write(work: Path, files: dict[str, str]) -> None:
         target.write_bytes(content.encode("latin-1"))
 
 
-def _become_init() -> None:
-    """Returns in the run only. Process 1 waits, tells how the run ended, and takes all with it."""
-    kernel.drop_capabilities()
-    run = os.fork()
-    if run == 0:
-        return
-    os.closerange(0, STATUS)
-    while True:
-        pid, status = os.wait()
-        if pid == run:
-            _say(status=os.waitstatus_to_exitcode(status))
-            os._exit(0)
-
-
-def _say(**message: object) -> None:
-    os.write(STATUS, json.dumps(message).encode()[:4000])
+def _say(descriptor: int, **message: object) -> None:
+    os.write(descriptor, json.dumps(message).encode()[:4000])
 
 
 def _give_up_everything(world: World, request: wire.Message, held_to: Limits, folder: str) -> None:

@@ -30,6 +30,15 @@ def empty_shared_memory(since: float) -> None:
                 os.unlink(entry.path)
 
 
+def clear(*folders: str) -> None:
+    """Empties the folders and keeps them."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            if os.listdir(folder):
+                wipe(folder)
+                os.mkdir(folder, 0o777)
+
+
 def wipe(top: str) -> None:
     """Removes a folder that a hostile run has filled: closed folders, names and depths that no
     path can express. Level by level: what lies in a subfolder is moved up before that goes."""

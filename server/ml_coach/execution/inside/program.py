@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import faulthandler
+import gc
 import io
 import json
 import os
@@ -55,6 +56,7 @@ def main(
     stack: int,
 ) -> NoReturn:
     _standard_streams()
+    gc.enable()  # The worker had it off, so as not to touch what forks share.
     faulthandler.enable(stack, all_threads=False)
     faulthandler.register(SHOW_STACK, stack, all_threads=False)
     faulthandler.register(signal.SIGXCPU, stack, all_threads=False, chain=True)

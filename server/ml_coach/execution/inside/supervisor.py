@@ -1,7 +1,7 @@
-"""One per run, outside of what the run can see or signal: sets it up, watches it, ends it.
+"""One per request, outside of what the run can see or signal: sets it up, watches it, ends it.
 
-It answers with one message when nothing of the run is left: how it ended, what it printed, and
-the records that it wrote, unread. A closed connection means stop.
+It answers with one message when nothing of the run is left: for each part how it ended, what it
+printed, and the records that it wrote, unread. A closed connection means stop.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ml_coach.execution.sandbox import kernel, namespaces
 from ml_coach.execution.sandbox.limits import MEGABYTE, Limits
 
 TICK_SECONDS = 0.02
+END_SECONDS = 2.0
+PIPES = ("stdout", "stderr", "records", "status")
 RECORDS_AT_MOST = 8 * MEGABYTE
 
 
@@ -89,25 +91,18 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
     limits = Limits(**request["limits"])
     kernel.die_with_parent(signal.SIGKILL if world.private else signal.SIGTERM)
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    pipes = {name: os.pipe() for name in ("stdout", "stderr", "records", "status")}
     stack = os.memfd_create("stack")
-    channels = contained.Channels(
-        stdout=pipes["stdout"][1],
-        stderr=pipes["stderr"][1],
-        records=pipes["records"][1],
-        status=pipes["status"][1],
-        stack=stack,
-    )
+    pipes = [{name: os.pipe() for name in PIPES} for _ in request["parts"]]
+    channels = [
+        contained.Channels(stack=stack, **{name: ends[1] for name, ends in each.items()})
+        for each in pipes
+    ]
+    reading = [{name: ends[0] for name, ends in each.items()} for each in pipes]
     folder = "" if world.private else tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
-    watch = _Watch(request, limits, time.monotonic(), folder, stack)
     first, started = 0, time.time()
+    answers: list[wire.Message] = []
     try:
-        if world.private:
-            uid, gid = os.getuid(), os.getgid()
-            namespaces.unshare(namespaces.ALL_BUT_USER | namespaces.NEW_USER)
-            namespaces.map_ids(uid, gid)
-        else:
-            kernel.adopt_orphans()
+        _set_apart(world)
         first = os.fork()
         if first == 0:
             connection.close()
@@ -115,30 +110,47 @@ def _supervise(connection: socket.socket, world: World) -> wire.Message:
             contained.start(world, request, limits, channels, folder)
         if not world.private:
             signal.signal(signal.SIGTERM, _leave)  # the zygote has gone: clean up, then go
-        for _, writing in pipes.values():
-            os.close(writing)
+        for each in channels:
+            for name in PIPES:
+                os.close(getattr(each, name))
         kernel.set_dumpable(False)
-        reading = {name: ends[0] for name, ends in pipes.items()}
-        _look_after(watch, connection, reading, first, proc, world)
+        for ends in reading:
+            watch = _Watch(request, limits, time.monotonic(), folder, stack)
+            _look_after(watch, connection, ends, first, proc, world)
+            _end(watch, ends, first, proc, world)
+            answers.append(_answer(watch, ends, stack))
+            if watch.stopped:
+                break
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if first:
-            _end(first, proc, world)
+            _end_all(first, proc, world)
         if folder:
             run_folder.wipe(folder)
-        if world.apart and not world.private:
-            run_folder.empty_shared_memory(started)
-    for name, end in reading.items():
-        _drain(watch, end, name)
-    return _answer(watch, reading, stack)
+            if world.apart:
+                run_folder.empty_shared_memory(started)
+    return {"parts": answers}
+
+
+def _set_apart(world: World) -> None:
+    """What the fork that follows will be in, or below."""
+    if not world.private:
+        kernel.adopt_orphans()
+        return
+    uid, gid = os.getuid(), os.getgid()
+    namespaces.unshare(namespaces.ALL_BUT_USER | namespaces.NEW_USER)
+    namespaces.map_ids(uid, gid)
 
 
 def _answer(watch: _Watch, reading: dict[str, int], stack: int) -> wire.Message:
+    for name, end in reading.items():
+        _drain(watch, end, name)
+
     def text(name: str, at_most: int) -> str:
-        return bytes(watch.output.get(reading[name], b"")[:at_most]).decode("latin-1")
+        return bytes(watch.output[reading[name]][:at_most]).decode("latin-1")
 
     cap = watch.limits.output_bytes
-    return {
+    answer = {
         "status": watch.status,
         **json.loads(text("status", 4096) or "{}"),
         "limit": watch.limit,
@@ -149,6 +161,9 @@ def _answer(watch: _Watch, reading: dict[str, int], stack: int) -> wire.Message:
         "stack": os.pread(stack, 64 << 10, 0).decode("latin-1"),
         "seconds": time.monotonic() - watch.started,
     }
+    os.ftruncate(stack, 0)
+    os.lseek(stack, 0, os.SEEK_SET)  # The runs write where this points to.
+    return answer
 
 
 def _look_after(
@@ -188,7 +203,8 @@ def _look_after(
         if connection.fileno() in ready:
             watch.stopped = True
             return
-        if ended in ready:
+        told = watch.output[reading["status"]]  # by process 1, how this part ended
+        if told or ended in ready:
             _learn_status(watch, first, world)
             return
 
@@ -244,8 +260,25 @@ def _show_stack(watch: _Watch, first: int, proc: int, world: World) -> None:
             time.sleep(0.001)
 
 
-def _end(first: int, proc: int, world: World) -> None:
-    """Nothing of the run is left when this returns."""
+def _end(watch: _Watch, reading: dict[str, int], first: int, proc: int, world: World) -> None:
+    """Ends one part. Process 1 stays for the next, unless it does not answer."""
+    if not world.private or not watch.limit:
+        return
+    waiting = select.poll()
+    waiting.register(reading["status"], select.POLLIN)
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        for pid in tree.descendants(first, proc):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if waiting.poll(5):
+            return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(first, signal.SIGKILL)
+
+
+def _end_all(first: int, proc: int, world: World) -> None:
+    """Nothing is left when this returns."""
     if world.private:
         with contextlib.suppress(ProcessLookupError):
             os.kill(first, signal.SIGKILL)  # process 1: the kernel takes the namespace with it
