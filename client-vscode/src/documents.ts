@@ -9,11 +9,13 @@ const SCHEME = 'ml-coach';
 /**
  * Read-only documents that exist only in the editor:
  *
- *     ml-coach:/before/<file>?<patch id>    ml-coach:/after/<file>?<patch id>    ml-coach:/run/<run id>.md
+ *     ml-coach:/before/<file>?<patch id>    ml-coach:/after/<file>?<patch id>
+ *     ml-coach:/run/<run id>.md             ml-coach:/page/<title>.md
  */
 export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   private readonly subscriptions: vscode.Disposable[];
+  private readonly pages = new Map<string, string>();
 
   constructor(private readonly runs: Runs) {
     this.subscriptions = [
@@ -31,9 +33,18 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
       const run = this.runs.book.get(name.replace(/\.md$/, ''));
       return run === undefined ? '' : runText(run);
     }
+    if (kind === 'page') return this.pages.get(name) ?? '';
     const changes = this.runs.book.patch(uri.query)?.offered.patch.changes ?? [];
     const change = changes.find(({ file }) => file === name);
     return (kind === 'after' ? change?.after : change?.before) ?? '';
+  }
+
+  /** Shows a text in Markdown as a page. */
+  async showPage(title: string, text: string): Promise<void> {
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/page/${title}.md` });
+    this.pages.set(`${title}.md`, text);
+    this.changed.fire(uri);
+    await vscode.commands.executeCommand('markdown.showPreview', uri);
   }
 
   dispose(): void {

@@ -20,6 +20,7 @@ import { clientOptions } from './server/clientOptions';
 import { Connection } from './server/connection';
 import { privateInterpreter } from './server/installation';
 import { locate } from './server/locate';
+import { showMessages } from './server/messages';
 import { hasServer } from './server/python';
 import { onInterpreterChange, selectedInterpreter } from './server/pythonExtension';
 import { startOrExplain } from './server/starting';
@@ -45,16 +46,17 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     attach: (client) => {
       client.onNotification(runEvent, runs.take);
       serveEditorModels(client);
+      showMessages(client);
     },
   });
   running = connection;
   const runs = new Runs(connection);
   const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: new RunTree(runs) });
   const review = new PatchReview(runs, connection);
+  const documents = new Documents(runs);
 
   context.subscriptions.push(
-    log, progress, status, connection, runs, tree, review,
-    new Documents(runs),
+    log, progress, status, connection, runs, tree, review, documents,
     watchEmptyFile(),
     new TestExplorer(runs, connection),
     connection.onDidChangeState((state) => {
@@ -64,7 +66,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     progress.onDidChangeStage((stage) => { status.showStage(stage); }),
     registerCommands(log, {
       ...runCommands(connection, runs, tree, context.globalState),
-      ...setupCommands(connection, key, log),
+      ...setupCommands(connection, key, documents, log),
       ...patchCommands(review),
     }),
     key.onDidChange(() => void startOrExplain(log, () => connection.restart())),

@@ -38,7 +38,7 @@ export interface Commands {
   'mlCoach.runs': [{ limit?: number }, { runs: RunSummary[] }];
   'mlCoach.events': [RunRef, { rootUri: string; events: RunEvent[] }];
   'mlCoach.models': [object, { default: string; models: { name: string; description: string }[] }];
-  'mlCoach.doctor': [object, { checks: { name: string; ok: boolean; message: string }[] }];
+  'mlCoach.doctor': [object, { checks: { name: string; ok: boolean; found: string; mend: string }[] }];
 }
 
 export interface FileChange {

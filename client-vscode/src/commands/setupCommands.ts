@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { Documents } from '../documents';
 import { editorModelNames } from '../models/editorModels';
 import type { GeminiKey } from '../models/geminiKey';
 import type { Connection } from '../server/connection';
@@ -7,12 +8,13 @@ import type { Connection } from '../server/connection';
 export function setupCommands(
   connection: Connection,
   key: GeminiKey,
+  documents: Documents,
   log: vscode.LogOutputChannel,
 ): Record<string, (...args: never[]) => unknown> {
   return {
     selectModel: () => selectModel(connection),
     setGeminiKey: () => key.ask(),
-    doctor: () => doctor(connection),
+    doctor: () => doctor(connection, documents),
     restartServer: () => connection.restart(),
     showLog: () => { log.show(); },
   };
@@ -22,6 +24,7 @@ async function selectModel(connection: Connection): Promise<void> {
   const { default: usual, models } = await connection.execute('mlCoach.models', {});
   const own = await editorModelNames();
   const listed = [...models.filter(({ name }) => own.length === 0 || name !== 'editor:'), ...own];
+  if (!listed.some(({ name }) => name === usual)) listed.unshift({ name: usual, description: 'as set' });
   const items = listed.map(({ name, description }) => ({
     label: name,
     description: name === usual ? 'in use' : '',
@@ -42,10 +45,11 @@ async function selectModel(connection: Connection): Promise<void> {
   await settings.update('model', name, target);
 }
 
-async function doctor(connection: Connection): Promise<void> {
+async function doctor(connection: Connection, documents: Documents): Promise<void> {
   const { checks } = await connection.execute('mlCoach.doctor', {});
-  const lines = checks.map(({ name, ok, message }) => `- ${ok ? '✓' : '✗'} **${name}**: ${message}`);
-  const content = ['# ML Coach: Doctor', '', ...lines, ''].join('\n');
-  const document = await vscode.workspace.openTextDocument({ language: 'markdown', content });
-  await vscode.commands.executeCommand('markdown.showPreview', document.uri);
+  const lines = checks.map(({ name, ok, found, mend }) => {
+    const advice = mend === '' ? '' : `  \n  ${mend}`;
+    return `- ${ok ? '✓' : '✗'} **${name}**: ${found}${advice}`;
+  });
+  await documents.showPage('Doctor', ['# ML Coach: Doctor', '', ...lines, ''].join('\n'));
 }

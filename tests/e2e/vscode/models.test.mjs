@@ -13,7 +13,7 @@ scene('a model is chosen from the list', { name: 'models' }, async ({ wb }) => {
   await wb.shot('02-key');
   await wb.answer('not-a-real-key');
   await wb.command('ML Coach: Doctor');
-  await wb.webview.getByText('ML Coach: Doctor').waitFor();
+  await wb.webview.getByText('sandbox').first().waitFor();
   await wb.shot('03-doctor');
 });
 

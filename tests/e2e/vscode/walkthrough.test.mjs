@@ -40,10 +40,10 @@ if (process.env.ML_COACH_PICTURES !== undefined) {
     await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
     await wb.command('View: Show ML Coach');
     await wb.treeRow('Patch waiting').waitFor();
-    await take(wb, 'fix');
+    await take(wb, 'fix', { x: 0, y: 36, width: 960, height: 430 });
     await wb.titleAction('Apply Patch').click();
     await wb.notification('5 of 5 tests pass').waitFor();
     await wb.show('test_generated.py');
-    await take(wb, 'what');
+    await take(wb, 'what', { x: 0, y: 36, width: 960, height: 430 });
   });
 }
