@@ -1,0 +1,103 @@
+"""What becomes of a small model's reply: single tests, and what the prompt itself states."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_coach.core.agents.test_writer import (
+    MOST_GUESSED,
+    assemble,
+    single_tests,
+    split_asserts,
+    stated,
+)
+from ml_coach.core.types import Spec
+
+ROMAN = Spec(
+    "Write roman_to_int(s), ValueError on invalid numerals such as IIII, VX or the empty string",
+    names=("roman_to_int",),
+)
+REPLY = """Here are the tests:
+```python
+def test_roman():
+    assert roman_to_int("I") == 1  # one
+    assert roman_to_int("IV") == 4
+    with pytest.raises(ValueError):
+        roman_to_int("VX")
+```
+1. assert roman_to_int("IX") == 9
+- `roman_to_int("IIII") raises ValueError`
+assert roman_to_int("") raises ValueError
+roman_to_int("ABC") raises ValueError
+roman_to_int("IIV") raises TypeError
+assert roman_to_int("X") == 10
+assert roman_to_int("X") == 11
+assert other(3) == 3
+assert roman_to_int("XL
+"""
+
+
+def raising(call: str, error: str = "ValueError") -> str:
+    return f"with pytest.raises({error}):\n    {call}"
+
+
+def test_single_tests_are_found_in_any_form() -> None:
+    assert single_tests(REPLY, ROMAN) == (
+        "assert roman_to_int('I') == 1",
+        "assert roman_to_int('IV') == 4",
+        raising("roman_to_int('VX')"),
+        "assert roman_to_int('IX') == 9",
+        raising("roman_to_int('IIII')"),
+        raising("roman_to_int('')"),
+        raising("roman_to_int('ABC')"),
+        raising("roman_to_int('IIV')", "TypeError"),
+    )
+
+
+def test_a_call_that_the_prompt_answers_is_not_guessed_again() -> None:
+    spec = Spec("", names=("f",), examples=("assert f(1) == 2",))
+    assert single_tests("assert f(1) == 3\nassert f(2) == 3", spec) == ("assert f(2) == 3",)
+
+
+def test_there_are_never_too_many() -> None:
+    lines = "\n".join(f"assert f({n}) == {n}" for n in range(99))
+    assert len(single_tests(lines, Spec("", names=("f",)))) == MOST_GUESSED
+
+
+def test_errors_that_the_prompt_states_are_given() -> None:
+    assert stated(REPLY, ROMAN) == tuple(
+        raising(f"roman_to_int({text!r})") for text in ("VX", "IIII", "")
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["f(4) raises ValueError", "f('a') raises ValueError", "f('ab') raises TypeError"]
+)
+def test_what_the_prompt_does_not_state_for_sure_is_not_given(line: str) -> None:
+    spec = Spec("Write f(x), ValueError on a bad x such as abc. f(4) is 2", names=("f",))
+    assert stated(line, spec) == ()
+
+
+def test_the_suite_has_imports_then_given_then_guessed() -> None:
+    spec = Spec("", names=("f",), examples=("assert f(1) == 2",))
+    pi = "def test_pi():\n    assert f(math.pi)\n"
+    guessed = f"from generated_code import f\nimport math\n\n\n{pi}"
+    suite = assemble(spec, "generated_code", "test_generated.py", guessed)
+    assert suite.source == (
+        "import math\nimport pytest\nfrom generated_code import f\n\n\n"
+        "def test_given_1():\n    assert f(1) == 2\n\n\n"
+        "def test_pi():\n    assert f(math.pi)\n"
+    )
+    assert suite.given == {"test_given_1"}
+
+
+def test_independent_asserts_get_a_function_each() -> None:
+    source = "def test_f():\n    assert f(1) == 1\n    assert f(2) == 2\n"
+    assert split_asserts(source) == (
+        "def test_f_1():\n    assert f(1) == 1\n\n\ndef test_f_2():\n    assert f(2) == 2\n"
+    )
+
+
+def test_asserts_that_need_each_other_stay_together() -> None:
+    source = "def test_f():\n    x = f(1)\n    assert x == 1\n    assert x + 1 == 2\n"
+    assert split_asserts(source) == source
