@@ -6,8 +6,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -45,16 +46,30 @@ class ScriptedModel:
     held: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _asked: defaultdict[str, asyncio.Event] = field(
+        default_factory=lambda: defaultdict(asyncio.Event)
+    )
+
+    async def was_asked(self, who: str) -> None:
+        """Waits until `who` has asked."""
+        async with asyncio.timeout(30):
+            await self._asked[who].wait()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         messages = (await request.json())["messages"]
         asked = " ".join(message["content"] for message in messages)
         who = _who(asked)
         self.asked.append(who)
+        self._asked[who].set()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        with suppress(ConnectionResetError):  # A run that was stopped hangs up.
+            await self._play(request, response, who, asked)
+        return response
+
+    async def _play(
+        self, request: web.Request, response: web.StreamResponse, who: str, asked: str
+    ) -> None:
         await response.prepare(request)
-        self.arrived.set()
         if who in self.held:
             await self.release.wait()
         reply = self.replies[who]
@@ -64,7 +79,6 @@ class ScriptedModel:
             await response.write(_event({"content": reply[start : start + 16]}, None))
         usage = {"prompt_tokens": 50, "completion_tokens": len(reply) // 4}
         await response.write(_event({}, "stop", usage=usage) + b"data: [DONE]\n\n")
-        return response
 
 
 def _who(text: str) -> str:

@@ -73,16 +73,18 @@ class Actions:
         return [d for d in found if overlaps(d.range, place)]
 
     def _apply(self, offer: Offer, about: list[lsp.Diagnostic]) -> lsp.CodeAction:
-        action = lsp.CodeAction(
+        edit = self._offers.edit(offer)
+        argument = {"patchId": offer.patch_id, "edited": edit is not None}
+        return lsp.CodeAction(
             title=f"Apply ML Coach patch: {offer.title}",
             kind=lsp.CodeActionKind.QuickFix,
             diagnostics=about or None,
             is_preferred=True,
-            command=_command("Apply", "applyPatch", patchId=offer.patch_id, edited=True),
+            # A client that can not resolve would apply nothing, silently (eglot 1.9).
+            edit=None if self._client.resolves_edits else edit,
+            command=_command("Apply", "applyPatch", **argument),
             data={"patchId": offer.patch_id},
         )
-        # A client that can not resolve would apply nothing, silently (eglot 1.9).
-        return action if self._client.resolves_edits else self.resolve(action)
 
     def _discard(self, offer: Offer, about: list[lsp.Diagnostic]) -> lsp.CodeAction:
         return lsp.CodeAction(

@@ -13,7 +13,7 @@ from ml_coach.core.syntax import parse
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.journal import Journal
-from ml_coach.lsp.parts import Parts
+from ml_coach.lsp.parts import Parts, PastRun
 from ml_coach.lsp.places import Place, Places, uri_of
 from ml_coach.lsp.runs import Job, Runs
 from ml_coach.lsp.stubs import stub_named
@@ -338,23 +338,29 @@ class Commands:
 
     async def list_runs(self, argument: Latest) -> dict[str, Any]:
         past = await asyncio.to_thread(self._parts.runs, argument.limit)
-        rows: list[dict[str, Any]] = []
-        for run in past:
-            offer = self._runs.offers.of_run(run.run_id)
-            root = Journal(run.folder).root
-            rows.append(
-                {
-                    "runId": run.run_id,
-                    "prompt": run.prompt,
-                    "outcome": run.outcome,
-                    "reason": run.reason,
-                    "active": run.run_id in self._runs.active,
-                    "waitingPatchId": offer.patch_id if offer else "",
-                    "folder": str(run.folder),
-                    "rootUri": uri_of(root) if root else "",
-                }
-            )
-        return {"runs": rows}
+        logged = {run.run_id for run in past}
+        begun = [
+            PastRun(run_id, run.job.request.prompt, "", "", self._parts.run_folder(run_id))
+            for run_id, run in self._runs.active.items()
+            if run_id not in logged
+        ]
+        latest = sorted((*begun, *past), key=lambda run: run.run_id, reverse=True)
+        return {"runs": [self._row(run) for run in latest[: argument.limit]]}
+
+    def _row(self, run: PastRun) -> dict[str, Any]:
+        offer = self._runs.offers.of_run(run.run_id)
+        active = self._runs.active.get(run.run_id)
+        root = active.job.root if active else Journal(run.folder).root
+        return {
+            "runId": run.run_id,
+            "prompt": run.prompt,
+            "outcome": run.outcome,
+            "reason": run.reason,
+            "active": active is not None,
+            "waitingPatchId": offer.patch_id if offer else "",
+            "folder": str(run.folder),
+            "rootUri": uri_of(root) if root else "",
+        }
 
     async def events(self, argument: OnRun) -> dict[str, Any]:
         parts = self._parts

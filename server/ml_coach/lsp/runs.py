@@ -116,8 +116,8 @@ class Runs:
         title = _TITLES[request.task].format(request.function or request.program_file)
         progress = Progress(self._client, title)
         view = RunView(
-            run_id, request.program_file, self._client, self.board, progress, workspace,
-            self.event_json, self._lenses_changed,
+            run_id, request.program_file, request.tests_file, self._client, self.board, progress,
+            workspace, self.event_json, self._lenses_changed,
         )  # fmt: skip
         run = Run(run_id, job, workspace, reviewer, progress, view)
         self._refuse_busy(run)
@@ -220,6 +220,7 @@ class Runs:
         if chosen == _ELSEWHERE:
             run.job = replace(run.job, request=await self._elsewhere(run.job))
             run.view.program_file = run.job.request.program_file
+            run.view.tests_file = run.job.request.tests_file
             self._refuse_busy(run)
         return bool(chosen)
 

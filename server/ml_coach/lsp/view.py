@@ -18,7 +18,7 @@ from ml_coach.core.events import (
     SuiteWritten,
     TestsFinished,
 )
-from ml_coach.core.types import Finding, RunReport, TestReport
+from ml_coach.core.types import Finding, RunReport, Suite, TestReport
 from ml_coach.core.wording import sentence, tests_sentence
 from ml_coach.lsp.board import Board, SuiteState
 from ml_coach.lsp.client import Client
@@ -37,6 +37,7 @@ class RunView:
 
     run_id: str
     program_file: str
+    tests_file: str
     client: Client
     board: Board
     progress: Progress
@@ -92,8 +93,10 @@ class RunView:
             self._show(self._inspected)
             return
         self._show(self._inspected + self._tested.findings)
-        if state := self._state():
-            self._suite(replace(state, report=self._tested))
+        # A run on the user's own tests writes no suite, and has outcomes for it all the same.
+        program, suite = self._uri(self.program_file), Suite("", self.tests_file)
+        state = self._state() or SuiteState(self.run_id, program, suite)
+        self._suite(replace(state, report=self._tested))
 
     def _finished(self, report: RunReport) -> None:
         if report.outcome != "stopped":
@@ -126,10 +129,8 @@ class RunView:
         return self._saved.get(file, "") if shown is None else shown
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
-        files = {self._uri(self.program_file)}
-        if state := self._state():
-            files.add(self._uri(state.suite.file))
-        self.board.show(self.run_id, findings, self._uri, self._text, frozenset(files))
+        files = frozenset((self._uri(self.program_file), self._uri(self.tests_file)))
+        self.board.show(self.run_id, findings, self._uri, self._text, files)
 
     def _state(self) -> SuiteState | None:
         states = self.board.suites.values()

@@ -22,7 +22,7 @@ async def in_the_middle(start: StartEditor, model: ScriptedModel, held: str = "c
     model.held.add(held)
     editor = await start()
     await editor.generate(PROMPT)
-    await editor.until(lambda: held in model.asked and editor.progress)
+    await model.was_asked(held)
     await editor.until(lambda: any(_kinds(editor)))
     return editor
 

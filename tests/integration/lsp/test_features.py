@@ -1,0 +1,218 @@
+"""What a user can start and see from the text alone, without any client code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editor import Editor
+from lsprotocol import types as lsp
+
+from conftest import StartEditor
+from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
+
+STUBS = '''"""Sums."""
+
+
+def add(a, b):
+    """Adds two numbers.
+
+    >>> add(1, 2)
+    3
+    """
+    ...
+
+
+class Account:
+    rate = 2
+
+    def interest(self, months: int) -> int:
+        raise NotImplementedError
+
+    def done(self):
+        return 1
+'''
+
+
+def titles(actions: list[lsp.CodeAction]) -> list[str]:
+    return [action.title for action in actions]
+
+
+async def test_a_comment_or_a_selection_generates(start: StartEditor, root: Path):
+    (root / "notes.py").write_text(f"x = 1\n# coach: {PROMPT}\n# It takes floats too.\ny = 2\n")
+    editor = await start()
+    editor.open("notes.py")
+    assert "Generate with ML Coach" not in titles(await editor.actions("notes.py", 0))
+    for line in (1, 2):
+        (action,) = await editor.actions("notes.py", line, only=["refactor"])
+        assert action.title == "Generate with ML Coach"
+        argument = action.command.arguments[0]
+        assert argument["prompt"] == f"{PROMPT}\nIt takes floats too."
+    (action,) = await editor.actions("notes.py", 3, only=["refactor"], to=(3, 5))
+    assert action.command.arguments[0]["prompt"] == "y = 2"
+    assert model_calls(editor) == 0
+
+
+def model_calls(editor: Editor) -> int:
+    return editor.kinds().count("CallStarted")
+
+
+async def test_a_stub_is_implemented_in_place(start: StartEditor, root: Path, model: ScriptedModel):
+    (root / "sums.py").write_text(STUBS)
+    own_tests = "def test_mine():\n    assert True\n"
+    (root / "test_sums.py").write_text(own_tests)
+    editor = await start()
+    editor.open("sums.py")
+    lines = STUBS.splitlines()
+    method = await editor.action(
+        "sums.py", "Implement", lines.index("        raise NotImplementedError")
+    )
+    assert method.command.arguments[0]["function"] == "Account.interest"
+    done = await editor.actions("sums.py", lines.index("        return 1"))
+    assert "Implement with ML Coach" not in titles(done)
+
+    model.replies["coder"] = f"```python\n{RIGHT}```"
+    model.replies["test_writer"] = model.replies["test_writer"].replace("generated_code", "sums")
+    stub = await editor.action("sums.py", "Implement", lines.index("def add(a, b):"))
+    await editor.choose(stub)
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "passed"
+    text = editor.text("sums.py")
+    assert "return a + b" in text
+    assert text.startswith('"""Sums."""\n\n\ndef add(a, b):')
+    assert text.endswith(STUBS[STUBS.index("class Account") :])
+    # The user's own tests are not the place for generated ones.
+    assert editor.text("test_sums.py") == own_tests
+    assert "test_given_1" in editor.text("test_sums_generated.py")
+
+
+async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    model.replies["test_writer"] = model.replies["test_writer"].replace("generated_code", "sums")
+    (root / "sums.py").write_text(WRONG)
+    editor = await start()
+    editor.open("sums.py")
+    write = await editor.action("sums.py", "Write tests")
+    await editor.choose(write)
+    await editor.until(editor.finished)
+    assert "from sums import add" in editor.text("test_sums.py")
+    assert editor.text("sums.py") == WRONG
+
+    editor.events.clear()
+    debug = await editor.action("sums.py", "Debug this file")
+    await editor.choose(debug)
+    await editor.until(lambda: editor.event("PatchOffered"))
+    hover = await editor.client.text_document_hover_async(
+        lsp.HoverParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")), lsp.Position(5, 8))
+    )
+    assert hover.contents.kind == lsp.MarkupKind.Markdown
+    assert "This test fails. (test_small)" in hover.contents.value
+    assert hover.contents.value.count("add(1, 2) gave -1, expected 3") == 1
+
+    lenses = await editor.client.text_document_code_lens_async(
+        lsp.CodeLensParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")))
+    )
+    shown = {lens.range.start.line: lens.command.title for lens in lenses}
+    assert shown[0] == "ML Coach: 1 of 2 pass. Run again"
+    assert "failed. Run again" in shown[4]
+    assert "passed. Run again" in shown[8]
+
+    await editor.choose(await editor.action("sums.py", "Apply"))
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+
+    # "Run again" asks no model.
+    editor.events.clear()
+    command = lenses[0].command
+    params = lsp.ExecuteCommandParams(command.command, command.arguments)
+    await editor.client.workspace_execute_command_async(params)
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+    assert model_calls(editor) == 0
+
+
+async def test_findings_move_with_their_lines_and_go_with_them(start: StartEditor):
+    editor = await start("neovim-0.11")
+    await editor.generate(PROMPT)
+    await editor.until(lambda: editor.event("PatchOffered"))
+    uri, tests = editor.uri("test_generated.py"), editor.text("test_generated.py")
+    (finding,) = editor.diagnostics[uri]
+    editor.type("test_generated.py", "# one\n# two\n" + tests)
+    await editor.until(
+        lambda: editor.diagnostics[uri][0].range.start.line == finding.range.start.line + 2
+    )
+    editor.type("test_generated.py", tests.replace("add(1, 2) == 3", "add(1, 2) == 4"))
+    await editor.until(lambda: editor.diagnostics[uri] == [])
+
+
+async def test_settings_are_the_folders_own_and_live(start: StartEditor, tmp_path: Path):
+    other = tmp_path / "other"
+    other.mkdir()
+    editor = await start(
+        folders=[tmp_path / "project", other],
+        options={"testFile": "test_from_options.py"},
+        prepare=lambda e: e.settings.update(
+            {e.uri(""): {"programFile": "first.py", "maxIters": 0, "colour": "red"}}
+        ),
+    )
+    await editor.generate(PROMPT, autoPatch=True)
+    await editor.until(editor.finished)
+    assert editor.event("RunStarted")["request"]["program_file"] == "first.py"
+    assert editor.event("RunStarted")["request"]["tests_file"] == "test_from_options.py"
+    assert editor.event("RunStarted")["request"]["max_iters"] == 3
+    told = [m for m in editor.messages if "mlCoach." in m]
+    assert len([m for m in told if "maxIters=0 is not a whole number from 1; using 3." in m]) == 1
+    assert len([m for m in told if "mlCoach.colour is not a setting" in m]) == 1
+
+    editor.events.clear()
+    editor.settings[other.as_uri()] = {"programFile": "second.py"}
+    editor.client.workspace_did_change_configuration(lsp.DidChangeConfigurationParams({}))
+    await editor.command("generate", prompt=PROMPT, documentUri=f"{other.as_uri()}/any.py")
+    await editor.until(lambda: editor.event("PatchOffered"))
+    assert editor.event("RunStarted")["request"]["program_file"] == "second.py"
+    assert (other / "second.py").exists()
+
+
+async def test_a_killed_server_goes_on_from_the_last_reply(
+    start: StartEditor, model: ScriptedModel
+):
+    model.held.add("debugger")
+    first = await start()
+    run_id = await first.generate(PROMPT)
+    await model.was_asked("debugger")
+    first.process.kill()
+    await first.process.wait()
+    asked, before = list(model.asked), first.text("test_generated.py")
+    model.held.clear()
+
+    second = await start()
+    for file in ("generated_code.py", "test_generated.py"):
+        second.open(file, first.text(file))
+    (row,) = (await second.command("runs"))["runs"]
+    assert (row["runId"], row["outcome"], row["active"]) == (run_id, "", False)
+    await second.command("resume", runId=run_id)
+    await second.until(lambda: second.event("PatchOffered"))
+    # Only the call that had no answer yet is asked again.
+    assert model.asked[len(asked) :] == ["debugger"]
+    await second.choose(await second.action("generated_code.py", "Apply"))
+    report: dict[str, Any] = await second.until(second.finished)
+    assert report["outcome"] == "passed"
+    assert second.text("generated_code.py") == RIGHT
+    assert second.text("test_generated.py") == before
+
+
+@pytest.mark.parametrize("profile", ["vscode-1.139-languageclient-9"])
+async def test_one_edit_per_step(start: StartEditor, profile: str):
+    editor = await start(profile)
+    await editor.generate(PROMPT)
+    await editor.until(lambda: editor.event("PatchOffered"))
+    (edit,) = editor.edits
+    assert [type(change).__name__ for change in edit.document_changes] == [
+        "CreateFile", "TextDocumentEdit", "CreateFile", "TextDocumentEdit",
+    ]  # fmt: skip
+    await editor.choose(await editor.action("generated_code.py", "Apply"))
+    await editor.until(editor.finished)
+    (change,) = editor.edits[1].document_changes
+    assert change.text_document.version is not None
+    (text_edit,) = change.edits
+    assert text_edit.new_text == "    return a + b\n"
