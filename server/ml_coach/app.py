@@ -61,7 +61,9 @@ class App:
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
     _models: registry.Models = field(default_factory=registry.Models)
-    _executors: dict[tuple[str, bool], SandboxedExecutor] = field(default_factory=dict[Any, Any])
+    _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
+        default_factory=dict[Any, Any]
+    )
 
     @property
     def run_log(self) -> RunLog:
@@ -91,14 +93,15 @@ class App:
             editor=self.editor,
         )
 
-    def executor(self, settings: Settings) -> SandboxedExecutor:
-        """The warm sandbox for these settings; it starts at its first use."""
+    def executor(self, settings: Settings, folder: Path | None = None) -> SandboxedExecutor:
+        """The warm sandbox for these settings and the user's `folder`, whose modules programs may
+        import; it starts at its first use."""
         from ml_coach.execution.executor import SandboxedExecutor
 
-        key = (settings.python, settings.allow_weak_sandbox)
+        key = (settings.python, settings.allow_weak_sandbox, folder)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
-                settings.python or None, allow_weak=settings.allow_weak_sandbox
+                settings.python or None, workspace=folder, allow_weak=settings.allow_weak_sandbox
             )
         return self._executors[key]
 
@@ -127,10 +130,10 @@ class App:
             for file in (log.calls_file, record):
                 if file is not None:
                     model = Recorder(model, file)
-            executor = self.executor(settings)
+            executor = self.executor(settings, workspace.root)
 
             async def prepare() -> None:
-                await self.prepare(settings, chosen)
+                await self.prepare(executor, chosen)
 
             try:
                 coach = Coach(model, executor, workspace, reviewer, prepare=prepare)
@@ -138,9 +141,9 @@ class App:
             finally:
                 await asyncio.shield(model.aclose())
 
-    async def prepare(self, settings: Settings, model: Model) -> None:
+    async def prepare(self, executor: SandboxedExecutor, model: Model) -> None:
         """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""
-        await asyncio.gather(_start(self.executor(settings)), _warm(model))
+        await asyncio.gather(_start(executor), _warm(model))
 
     async def aclose(self) -> None:
         executors, self._executors = list(self._executors.values()), {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ml_coach.core.errors import ModelError
 from ml_coach.core.ports import Call, Decision, Ended, Profile
@@ -43,6 +44,7 @@ class ScriptedModel:
 
 @dataclass
 class MemoryWorkspace:
+    root = Path()
     files: dict[str, str] = field(default_factory=dict)
     writes: list[dict[str, str]] = field(default_factory=list)
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ml_coach.bench.tasks import Task
@@ -144,6 +145,8 @@ async def _sample(
 
 class _Nowhere:
     """A workspace that forgets."""
+
+    root = Path()
 
     async def read(self, file: str) -> str | None:
         return None

@@ -50,14 +50,15 @@ async def bench(
 
     model = app.model(settings, emit)
     try:
-        await app.prepare(settings, model)
+        executor = app.executor(settings)
+        await app.prepare(executor, model)
         asked = {
             "model": model.name, "given": given, "samples": samples, "seed": seed,
             "max_iters": settings.max_iters,
         }  # fmt: skip
         results = Results(output.with_suffix(".rows.jsonl"), asked)
         setup = Setup(
-            model, app.executor(settings), given, samples, seed, settings.max_iters,
+            model, executor, given, samples, seed, settings.max_iters,
             settings.run_timeout_seconds,
         )  # fmt: skip
         with progress:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
@@ -69,7 +69,6 @@ async def _nothing() -> None:
 class Coach:
     """The loop's outside parts. One coach serves any number of runs at once.
 
-    `around` is what programs find beside them: the user's own modules, by relative path.
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`.
     """
 
@@ -77,7 +76,6 @@ class Coach:
     executor: Executor
     workspace: Workspace
     reviewer: Reviewer
-    around: Mapping[str, str] = field(default_factory=dict[str, str])
     prepare: Callable[[], Awaitable[None]] = _nothing
     clock: Callable[[], float] = time.monotonic
 
@@ -132,9 +130,7 @@ class _Run:
             clock=coach.clock,
         )
         self.asker = Asker(coach.model, budget, self.emit)
-        self.examiner = Examiner(
-            coach.executor, self.request.run_timeout_seconds, coach.around, self.emit
-        )
+        self.examiner = Examiner(coach.executor, self.request.run_timeout_seconds, self.emit)
 
     # The run as a whole
 

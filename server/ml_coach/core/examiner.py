@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ml_coach.core.candidates import Candidate
 from ml_coach.core.court import Ruling, rule
+from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
 from ml_coach.core.failures import explained
 from ml_coach.core.mutants import mutants
@@ -64,22 +65,21 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Runs programs for one run of the coach, with the user's modules `around` them.
-
-    `limit_seconds` bounds each execution.
-    """
+    """Runs programs for one run of the coach. `limit_seconds` bounds each execution."""
 
     executor: Executor
     limit_seconds: float
-    around: Mapping[str, str]
     emit: Emit
 
     async def check(self, program: Program, suite: Suite) -> Attempt:
-        """Inspects and tests `program` on a private copy."""
-        files = {**self.around, program.file: program.source}
+        """Inspects and tests `program` on a private copy. Raises `SetupError` if nothing can."""
+        files = {program.file: program.source}
         findings = await self.executor.inspect(program, files, timeout_seconds=self.limit_seconds)
         self.emit(ProgramInspected(findings))
         (report,) = await self._test([program], suite, self.limit_seconds)
+        if report.verdict == "error" and not (report.cases or report.findings):
+            # Not a word about the program itself: debugging it would be blaming the innocent.
+            raise SetupError(report.why)
         report = explained(report, suite)
         self.emit(TestsFinished(report))
         return Attempt(program, findings, report)
@@ -125,7 +125,7 @@ class Examiner:
     ) -> tuple[TestReport, ...]:
         if not programs:
             return ()
-        return await self.executor.test(programs, suite, self.around, timeout_seconds=seconds)
+        return await self.executor.test(programs, suite, {}, timeout_seconds=seconds)
 
 
 def _source_of(source: str, function: str) -> str:

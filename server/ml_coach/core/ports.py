@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ml_coach.core.types import (
@@ -147,6 +148,11 @@ class Executor(Protocol):
 
 class Workspace(Protocol):
     """Where the user's files are: a folder for the terminal, an editor's documents for LSP."""
+
+    @property
+    def root(self) -> Path:
+        """The folder on disk that files are relative to."""
+        ...
 
     async def read(self, file: str) -> str | None:
         """The text as the user sees it now (unsaved edits included), None without such a file."""
