@@ -20,14 +20,11 @@ from ml_coach.execution import (
     workspace_modules,
 )
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
-from ml_coach.execution.inside.wire import Message
+from ml_coach.execution.inside.wire import PARTS_AT_MOST, Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
-
-# Candidates that run one after another in one cell; each costs four pipes meanwhile.
-BATCH_AT_MOST = 8
 
 
 class SandboxedExecutor:
@@ -146,7 +143,7 @@ class SandboxedExecutor:
 
     def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:
         """Programs that share a cell, so that every processor has work."""
-        size = min(BATCH_AT_MOST, -(-len(programs) // self._processors))
+        size = min(PARTS_AT_MOST, -(-len(programs) // self._processors))
         if self._level != "namespaces":
             size = 1
         return [programs[start : start + size] for start in range(0, len(programs), size)]
@@ -212,7 +209,6 @@ class SandboxedExecutor:
         return {
             "kind": kind,
             "files": _packed(files),
-            "limits": self._limits.as_dict(),
             "timeout_seconds": timeout_seconds,
             "parts": [{}],
             **more,
@@ -265,7 +261,7 @@ class SandboxedExecutor:
             found.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
         ):
             try:
-                worker = await WarmWorker.start(found, level)
+                worker = await WarmWorker.start(found, level, self._limits)
             except WorkerDied as error:
                 reasons.append(f"{level.name}: {error}")
                 continue

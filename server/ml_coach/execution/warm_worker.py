@@ -13,6 +13,7 @@ import ml_coach
 from ml_coach.execution.inside.wire import HEADER, Message, pack
 from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import Level
+from ml_coach.execution.sandbox.limits import Limits
 
 # Only ml_coach can be found through this: the folder that holds it may hold other packages, and
 # those must not hide the user's own.
@@ -50,6 +51,7 @@ class WarmWorker:
         cls,
         interpreter: Interpreter,
         level: Level,
+        limits: Limits,
     ) -> WarmWorker:
         """Raises `WorkerDied` when the level can not be set up here."""
         ours, theirs = socket.socketpair()
@@ -60,6 +62,7 @@ class WarmWorker:
             "our_site": interpreter.our_site,
             "libraries": interpreter.libraries,
             "server": os.getpid(),
+            "limits": limits.as_dict(),
         }
         environment = {
             "PATH": "/usr/bin:/bin",

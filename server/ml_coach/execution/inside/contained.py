@@ -3,7 +3,8 @@
 With namespaces of our own, the fork becomes process 1 of a pid namespace of its own and the run is
 its child: signals mean for the run what they mean everywhere, and when process 1 leaves, the kernel
 ends all that is left. A request may have several parts: candidates for one suite run one after
-another in one such cell, each from a fork of its own, with nothing left of the one before.
+another in one such cell, each from a fork of its own, with nothing left of the one before, and
+without a word of the others' orders.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +26,12 @@ from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, sec
 from ml_coach.execution.sandbox.limits import Limits
 
 SHOW_STACK = signal.SIGRTMAX - 1  # the run answers it with the line where it is
-RECORDS, STACK, STATUS = 200, 201, 202  # descriptors of the run; beyond what programs count on
+RECORDS, STACK, STATUS, ORDER = (
+    200,
+    201,
+    202,
+    203,
+)  # beyond what programs count on
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class World:
     libraries: str = ""
     filter: bytes = b""
     server: int = 0
+    limits: Limits = field(default_factory=Limits)
     prepared: Any = None
 
     @property
@@ -53,28 +60,24 @@ class World:
 
 @dataclass(frozen=True)
 class Channels:
-    """Descriptors to write to. `status` is closed before the run's own code begins."""
+    """Descriptors to write to, and `order` to read the run's request from. `order` and `status`
+    are closed before the run's own code begins."""
 
     stdout: int
     stderr: int
     records: int
     stack: int
     status: int
+    order: int
 
 
-def start(
-    world: World,
-    request: wire.Message,
-    held_to: Limits,
-    channels: Sequence[Channels],
-    folder: str,
-) -> NoReturn:
-    """Runs the request's parts one after another, each with its own channels.
+def start(world: World, held_to: Limits, channels: Sequence[Channels], folder: str) -> NoReturn:
+    """Makes the cell, then runs what the channels order, one after another.
 
-    `folder` is the run's folder where there is no private root, made by the supervisor; then there
-    is one part.
+    All this happens ahead: the run waits, ready, for its order. `folder` is the run's folder where
+    there is no private root, made by the supervisor; then there is one run.
     """
-    part, own = request["parts"][0], channels[0]
+    own = channels[0]
     try:
         kernel.die_with_parent(signal.SIGKILL)
         if world.private:
@@ -83,18 +86,16 @@ def start(
             folder = namespaces.BOX
             kernel.set_dumpable(False)
             kernel.drop_capabilities()
-            part, own = _fork_each(request["parts"], channels)
+            own = _fork_each(channels)
         _rearrange(own)
         own = replace(own, status=STATUS)
-        for other in request["parts"]:
-            if other is not part:
-                other.clear()  # their keys are no business of this run
-        request = {**request, **part, "files": {**request["files"], **part.get("files", {})}}
         work, temporary = Path(folder, "work"), Path(folder, "tmp")
         for each in (work, temporary):
             each.mkdir(exist_ok=True)
-        _write(work, request["files"])
         os.chdir(work)
+        _environment(folder, world.libraries)
+        request = _order()
+        _write(work, request["files"])
         _give_up_everything(world, request, held_to, folder)
     except BaseException as error:  # noqa: BLE001 - the supervisor hands it on
         _say(own.status, error=f"{type(error).__name__}: {error}")
@@ -103,14 +104,17 @@ def start(
     program.main(request, world, str(work), str(temporary), RECORDS, STACK)
 
 
-def _fork_each(
-    parts: Sequence[wire.Message], channels: Sequence[Channels]
-) -> tuple[wire.Message, Channels]:
+def _order() -> wire.Message:
+    with open(ORDER, "rb") as order:
+        return json.loads(order.read())
+
+
+def _fork_each(channels: Sequence[Channels]) -> Channels:
     """Returns in each run only. Process 1 waits for it, ends what it left, tells, and goes on."""
-    for part, own in zip(parts, channels, strict=True):
+    for own in channels:
         run = os.fork()
         if run == 0:
-            return part, own
+            return own
         status = _wait_for(run)
         run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
         _say(own.status, status=os.waitstatus_to_exitcode(status))
@@ -136,10 +140,11 @@ def _wait_for(run: int) -> int:
 def _rearrange(channels: Channels) -> None:
     """stdin is empty, and nothing stays open but our channels, at known numbers."""
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-    for source, target in zip(astuple(channels), (1, 2, RECORDS, STACK, STATUS), strict=True):
+    targets = (1, 2, RECORDS, STACK, STATUS, ORDER)
+    for source, target in zip(astuple(channels), targets, strict=True):
         os.dup2(source, target, inheritable=target <= 2)
     os.closerange(3, RECORDS)
-    os.closerange(STATUS + 1, 4096)
+    os.closerange(ORDER + 1, 4096)
 
 
 def _write(work: Path, files: dict[str, str]) -> None:
@@ -157,7 +162,6 @@ def _say(descriptor: int, **message: object) -> None:
 
 
 def _give_up_everything(world: World, request: wire.Message, held_to: Limits, folder: str) -> None:
-    _environment(folder, world.libraries)
     limits.apply(held_to, int(request["timeout_seconds"]) + 2)
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
     kernel.set_dumpable(request["kind"] != "tests")

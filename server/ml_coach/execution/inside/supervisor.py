@@ -42,19 +42,35 @@ class _Watch:
     status: int | None = None
 
 
-def main(connection: socket.socket, world: World) -> NoReturn:
-    """Runs in a fork of the zygote and never returns."""
+def main(handover: socket.socket, world: World) -> NoReturn:
+    """Runs in a fork of the zygote and never returns. A cell is made ahead, then `handover` brings
+    the connection of the run that it is for."""
+    connection: socket.socket | None = None
     try:
         _own_signals()
         os.setsid()
-        answer = _supervise(connection, world)
+        cell = _Cell(world)
+        try:
+            if world.private:
+                cell.open()
+            connection = _handed(handover)
+            answer = cell.serve(connection)
+        finally:
+            cell.close()
     except wire.Closed:
         os._exit(0)
     except BaseException as error:  # noqa: BLE001 - a run that could not be set up is an answer
         answer = {"error": f"{type(error).__name__}: {error}"}
-    with contextlib.suppress(OSError):
-        wire.send(connection, answer)
+    with contextlib.suppress(OSError, wire.Closed):
+        wire.send(connection or _handed(handover), answer)
     os._exit(0)
+
+
+def _handed(handover: socket.socket) -> socket.socket:
+    word, descriptors, _, _ = socket.recv_fds(handover, 1, 1)
+    if not word:
+        raise wire.Closed
+    return socket.socket(fileno=descriptors[0])
 
 
 def stop_all(world: World) -> None:
@@ -86,50 +102,81 @@ def _own_signals() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
-def _supervise(connection: socket.socket, world: World) -> wire.Message:
-    request = wire.receive(connection)
-    limits = Limits(**request["limits"])
-    kernel.die_with_parent(signal.SIGKILL if world.private else signal.SIGTERM)
-    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    stack = os.memfd_create("stack")
-    pipes = [{name: os.pipe() for name in PIPES} for _ in request["parts"]]
-    channels = [
-        contained.Channels(stack=stack, **{name: ends[1] for name, ends in each.items()})
-        for each in pipes
-    ]
-    reading = [{name: ends[0] for name, ends in each.items()} for each in pipes]
-    folder = "" if world.private else tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
-    first, started = 0, time.time()
-    answers: list[wire.Message] = []
-    try:
+class _Cell:
+    """One cell and the processes in it. `close` leaves nothing, however far it came."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._folder = ""
+        self._first = 0
+        self._started = time.time()
+        kernel.die_with_parent(signal.SIGKILL if world.private else signal.SIGTERM)
+        self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+        self._stack = os.memfd_create("stack")
+
+    def open(self) -> None:
+        world = self._world
+        pipes = [
+            {name: os.pipe() for name in (*PIPES, "order")}
+            for _ in range(wire.PARTS_AT_MOST if world.private else 1)
+        ]
+        channels = [
+            contained.Channels(
+                **{name: ends[1] for name, ends in each.items() if name != "order"},
+                order=each["order"][0],
+                stack=self._stack,
+            )
+            for each in pipes
+        ]
+        self._reading = [{name: each[name][0] for name in PIPES} for each in pipes]
+        self._orders = [each["order"][1] for each in pipes]
+        if not world.private:
+            self._folder = tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
         _set_apart(world)
-        first = os.fork()
-        if first == 0:
-            connection.close()
-            os.close(proc)
-            contained.start(world, request, limits, channels, folder)
+        self._first = os.fork()
+        if self._first == 0:
+            os.close(self._proc)
+            for order in self._orders:
+                os.close(order)
+            contained.start(world, world.limits, channels, self._folder)
         if not world.private:
             signal.signal(signal.SIGTERM, _leave)  # the zygote has gone: clean up, then go
         for each in channels:
-            for name in PIPES:
+            for name in (*PIPES, "order"):
                 os.close(getattr(each, name))
         kernel.set_dumpable(False)
-        for ends in reading:
-            watch = _Watch(request, limits, time.monotonic(), folder, stack)
-            _look_after(watch, connection, ends, first, proc, world)
-            _end(watch, ends, first, proc, world)
-            answers.append(_answer(watch, ends, stack))
+
+    def serve(self, connection: socket.socket) -> wire.Message:
+        request = wire.receive(connection)
+        if not self._first:
+            self.open()
+        answers: list[wire.Message] = []
+        parts = request.pop("parts")
+        for part, ends, order in zip(parts, self._reading, self._orders, strict=False):
+            watch = _Watch(request, self._world.limits, time.monotonic(), self._folder, self._stack)
+            files = {**request["files"], **part.get("files", {})}
+            _give(order, {**request, **part, "files": files})
+            _look_after(watch, connection, ends, self._first, self._proc, self._world)
+            _end(watch, ends, self._first, self._proc, self._world)
+            answers.append(_answer(watch, ends, self._stack))
             if watch.stopped:
                 break
-    finally:
+        return {"parts": answers}
+
+    def close(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if first:
-            _end_all(first, proc, world)
-        if folder:
-            run_folder.wipe(folder)
-            if world.apart:
-                run_folder.empty_shared_memory(started)
-    return {"parts": answers}
+        if self._first:
+            _end_all(self._first, self._proc, self._world)
+        if self._folder:
+            run_folder.wipe(self._folder)
+            if self._world.apart:
+                run_folder.empty_shared_memory(self._started)
+
+
+def _give(order: int, request: wire.Message) -> None:
+    """A run that dies before it has read its order has said why on its status channel."""
+    with contextlib.suppress(BrokenPipeError), open(order, "wb") as writing:
+        writing.write(json.dumps(request).encode("ascii"))
 
 
 def _set_apart(world: World) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 Message = dict[str, Any]
 HEADER = struct.Struct("!I")
+PARTS_AT_MOST = 8  # of one request; a cell has the pipes for so many
 
 
 class Closed(Exception):

@@ -23,6 +23,7 @@ from typing import NoReturn
 from ml_coach.execution.inside import supervisor, warm_up, wire
 from ml_coach.execution.inside.contained import World
 from ml_coach.execution.sandbox import kernel, namespaces, seccomp
+from ml_coach.execution.sandbox.limits import Limits
 
 # As root the worker becomes this user for good; nothing on a usual system belongs to it.
 UNPRIVILEGED_ID = 64_931
@@ -50,6 +51,7 @@ def main() -> NoReturn:
         readable=tuple(order["readable"]),
         libraries=order["libraries"],
         server=order["server"],
+        limits=Limits(**order["limits"]),
         prepared=prepared,
     )
     world = replace(world, filter=seccomp.build(apart=world.apart))
@@ -109,6 +111,7 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
     waiting = select.poll()
     waiting.register(control, select.POLLIN)
     waiting.register(wake, select.POLLIN)
+    spare = _spare(control, world, (wake, wakened))
     while True:
         for descriptor, _ in waiting.poll():
             if descriptor == wake:
@@ -116,15 +119,28 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
                 continue
             asked, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not asked:
+                spare.close()
                 supervisor.stop_all(world)
                 os._exit(0)
-            if os.fork() == 0:
-                signal.set_wakeup_fd(-1)
-                control.close()
-                os.close(wake)
-                os.close(wakened)
-                supervisor.main(socket.socket(fileno=descriptors[0]), world)
+            with contextlib.suppress(OSError):
+                socket.send_fds(spare, [asked], descriptors)
+            spare.close()
             os.close(descriptors[0])
+            spare = _spare(control, world, (wake, wakened))
+
+
+def _spare(control: socket.socket, world: World, wakers: tuple[int, int]) -> socket.socket:
+    """A supervisor that makes its cell ahead and waits for a run to be handed over."""
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        signal.set_wakeup_fd(-1)
+        control.close()
+        ours.close()
+        for waker in wakers:
+            os.close(waker)
+        supervisor.main(theirs, world)
+    theirs.close()
+    return ours
 
 
 def _noted(*_: object) -> None:
