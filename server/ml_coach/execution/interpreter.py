@@ -13,7 +13,7 @@ from typing import Any
 from ml_coach.execution.inside.lent import PYTEST_AND_ITS_NEEDS
 from ml_coach.execution.sandbox.namespaces import outermost
 
-OLDEST = (3, 10)
+OLDEST = (3, 11)
 ASK = """\
 import importlib.util, json, sys, sysconfig
 print(json.dumps({"version": list(sys.version_info[:2]), "prefix": sys.prefix,
