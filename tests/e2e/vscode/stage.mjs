@@ -16,8 +16,9 @@ const { version } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 
 export const VSIX = path.join(ROOT, `ml-coach-${version}.vsix`);
 export const KIND = process.env.ML_COACH_E2E_STACK ?? 'current';
 
-/** The server of this checkout, so that most tests need not wait for an installation. */
-export const OWN_SERVER = [path.join(ROOT, '.venv/bin/python'), '-P', '-m', 'ml_coach', 'serve'];
+/** The server of this checkout, or of another interpreter, so that most tests need no installation. */
+const PYTHON = process.env.ML_COACH_E2E_PYTHON ?? path.join(ROOT, '.venv/bin/python');
+const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
 
 /**
  * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)`, the page

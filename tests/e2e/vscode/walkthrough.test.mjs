@@ -6,7 +6,7 @@ import { ROOT, scene } from './stage.mjs';
 
 const SIZE = { width: 960, height: 600 };
 
-scene('the walkthrough opens with its four steps', { name: 'walkthrough' }, async ({ wb }) => {
+scene('the walkthrough opens with its four steps', { name: 'walkthrough', page: { width: 1700, height: 900 } }, async ({ wb }) => {
   await wb.command('Welcome: Open Walkthrough...');
   await wb.pick('Get started with ML Coach');
   const steps = wb.page.locator('.getting-started-step');
