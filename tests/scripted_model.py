@@ -50,6 +50,11 @@ class ScriptedModel:
         default_factory=lambda: defaultdict(asyncio.Event)
     )
 
+    def forget(self) -> None:
+        """As if nobody had asked."""
+        self.asked.clear()
+        self._asked.clear()
+
     async def was_asked(self, who: str) -> None:
         """Waits until `who` has asked."""
         async with asyncio.timeout(30):

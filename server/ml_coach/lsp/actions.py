@@ -13,7 +13,7 @@ from ml_coach.lsp.positions import Text, overlaps
 from ml_coach.lsp.present import diagnostic
 from ml_coach.lsp.review import Offer, Offers
 from ml_coach.lsp.runs import Runs
-from ml_coach.lsp.stubs import prompt_at, stub_at
+from ml_coach.lsp.stubs import Stub, prompt_at, stubs_in
 
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
@@ -26,6 +26,7 @@ class Actions:
         self._places = places
         self._board = board
         self._runs = runs
+        self._stubs: dict[str, tuple[str, tuple[Stub, ...]]] = {}
 
     @property
     def _offers(self) -> Offers:
@@ -101,7 +102,7 @@ class Actions:
     ) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
         prompt = prompt_at(list(lines.lines), place.start.line)
-        stub = stub_at(text, place.start.line)
+        stub = self._stub_at(uri, text, place.start.line + 1)
         if not prompt and stub is None and place.start != place.end:
             prompt = lines.between(place).strip()
         if prompt:
@@ -111,6 +112,14 @@ class Actions:
             command = _command("Implement", "implement", uri=uri, function=stub.name)
             found.append(_rewrite("Implement with ML Coach", command))
         return found
+
+    def _stub_at(self, uri: str, text: str, line: int) -> Stub | None:
+        known, stubs = self._stubs.get(uri, ("", ()))
+        if known != text:
+            # Editors ask at every move of the cursor; a text is parsed once.
+            self._stubs = {u: kept for u, kept in self._stubs.items() if self._places.open_text(u)}
+            self._stubs[uri] = text, (stubs := stubs_in(text))
+        return next((stub for stub in stubs if stub.first <= line <= stub.last), None)
 
     def _whole_file(self, uri: str, text: str) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []

@@ -16,7 +16,7 @@ from ml_coach.lsp.journal import Journal
 from ml_coach.lsp.parts import Parts, PastRun
 from ml_coach.lsp.places import Place, Places, uri_of
 from ml_coach.lsp.runs import Job, Runs
-from ml_coach.lsp.stubs import stub_named
+from ml_coach.lsp.stubs import stubs_in
 from ml_coach.lsp.undo import undo
 from ml_coach.lsp.wire import RequestFailed, invalid
 from ml_coach.settings import Settings, with_editor
@@ -160,7 +160,8 @@ class Commands:
 
     async def implement(self, argument: Implement) -> dict[str, Any]:
         place, text = self._open(argument.uri)
-        stub = stub_named(text, argument.function)
+        named = [stub for stub in stubs_in(text) if stub.name == argument.function]
+        stub = named[-1] if named else None
         if stub is None:
             raise RequestFailed(
                 f"{place.file} has no function {argument.function!r} whose body is still empty."

@@ -6,6 +6,7 @@ Little is imported here, because an editor waits for the answer to `initialize`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -74,6 +75,9 @@ class CoachServer(LanguageServer):
         make, parts = await asyncio.to_thread(self._imported)
         self._desk = make(self, self.client, parts)
         self._desk.configuration.ask()
+        # What was imported stays for good. Walked at each full collection, it would keep an editor
+        # waiting for a tenth of a second now and then.
+        gc.freeze()
         return self._desk
 
     def _imported(self) -> tuple[type[Desk], Parts]:

@@ -1,0 +1,268 @@
+"""How quick and how small the language server is: figures and ratios within this one run.
+
+    python tests/benchmarks/server.py [--starts 7] [--requests 300] [--runs 200]
+
+cold     process → answer to `initialize`, beside a pygls server that does nothing
+busy     `codeAction` and `hover` while four runs are active
+stop     `mlCoach.stop` → end of the progress, and no child of the server left
+memory   resident size after a tenth of the runs and after all of them, with a recorded model
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from scripted_model import PROMPT, scripted_model
+
+SERVER = (str(Path(sys.executable).with_name("ml-coach")), "serve")
+MINIMAL = (
+    sys.executable,
+    "-c",
+    "from pygls.lsp.server import LanguageServer; LanguageServer('minimal', '1').start_io()",
+)
+
+
+class Peer:
+    """A client of a few lines, so that what is measured is the server."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.progress: dict[str, str] = {}
+        self.outcomes: dict[str, str] = {}
+        self._replies: dict[int, asyncio.Future[Any]] = {}
+        self._changed = asyncio.Event()
+        self._reading = asyncio.ensure_future(self._read())
+
+    async def request(self, method: str, params: Any = None) -> Any:
+        number = len(self._replies) + 1
+        self._replies[number] = asyncio.get_running_loop().create_future()
+        self._send({"id": number, "method": method, "params": params})
+        return await self._replies[number]
+
+    def notify(self, method: str, params: Any = None) -> None:
+        self._send({"method": method, "params": params})
+
+    async def command(self, name: str, **argument: Any) -> Any:
+        params = {"command": f"mlCoach.{name}", "arguments": [argument]}
+        return await self.request("workspace/executeCommand", params)
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _send(self, message: dict[str, Any]) -> None:
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    async def _read(self) -> None:
+        while header := await self.process.stdout.readline():
+            length = 0
+            while header.strip():
+                if header.lower().startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+                header = await self.process.stdout.readline()
+            self._take(json.loads(await self.process.stdout.readexactly(length)))
+            self._changed.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        params = message.get("params")
+        match message.get("method"):
+            case None:
+                self._replies[message["id"]].set_result(message.get("result"))
+            case "$/progress":
+                self.progress[params["token"]] = params["value"]["kind"]
+            case "mlCoach/event" if params["event"]["event"] == "RunFinished":
+                self.outcomes[params["runId"]] = params["event"]["report"]["outcome"]
+            case _ if "id" in message:
+                self._send({"id": message["id"], "result": None})
+            case _:
+                pass
+
+
+@asynccontextmanager
+async def peer(
+    command: tuple[str, ...], root: Path, model: str = ""
+) -> AsyncGenerator[tuple[Peer, float]]:
+    """A server that was initialized, and how many seconds that took."""
+    environment = {**os.environ, "ML_COACH_MODEL": model, "XDG_STATE_HOME": f"{root}-state"}
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, limit=2**24,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    one = Peer(process)
+    capabilities = {"window": {"workDoneProgress": True}}
+    params = {"processId": None, "rootUri": root.as_uri(), "capabilities": capabilities}
+    await one.request("initialize", {**params, "initializationOptions": {"events": True}})
+    seconds = time.perf_counter() - began
+    one.notify("initialized", {})
+    try:
+        yield one, seconds
+    finally:
+        await one.request("shutdown")
+        one.notify("exit")
+        await process.wait()
+        await one._reading
+
+
+async def cold(starts: int, root: Path) -> None:
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(starts):  # In turns, so that a busy machine is busy for both.
+        for command, times in ((MINIMAL, theirs), (SERVER, ours)):
+            async with peer(command, root) as (_, seconds):
+                times.append(seconds)
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    print(
+        f"cold    minimal {statistics.median(theirs):.3f} s, ours {statistics.median(ours):.3f} s, "
+        f"ratio {ratio:.2f} (of the fastest {min(ours) / min(theirs):.2f}), n={starts}"
+    )
+
+
+async def busy(requests: int, root: Path) -> None:
+    async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
+        stopping = False
+
+        async def run_on(number: int) -> None:
+            target = (root / f"busy_{number}.py").as_uri()
+            while not stopping:
+                run_id = (await one.command(
+                    "generate", prompt=PROMPT, targetUri=target, autoPatch=True
+                ))["runId"]  # fmt: skip
+                await one.until(lambda: run_id in one.outcomes)  # noqa: B023
+
+        text = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 400
+        uri = (root / "notes.py").as_uri()
+        document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+        one.notify("textDocument/didOpen", {"textDocument": document})
+        runs = [asyncio.ensure_future(run_on(number)) for number in range(4)]
+        await one.until(lambda: len(one.outcomes) > 0)
+
+        position = {"line": 4, "character": 5}
+        action = {
+            "textDocument": {"uri": uri},
+            "range": {"start": position, "end": position},
+            "context": {"diagnostics": []},
+        }
+        asked: dict[str, Callable[[], Awaitable[Any]]] = {
+            "codeAction": lambda: one.request("textDocument/codeAction", action),
+            "hover": lambda: one.request(
+                "textDocument/hover", {"textDocument": {"uri": uri}, "position": position}
+            ),
+        }
+        for name, ask in asked.items():
+            times: list[float] = []
+            for _ in range(requests):
+                began = time.perf_counter()
+                await ask()
+                times.append((time.perf_counter() - began) * 1000)
+                await asyncio.sleep(0.01)
+            times.sort()
+            p99 = times[int(len(times) * 0.99) - 1]
+            print(
+                f"busy    {name}: p50 {statistics.median(times):.1f} ms, p99 {p99:.1f} ms, "
+                f"most {times[-1]:.1f} ms, n={requests}, 4 runs active"
+            )
+        stopping = True
+        await asyncio.gather(*runs)
+
+
+async def stop(times: int, root: Path) -> None:
+    ends: list[float] = []
+    children: list[float] = []
+    async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
+        model.held.add("debugger")
+        for _ in range(times):
+            model.forget()
+            one.progress.clear()
+            run_id = (await one.command("generate", prompt=PROMPT))["runId"]
+            await model.was_asked("debugger")
+            began = time.perf_counter()
+            await one.command("stop", runId=run_id)
+            await one.until(lambda: set(one.progress.values()) == {"end"})
+            ends.append(time.perf_counter() - began)
+            model.release.set()
+            model.release.clear()
+        model.forget()
+        await one.command("generate", prompt=PROMPT, targetUri=(root / "last.py").as_uri())
+        await model.was_asked("debugger")
+        family = psutil.Process(one.process.pid).children(recursive=True)
+        began = time.perf_counter()
+        await one.request("shutdown")
+        one.notify("exit")
+        await one.process.wait()
+        _, left = await asyncio.to_thread(psutil.wait_procs, family, 5)
+        assert not left, left
+        children.append(time.perf_counter() - began)
+        one.request = _answered  # The server has gone; nothing is left to say goodbye to.
+    print(
+        f"stop    command → end of progress: median {statistics.median(ends):.3f} s, most "
+        f"{max(ends):.3f} s, n={times}; shutdown in a run → no process left {children[0]:.3f} s"
+    )
+
+
+async def _answered(method: str, params: Any = None) -> Any:
+    return None
+
+
+async def memory(runs: int, root: Path) -> None:
+    state = Path(f"{root}-state") / "ml-coach" / "runs"
+    async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
+        run_id = (await one.command("generate", prompt=PROMPT, autoPatch=True))["runId"]
+        await one.until(lambda: run_id in one.outcomes)
+        transcript = state / run_id / "calls.jsonl"
+    async with peer(SERVER, root, f"recorded:{transcript}") as (one, _):
+        process, sizes = psutil.Process(one.process.pid), list[float]()
+        for number in range(1, runs + 1):
+            run_id = (await one.command("generate", prompt=PROMPT, autoPatch=True))["runId"]
+            await one.until(lambda: run_id in one.outcomes)  # noqa: B023
+            assert one.outcomes[run_id] == "passed", one.outcomes[run_id]
+            if number in (runs // 10, runs // 2, runs):
+                sizes.append(process.memory_info().rss / 1e6)
+    print(
+        f"memory  after {runs // 10} runs {sizes[0]:.1f} MB, after {runs // 2} {sizes[1]:.1f} MB, "
+        f"after {runs} {sizes[2]:.1f} MB: {sizes[2] / sizes[0]:.3f} times"
+    )
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--starts", type=int, default=7)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--only", choices=("cold", "busy", "stop", "memory"))
+    chosen = parser.parse_args()
+    parts: dict[str, Callable[[Path], Awaitable[None]]] = {
+        "cold": lambda root: cold(chosen.starts, root),
+        "busy": lambda root: busy(chosen.requests, root),
+        "stop": lambda root: stop(5, root),
+        "memory": lambda root: memory(chosen.runs, root),
+    }
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    for name, part in parts.items():
+        if chosen.only in (None, name):
+            with tempfile.TemporaryDirectory() as folder:
+                root = Path(folder) / "project"
+                root.mkdir()
+                await part(root)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
