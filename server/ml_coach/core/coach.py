@@ -59,6 +59,8 @@ from ml_coach.core.types import (
 # 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
 REPAIRS_BEFORE_FRESH_START = 2
 SAMPLE_TEMPERATURE = 0.8
+# A small model forgets the task over a longer list.
+MOST_LESSONS = 3
 
 
 async def _nothing() -> None:
@@ -236,7 +238,7 @@ class _Run:
             self.spec,
             self.coach.model.profile,
             self.request.program_file,
-            lessons=tuple(self.lessons[-3:]),
+            lessons=tuple(self.lessons[-MOST_LESSONS:]),
             temperature=temperature,
             seed=self.request.seed + self.samples,
         )
@@ -335,7 +337,7 @@ class _Run:
             diagnosis = await debugger.debug(
                 self.asker, self.spec, self.coach.model.profile, current.program,
                 await self.examiner.with_trace(current, self.suite, self.spec),
-                lessons=tuple(self.lessons[-3:]),
+                lessons=tuple(self.lessons[-MOST_LESSONS:]),
             )  # fmt: skip
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
@@ -356,6 +358,8 @@ class _Run:
             raise _Stop("gave_up", f"No further repair was found. {current.report.why}".strip())
         existing = current.program if self.request.task == "implement" else None
         self.fresh_starts += 1
+        failing = (finding.message for finding in current.failures[:MOST_LESSONS])
+        self.lessons += [message for message in failing if message not in self.lessons]
         pool = await self._sample(self.coach.model.profile.candidates, existing)
         fresh = [c for c in pool if c.program.digest not in self.seen]
         if not fresh:
@@ -372,8 +376,9 @@ class _Run:
         attempt = await self._check(_patched(current.program, patch))
         if attempt.improves_on(current):
             return await self._offer(patch, diagnosis.summary, attempt, current)
-        lesson = debugger.summarize(attempt.failures[:1]) or attempt.report.why
-        self.lessons.append(f"{diagnosis.summary} -> {lesson}"[:300])
+        lesson = attempt.failures[0].message if attempt.failures else attempt.report.why
+        if lesson not in self.lessons:
+            self.lessons.append(lesson)
         self._discard("It makes no more tests pass, or it loses one.", patch)
         if self.fresh_starts and attempt.signature in before:
             raise _Stop("gave_up", f"The same failure came back. {attempt.report.why}".strip())
@@ -395,7 +400,7 @@ class _Run:
                         patch = decision.edited
                         attempt = await self._check(_patched(current.program, patch))
                 case "discard":
-                    self.lessons.append(f"The user refused: {summary}"[:300])
+                    self.lessons.append(f"The user refused: {summary}")
                     self._discard("The user said no.", patch)
                     return None
                 case "stop":

@@ -50,7 +50,7 @@ async def debug(
         file=program.file,
         program=fenced(program.source),
         findings=_findings_text(findings),
-        lessons=bullets("These corrections were tried and did not help:", lessons),
+        lessons=bullets("Earlier corrections failed so:", lessons),
     )
     call = Call(
         "debugger",
