@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ml_coach.core.candidates import Candidate
+from ml_coach.core.concurrent import all_of
 from ml_coach.core.court import Ruling, rule
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
@@ -74,9 +75,12 @@ class Examiner:
     async def check(self, program: Program, suite: Suite) -> Attempt:
         """Inspects and tests `program` on a private copy. Raises `SetupError` if nothing can."""
         files = {program.file: program.source}
-        findings = await self.executor.inspect(program, files, timeout_seconds=self.limit_seconds)
+        seconds = self.limit_seconds
+        findings, (report,) = await all_of(
+            self.executor.inspect(program, files, timeout_seconds=seconds),
+            self._test([program], suite, seconds),
+        )
         self.emit(ProgramInspected(findings))
-        (report,) = await self._test([program], suite, self.limit_seconds)
         if report.verdict == "error" and not (report.cases or report.findings):
             # Not a word about the program itself: debugging it would be blaming the innocent.
             raise SetupError(report.why)
