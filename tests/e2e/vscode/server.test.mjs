@@ -26,6 +26,9 @@ scene('a killed server is started again; after five crashes it is left alone', {
       await wb.command('View: Show ML Coach');
       await wb.treeRow('unfinished').waitFor();
       await wb.shot('01-restarted');
+      await wb.command('ML Coach: Resume Run');
+      await wb.notification('ML Coach: generating').waitFor();
+      await wb.shot('01-resumed');
     }
   }
   await wb.notification('crashed five times').waitFor();

@@ -22,11 +22,12 @@ const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
 
 /**
  * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)`, the page
- * `wb` and `shoot(name)`. `files` are the workspace's. `command` is how the language server starts;
+ * `wb` and `shoot(name)`. `files` are the
+ * workspace's; with a Python file among them the extension starts by itself. `command` is how the language server starts;
  * null leaves that to the extension. With `open: false` the body calls `openPage` itself.
  */
 export function scene(title, {
-  name, files = {}, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, ...more
+  name, files = { 'main.py': '"""A program of the user."""\n' }, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, ...more
 }, body) {
   test(title, async () => {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), 'coach-e2e-'));
