@@ -50,6 +50,11 @@ class ScriptedModel:
         default_factory=lambda: defaultdict(asyncio.Event)
     )
 
+    def reply_to(self, asked: str) -> str:
+        reply = self.replies[_who(asked)]
+        module = re.search(r"module `(\w+)`", asked)
+        return reply.replace("generated_code", module[1]) if module else reply
+
     def forget(self) -> None:
         """As if nobody had asked."""
         self.asked.clear()
@@ -77,9 +82,7 @@ class ScriptedModel:
         await response.prepare(request)
         if who in self.held:
             await self.release.wait()
-        reply = self.replies[who]
-        if module := re.search(r"module `(\w+)`", asked):
-            reply = reply.replace("generated_code", module[1])
+        reply = self.reply_to(asked)
         for start in range(0, len(reply), 16):
             await response.write(_event({"content": reply[start : start + 16]}, None))
         usage = {"prompt_tokens": 50, "completion_tokens": len(reply) // 4}

@@ -62,6 +62,7 @@ class Editor:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     capabilities: lsp.ClientCapabilities | None = None
+    experimental: dict[str, Any] | None = None
     encoding: str = "utf-16"
     result: lsp.InitializeResult | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +74,7 @@ class Editor:
         await self.client.start_io(*SERVER, env=self.environment)
         raw = json.loads((PROFILES / f"{self.profile}.json").read_text())["capabilities"]
         self.capabilities = converters.get_converter().structure(raw, lsp.ClientCapabilities)
+        self.capabilities.experimental = self.experimental or self.capabilities.experimental
         folders = more.pop("folders", [self.root])
         self.result = await self.client.initialize_session(
             lsp.InitializeParams(

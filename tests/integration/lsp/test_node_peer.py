@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from scripted_model import PROMPT, RIGHT, ScriptedModel
 
 _PEER = Path(__file__).parent / "node" / "peer.mjs"
