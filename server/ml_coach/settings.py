@@ -192,8 +192,7 @@ def _overlay(
             changes[setting.field] = setting.read(value)
         except (ValueError, OverflowError):
             kept = getattr(base, setting.field)
-            shown = int(kept) if isinstance(kept, bool) else kept
-            problems.append(
-                f"{named(setting)}={value} is not {setting.wanted}; using {shown or 'the default'}."
-            )
+            shown = "the default" if kept == "" else f"{kept:g}" if isinstance(kept, float) else kept
+            shown = int(shown) if isinstance(shown, bool) else shown
+            problems.append(f"{named(setting)}={value} is not {setting.wanted}; using {shown}.")
     return replace(base, **changes), problems

@@ -106,40 +106,25 @@ def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
 def without(suite: Suite, tests: set[str]) -> Suite:
     """`suite` without these test functions (`test_x`, `TestA::test_b`); the rest to the letter."""
     lines = suite.source.splitlines(keepends=True)
-    for node in reversed(_functions(ast.parse(suite.source), "", tests)):
+    for node in reversed(_removable(ast.parse(suite.source), "", tests)):
         start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         end = node.end_lineno or node.lineno
         while end < len(lines) and not lines[end].strip():
             end += 1
         del lines[start - 1 : end]
-    source = "".join(lines).rstrip() + "\n"
-    return replace(suite, source=_with_bodies(source))
+    return replace(suite, source="".join(lines).rstrip() + "\n")
 
 
-def _functions(
-    scope: ast.Module | ast.ClassDef, prefix: str, wanted: set[str]
-) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    found: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _removable(scope: ast.Module | ast.ClassDef, prefix: str, tests: set[str]) -> list[_Definition]:
+    """The definitions to take out, in their order; a class that would be left empty as a whole."""
+    found: list[_Definition] = []
     for node in scope.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if prefix + node.name in wanted:
-                found.append(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and prefix + node.name in tests:
+            found.append(node)
         elif isinstance(node, ast.ClassDef):
-            found += _functions(node, f"{prefix}{node.name}::", wanted)
+            inner = _removable(node, f"{prefix}{node.name}::", tests)
+            found += [node] if len(inner) == len(node.body) else inner
     return found
-
-
-def _with_bodies(source: str) -> str:
-    """A class that lost all of its tests keeps a body, so that the file stays valid Python."""
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        lines: list[str] = []
-        texts = source.splitlines()
-        for number, line in enumerate(texts):
-            lines.append(line)
-            following = next((t for t in texts[number + 1 :] if t.strip()), "")
-            if line.startswith("class ") and not following.startswith((" ", "\t")):
-                lines.append("    pass")
-        return "\n".join(lines) + "\n"
-    return source

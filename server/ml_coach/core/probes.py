@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Any, cast
 
 # Enough to split programs that differ, and a few milliseconds to evaluate.
 MOST_PROBES = 40
 MOST_VARIANTS = 4
+_NO_MORE = object()
 
 
 def probes(source: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -49,11 +50,14 @@ def _variants(call: str) -> Iterator[str]:
     """`call` with one literal changed at a time: neighbours, empties, reversals, repetitions."""
     tree = ast.parse(call, mode="eval").body
     assert isinstance(tree, ast.Call)
-    for index, argument in enumerate(tree.args):
-        for value in _neighbours(ast.literal_eval(argument)):
-            changed = copy.deepcopy(tree)
-            changed.args[index] = ast.parse(repr(value), mode="eval").body
-            yield ast.unparse(changed)
+    others = [list(_neighbours(ast.literal_eval(argument))) for argument in tree.args]
+    # One argument after the other, so that a few variants touch each of them.
+    for turn in zip_longest(*others, fillvalue=_NO_MORE):
+        for index, value in enumerate(turn):
+            if value is not _NO_MORE:
+                changed = copy.deepcopy(tree)
+                changed.args[index] = ast.parse(repr(value), mode="eval").body
+                yield ast.unparse(changed)
 
 
 def _neighbours(value: Any) -> Iterator[Any]:

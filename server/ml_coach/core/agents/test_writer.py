@@ -46,7 +46,8 @@ async def write_tests(
     (no test function) only where there is neither.
     """
     module = Program("", program_file).module
-    single = profile.edit_format == "function"
+    # The life of an object does not fit into one assert.
+    single = profile.edit_format == "function" and not _asks_for_class(spec)
     messages = render(
         "asserts" if single else "tests",
         module=module,
@@ -73,6 +74,13 @@ async def write_tests(
         again = Message("user", f"{guessed.reason} Reply with the tests only.")
         call = replace(call, messages=(*messages, Message("assistant", reply.text), again))
     return WrittenTests(assemble(spec, module, tests_file, ""), ())
+
+
+def _asks_for_class(spec: Spec) -> bool:
+    return any(
+        name[:1].isupper() and re.search(rf"\bclass\b.*\b{name}\b", spec.prompt)
+        for name in spec.names
+    )
 
 
 def _guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ...]] | Refused:

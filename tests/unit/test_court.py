@@ -1,0 +1,191 @@
+"""Which tests may judge, and which of several programs to go on with."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_coach.core.candidates import Candidate, agreeing, choose, clusters, is_settled
+from ml_coach.core.court import rule, without
+from ml_coach.core.mutants import MOST_MUTANTS, mutants
+from ml_coach.core.probes import MOST_PROBES, probes
+from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Suite, TestReport
+
+TESTS = ("test_given_1", "test_a", "test_b")
+SUITE = Suite(
+    "from m import f\n\n\n" + "\n\n".join(f"def {t}():\n    assert f()\n" for t in TESTS),
+    given=frozenset({"test_given_1"}),
+)
+OUTCOMES: dict[str, CaseOutcome] = {"+": "passed", "-": "failed", "!": "error", "?": "not_run"}
+
+
+def report(marks: str) -> TestReport:
+    """A report on TESTS: + passed, - failed, ! error, ? not run."""
+    cases = tuple(Case(t, OUTCOMES[m]) for t, m in zip(TESTS, marks, strict=True))
+    return TestReport("passed" if marks == "+++" else "failed", cases)
+
+
+def reasons(chosen: str, *, again: str = "", votes: str = "", planted: str = "") -> dict[str, str]:
+    ruling = rule(
+        SUITE,
+        report(chosen),
+        report(again or chosen),
+        [report(v) for v in (votes or chosen).split()],
+        [report(p) for p in planted.split()],
+    )
+    return {d.test: d.reason for d in ruling.dropped}
+
+
+def test_a_lone_program_is_judged_by_every_test() -> None:
+    assert reasons("+--") == {}
+
+
+def test_a_rejecting_test_needs_two_witnesses() -> None:
+    assert reasons("+-+", votes="+-+ +++ +-+") == {"test_a": "1 of 3 candidates agree with it"}
+    assert reasons("+-+", votes="+-+ +++ +++") == {}
+
+
+def test_who_fails_a_given_test_is_no_witness() -> None:
+    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "none of 1 candidates agree with it"}
+
+
+def test_a_given_test_is_never_dropped() -> None:
+    assert "test_given_1" not in reasons("-++", again="+++", votes="-++ -++", planted="-++")
+
+
+def test_a_flaky_test_is_dropped() -> None:
+    assert reasons("+++", again="++-") == {"test_b": "its outcome changes from run to run"}
+
+
+def test_a_test_that_can_not_run_is_dropped() -> None:
+    assert reasons("+!+") == {"test_a": "it can not be run"}
+
+
+def test_a_test_that_notices_no_mistake_is_dropped() -> None:
+    assert reasons("+++", planted="+-+ +-+") == {"test_b": "it notices no planted mistake"}
+
+
+def test_the_mutation_score_counts_the_kept_tests_only() -> None:
+    planted = [report("+-+"), report("+++"), report("+-+"), report("+++")]
+    ruling = rule(SUITE, report("+++"), report("+++"), [report("+++")], planted)
+    assert ruling.kept == ("test_given_1", "test_a")
+    assert ruling.mutation_score == 0.5
+    assert "test_b" not in ruling.suite.source
+
+
+def test_a_program_that_can_not_be_imported_says_nothing_of_the_tests() -> None:
+    broken = TestReport("error")
+    ruling = rule(SUITE, broken, broken, [broken], [])
+    assert ruling.suite == SUITE
+    assert ruling.kept == TESTS
+
+
+def test_dropping_leaves_the_rest_to_the_letter() -> None:
+    source = (
+        "import pytest  # why\n\n\n@pytest.mark.parametrize('x', [1])\ndef test_a(x):\n"
+        "    assert x\n\n\nclass TestB:\n    def test_c(self):\n        assert 1\n\n\n"
+        "def test_d():\n    assert 2  # yes\n"
+    )
+    left = without(Suite(source), {"test_a", "TestB::test_c"}).source
+    assert left == "import pytest  # why\n\n\ndef test_d():\n    assert 2  # yes\n"
+
+
+def candidate(number: int, answers: str, marks: str = "+++") -> Candidate:
+    values = tuple(
+        Evaluation(error=f"ValueError: {number}") if a == "E" else Evaluation(a) for a in answers
+    )
+    return Candidate(Program(f"# {number}\n"), values, report(marks))
+
+
+def test_equal_answers_make_a_cluster() -> None:
+    a, b, c = candidate(1, "12E"), candidate(2, "12E"), candidate(3, "13E")
+    assert clusters([c, a, b]) == [[a, b], [c]]
+    assert agreeing(a, [a, b, c]) == 2
+
+
+def test_addresses_are_no_answer() -> None:
+    one, other = (
+        Candidate(Program(f"# {n}\n"), (Evaluation(f"<S object at 0x7f{n}>"),), report("+++"))
+        for n in (1, 2)
+    )
+    assert agreeing(one, [one, other]) == 2
+
+
+def test_programs_that_only_fail_do_not_agree() -> None:
+    a, b = candidate(1, "EE"), candidate(2, "EE")
+    assert [len(group) for group in clusters([a, b])] == [1, 1]
+
+
+def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
+    a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
+    assert not is_settled([a], SUITE)
+    assert is_settled([a, b], SUITE)
+    assert not is_settled([a, c], SUITE)
+
+
+def test_given_tests_outrank_the_crowd() -> None:
+    crowd = [candidate(n, "11", "-++") for n in range(3)]
+    right = candidate(9, "12", "+--")
+    assert choose([*crowd, right], SUITE) is right
+
+
+def test_the_larger_cluster_wins_among_equals() -> None:
+    a, b, c = candidate(1, "11", "+++"), candidate(2, "12", "+++"), candidate(3, "12", "+++")
+    assert choose([a, b, c], SUITE) is b
+
+
+def test_a_mutant_is_one_mistake_away_and_compiles() -> None:
+    source = (
+        "def f(x: int = 2) -> int:\n    '''Doc.'''\n    while x < 10 and not x == 3:\n"
+        "        x += 1\n    return x if x else -1\n\n\n"
+        "if __name__ == '__main__':\n    print(f(1))\n"
+    )
+    found = mutants(Program(source))
+    assert len(found) > 8
+    assert len({m.source for m in found}) == len(found)
+    for mutant in found:
+        compile(mutant.source, "m", "exec")
+        assert "'Doc.'" in mutant.source.replace('"', "'")
+        assert "print(f(1))" in mutant.source
+
+
+def test_mutants_are_bounded_and_spread() -> None:
+    source = "\n".join(f"def f{n}(x):\n    return x + {n}" for n in range(200))
+    found = mutants(Program(source))
+    assert len(found) == MOST_MUTANTS
+    assert any("return x - 19" in m.source or "return None" in m.source for m in found)
+
+
+def test_no_mutant_of_what_does_not_parse() -> None:
+    assert mutants(Program("def f(:")) == ()
+
+
+def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
+    source = "def test():\n    assert f([1, 2], 'ab') == 3\n    assert g(f(x)) and f(1, y)\n"
+    found = probes(source, ["f"])
+    assert found[0] == "f([1, 2], 'ab')"
+    assert "f([2, 1], 'ab')" in found
+    assert "f([1, 2], 'ba')" in found
+    assert not any("x" in probe or "y" in probe for probe in found)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+        max_leaves=6,
+    )
+)
+def test_every_probe_can_be_parsed(value: object) -> None:
+    found = probes(f"f({value!r})", ["f"])
+    assert 0 < len(found) <= MOST_PROBES
+    for probe in found:
+        ast.parse(probe, mode="eval")
+
+
+@pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
+def test_no_probes_of_what_does_not_parse(source: str) -> None:
+    assert probes(source, ["f"]) == ()

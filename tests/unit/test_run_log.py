@@ -1,0 +1,103 @@
+"""Runs on disk: every event comes back as it was, a torn line costs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ml_coach.core.events import (
+    CourtClosed,
+    Event,
+    FilesSaved,
+    PatchOffered,
+    RunFinished,
+    RunStarted,
+    StageStarted,
+    SuiteWritten,
+    TestsFinished,
+    TextArrived,
+)
+from ml_coach.core.patches import make_patch
+from ml_coach.core.types import (
+    Case,
+    Dropped,
+    Finding,
+    Place,
+    Program,
+    Request,
+    RunReport,
+    Suite,
+    TestReport,
+    Usage,
+)
+from ml_coach.run_log import RunLog, from_json, new_run_id, to_json
+
+PATCH = make_patch({"a.py": "x = 1\n"}, {"a.py": "x = 2\n"})
+FINDING = Finding("test", "no", "t.py", 3, test="test_a", related=(Place("a.py", 1, "here"),))
+REPORT = RunReport(
+    "gave_up", "why", Program("x = 1\n", "a.py"), Suite("", "t.py", frozenset({"b", "a"})),
+    TestReport("failed", (Case("test_a", "failed", "no", 3),), (FINDING,), "no"), 2,
+    Usage(1, 2, 3), 1.5, "m", "namespaces", (FINDING,), (Dropped("test_b", "flaky"),), PATCH,
+    {"a.py": "x = 1\n"},
+)  # fmt: skip
+EVENTS: list[Event] = [
+    RunStarted("r", Request("p", examples=("assert f()",)), "m"),
+    StageStarted("code", 1, 3),
+    SuiteWritten(Suite("s", given=frozenset({"x"})), ("did",)),
+    CourtClosed(("a",), (Dropped("b", "c"),), 0.5),
+    TestsFinished(TestReport("failed", findings=(FINDING,))),
+    PatchOffered(PATCH, "s", 1, 2),
+    FilesSaved({"a.py": "x = 1\n"}),
+    RunFinished(REPORT),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
+def test_an_event_survives_json(event: Event) -> None:
+    assert from_json(to_json(event)) == event
+
+
+def test_what_is_no_event_is_refused() -> None:
+    with pytest.raises(ValueError, match="no event"):
+        from_json({"event": "Nonsense"})
+
+
+def test_a_run_is_kept_as_it_happens(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    with log.record("r1") as record:
+        for event in EVENTS[:-1]:
+            record(event)
+        record(TextArrived(1, "not kept: calls.jsonl has the whole reply"))
+        # Before the end, as after a crash: everything so far is there.
+        assert list(log.events("r1")) == EVENTS[:-1]
+        assert log.summary("r1").outcome == ""
+        record(EVENTS[-1])
+    assert list(log.events("r1")) == EVENTS
+    assert log.summary("r1").outcome == "gave_up"
+    assert (log.folder("r1") / "patch.diff").read_text() == PATCH.text
+    assert log.files("r1") == {"a.py": "x = 1\n"}
+
+
+def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    with log.record("r1") as record:
+        record(EVENTS[0])
+    with (log.folder("r1") / "events.jsonl").open("a") as file:
+        file.write('{"event": "StageSta')
+    assert list(log.events("r1")) == EVENTS[:1]
+
+
+@pytest.mark.parametrize("run_id", ["nothing", "", "..", "a/b", "a\\b"])
+def test_there_is_no_run_of_that_name(tmp_path: Path, run_id: str) -> None:
+    with pytest.raises(KeyError):
+        RunLog(tmp_path).folder(run_id)
+
+
+def test_ids_sort_by_time(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    for run_id in ("20260101-000000-aaaa", "20260102-000000-aaaa"):
+        with log.record(run_id):
+            pass
+    assert log.ids() == ["20260102-000000-aaaa", "20260101-000000-aaaa"]
+    assert new_run_id() > "20260101"

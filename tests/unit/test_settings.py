@@ -1,0 +1,57 @@
+"""Settings come from four places; a bad value is told in a line and changes nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_coach.settings import Settings, from_environment, with_editor, with_flags
+
+
+def test_later_places_win() -> None:
+    settings, problems = from_environment({"MAX_ITERS": "5", "RUN_TIMEOUT": "2.5"})
+    assert (settings.max_iters, settings.run_timeout_seconds) == (5, 2.5)
+    settings, more = with_editor(settings, {"maxIters": 6, "autoPatch": True, "model": None})
+    assert (settings.max_iters, settings.auto_patch) == (6, True)
+    settings, rest = with_flags(settings, {"max_iters": "7", "auto_patch": None})
+    assert (settings.max_iters, settings.auto_patch) == (7, True)
+    assert problems + more + rest == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "default"),
+    [
+        ("MAX_ITERS", "many", "3"),
+        ("MAX_ITERS", "0", "3"),
+        ("MAX_ITERS", "-1", "3"),
+        ("MAX_ITERS", "2.5", "3"),
+        ("RUN_TIMEOUT", "soon", "8"),
+        ("RUN_TIMEOUT", "inf", "8"),
+        ("RUN_TIMEOUT", "nan", "8"),
+        ("AUTO_PATCH", "perhaps", "0"),
+        ("ML_COACH_PROGRAM_FILE", "../x.py", "generated_code.py"),
+        ("ML_COACH_TESTS_FILE", "/etc/x.py", "test_generated.py"),
+    ],
+)
+def test_nonsense_names_the_variable_and_the_default(
+    variable: str, value: str, default: str
+) -> None:
+    settings, (problem,) = from_environment({variable: value})
+    assert settings == Settings()
+    assert problem.startswith(f"{variable}={value} is not ")
+    assert f"using {default}" in problem
+
+
+def test_an_unknown_editor_setting_is_told() -> None:
+    _, (problem,) = with_editor(Settings(), {"maxiters": 3})
+    assert "mlCoach.maxiters" in problem
+
+
+@pytest.mark.parametrize("word", ["1", "true", "Yes", "on"])
+def test_switches_know_the_usual_words(word: str) -> None:
+    assert from_environment({"AUTO_PATCH": word})[0].auto_patch
+
+
+def test_settings_never_show_a_key() -> None:
+    settings, _ = from_environment({"GOOGLE_API_KEY": "secret-1", "OPENAI_API_KEY": "secret-2"})
+    assert settings.google_api_key == "secret-1"
+    assert "secret" not in repr(settings)
