@@ -192,7 +192,6 @@ def _overlay(
             changes[setting.field] = setting.read(value)
         except (ValueError, OverflowError):
             kept = getattr(base, setting.field)
-            shown = "the default" if kept == "" else f"{kept:g}" if isinstance(kept, float) else kept
-            shown = int(shown) if isinstance(shown, bool) else shown
+            shown = f"{kept:g}" if isinstance(kept, int | float) else kept or "the default"
             problems.append(f"{named(setting)}={value} is not {setting.wanted}; using {shown}.")
     return replace(base, **changes), problems
