@@ -20,6 +20,9 @@ export function setupCommands(
   };
 }
 
+/** Rows such as "openai:MODEL@BASE-URL" show how a name is written; the user fills them in. */
+const PLACEHOLDER = /:(MODEL@BASE-URL|FILE)$/;
+
 async function selectModel(connection: Connection): Promise<void> {
   const { default: usual, models } = await connection.execute('mlCoach.models', {});
   const own = await editorModelNames();
@@ -35,7 +38,10 @@ async function selectModel(connection: Connection): Promise<void> {
     title: 'ML Coach: model',
     matchOnDetail: true,
   });
-  const name = picked === other ? await vscode.window.showInputBox({ title: 'ML Coach: model', value: usual }) : picked?.label;
+  if (picked === undefined) return;
+  const isWhole = picked !== other && !PLACEHOLDER.test(picked.label);
+  const value = picked === other ? usual : picked.label;
+  const name = isWhole ? value : await vscode.window.showInputBox({ title: 'ML Coach: model', value });
   if (name === undefined) return;
   const settings = vscode.workspace.getConfiguration('mlCoach');
   // Where a workspace names a model, that is what counts, so that is what changes.

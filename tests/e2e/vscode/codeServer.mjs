@@ -30,11 +30,12 @@ const USER_SETTINGS = {
 
 /**
  * stack: the folder that stack.sh made. run: an empty folder with a short path (sockets live in it).
+ * extensions: vsix files.
  * machine: settings of the machine's scope; from the user's file they count only sometimes, because
  * the window is a remote one. smoke: allows tests inside the extension host, and hides all toasts.
  */
 export async function startCodeServer({
-  stack, run, vsix, machine = {}, user = {}, env = {}, path: searchPath, smoke = false, trust = true,
+  stack, run, extensions, machine = {}, user = {}, env = {}, path: searchPath, smoke = false, trust = true,
 }) {
   const node = path.join(stack, 'node24/bin/node');
   const entry = path.join(stack, 'cs/node_modules/code-server/out/node/entry.js');
@@ -68,7 +69,7 @@ export async function startCodeServer({
     '--user-data-dir', path.join(run, 'user-data'),
     '--extensions-dir', path.join(run, 'ext'),
   ];
-  if (vsix !== undefined) {
+  for (const vsix of extensions) {
     const done = spawnSync(node, [entry, ...common, '--install-extension', vsix, '--force'], { env: environment });
     if (done.status !== 0) throw new Error(`the vsix was not installed:\n${done.stdout}${done.stderr}`);
   }

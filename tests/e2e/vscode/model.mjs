@@ -92,8 +92,10 @@ export async function startModel() {
     response.end();
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${server.address().port}/v1`;
   return {
-    name: `openai:scripted@http://127.0.0.1:${server.address().port}/v1`,
+    url,
+    name: `openai:scripted@${url}`,
     stop: () => new Promise((resolve) => {
       server.closeAllConnections();
       server.close(resolve);

@@ -1,5 +1,6 @@
 // What every test stands on: a workspace, a model, a code-server with the vsix, and a page.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -21,13 +22,13 @@ const PYTHON = process.env.ML_COACH_E2E_PYTHON ?? path.join(ROOT, '.venv/bin/pyt
 const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
 
 /**
- * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)`, the page
- * `wb` and `shoot(name)`. `files` are the
- * workspace's; with a Python file among them the extension starts by itself. `command` is how the language server starts;
- * null leaves that to the extension. With `open: false` the body calls `openPage` itself.
+ * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)` and the
+ * page `wb`. `files` are the workspace's; with a Python file among them the extension starts by
+ * itself. `command` is how the language server starts; null leaves that to the extension.
+ * `extensions` are further vsix files. With `open: false` the body calls `openPage` itself.
  */
 export function scene(title, {
-  name, files = { 'main.py': '"""A program of the user."""\n' }, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, ...more
+  name, files = { 'main.py': '"""A program of the user."""\n' }, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, extensions = [], ...more
 }, body) {
   test(title, async () => {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), 'coach-e2e-'));
@@ -38,13 +39,13 @@ export function scene(title, {
     const server = await startCodeServer({
       stack: STACKS[KIND],
       run: path.join(work, 'run'),
-      vsix: VSIX,
+      extensions: [VSIX, ...extensions],
       machine: {
         ...(command === null ? {} : { 'mlCoach.server.command': command }),
         'mlCoach.model': modelName ?? model.name,
         ...machine,
       },
-      env: { ...passedOn(), ...env },
+      env: { ...passedOn(), ML_COACH_E2E_MODEL: model.url, ...env },
       ...more,
     });
     const stage = {
@@ -110,4 +111,14 @@ function processes() {
       return []; // It ended while we looked, or is not ours to look into.
     }
   });
+}
+
+/** Packs an extension that only a test needs. */
+export function packed(folder) {
+  const vsix = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'coach-vsix-')), 'extension.vsix');
+  const vsce = path.join(ROOT, 'node_modules/@vscode/vsce/vsce');
+  execFileSync(process.execPath, [vsce, 'package', '--skip-license', '--allow-missing-repository', '--out', vsix], {
+    cwd: folder, stdio: 'pipe',
+  });
+  return vsix;
 }
