@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ml_coach.core.syntax import parse
+from ml_coach.lsp.arguments import (
+    ApplyPatch,
+    Generate,
+    Implement,
+    Latest,
+    Limited,
+    Nothing,
+    OnFile,
+    OnPatch,
+    OnRun,
+    RunTests,
+    Stop,
+    WriteTests,
+)
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.journal import Journal
+from ml_coach.lsp.pairing import Pairing, beside, is_tests
 from ml_coach.lsp.parts import Parts, PastRun
 from ml_coach.lsp.places import Place, Places, uri_of
 from ml_coach.lsp.runs import Job, Runs
@@ -20,79 +33,6 @@ from ml_coach.lsp.stubs import stubs_in
 from ml_coach.lsp.undo import undo
 from ml_coach.lsp.wire import RequestFailed, invalid
 from ml_coach.settings import Settings, with_editor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limited:
-    """What every run may be given; None leaves it to the settings."""
-
-    max_iters: int | None = None
-    run_timeout: float | None = None
-    auto_patch: bool | None = None
-    model: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generate(Limited):
-    prompt: str
-    target_uri: str | None = None
-    test_uri: str | None = None
-    document_uri: str | None = None
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Implement(Limited):
-    uri: str
-    function: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnFile(Limited):
-    uri: str
-    test_uri: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTests(Limited):
-    uri: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTests:
-    uri: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    run_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnPatch:
-    patch_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyPatch(OnPatch):
-    all: bool = False
-    edited: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnRun:
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latest:
-    limit: int = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    pass
-
 
 Handler = Callable[[Any], Coroutine[Any, Any, Any]]
 
@@ -111,6 +51,7 @@ class Commands:
         self._configuration = configuration
         self._parts = parts
         self._runs = runs
+        self._pairs = Pairing(places, parts, runs)
 
     def table(self) -> dict[str, tuple[type, Handler]]:
         """Every command by its name, with the type of its argument."""
@@ -147,7 +88,7 @@ class Commands:
         program = file or settings.program_file
         tests = self._tests_argument(argument.test_uri, root)
         if not tests:
-            tests = _beside(program) if file and file != settings.program_file else (
+            tests = beside(program) if file and file != settings.program_file else (
                 settings.tests_file
             )  # fmt: skip
         if tests == program:
@@ -167,7 +108,7 @@ class Commands:
                 f"{place.file} has no function {argument.function!r} whose body is still empty."
             )
         settings = await self._settings(place.root, argument)
-        tests = await self._own_tests(place, settings)
+        tests = await self._pairs.writable_tests(place, settings)
         request = self._parts.request(
             settings, stub.prompt, task="implement", function=stub.name,
             program_file=place.file, tests_file=tests,
@@ -178,7 +119,7 @@ class Commands:
         place, _ = self._open(argument.uri)
         settings = await self._settings(place.root, argument)
         tests = self._tests_argument(argument.test_uri, place.root)
-        tests = tests or await self._present_tests(place, settings) or _beside(place.file)
+        tests = tests or self._pairs.tests_of(place, settings) or beside(place.file)
         request = self._parts.request(
             settings, "", task="debug", program_file=place.file, tests_file=tests
         )
@@ -187,7 +128,7 @@ class Commands:
     async def write_tests(self, argument: WriteTests) -> dict[str, Any]:
         place, _ = self._open(argument.uri)
         settings = await self._settings(place.root, argument)
-        tests = await self._own_tests(place, settings)
+        tests = await self._pairs.writable_tests(place, settings)
         request = self._parts.request(
             settings, "", task="write_tests", program_file=place.file, tests_file=tests
         )
@@ -197,9 +138,9 @@ class Commands:
         """Inspects a program and runs its tests; asks no model. Takes either file of the two."""
         place, text = self._open(argument.uri)
         settings = await self._settings(place.root, Limited(max_iters=1))
-        program, tests = place.file, await self._present_tests(place, settings)
-        if _is_tests(place.file):
-            program, tests = self._program_of(place, text), place.file
+        program, tests = place.file, self._pairs.tests_of(place, settings)
+        if is_tests(place.file):
+            program, tests = self._pairs.program_of(place, text), place.file
         if not tests or not program:
             raise RequestFailed(f"No tests were found that belong to {place.file}.")
         request = self._parts.request(
@@ -247,49 +188,6 @@ class Commands:
         if place.root != root:
             raise invalid("The program and its tests must lie in the same workspace folder.")
         return place.file
-
-    def _exists(self, root: Path, file: str) -> bool:
-        place = Place(root, file)
-        return place.path.is_file() or self._places.open_text(self._places.uri(place)) is not None
-
-    async def _present_tests(self, place: Place, settings: Settings) -> str:
-        """The file with the program's own tests, empty where there is none."""
-        folder, stem = place.path.parent.relative_to(place.root), place.path.stem
-        names = [
-            (folder / f"test_{stem}.py").as_posix(),
-            (folder / f"{stem}_test.py").as_posix(),
-            (folder / "tests" / f"test_{stem}.py").as_posix(),
-            f"tests/test_{stem}.py",
-            _generated(_beside(place.file)),
-        ]
-        if place.file == settings.program_file:
-            names.insert(0, settings.tests_file)
-        if state := self._runs.suite_for(self._places.uri(place)):
-            names.insert(0, state)
-        return next((name for name in names if self._exists(place.root, name)), "")
-
-    async def _own_tests(self, place: Place, settings: Settings) -> str:
-        """A tests file that ML Coach may write: never the user's own."""
-        own = place.file == settings.program_file
-        first = settings.tests_file if own else _beside(place.file)
-        request = self._parts.request(
-            settings, "", task="write_tests", program_file=place.file, tests_file=first
-        )
-        job = Job(place.root, request, settings)
-        return _generated(first) if await self._runs.foreign(job) else first
-
-    def _program_of(self, place: Place, text: str) -> str:
-        """The file that a tests file imports from, by the run that wrote it or by its imports."""
-        if state := self._runs.board.suites.get(self._places.uri(place)):
-            return self._places.of(state.program_uri, "uri").file
-        tree = parse(text)
-        for node in ast.walk(tree) if tree else ():
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for base in (place.path.parent.relative_to(place.root), Path()):
-                    file = (base / (node.module.replace(".", "/") + ".py")).as_posix()
-                    if self._exists(place.root, file):
-                        return file
-        return ""
 
     # During and after
 
@@ -382,16 +280,3 @@ class Commands:
     async def _anywhere(self) -> Settings:
         roots = self._places.roots
         return await self._configuration.of(roots[0]) if roots else self._parts.settings()[0]
-
-
-def _beside(program_file: str) -> str:
-    path = Path(program_file)
-    return (path.parent / f"test_{path.name}").as_posix()
-
-
-def _generated(tests_file: str) -> str:
-    return f"{tests_file.removesuffix('.py')}_generated.py"
-
-
-def _is_tests(file: str) -> bool:
-    return Path(file).name.startswith("test_") or file.endswith("_test.py")

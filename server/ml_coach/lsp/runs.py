@@ -54,7 +54,8 @@ class Job:
         """The files that the run replaces as a whole, so that they must be ours or absent."""
         if self.request.task == "generate":
             return self.request.program_file, self.request.tests_file
-        return (self.request.tests_file,) if self.request.task == "write_tests" else ()
+        writes_tests = self.request.task in ("implement", "write_tests")
+        return (self.request.tests_file,) if writes_tests else ()
 
 
 @dataclass(slots=True, eq=False)
@@ -231,7 +232,7 @@ class Runs:
                 program_file=_numbered(job.request.program_file, number),
                 tests_file=_numbered(job.request.tests_file, number),
             )
-            if job.request.task == "write_tests":
+            if job.request.task != "generate":
                 request = replace(request, program_file=job.request.program_file)
             files = replace(job, request=request).written
             if not any((job.root / file).exists() for file in files):

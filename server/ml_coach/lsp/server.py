@@ -17,7 +17,7 @@ from pygls.lsp.server import LanguageServer
 
 import ml_coach
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.wire import CoachProtocol, make_converter, read_arguments
+from ml_coach.lsp.wire import CoachProtocol, make_converter
 
 if TYPE_CHECKING:
     from ml_coach.lsp.desk import Desk
@@ -117,6 +117,8 @@ def create_server(load: Callable[[], Parts]) -> CoachServer:
 
 def _command(server: CoachServer, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def command(*arguments: Any) -> Any:
+        from ml_coach.lsp.arguments import read_arguments
+
         kind, handler = (await server.desk()).commands[name]
         return await handler(read_arguments(kind, name, arguments))
 

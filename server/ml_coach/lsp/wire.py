@@ -1,12 +1,10 @@
-"""JSON on the wire: arguments in, errors out, and what pygls does that editors should not see."""
+"""JSON on the wire: errors as sentences, and what pygls does that editors should not see."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import re
-from collections.abc import Generator, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Generator
+from typing import Any, cast
 
 from cattrs import Converter
 from lsprotocol import converters
@@ -20,16 +18,6 @@ from pygls.protocol import (
     lsp_method,
 )
 
-T = TypeVar("T")
-
-# The checks of every argument, by the annotation that stands in the dataclass.
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "str": ((str,), "a string"),
-    "bool": ((bool,), "true or false"),
-    "int": ((int,), "a whole number"),
-    "float": ((int, float), "a number"),
-}
-
 
 class RequestFailed(JsonRpcException):
     """A valid request that can not be done now; its text is a sentence for the user."""
@@ -40,36 +28,6 @@ class RequestFailed(JsonRpcException):
 
 def invalid(sentence: str) -> JsonRpcInvalidParams:
     return JsonRpcInvalidParams(sentence)
-
-
-def camel(name: str) -> str:
-    return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
-
-
-def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
-    """The command's one object as a `kind`, a flat dataclass. Raises InvalidParams: a sentence."""
-    fields = {camel(f.name): f for f in dataclasses.fields(cast("Any", kind))}
-    known = ", ".join(fields) or "no argument"
-    if len(arguments) > 1 or not all(isinstance(a, dict | None) for a in arguments):
-        raise invalid(f"{command} takes one object with: {known}.")
-    given = cast("dict[str, Any]", (arguments and arguments[0]) or {})
-    values: dict[str, Any] = {}
-    for key, value in given.items():
-        if key not in fields:
-            raise invalid(f"{command} does not know {key!r}; it takes: {known}.")
-        field = fields[key]
-        annotation = str(field.type).removesuffix(" | None")
-        allowed, wanted = _KINDS[annotation]
-        if value is None and field.default is not dataclasses.MISSING:
-            continue
-        # In Python a bool is an int; in JSON it is not.
-        if not isinstance(value, allowed) or (isinstance(value, bool) and annotation != "bool"):
-            raise invalid(f"{key!r} of {command} must be {wanted}.")
-        values[field.name] = value
-    for key, field in fields.items():
-        if field.default is dataclasses.MISSING and not values.get(field.name):
-            raise invalid(f"{command} needs {key!r}.")
-    return kind(**values)
 
 
 def make_converter() -> Converter:
