@@ -52,7 +52,7 @@ class ScriptedModel:
 
     def reply_to(self, asked: str) -> str:
         reply = self.replies[_who(asked)]
-        module = re.search(r"module `(\w+)`", asked)
+        module = re.search(r"module `([\w.]+)`", asked)
         return reply.replace("generated_code", module[1]) if module else reply
 
     def forget(self) -> None:
