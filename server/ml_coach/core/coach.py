@@ -334,11 +334,7 @@ class _Run:
         self._begin("debug")
         diagnosis = debugger.repair_without_model(current.program)
         if diagnosis is None or self._was_tried(diagnosis, current):
-            diagnosis = await debugger.debug(
-                self.asker, self.spec, self.coach.model.profile, current.program,
-                await self.examiner.with_trace(current, self.suite, self.spec),
-                lessons=tuple(self.lessons[-MOST_LESSONS:]),
-            )  # fmt: skip
+            diagnosis = await self._ask_debugger(current)
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
             # The coder may never change the tests; only the court may overrule one.
@@ -346,6 +342,31 @@ class _Run:
             return None
         tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
         return None if tried else diagnosis
+
+    async def _ask_debugger(self, current: Attempt) -> Diagnosis:
+        """The best of as many diagnoses as the model has candidates: the tests can tell which."""
+        profile = self.coach.model.profile
+        failures = await self.examiner.with_trace(current, self.suite, self.spec)
+        lessons = tuple(self.lessons[-MOST_LESSONS:])
+        many = profile.candidates > 1
+        asked = (
+            debugger.debug(
+                self.asker, self.spec, profile, current.program, failures, lessons=lessons,
+                temperature=SAMPLE_TEMPERATURE if many else None, seed=self.request.seed + number,
+            )
+            for number in range(1, profile.candidates + 1)
+        )  # fmt: skip
+        diagnoses = await all_of(*asked)
+        usable = {
+            _patched(current.program, d.patch).digest: d
+            for d in diagnoses
+            if d.patch is not None and d.blame == "code" and not self._was_tried(d, current)
+        }
+        if len(usable) < 2:
+            return next(iter(usable.values()), diagnoses[0])
+        programs = [_patched(current.program, d.patch) for d in usable.values() if d.patch]
+        best = choose(await self._compare(programs), self.written)
+        return usable[best.program.digest]
 
     def _was_tried(self, diagnosis: Diagnosis, current: Attempt) -> bool:
         patch = diagnosis.patch

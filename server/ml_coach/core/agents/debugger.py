@@ -41,6 +41,7 @@ async def debug(
     *,
     lessons: tuple[str, ...] = (),
     temperature: float | None = None,
+    seed: int | None = None,
 ) -> Diagnosis:
     """The model's diagnosis. `patch` is None where its reply holds no change that can be applied;
     the summary then says why. A patch that touches a test file blames the tests."""
@@ -57,6 +58,7 @@ async def debug(
         messages,
         max_tokens=profile.max_tokens,
         temperature=profile.temperature if temperature is None else temperature,
+        seed=seed,
         draft=program.source,
     )
     reply = await asker.ask(call)
