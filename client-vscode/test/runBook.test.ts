@@ -71,6 +71,13 @@ test('a run that died with its server is no longer active once the list says so'
   assert.equal(book.get('run-1')?.iterations.length, 1);
 });
 
+test('a run that has ended stays so, also while the server still clears up', () => {
+  const book = play(started, finished);
+  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: '', reason: '', active: true, rootUri: ROOT }]);
+  assert.equal(book.get('run-1')?.outcome, 'passed');
+  assert.deepEqual(book.active(), []);
+});
+
 test('a listed run is completed from its log', () => {
   const book = new RunBook();
   book.list([{ runId: 'run-1', prompt: 'Add one', outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);

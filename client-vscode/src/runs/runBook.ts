@@ -70,7 +70,9 @@ export class RunBook {
   list(summaries: readonly RunSummary[]): void {
     for (const { runId, ...summary } of summaries) {
       const run = this.runs.get(runId) ?? { ...newRun(runId), complete: false };
-      this.runs.set(runId, Object.assign(run, summary));
+      // The server clears up for a moment after it told of a run's end; its end is its end.
+      const outcome = run.outcome || summary.outcome;
+      this.runs.set(runId, Object.assign(run, summary, { outcome, active: summary.active && outcome === '' }));
     }
   }
 
