@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import KEY, PROVIDERS, open_model
 from fake_provider import HELLO, FakeProvider, Script
 
+from conftest import KEY, PROVIDERS, open_model
 from ml_coach.core.errors import (
     AuthError,
     BadAnswerError,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import open_model
 
+from conftest import open_model
 from ml_coach.core.asking import Asker, Backoff, Budget
 from ml_coach.core.errors import BadRequestError, ModelError, UnavailableError
 from ml_coach.core.events import CallRetrying, Event
