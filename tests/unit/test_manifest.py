@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ml_coach import __version__
 from ml_coach.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +57,7 @@ def test_every_command_in_a_menu_is_declared(manifest: dict[str, Any]) -> None:
 
 
 def test_the_versions_agree(manifest: dict[str, Any]) -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert manifest["version"] == project["version"]
+    assert manifest["version"] == __version__
 
 
 def test_the_lock_file_names_no_registry() -> None:
