@@ -17,7 +17,7 @@ if (spawnSync('uv', ['--version']).status === 0) {
 fs.rmSync(`${server}/.gitignore`, { force: true });
 run(
   'node', 'node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--skip-license',
-  '--allow-missing-repository', '--out', `ml-coach-${version}.vsix`,
+  '--allow-missing-repository', '--readme-path', 'client-vscode/README.md', '--out', `ml-coach-${version}.vsix`,
 );
 
 function run(command, ...args) {
