@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from ml_coach.core.agents import coder, debugger, researcher, test_writer
+from ml_coach.core.agents import debugger
 from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.candidates import Candidate, agreeing, choose, is_settled
 from ml_coach.core.concurrent import all_of
@@ -31,36 +31,28 @@ from ml_coach.core.events import (
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
-    ProgramWritten,
-    ReplyRefused,
     RunFinished,
     RunStarted,
-    SpecWritten,
     StageStarted,
-    SuiteWritten,
 )
 from ml_coach.core.examiner import Attempt, Examiner
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.sanitizer import Refused
+from ml_coach.core.team import MOST_LESSONS, Team
 from ml_coach.core.types import (
-    AgentName,
     Diagnosis,
     Outcome,
     Patch,
     Program,
     Request,
     RunReport,
-    Spec,
     Stage,
     Suite,
 )
 
 # 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
 REPAIRS_BEFORE_FRESH_START = 2
-SAMPLE_TEMPERATURE = 0.8
-# A small model forgets the task over a longer list.
-MOST_LESSONS = 3
 
 
 async def _nothing() -> None:
@@ -105,7 +97,6 @@ class _Run:
     emit: Emit
     run_id: str
     iteration: int = 1
-    spec: Spec = field(default_factory=lambda: Spec(""))
     written: Suite = field(default_factory=lambda: Suite(""))
     suite: Suite = field(default_factory=lambda: Suite(""))
     pool: list[Candidate] = field(default_factory=list[Candidate])
@@ -114,11 +105,9 @@ class _Run:
     program: Program | None = None
     best: Attempt | None = None
     pending: Patch | None = None
-    lessons: list[str] = field(default_factory=list[str])
     seen: set[object] = field(default_factory=set[object])
-    samples: int = 0
     fresh_starts: int = 0
-    asker: Asker = field(init=False)
+    team: Team = field(init=False)
     examiner: Examiner = field(init=False)
     started: float = field(init=False)
 
@@ -131,7 +120,8 @@ class _Run:
             max_seconds=limits.seconds,
             clock=coach.clock,
         )
-        self.asker = Asker(coach.model, budget, self.emit)
+        asker = Asker(coach.model, budget, self.emit)
+        self.team = Team(asker, self.request, coach.model.profile, self.emit)
         self.examiner = Examiner(coach.executor, self.request.run_timeout_seconds, self.emit)
 
     # The run as a whole
@@ -166,7 +156,7 @@ class _Run:
             suite=self.suite if self.suite.source else None,
             tests=self.best.report if self.best else None,
             iterations=self.iteration,
-            usage=self.asker.budget.usage,
+            usage=self.team.asker.budget.usage,
             seconds=self.coach.clock() - self.started,
             model=self.coach.model.name,
             sandbox=self.coach.executor.level,
@@ -179,10 +169,7 @@ class _Run:
     async def _work(self) -> None:
         existing = await self._existing()
         self._begin("research")
-        self.spec = await self._research(existing)
-        if self.request.examples is not None:
-            self.spec = replace(self.spec, examples=self.request.examples)
-        self.emit(SpecWritten(self.spec))
+        await self.team.research(existing)
         # Tests are written from the spec alone, so both can be asked for at once.
         program, suite = await all_of(self._first_program(existing), self._tests())
         self.written = self.suite = suite
@@ -202,9 +189,6 @@ class _Run:
     def _begin(self, stage: Stage) -> None:
         self.emit(StageStarted(stage, self.iteration, self.request.max_iters))
 
-    def _refused(self, agent: AgentName) -> Callable[[str], None]:
-        return lambda reason: self.emit(ReplyRefused(agent, reason))
-
     async def _existing(self) -> Program | None:
         """The user's own file, for the tasks that start from one."""
         if self.request.task == "generate":
@@ -214,60 +198,24 @@ class _Run:
             raise _Stop("failed", f"There is no file {self.request.program_file}.")
         return Program(source, self.request.program_file)
 
-    async def _research(self, existing: Program | None) -> Spec:
-        if existing is not None:
-            return researcher.read(self.request.prompt or existing.source)
-        profile = self.coach.model.profile
-        return await researcher.research(self.asker, self.request.prompt, profile)
-
     async def _first_program(self, existing: Program | None) -> Program:
         if existing is not None and self.request.task != "implement":
             return existing
-        program = await self._code(existing)
+        self._begin("code")
+        program = await self.team.write_program(existing)
         if isinstance(program, Refused):
             raise _Stop("gave_up", f"The model wrote no valid program: {program.reason}")
         return program
 
-    async def _code(
-        self, existing: Program | None, *, temperature: float | None = None
-    ) -> Program | Refused:
-        """One program by the coder. `existing` is the file around a stub to be implemented."""
-        self._begin("code")
-        self.samples += 1
-        wanted = coder.Wanted(
-            self.spec,
-            self.coach.model.profile,
-            self.request.program_file,
-            lessons=tuple(self.lessons[-MOST_LESSONS:]),
-            temperature=temperature,
-            seed=self.request.seed + self.samples,
-        )
-        refused = self._refused("coder")
-        if existing is None:
-            written = await coder.write_program(self.asker, wanted, refused)
-        else:
-            function = self.request.function
-            written = await coder.implement(self.asker, wanted, existing, function, refused)
-        if isinstance(written, Refused):
-            return written
-        self.emit(ProgramWritten(written.program, written.done))
-        return written.program
-
     async def _tests(self) -> Suite:
         self._begin("tests")
-        request = self.request
-        if request.task == "debug":
-            source = await self.coach.workspace.read(request.tests_file)
+        if self.request.task == "debug":
+            source = await self.coach.workspace.read(self.request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
-                own = Suite(source, request.tests_file)
+                own = Suite(source, self.request.tests_file)
                 return replace(own, given=frozenset(own.tests))
-        written = await test_writer.write_tests(
-            self.asker, self.spec, self.coach.model.profile,
-            request.program_file, request.tests_file, self._refused("test_writer"),
-        )  # fmt: skip
-        self.emit(SuiteWritten(written.suite, written.done))
-        return written.suite
+        return await self.team.write_tests()
 
     async def _choose(self, first: Program, existing: Program | None) -> Program:
         """The best of as many candidates as it takes until they agree; then the court rules."""
@@ -278,7 +226,9 @@ class _Run:
         # One that agrees with the first settles most tasks; only a disagreement costs more.
         batch = 1
         while len(self.pool) < most and not is_settled(self.pool, self.written):
-            self.pool += await self._sample(min(batch, most - len(self.pool)), existing)
+            self._begin("code")
+            number = min(batch, most - len(self.pool))
+            self.pool += await self._compare(await self.team.sample_programs(number, existing))
             batch = most
         chosen = choose(self.pool, self.written)
         together = agreeing(chosen, self.pool)
@@ -295,14 +245,8 @@ class _Run:
         if not ruling.kept:
             raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
 
-    async def _sample(self, number: int, existing: Program | None) -> list[Candidate]:
-        """Up to `number` further programs, decoded in parallel, and how they did."""
-        asked = (self._code(existing, temperature=SAMPLE_TEMPERATURE) for _ in range(number))
-        written = await all_of(*asked)
-        return await self._compare([p for p in written if isinstance(p, Program)])
-
     async def _compare(self, programs: list[Program]) -> list[Candidate]:
-        return await self.examiner.compare(programs, self.written, self.spec)
+        return await self.examiner.compare(programs, self.written, self.team.spec)
 
     async def _check(self, program: Program) -> Attempt:
         self._begin("pytest")
@@ -344,19 +288,9 @@ class _Run:
         return None if tried else diagnosis
 
     async def _ask_debugger(self, current: Attempt) -> Diagnosis:
-        """The best of as many diagnoses as the model has candidates: the tests can tell which."""
-        profile = self.coach.model.profile
-        failures = await self.examiner.with_trace(current, self.suite, self.spec)
-        lessons = tuple(self.lessons[-MOST_LESSONS:])
-        many = profile.candidates > 1
-        asked = (
-            debugger.debug(
-                self.asker, self.spec, profile, current.program, failures, lessons=lessons,
-                temperature=SAMPLE_TEMPERATURE if many else None, seed=self.request.seed + number,
-            )
-            for number in range(1, profile.candidates + 1)
-        )  # fmt: skip
-        diagnoses = await all_of(*asked)
+        """The best of the debugger's diagnoses: the tests can tell which."""
+        failures = await self.examiner.with_trace(current, self.suite, self.team.spec)
+        diagnoses = await self.team.debug(current.program, failures)
         usable = {
             _patched(current.program, d.patch).digest: d
             for d in diagnoses
@@ -379,9 +313,11 @@ class _Run:
             raise _Stop("gave_up", f"No further repair was found. {current.report.why}".strip())
         existing = current.program if self.request.task == "implement" else None
         self.fresh_starts += 1
-        failing = (finding.message for finding in current.failures[:MOST_LESSONS])
-        self.lessons += [message for message in failing if message not in self.lessons]
-        pool = await self._sample(self.coach.model.profile.candidates, existing)
+        for finding in current.failures[:MOST_LESSONS]:
+            self.team.learn(finding.message)
+        self._begin("code")
+        number = self.coach.model.profile.candidates
+        pool = await self._compare(await self.team.sample_programs(number, existing))
         fresh = [c for c in pool if c.program.digest not in self.seen]
         if not fresh:
             raise _Stop("gave_up", "The same program came back after a fresh start.")
@@ -397,9 +333,7 @@ class _Run:
         attempt = await self._check(_patched(current.program, patch))
         if attempt.improves_on(current):
             return await self._offer(patch, diagnosis.summary, attempt, current)
-        lesson = attempt.failures[0].message if attempt.failures else attempt.report.why
-        if lesson not in self.lessons:
-            self.lessons.append(lesson)
+        self.team.learn(attempt.failures[0].message if attempt.failures else attempt.report.why)
         self._discard("It makes no more tests pass, or it loses one.", patch)
         if self.fresh_starts and attempt.signature in before:
             raise _Stop("gave_up", f"The same failure came back. {attempt.report.why}".strip())
@@ -421,7 +355,7 @@ class _Run:
                         patch = decision.edited
                         attempt = await self._check(_patched(current.program, patch))
                 case "discard":
-                    self.lessons.append(f"The user refused: {summary}")
+                    self.team.learn(f"The user refused: {summary}")
                     self._discard("The user said no.", patch)
                     return None
                 case "stop":
