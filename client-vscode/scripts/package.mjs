@@ -16,7 +16,7 @@ if (spawnSync('uv', ['--version']).status === 0) {
 }
 fs.rmSync(`${server}/.gitignore`, { force: true });
 run(
-  'node', 'node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies', '--skip-license',
+  'node', 'node_modules/@vscode/vsce/vsce', 'package', '--no-dependencies',
   '--allow-missing-repository', '--readme-path', 'client-vscode/README.md', '--out', `ml-coach-${version}.vsix`,
 );
 
