@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from ml_coach.core.asking import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
@@ -136,7 +137,8 @@ class App:
                 await self.prepare(executor, chosen)
 
             try:
-                coach = Coach(model, executor, workspace, reviewer, prepare=prepare)
+                price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
+                coach = Coach(model, executor, workspace, reviewer, prepare=prepare, price=price)
                 return await coach.run(request, every, run_id)
             finally:
                 await asyncio.shield(model.aclose())

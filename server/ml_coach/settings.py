@@ -29,6 +29,8 @@ class Settings:
     max_calls: int = 40
     max_tokens: int = 200_000
     max_seconds: float = 1800.0
+    prompt_price: float = 0.0
+    reply_price: float = 0.0
     weights: str = ""
     gemini_base_url: str = ""
     openai_api_key: str = ""
@@ -62,6 +64,13 @@ def _whole(value: Any) -> int:
 def _seconds(value: Any) -> float:
     number = float(str(value))
     if not 0 < number < float("inf") or isinstance(value, bool):
+        raise ValueError
+    return number
+
+
+def _price(value: Any) -> float:
+    number = float(str(value))
+    if not 0 <= number < float("inf") or isinstance(value, bool):
         raise ValueError
     return number
 
@@ -134,6 +143,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "max_seconds", "ML_COACH_MAX_SECONDS", "--max-seconds", "maxSeconds", _seconds,
         "a number of seconds above 0", "Seconds after which a run makes no further model call.",
+    ),
+    Setting(
+        "prompt_price", "ML_COACH_PROMPT_PRICE", "--prompt-price", "promptPrice", _price,
+        "a price from 0", "US dollars for a million prompt tokens; reports then name a run's cost.",
+    ),
+    Setting(
+        "reply_price", "ML_COACH_REPLY_PRICE", "--reply-price", "replyPrice", _price,
+        "a price from 0", "US dollars for a million reply tokens.",
     ),
     Setting(
         "weights", "ML_COACH_WEIGHTS", "", "weights", _text,

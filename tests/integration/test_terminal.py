@@ -174,9 +174,7 @@ async def test_a_recorded_run_replays_without_its_model(terminal: Terminal) -> N
 async def test_ctrl_c_stops_leaves_nothing_and_says_where_the_best_is(terminal: Terminal) -> None:
     terminal.model.held = {"debugger"}
     process = await terminal.start("generate", PROMPT)
-    while "debugger" not in terminal.model.asked:
-        terminal.model.arrived.clear()
-        await terminal.model.arrived.wait()
+    await terminal.model.was_asked("debugger")
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(process.communicate(), 5)
@@ -210,7 +208,9 @@ async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
     os.close(theirs)
     shown = b""
     while b"[q]uit" not in shown:
-        shown += await asyncio.to_thread(os.read, ours, 4096)
+        piece = await asyncio.to_thread(os.read, ours, 4096)
+        assert piece, shown
+        shown += piece
     assert b"return a + b" in shown
     os.write(ours, b"y\n")
     while True:
@@ -224,3 +224,11 @@ async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
     os.close(ours)
     assert await process.wait() == 0
     assert terminal.text("generated_code.py") == RIGHT
+
+
+async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:
+    ended = await terminal.run(
+        "generate", PROMPT, "--auto-patch", "--prompt-price", "100", "--reply-price", "1000"
+    )
+    assert ended.code == 0, ended.err
+    assert "$0." in ended.out

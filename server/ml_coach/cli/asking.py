@@ -42,7 +42,7 @@ class TerminalReviewer:
             self.console.print()
             show_diff(self.console, patch.text)
             while True:
-                self.console.print(_QUESTION, end="", style="bold", markup=False)
+                self.console.print(_QUESTION, end="", style="bold", markup=False, highlight=False)
                 answer = await _line(sys.stdin)
                 match answer.strip().lower()[:1]:
                     case "y":

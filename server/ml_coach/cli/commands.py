@@ -134,6 +134,8 @@ def generate(
     max_calls: Annotated[str | None, _setting("max_calls")] = None,
     max_tokens: Annotated[str | None, _setting("max_tokens")] = None,
     max_seconds: Annotated[str | None, _setting("max_seconds")] = None,
+    prompt_price: Annotated[str | None, _setting("prompt_price")] = None,
+    reply_price: Annotated[str | None, _setting("reply_price")] = None,
     force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
     record: Annotated[
@@ -146,7 +148,7 @@ def generate(
         model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
         program_file=program_file, tests_file=tests_file, python=python,
         allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
-        max_seconds=max_seconds,
+        max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
     if prompt == "-":
         prompt = sys.stdin.read()

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents import debugger
-from ml_coach.core.asking import Asker, Budget
+from ml_coach.core.asking import Asker, Budget, Price
 from ml_coach.core.candidates import Candidate, agreeing, choose, is_settled
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.court import Ruling
@@ -71,6 +71,7 @@ class Coach:
     workspace: Workspace
     reviewer: Reviewer
     prepare: Callable[[], Awaitable[None]] = _nothing
+    price: Price = field(default_factory=Price)
     clock: Callable[[], float] = time.monotonic
 
     async def run(self, request: Request, emit: Emit, run_id: str = "run") -> RunReport:
@@ -120,7 +121,7 @@ class _Run:
             max_seconds=limits.seconds,
             clock=coach.clock,
         )
-        asker = Asker(coach.model, budget, self.emit)
+        asker = Asker(coach.model, budget, self.emit, price=coach.price)
         self.team = Team(asker, self.request, coach.model.profile, self.emit)
         self.examiner = Examiner(coach.executor, self.request.run_timeout_seconds, self.emit)
 

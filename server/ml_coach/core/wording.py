@@ -93,9 +93,9 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
 
 
 def tests_sentence(report: TestReport) -> str:
-    """`9 of 9 tests pass`, or how many do and why the verdict is no pass."""
+    """`9 of 9 tests pass`; why, where it is not the tests that failed."""
     text = f"{len(report.passed)} of {_count(len(report.cases), 'test')} pass"
-    return text if report.verdict == "passed" else f"{text}. {report.why}".strip()
+    return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
 
 
 def _count(number: int, noun: str) -> str:
