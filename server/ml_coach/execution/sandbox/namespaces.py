@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import socket
+import stat
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -112,7 +113,7 @@ def _cover_tmp(shown: list[str]) -> None:
     held = {path: os.open(path, os.O_PATH) for path in shown}
     _mount(TEMPORARY, "/tmp", None, BIND)
     for path, descriptor in held.items():
-        os.makedirs(path)
+        _mount_point(path, is_folder=stat.S_ISDIR(os.fstat(descriptor).st_mode))
         _mount(f"/proc/self/fd/{descriptor}", path, None, BIND | RECURSIVE)
         os.close(descriptor)
 
@@ -137,11 +138,7 @@ def _bind_readable(source: str, path: str) -> None:
         return
     if os.path.exists(target) and os.path.samefile(source, target):
         return  # already there as part of a folder above
-    if os.path.isdir(source):
-        os.makedirs(target, 0o755, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-        Path(target).touch(0o644)
+    _mount_point(target, is_folder=os.path.isdir(source))
     _mount(source, target, None, BIND | RECURSIVE)
     attributes = _MountAttributes(READ_ONLY | NO_SUID | NO_DEVICES, 0, PRIVATE, 0)
     kernel.checked(
@@ -155,6 +152,12 @@ def _bind_readable(source: str, path: str) -> None:
         ),
         f"mount_setattr {path}",
     )
+
+
+def _mount_point(path: str, *, is_folder: bool) -> None:
+    os.makedirs(path if is_folder else os.path.dirname(path), 0o755, exist_ok=True)
+    if not is_folder:
+        Path(path).touch(0o644)
 
 
 def _devices() -> None:
