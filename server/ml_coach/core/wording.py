@@ -63,7 +63,11 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
         case CandidateChosen():
-            return f"{event.agreeing} of {_count(event.candidates, 'candidate')} agree"
+            if event.candidates == 1:
+                return ""
+            if event.agreeing == 1:
+                return f"The best of {event.candidates} candidates, no two of which agree"
+            return f"{event.agreeing} of {event.candidates} candidates agree"
         case ProgramInspected():
             if not event.findings:
                 return "Runs without a finding"
