@@ -48,7 +48,7 @@ class SandboxedExecutor:
         self._python = python
         self._allow_weak = allow_weak
         self._limits = limits or Limits()
-        self._workspace = workspace
+        self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
         self._only_level = only_level
         self._worker: WarmWorker | None = None
         self._starting = asyncio.Lock()

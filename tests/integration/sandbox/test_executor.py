@@ -207,6 +207,20 @@ async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
     assert missing.kind == "missing_package"
 
 
+async def test_a_workspace_may_be_named_relative_to_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    monkeypatch.chdir(tmp_path)
+    executor = SandboxedExecutor(workspace=Path())
+    try:
+        ran = await executor.run("x.py", {"x.py": "print(1)"}, timeout_seconds=8)
+    finally:
+        await executor.aclose()
+    assert (ran.clean, ran.stdout) == (True, "1\n")
+
+
 async def test_the_weak_level_needs_a_word() -> None:
     executor = SandboxedExecutor(only_level="weak")
     with pytest.raises(SandboxUnavailable, match="--allow-weak"):
