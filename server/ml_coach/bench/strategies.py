@@ -5,33 +5,39 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ml_coach.bench.remembered import WithProfile
 from ml_coach.bench.tasks import Task
 from ml_coach.core.agents import coder, researcher
-from ml_coach.core.agents.test_writer import assemble
+from ml_coach.core.agents.test_writer import assemble, write_tests
 from ml_coach.core.asking import Asker, Budget
+from ml_coach.core.candidates import clusters
 from ml_coach.core.coach import Coach
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten
+from ml_coach.core.examiner import Examiner
 from ml_coach.core.ports import Decision, Executor, Model
 from ml_coach.core.sanitizer import Refused
+from ml_coach.core.team import SAMPLE_TEMPERATURE
 from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
 
-StrategyName = Literal["one-shot", "best-of-n", "loop"]
-SAMPLE_TEMPERATURE = 0.8
+StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]
+Part = Literal["court", "candidates", "repair"]
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is the same for every task. `given` shows the public tests; `seed` is the first."""
+    """What is the same for every task. `given` shows the public tests; `seed` is the first;
+    `without` are parts of the loop that are left out, to see what they bring."""
 
     model: Model
     executor: Executor
     given: bool = True
+    without: frozenset[Part] = frozenset()
     samples: int = 4
     seed: int = 0
     max_iters: int = 3
@@ -60,6 +66,8 @@ async def solve(strategy: StrategyName, task: Task, setup: Setup) -> Answer:
             stages, usage, outcome = await _one_shot(task, setup)
         case "best-of-n":
             stages, usage, outcome = await _best_of_n(task, setup)
+        case "majority":
+            stages, usage, outcome = await _majority(task, setup)
         case "loop":
             stages, usage, outcome = await _loop(task, setup)
     return Answer(stages, usage, time.monotonic() - started, outcome)
@@ -77,10 +85,7 @@ async def _one_shot(task: Task, setup: Setup) -> _Result:
 async def _best_of_n(task: Task, setup: Setup) -> _Result:
     """Samples at temperature 0.8; the first that passes the given examples, else the first."""
     asker, spec = _asker(setup), _spec(task, setup)
-    seeds = range(setup.seed + 1, setup.seed + 1 + setup.samples)
-    programs = await all_of(
-        *(_sample(asker, spec, setup, SAMPLE_TEMPERATURE, seed) for seed in seeds)
-    )
+    programs = await _samples(asker, spec, setup)
     suite = assemble(spec, programs[0].module, "test_given.py", "")
     chosen = programs[0]
     if suite.tests:
@@ -92,6 +97,23 @@ async def _best_of_n(task: Task, setup: Setup) -> _Result:
     return {"first": programs[0].source, "final": chosen.source}, asker.budget.usage, ""
 
 
+async def _majority(task: Task, setup: Setup) -> _Result:
+    """Samples at temperature 0.8; the first of those that most others agree with.
+
+    What they are asked are the calls that the test writer makes; that these cost nothing here
+    favours this strategy.
+    """
+    asker, spec = _asker(setup), _spec(task, setup)
+    programs = await _samples(asker, spec, setup)
+    written = await write_tests(
+        _asker(setup), spec, setup.model.profile, programs[0].file, "test_generated.py", _unheard
+    )
+    examiner = Examiner(setup.executor, setup.timeout_seconds, lambda event: None)
+    largest = clusters(await examiner.compare(programs, written.suite, spec))[0]
+    stages = {"first": programs[0].source, "final": largest[0].program.source}
+    return stages, asker.budget.usage, ""
+
+
 async def _loop(task: Task, setup: Setup) -> _Result:
     stages: dict[str, str] = {}
 
@@ -101,10 +123,14 @@ async def _loop(task: Task, setup: Setup) -> _Result:
         elif isinstance(event, CandidateChosen):
             stages["chosen"] = event.program.source
 
-    coach = Coach(setup.model, setup.executor, _Nowhere(), _Yes())
+    model = setup.model
+    if "candidates" in setup.without:
+        model = WithProfile(model, replace(model.profile, candidates=1))
+    judged = "court" not in setup.without
+    coach = Coach(model, setup.executor, _Nowhere(), _Yes(), holds_court=judged)
     request = Request(
         task.prompt_with(given=setup.given),
-        max_iters=setup.max_iters,
+        max_iters=1 if "repair" in setup.without else setup.max_iters,
         run_timeout_seconds=setup.timeout_seconds,
         auto_patch=True,
         examples=task.public_tests if setup.given else (),
@@ -132,6 +158,11 @@ def _spec(task: Task, setup: Setup) -> Spec:
     return Spec(spec.prompt, spec.stub, spec.signatures, (task.entry_point,), examples)
 
 
+async def _samples(asker: Asker, spec: Spec, setup: Setup) -> tuple[Program, ...]:
+    seeds = range(setup.seed + 1, setup.seed + 1 + setup.samples)
+    return await all_of(*(_sample(asker, spec, setup, SAMPLE_TEMPERATURE, seed) for seed in seeds))
+
+
 async def _sample(
     asker: Asker, spec: Spec, setup: Setup, temperature: float | None, seed: int
 ) -> Program:
@@ -139,8 +170,12 @@ async def _sample(
     wanted = coder.Wanted(
         spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
     )
-    written = await coder.write_program(asker, wanted, lambda reason: None)
+    written = await coder.write_program(asker, wanted, _unheard)
     return Program("") if isinstance(written, Refused) else written.program
+
+
+def _unheard(reason: str) -> None:
+    pass
 
 
 class _Nowhere:

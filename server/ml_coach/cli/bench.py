@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,14 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ml_coach.app import App
+from ml_coach.bench.remembered import RememberedModel, WithProfile
 from ml_coach.bench.runner import Results, run_bench
-from ml_coach.bench.strategies import Setup, StrategyName
+from ml_coach.bench.strategies import Part, Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields, summarize
 from ml_coach.bench.tasks import Task
 from ml_coach.core.events import DownloadAdvanced, Event
+from ml_coach.core.ports import Model
 from ml_coach.settings import Settings
 
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 async def bench(
@@ -28,12 +31,16 @@ async def bench(
     settings: Settings,
     *,
     given: bool,
+    without: list[Part],
+    plan: bool,
     samples: int,
     seed: int,
     jobs: int,
     output: Path,
+    replies: Path,
 ) -> None:
-    """Runs and prints; rows go to disk at once, the report to `output` at the end."""
+    """Runs and prints; rows go to disk at once, the report to `output` at the end. With `plan` the
+    researcher plans also for a model that its own plans do not help."""
     app, console = App(), Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
@@ -48,17 +55,20 @@ async def bench(
                 )
             progress.update(progress.tasks[downloading].id, completed=event.done_bytes)
 
-    model = app.model(settings, emit)
+    chosen = app.model(settings, emit)
     try:
         executor = app.executor(settings)
-        await app.prepare(executor, model)
+        await app.prepare(executor, chosen)
+        model: Model = RememberedModel(chosen, replies)
+        if plan:
+            model = WithProfile(model, replace(model.profile, plans=True))
         asked = {
-            "model": model.name, "given": given, "samples": samples, "seed": seed,
-            "max_iters": settings.max_iters,
+            "model": model.name, "given": given, "without": sorted(without), "plan": plan,
+            "samples": samples, "seed": seed, "max_iters": settings.max_iters,
         }  # fmt: skip
         results = Results(output.with_suffix(".rows.jsonl"), asked)
         setup = Setup(
-            model, executor, given, samples, seed, settings.max_iters,
+            model, executor, given, frozenset(without), samples, seed, settings.max_iters,
             settings.run_timeout_seconds,
         )  # fmt: skip
         with progress:
@@ -74,7 +84,7 @@ async def bench(
 
             await run_bench(tasks, strategies, setup, results, jobs=jobs, finished=finished)
     finally:
-        await model.aclose()
+        await chosen.aclose()
         await app.aclose()
     wanted = {task.id for task in tasks}
     rows: dict[StrategyName, list[Row]] = {

@@ -47,7 +47,6 @@ model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 cli.add_typer(model_cli, name="model")
 
 
-
 def _setting(field: str, *flags: str) -> Any:
     """The option of a setting, described by the table that the README is made from."""
     row = next(s for s in settings_module.SETTINGS if s.field == field)
@@ -331,7 +330,7 @@ def doctor() -> None:
 def bench(
     tasks: Annotated[Path, typer.Argument(help="JSON lines, one task each.")],
     model: _Model = None,
-    strategy: Annotated[str, typer.Option(help="one-shot, best-of-n or loop.")] = "loop",
+    strategy: Annotated[str, typer.Option(help="one-shot, best-of-n, majority or loop.")] = "loop",
     versus: Annotated[str, typer.Option(help="A second strategy, to pair with.")] = "",
     limit: Annotated[int, typer.Option(help="The first so many tasks only; 0: all.")] = 0,
     only: Annotated[str, typer.Option(help="Only tasks whose id starts so.")] = "",
@@ -339,28 +338,40 @@ def bench(
     given: Annotated[
         bool, typer.Option("--given/--no-given", help="Give the public tests.")
     ] = True,
-    samples: Annotated[int, typer.Option(help="n of best-of-n.")] = 4,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave out court, candidates or repair.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Let the researcher plan.")] = False,
+    samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
     max_iters: Annotated[str | None, _setting("max_iters")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
         "bench.json"
     ),
+    replies: Annotated[
+        Path | None,
+        typer.Option(help="Where the model's replies are kept and looked up; else beside it."),
+    ] = None,
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
     from ml_coach.bench.tasks import read_tasks
-    from ml_coach.cli.bench import STRATEGIES
+    from ml_coach.cli.bench import PARTS, STRATEGIES
     from ml_coach.cli.bench import bench as run_it
 
     settings = _settings(model=model, max_iters=max_iters)
     wanted = [name for name in (versus, strategy) if name]
     if unknown := [name for name in wanted if name not in STRATEGIES]:
         fail(f"{unknown[0]} is no strategy; there are {', '.join(STRATEGIES)}.", USAGE)
+    if unknown := [name for name in without or () if name not in PARTS]:
+        fail(f"{unknown[0]} is no part to leave out; there are {', '.join(PARTS)}.", USAGE)
     try:
         chosen = [task for task in read_tasks(tasks) if task.id.startswith(only)]
         _until_done(
             run_it(
                 chosen[: limit or None], [s for s in STRATEGIES if s in wanted], settings,
-                given=given, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
+                given=given, without=[part for part in PARTS if part in (without or ())],
+                plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
+                replies=replies or output.with_suffix(".replies.jsonl"),
             )
         )  # fmt: skip
     except ValueError as error:

@@ -63,7 +63,8 @@ async def _nothing() -> None:
 class Coach:
     """The loop's outside parts. One coach serves any number of runs at once.
 
-    `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`.
+    `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`. Only a
+    measurement of what the court brings sets `holds_court` to False: then every test judges.
     """
 
     model: Model
@@ -72,6 +73,7 @@ class Coach:
     reviewer: Reviewer
     prepare: Callable[[], Awaitable[None]] = _nothing
     price: Price = field(default_factory=Price)
+    holds_court: bool = True
     clock: Callable[[], float] = time.monotonic
 
     async def run(self, request: Request, emit: Emit, run_id: str = "run") -> RunReport:
@@ -239,6 +241,8 @@ class _Run:
 
     async def _hold_court(self, chosen: Candidate) -> None:
         """Decides anew which of the written tests may judge, now that `chosen` is the best."""
+        if not self.coach.holds_court:
+            return
         self._begin("court")
         ruling = await self.examiner.judge_tests(self.written, chosen, self.pool)
         self.ruling, self.suite = ruling, ruling.suite

@@ -71,7 +71,7 @@ class Recorder:
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
-        content = _content(call)
+        content = content_of(call)
         key = _key(content)
         line: dict[str, Any] = {"call": content, "turn": self._begun[key], "reply": ""}
         self._begun[key] += 1
@@ -159,7 +159,7 @@ class RecordedModel:
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
-        content = _content(call)
+        content = content_of(call)
         left = self._left[_key(content)]
         if left:
             pieces = left.popleft().replay()
@@ -211,7 +211,7 @@ def _shown(line: str | None) -> str:
     return f"“{line[:_LONGEST_SHOWN]}{'…' if len(line) > _LONGEST_SHOWN else ''}”"
 
 
-def _content(call: Call) -> Json:
+def content_of(call: Call) -> Json:
     content: dict[str, Any] = {
         "purpose": call.purpose,
         "messages": [{"role": m.role, "text": m.text} for m in call.messages],

@@ -1,0 +1,124 @@
+"""Replies that were asked for once answer every later call that is the same.
+
+Strategies that are compared then draw the same samples, which takes luck out of the comparison, and
+a strategy that changed costs only the calls that it makes anew. Usage is what the reply cost when
+it was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ml_coach.core.ports import Call, Ended, Model, Profile
+from ml_coach.core.types import Usage
+from ml_coach.models.recorded import content_of
+
+
+class RememberedModel:
+    """Passes `model` through and keeps its replies in `file`, JSON lines: key, text, finish, usage.
+
+    `asked` counts the calls that went to the model itself. Failures are not kept.
+    """
+
+    def __init__(self, model: Model, file: Path) -> None:
+        self._model = model
+        self._file = file
+        self._known: dict[str, tuple[str, Ended]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.asked = 0
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                self._read(line)
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def profile(self) -> Profile:
+        return self._model.profile
+
+    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        key = _key(self.name, call)
+        async with self._locks[key]:
+            if key not in self._known:
+                async with aclosing(self._ask(key, call)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+        text, ended = self._known[key]
+        if text:
+            yield text
+        yield ended
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+    async def _ask(self, key: str, call: Call) -> AsyncGenerator[str | Ended, None]:
+        self.asked += 1
+        text = ""
+        try:
+            async with aclosing(self._model.stream(call)) as stream:
+                async for piece in stream:
+                    if isinstance(piece, Ended):
+                        self._keep(key, text, piece)
+                    else:
+                        text += piece
+                    yield piece
+        except GeneratorExit:
+            # Whoever asked had enough of it, and will have enough of the same text again.
+            if key not in self._known:
+                self._keep(key, text, Ended("length", Usage(calls=1)))
+            raise
+
+    def _keep(self, key: str, text: str, ended: Ended) -> None:
+        self._known[key] = text, ended
+        line = {"key": key, "text": text, "finish": ended.finish, "usage": asdict(ended.usage)}
+        with self._file.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+
+    def _read(self, line: str) -> None:
+        try:
+            kept = json.loads(line)
+            ended = Ended(kept["finish"], Usage(**kept["usage"]))
+            self._known[kept["key"]] = kept["text"], ended
+        except (ValueError, KeyError, TypeError):
+            return  # The line that an interruption cut off.
+
+
+class WithProfile:
+    """`model` asked as if it could do what `profile` says."""
+
+    def __init__(self, model: Model, profile: Profile) -> None:
+        self._model = model
+        self._profile = profile
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def profile(self) -> Profile:
+        return self._profile
+
+    def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        return self._model.stream(call)
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+
+def _key(model: str, call: Call) -> str:
+    """All that shapes a reply. At temperature 0 the seed does not; who asks never does."""
+    if call.temperature == 0:
+        call = replace(call, seed=None)
+    return json.dumps([model, content_of(replace(call, purpose=""))], sort_keys=True)

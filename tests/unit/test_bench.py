@@ -1,0 +1,180 @@
+"""`ml-coach bench` from inside: strategies on a small task, replies and rows that outlive a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from ml_coach.bench.remembered import RememberedModel
+from ml_coach.bench.runner import Results, run_bench
+from ml_coach.bench.strategies import Setup, StrategyName
+from ml_coach.bench.table import Row, difference, stage_yields
+from ml_coach.bench.tasks import Task, read_tasks
+from ml_coach.core.errors import UnavailableError
+from ml_coach.core.ports import Call, Ended, Message, Profile
+from ml_coach.core.types import Usage
+from ml_coach.execution.executor import SandboxedExecutor
+from unit.parts import ScriptedModel
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HIDDEN = "assert inc(41) == 42  # never shown"
+TASK = Task(
+    "Toy/1", "def inc(x):\n    \"\"\"Return x plus one.\"\"\"\n", "inc",
+    ("assert inc(2) == 3",), HIDDEN, ("assert inc(-1) == 0",),
+)  # fmt: skip
+GOOD = "```python\ndef inc(x):\n    return x + 1\n```"
+BAD = "```python\ndef inc(x):\n    return x + 2\n```"
+TESTS = "assert inc(1) == 2\nassert inc(-1) == 0\nassert inc(5) == 6"
+SAMPLING = Profile(edit_format="function", plans=False, candidates=4)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def executor() -> AsyncGenerator[SandboxedExecutor]:
+    executor = SandboxedExecutor()
+    yield executor
+    await executor.aclose()
+
+
+async def _rows(
+    executor: SandboxedExecutor,
+    strategy: StrategyName,
+    coder: Sequence[str],
+    **setup: object,
+) -> tuple[Row, ScriptedModel]:
+    replies = {"coder": coder, "test_writer": [TESTS], "debugger": [GOOD]}
+    model = ScriptedModel(replies, SAMPLING)
+    rows: list[Row] = []
+    results = setup.pop("results", None) or _Forgetful()
+    await run_bench(
+        [TASK], [strategy], Setup(model, executor, **setup), results, jobs=2, finished=rows.append
+    )  # fmt: skip
+    return rows[0], model
+
+
+class _Forgetful:
+    rows: dict[tuple[str, str], Row] = {}
+
+    def add(self, row: Row) -> None:
+        pass
+
+
+async def test_one_shot_takes_what_comes(executor: SandboxedExecutor) -> None:
+    row, _ = await _rows(executor, "one-shot", [BAD])
+    assert (row.solved, row.calls, row.tokens) == (False, 1, 15)
+
+
+async def test_best_of_n_takes_the_first_that_passes_what_is_given(
+    executor: SandboxedExecutor,
+) -> None:
+    row, _ = await _rows(executor, "best-of-n", [BAD, GOOD, BAD, BAD])
+    assert row.solved and row.solved_extended
+    assert row.stages == {"first": False, "final": True}
+    assert row.calls == 4
+
+
+async def test_majority_goes_with_the_most(executor: SandboxedExecutor) -> None:
+    row, _ = await _rows(executor, "majority", [BAD, GOOD, GOOD, GOOD], given=False)
+    assert row.solved
+    assert row.calls == 4
+
+
+async def test_the_loop_repairs_and_sees_no_hidden_test(executor: SandboxedExecutor) -> None:
+    row, model = await _rows(executor, "loop", [BAD])
+    assert row.outcome == "passed"
+    assert row.stages == {"first": False, "chosen": False, "final": True}
+    assert not any("never shown" in m.text for call in model.calls for m in call.messages)
+
+
+async def test_a_part_can_be_left_out(executor: SandboxedExecutor) -> None:
+    row, model = await _rows(executor, "loop", [BAD], without=frozenset({"repair"}))
+    assert (row.outcome, row.solved) == ("gave_up", False)
+    assert "debugger" not in {call.purpose for call in model.calls}
+    _, model = await _rows(executor, "loop", [BAD], without=frozenset({"candidates", "repair"}))
+    assert [call.purpose for call in model.calls].count("coder") == 1
+
+
+async def test_a_bench_goes_on_where_it_stopped(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    file = tmp_path / "rows.jsonl"
+    asked = {"model": "scripted:test"}
+    await _rows(executor, "one-shot", [GOOD], results=Results(file, asked))
+    with file.open("a") as out:
+        out.write('{"task": "Toy/2", "stra')  # An interruption.
+    again = Results(file, asked)
+    assert [row.task for row in again.of("one-shot")] == ["Toy/1"]
+    with pytest.raises(ValueError, match="other settings"):
+        Results(file, {"model": "another"})
+
+
+def _call(**fields: object) -> Call:
+    return Call("coder", (Message("user", "inc"),), **fields)
+
+
+async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
+    pieces: list[str] = []
+    async with aclosing(model.stream(call)) as stream:
+        async for piece in stream:
+            if isinstance(piece, Ended):
+                return "".join(pieces), piece
+            pieces.append(piece)
+    raise AssertionError("no end")
+
+
+async def test_replies_are_remembered_with_their_cost(tmp_path: Path) -> None:
+    file = tmp_path / "replies.jsonl"
+    first = RememberedModel(ScriptedModel({"coder": [GOOD, BAD]}), file)
+    assert (await _reply(first, _call()))[0] == GOOD
+    assert (await _reply(first, _call(temperature=0.8, seed=1)))[0] == BAD
+    with file.open("a") as out:
+        out.write('{"key": "cut o')  # An interruption.
+    later = RememberedModel(ScriptedModel({"coder": ["something else"]}), file)
+    # At temperature 0 the seed makes no difference.
+    text, ended = await _reply(later, _call(seed=7))
+    assert (text, ended.usage) == (GOOD, Usage(calls=1, prompt_tokens=10, completion_tokens=5))
+    assert later.asked == 0
+    assert (await _reply(later, _call(temperature=0.8, seed=2)))[0] == "something else"
+    assert later.asked == 1
+
+
+async def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
+    model = ScriptedModel({"coder": [UnavailableError("gone"), GOOD]})
+    remembered = RememberedModel(model, tmp_path / "replies.jsonl")
+    with pytest.raises(UnavailableError):
+        await _reply(remembered, _call())
+    assert (await _reply(remembered, _call()))[0] == GOOD
+
+
+def _row(task: str, strategy: str, *, solved: bool, **stages: bool) -> Row:
+    return Row(task, strategy, solved, solved, 1, 10, 1.0, stages=stages)
+
+
+async def test_what_each_stage_turned() -> None:
+    rows = [
+        _row("1", "loop", solved=True, first=False, chosen=True, final=True),
+        _row("2", "loop", solved=False, first=True, chosen=False, final=False),
+        _row("3", "loop", solved=True, first=True, chosen=True, final=True),
+    ]
+    assert stage_yields(rows) == {"first → chosen": (1, 1), "chosen → final": (0, 0)}
+
+
+async def test_a_difference_has_an_interval_that_holds_it() -> None:
+    ours = [_row(str(n), "loop", solved=n % 4 != 0) for n in range(80)]
+    theirs = [_row(str(n), "one-shot", solved=n % 2 != 0) for n in range(80)]
+    points, low, high = difference(ours, theirs)
+    assert points == 25.0
+    assert 10 < low < points < high < 40
+    assert difference(ours, ours) == (0.0, 0.0, 0.0)
+
+
+async def test_a_line_that_is_no_task_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(json.dumps({"task_id": "1"}) + "\n")
+    with pytest.raises(ValueError, match="line 1, is not a task"):
+        read_tasks(file)
