@@ -41,9 +41,7 @@ class _Combination:
     readings: tuple[Reading, ...]
 
 
-def choose(
-    file: str, text: str, hunks: Sequence[Hunk], effort: Effort
-) -> Chosen | PatchRefused:
+def choose(file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> Chosen | PatchRefused:
     """The text of `file` after `hunks`, which all apply or none."""
     choice = _Choice(file, text, hunks, effort)
     strict = choice.made(loosely=False)
@@ -127,7 +125,9 @@ class _Choice:
         return PatchRefused(
             f"Hunk {hunk.number} fits {self._file} in more than one way; "
             "show more lines around the change.",
-            self._file, hunk.number, self._target.shown(other.first, other.last),
+            self._file,
+            hunk.number,
+            self._target.shown(other.first, other.last),
         )
 
     def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:
@@ -135,9 +135,7 @@ class _Choice:
         return PatchRefused(reason, self._file, hunk.number, self._target.nearest(hunk))
 
 
-def _extended(
-    combinations: Sequence[_Combination], found: Sequence[Reading]
-) -> list[_Combination]:
+def _extended(combinations: Sequence[_Combination], found: Sequence[Reading]) -> list[_Combination]:
     """Every combination with every reading that touches none of its lines, the cheapest first."""
     room = _BEAM if len(combinations[0].readings) < 6 else 6
     result = [

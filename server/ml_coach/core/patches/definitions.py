@@ -79,9 +79,7 @@ def _is_whole_file(original: ast.Module, tree: ast.Module) -> bool:
     return bound_names(original) <= bound_names(tree) and (loose_too or not loose)
 
 
-def _replace_broken(
-    before: str, code: str, tree: ast.Module, *, whole: bool
-) -> str | NotMerged:
+def _replace_broken(before: str, code: str, tree: ast.Module, *, whole: bool) -> str | NotMerged:
     """A file that does not compile has no tree: its definitions are found by their first lines."""
     heads = list(_HEAD.finditer(before))
     names = {head[1] for head in heads}
@@ -91,7 +89,8 @@ def _replace_broken(
     replaced = [statement for statement in tree.body if isinstance(statement, _Definition)]
     for statement in replaced:
         places = [
-            at for at, line in enumerate(lines)
+            at
+            for at, line in enumerate(lines)
             if (head := _HEAD.match(line)) and head[1] == statement.name
         ]
         if len(places) != 1:
@@ -217,8 +216,10 @@ def _end_of_imports(tree: ast.Module) -> int:
     """The line after the imports at the top, or after the docstring where there are none."""
     at = 0
     for index, statement in enumerate(tree.body):
-        docstring = index == 0 and isinstance(statement, ast.Expr) and isinstance(
-            statement.value, ast.Constant
+        docstring = (
+            index == 0
+            and isinstance(statement, ast.Expr)
+            and isinstance(statement.value, ast.Constant)
         )
         if not docstring and not isinstance(statement, ast.Import | ast.ImportFrom):
             break

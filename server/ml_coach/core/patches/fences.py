@@ -39,8 +39,11 @@ def fenced_blocks(reply: str) -> list[Block]:
                 file = _named(mark[3].partition(" ")[2]) or _named(above)
             elif line.strip():
                 above = line
-        elif mark and not mark[3].strip() and mark[2].startswith(opening[2]) and (
-            len(mark[1]) <= len(opening[1])
+        elif (
+            mark
+            and not mark[3].strip()
+            and mark[2].startswith(opening[2])
+            and (len(mark[1]) <= len(opening[1]))
         ):
             blocks.append(_block(opening, body, file))
             opening, above = None, ""

@@ -15,9 +15,7 @@ WARPED = 0.65
 """The cost of a place where lines of one depth in the hunk have several depths in the file."""
 
 
-def spellings(
-    hunk: Hunk, placement: Placement, target: Target
-) -> list[tuple[float, list[str]]]:
+def spellings(hunk: Hunk, placement: Placement, target: Target) -> list[tuple[float, list[str]]]:
     """Ways to indent the hunk's lines in this file, each with its cost; the first is likeliest.
 
     Each hunk line on a file line tells how one width in the hunk reads in the file. Where all

@@ -79,9 +79,7 @@ def _edits(reply: str) -> list[FileEdit]:
             edits += read_unified(block.text, first_number=number, file=block.file)
         return edits
     codes = blocks or [Block("", reply)]
-    return [
-        FileEdit("code", block.file, text=block.text) for block in codes if block.text.strip()
-    ]
+    return [FileEdit("code", block.file, text=block.text) for block in codes if block.text.strip()]
 
 
 def _signed(reply: str) -> bool:

@@ -150,5 +150,3 @@ def _doubt(
     blocks = changed_blocks(old, new)
     removed = sum(b - a for a, b, _, _ in blocks)
     return doubt + 0.2 * (removed != len(dropped))
-
-

@@ -58,7 +58,9 @@ def _three_way(file: str, before: str, after: str, current: str) -> FileChange |
                 continue
             return PatchRefused(
                 f"Change {number} touches lines of {file} that have changed since.",
-                file, number, "".join(theirs[other[2] : max(other[3], other[2] + 1)][:40]),
+                file,
+                number,
+                "".join(theirs[other[2] : max(other[3], other[2] + 1)][:40]),
             )
         merged += theirs[at : a + shift]
         merged += ours[c:d]

@@ -25,9 +25,7 @@ _NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)(.*)$", re.DOTALL
 
 def looks_like_diff(text: str) -> bool:
     """Whether any line is a header that only a diff has."""
-    return bool(
-        re.search(r"^@@|^diff --git |^--- [^\n]*\n\+\+\+ ", text, re.MULTILINE)
-    )
+    return bool(re.search(r"^@@|^diff --git |^--- [^\n]*\n\+\+\+ ", text, re.MULTILINE))
 
 
 def is_elision(line: str) -> bool:
