@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from ml_coach.bench.remembered import RememberedModel
+from ml_coach.bench.remembered import RememberedModel, Replies
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields
-from ml_coach.bench.tasks import Task, read_tasks
+from ml_coach.bench.tasks import Task, read_programs, read_tasks
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
 from ml_coach.core.types import Usage
@@ -41,61 +42,65 @@ async def executor() -> AsyncGenerator[SandboxedExecutor]:
     await executor.aclose()
 
 
+def _new(folder: Path) -> Path:
+    return folder / f"{len(list(folder.iterdir()))}.jsonl"
+
+
 async def _rows(
     executor: SandboxedExecutor,
     strategy: StrategyName,
     coder: Sequence[str],
+    folder: Path,
+    task: Task = TASK,
     **setup: object,
 ) -> tuple[Row, ScriptedModel]:
     replies = {"coder": coder, "test_writer": [TESTS], "debugger": [GOOD]}
     model = ScriptedModel(replies, SAMPLING)
     rows: list[Row] = []
-    results = setup.pop("results", None) or _Forgetful()
+    results = setup.pop("results", None) or Results(_new(folder), {})
     await run_bench(
-        [TASK], [strategy], Setup(model, executor, **setup), results, jobs=2, finished=rows.append
+        [task], [strategy], Setup(model, executor, **setup), results,
+        Replies(_new(folder)), jobs=2, finished=rows.append,
     )  # fmt: skip
     return rows[0], model
 
 
-class _Forgetful:
-    rows: dict[tuple[str, str], Row] = {}
-
-    def add(self, row: Row) -> None:
-        pass
-
-
-async def test_one_shot_takes_what_comes(executor: SandboxedExecutor) -> None:
-    row, _ = await _rows(executor, "one-shot", [BAD])
+async def test_one_shot_takes_what_comes(executor: SandboxedExecutor, tmp_path: Path) -> None:
+    row, _ = await _rows(executor, "one-shot", [BAD], tmp_path)
     assert (row.solved, row.calls, row.tokens) == (False, 1, 15)
 
 
 async def test_best_of_n_takes_the_first_that_passes_what_is_given(
-    executor: SandboxedExecutor,
+    executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
-    row, _ = await _rows(executor, "best-of-n", [BAD, GOOD, BAD, BAD])
-    assert row.solved and row.solved_extended
+    row, _ = await _rows(executor, "best-of-n", [BAD, GOOD, BAD, BAD], tmp_path)
+    assert (row.solved, row.solved_extended) == (True, True)
     assert row.stages == {"first": False, "final": True}
     assert row.calls == 4
 
 
-async def test_majority_goes_with_the_most(executor: SandboxedExecutor) -> None:
-    row, _ = await _rows(executor, "majority", [BAD, GOOD, GOOD, GOOD], given=False)
+async def test_majority_goes_with_the_most(executor: SandboxedExecutor, tmp_path: Path) -> None:
+    row, _ = await _rows(executor, "majority", [BAD, GOOD, GOOD, GOOD], tmp_path, given=False)
     assert row.solved
     assert row.calls == 4
 
 
-async def test_the_loop_repairs_and_sees_no_hidden_test(executor: SandboxedExecutor) -> None:
-    row, model = await _rows(executor, "loop", [BAD])
+async def test_the_loop_repairs_and_sees_no_hidden_test(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    row, model = await _rows(executor, "loop", [BAD], tmp_path)
     assert row.outcome == "passed"
     assert row.stages == {"first": False, "chosen": False, "final": True}
     assert not any("never shown" in m.text for call in model.calls for m in call.messages)
 
 
-async def test_a_part_can_be_left_out(executor: SandboxedExecutor) -> None:
-    row, model = await _rows(executor, "loop", [BAD], without=frozenset({"repair"}))
+async def test_a_part_can_be_left_out(executor: SandboxedExecutor, tmp_path: Path) -> None:
+    row, model = await _rows(executor, "loop", [BAD], tmp_path, without=frozenset({"repair"}))
     assert (row.outcome, row.solved) == ("gave_up", False)
     assert "debugger" not in {call.purpose for call in model.calls}
-    _, model = await _rows(executor, "loop", [BAD], without=frozenset({"candidates", "repair"}))
+    _, model = await _rows(
+        executor, "loop", [BAD], tmp_path, without=frozenset({"candidates", "repair"})
+    )
     assert [call.purpose for call in model.calls].count("coder") == 1
 
 
@@ -104,13 +109,41 @@ async def test_a_bench_goes_on_where_it_stopped(
 ) -> None:
     file = tmp_path / "rows.jsonl"
     asked = {"model": "scripted:test"}
-    await _rows(executor, "one-shot", [GOOD], results=Results(file, asked))
+    await _rows(executor, "one-shot", [GOOD], tmp_path, results=Results(file, asked))
     with file.open("a") as out:
         out.write('{"task": "Toy/2", "stra')  # An interruption.
     again = Results(file, asked)
     assert [row.task for row in again.of("one-shot")] == ["Toy/1"]
     with pytest.raises(ValueError, match="other settings"):
         Results(file, {"model": "another"})
+
+
+async def test_a_program_is_debugged_until_it_does_what_is_given(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    wrong = replace(TASK, program="def inc(x):\n    return x + 2\n")
+    row, model = await _rows(executor, "loop", [], tmp_path, wrong)
+    assert row.stages == {"first": False, "chosen": False, "final": True}
+    assert row.program == "def inc(x):\n    return x + 1\n"
+    assert {call.purpose for call in model.calls} == {"debugger"}
+    right = replace(TASK, program="def inc(x):\n    return 1 + x\n")
+    row, model = await _rows(executor, "loop", [], tmp_path, right)
+    assert (row.program, model.calls) == (right.program, [])
+
+
+async def test_programs_to_debug_belong_to_tasks(tmp_path: Path) -> None:
+    file = tmp_path / "programs.jsonl"
+    lines = [
+        {"source": "gpt", "task_id": "Toy/1", "code": "a"},
+        {"source": "llama", "task_id": "Toy/1", "code": "b"},
+        {"source": "gpt", "task_id": "Other/1", "code": "c"},
+    ]
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    found = read_programs(file, [TASK])
+    assert [(task.id, task.program) for task in found] == [("Toy/1 gpt", "a"), ("Toy/1 llama", "b")]
+    file.write_text('{"task_id": "Toy/1"}')
+    with pytest.raises(ValueError, match="line 1, is not a program"):
+        read_programs(file, [TASK])
 
 
 def _call(**fields: object) -> Call:
@@ -129,23 +162,23 @@ async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
 
 async def test_replies_are_remembered_with_their_cost(tmp_path: Path) -> None:
     file = tmp_path / "replies.jsonl"
-    first = RememberedModel(ScriptedModel({"coder": [GOOD, BAD]}), file)
+    first = RememberedModel(ScriptedModel({"coder": [GOOD, BAD]}), Replies(file))
     assert (await _reply(first, _call()))[0] == GOOD
     assert (await _reply(first, _call(temperature=0.8, seed=1)))[0] == BAD
     with file.open("a") as out:
         out.write('{"key": "cut o')  # An interruption.
-    later = RememberedModel(ScriptedModel({"coder": ["something else"]}), file)
+    later = RememberedModel(ScriptedModel({"coder": ["something else"]}), Replies(file))
     # At temperature 0 the seed makes no difference.
     text, ended = await _reply(later, _call(seed=7))
     assert (text, ended.usage) == (GOOD, Usage(calls=1, prompt_tokens=10, completion_tokens=5))
-    assert later.asked == 0
+    assert later.remembered == 1
     assert (await _reply(later, _call(temperature=0.8, seed=2)))[0] == "something else"
-    assert later.asked == 1
+    assert later.remembered == 1
 
 
 async def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
     model = ScriptedModel({"coder": [UnavailableError("gone"), GOOD]})
-    remembered = RememberedModel(model, tmp_path / "replies.jsonl")
+    remembered = RememberedModel(model, Replies(tmp_path / "replies.jsonl"))
     with pytest.raises(UnavailableError):
         await _reply(remembered, _call())
     assert (await _reply(remembered, _call()))[0] == GOOD

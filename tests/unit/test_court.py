@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_coach.core.candidates import Candidate, agreeing, choose, clusters, is_settled
+from ml_coach.core.candidates import Candidate, agreeing, choose, clusters, more_wanted
 from ml_coach.core.court import rule, without
 from ml_coach.core.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.probes import MOST_PROBES, probes
@@ -121,9 +121,21 @@ def test_programs_that_only_fail_do_not_agree() -> None:
 
 def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
-    assert not is_settled([a], SUITE)
-    assert is_settled([a, b], SUITE)
-    assert not is_settled([a, c], SUITE)
+    assert more_wanted([a], SUITE, 4) == 1
+    assert more_wanted([a, b], SUITE, 4) == 0
+    assert more_wanted([a, c], SUITE, 4) == 2
+
+
+def test_more_are_wanted_while_none_does_what_is_given() -> None:
+    wrong = [candidate(n, f"{n}1", "-++") for n in range(12)]
+    assert more_wanted(wrong[:1], SUITE, 4) == 4
+    assert more_wanted(wrong[:9], SUITE, 4) == 3
+    assert more_wanted(wrong, SUITE, 4) == 0
+    assert more_wanted([*wrong[:8], candidate(9, "12")], SUITE, 4) == 0
+
+
+def test_a_model_that_is_not_sampled_is_asked_once() -> None:
+    assert more_wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
 
 
 def test_given_tests_outrank_the_crowd() -> None:

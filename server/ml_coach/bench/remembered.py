@@ -20,66 +20,22 @@ from ml_coach.core.types import Usage
 from ml_coach.models.recorded import content_of
 
 
-class RememberedModel:
-    """Passes `model` through and keeps its replies in `file`, JSON lines: key, text, finish, usage.
+class Replies:
+    """What is remembered, in `file`: JSON lines of key, text, finish and usage."""
 
-    `asked` counts the calls that went to the model itself. Failures are not kept.
-    """
-
-    def __init__(self, model: Model, file: Path) -> None:
-        self._model = model
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._known: dict[str, tuple[str, Ended]] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.asked = 0
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         file.parent.mkdir(parents=True, exist_ok=True)
         if file.exists():
             for line in file.read_text(encoding="utf-8").splitlines():
                 self._read(line)
 
-    @property
-    def name(self) -> str:
-        return self._model.name
+    def get(self, key: str) -> tuple[str, Ended] | None:
+        return self._known.get(key)
 
-    @property
-    def profile(self) -> Profile:
-        return self._model.profile
-
-    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
-        """See `core.ports.Model.stream`."""
-        key = _key(self.name, call)
-        async with self._locks[key]:
-            if key not in self._known:
-                async with aclosing(self._ask(key, call)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-                return
-        text, ended = self._known[key]
-        if text:
-            yield text
-        yield ended
-
-    async def aclose(self) -> None:
-        await self._model.aclose()
-
-    async def _ask(self, key: str, call: Call) -> AsyncGenerator[str | Ended, None]:
-        self.asked += 1
-        text = ""
-        try:
-            async with aclosing(self._model.stream(call)) as stream:
-                async for piece in stream:
-                    if isinstance(piece, Ended):
-                        self._keep(key, text, piece)
-                    else:
-                        text += piece
-                    yield piece
-        except GeneratorExit:
-            # Whoever asked had enough of it, and will have enough of the same text again.
-            if key not in self._known:
-                self._keep(key, text, Ended("length", Usage(calls=1)))
-            raise
-
-    def _keep(self, key: str, text: str, ended: Ended) -> None:
+    def keep(self, key: str, text: str, ended: Ended) -> None:
         self._known[key] = text, ended
         line = {"key": key, "text": text, "finish": ended.finish, "usage": asdict(ended.usage)}
         with self._file.open("a", encoding="utf-8") as out:
@@ -92,6 +48,59 @@ class RememberedModel:
             self._known[kept["key"]] = kept["text"], ended
         except (ValueError, KeyError, TypeError):
             return  # The line that an interruption cut off.
+
+
+class RememberedModel:
+    """Passes `model` through and keeps its replies, but not its failures. `remembered` counts the
+    calls that it was not asked."""
+
+    def __init__(self, model: Model, replies: Replies) -> None:
+        self._model = model
+        self._replies = replies
+        self.remembered = 0
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def profile(self) -> Profile:
+        return self._model.profile
+
+    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
+        """See `core.ports.Model.stream`."""
+        key = _key(self.name, call)
+        async with self._replies.locks[key]:
+            known = self._replies.get(key)
+            if known is None:
+                async with aclosing(self._ask(key, call)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+                return
+        self.remembered += 1
+        text, ended = known
+        if text:
+            yield text
+        yield ended
+
+    async def aclose(self) -> None:
+        await self._model.aclose()
+
+    async def _ask(self, key: str, call: Call) -> AsyncGenerator[str | Ended, None]:
+        text = ""
+        try:
+            async with aclosing(self._model.stream(call)) as stream:
+                async for piece in stream:
+                    if isinstance(piece, Ended):
+                        self._replies.keep(key, text, piece)
+                    else:
+                        text += piece
+                    yield piece
+        except GeneratorExit:
+            # Whoever asked had enough of it, and will have enough of the same text again.
+            if self._replies.get(key) is None:
+                self._replies.keep(key, text, Ended("length", Usage(calls=1)))
+            raise
 
 
 class WithProfile:

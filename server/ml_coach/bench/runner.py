@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.bench.grading import solves
+from ml_coach.bench.remembered import RememberedModel, Replies
 from ml_coach.bench.strategies import Setup, StrategyName, solve
 from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task
+from ml_coach.core.concurrent import all_of
 
 
 class Results:
@@ -55,28 +57,34 @@ async def run_bench(
     strategies: Sequence[StrategyName],
     setup: Setup,
     results: Results,
+    replies: Replies,
     *,
     jobs: int,
     finished: Callable[[Row], None],
 ) -> None:
-    """Fills `results`. `finished` hears each new row. Cancelling keeps what is done."""
+    """Fills `results` and `replies`; `finished` hears each new row. Cancelling keeps what is done,
+    and so does a model that fails, with the `ModelError` that it raised."""
     free = asyncio.Semaphore(jobs)
 
     async def one(task: Task, strategy: StrategyName) -> None:
         async with free:
-            row = await _row(task, strategy, setup)
+            row = await _row(task, strategy, setup, replies)
             results.add(row)
             finished(row)
 
-    async with asyncio.TaskGroup() as group:
-        for task in tasks:
-            for strategy in strategies:
-                if (task.id, strategy) not in results.rows:
-                    group.create_task(one(task, strategy))
+    await all_of(
+        *(
+            one(task, strategy)
+            for task in tasks
+            for strategy in strategies
+            if (task.id, strategy) not in results.rows
+        )
+    )
 
 
-async def _row(task: Task, strategy: StrategyName, setup: Setup) -> Row:
-    answer = await solve(strategy, task, setup)
+async def _row(task: Task, strategy: StrategyName, setup: Setup, replies: Replies) -> Row:
+    model = RememberedModel(setup.model, replies)
+    answer = await solve(strategy, task, replace(setup, model=model))
     grades = {
         program: await solves(setup.executor, program, task)
         for program in dict.fromkeys(answer.stages.values())
@@ -89,8 +97,9 @@ async def _row(task: Task, strategy: StrategyName, setup: Setup) -> Row:
         solved_extended=extended,
         calls=answer.usage.calls,
         tokens=answer.usage.tokens,
-        seconds=round(answer.seconds, 2),
+        seconds=None if model.remembered else round(answer.seconds, 2),
         outcome=answer.outcome,
+        program=answer.program,
     )
     return replace(
         row, stages={name: grades[program][0] for name, program in answer.stages.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -127,7 +127,8 @@ async def _loop(task: Task, setup: Setup) -> _Result:
     if "candidates" in setup.without:
         model = WithProfile(model, replace(model.profile, candidates=1))
     judged = "court" not in setup.without
-    coach = Coach(model, setup.executor, _Nowhere(), _Yes(), holds_court=judged)
+    folder = _Folder()
+    coach = Coach(model, setup.executor, folder, _Yes(), holds_court=judged)
     request = Request(
         task.prompt_with(given=setup.given),
         max_iters=1 if "repair" in setup.without else setup.max_iters,
@@ -137,6 +138,14 @@ async def _loop(task: Task, setup: Setup) -> _Result:
         seed=setup.seed,
         limits=Limits(calls=60),
     )
+    if task.program:
+        request = replace(request, prompt=task.prompt, task="debug")
+        stages["first"] = task.program
+        folder.texts[request.program_file] = task.program
+        if setup.given:
+            module = Program("", request.program_file).module
+            given = assemble(_spec(task, setup), module, request.tests_file, "")
+            folder.texts[given.file] = given.source
     report = await coach.run(request, watch)
     if report.outcome == "stopped":
         raise asyncio.CancelledError
@@ -178,16 +187,18 @@ def _unheard(reason: str) -> None:
     pass
 
 
-class _Nowhere:
-    """A workspace that forgets."""
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A workspace in memory."""
 
-    root = Path()
+    root: Path = Path()
+    texts: dict[str, str] = field(default_factory=dict[str, str])
 
     async def read(self, file: str) -> str | None:
-        return None
+        return self.texts.get(file)
 
     async def write(self, texts: Mapping[str, str]) -> None:
-        pass
+        self.texts.update(texts)
 
 
 class _Yes:

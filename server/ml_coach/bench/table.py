@@ -14,7 +14,9 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task under one strategy. `stages` tells which program on the way solved it."""
+    """One task under one strategy. `stages` tells which program on the way solved it, `program` is
+    the last of them. `seconds` are those that a user would have waited, None where replies were
+    remembered."""
 
     task: str
     strategy: str
@@ -22,8 +24,9 @@ class Row:
     solved_extended: bool
     calls: int
     tokens: int
-    seconds: float
+    seconds: float | None
     outcome: str = ""
+    program: str = ""
     stages: dict[str, bool] = field(default_factory=dict[str, bool])
 
 
@@ -36,11 +39,13 @@ class Summary:
     calls: int
     tokens: int
     median_tokens: float
-    seconds: float
+    seconds: float | None
 
 
 def summarize(rows: Sequence[Row]) -> Summary:
-    """Totals over rows of one strategy; seconds add up over parallel jobs."""
+    """Totals over rows of one strategy; seconds add up over parallel jobs, and are None where some
+    are not known."""
+    seconds = [r.seconds for r in rows if r.seconds is not None]
     return Summary(
         strategy=rows[0].strategy if rows else "",
         tasks=len(rows),
@@ -49,7 +54,7 @@ def summarize(rows: Sequence[Row]) -> Summary:
         calls=sum(r.calls for r in rows),
         tokens=sum(r.tokens for r in rows),
         median_tokens=median([r.tokens for r in rows]) if rows else 0.0,
-        seconds=sum(r.seconds for r in rows),
+        seconds=sum(seconds) if len(seconds) == len(rows) else None,
     )
 
 

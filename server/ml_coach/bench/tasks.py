@@ -4,15 +4,17 @@ extended_tests`, as HumanEval and MBPP are commonly prepared."""
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """`public_tests` are asserts that a user could have given; `hidden_test` is run after the
-    program and must not raise; `extended_tests` are further asserts, possibly none."""
+    program and must not raise; `extended_tests` are further asserts, possibly none. With a
+    `program` the task is to debug it."""
 
     id: str
     prompt: str
@@ -20,6 +22,7 @@ class Task:
     public_tests: tuple[str, ...]
     hidden_test: str
     extended_tests: tuple[str, ...]
+    program: str = ""
 
     def prompt_with(self, *, given: bool) -> str:
         """The prompt; with `given`, public tests that it does not show are shown below it."""
@@ -31,11 +34,8 @@ class Task:
 def read_tasks(file: Path) -> list[Task]:
     """All tasks of `file`. Raises `ValueError` that names the line which is not a task."""
     tasks: list[Task] = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, row in _rows(file, "a task"):
         try:
-            row: dict[str, Any] = json.loads(line)
             tasks.append(
                 Task(
                     id=row["task_id"],
@@ -46,6 +46,39 @@ def read_tasks(file: Path) -> list[Task]:
                     extended_tests=tuple(row.get("extended_tests", ())),
                 )
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ValueError(f"{file}, line {number}, is not a task: {error!r}") from None
     return tasks
+
+
+def read_programs(file: Path, tasks: Sequence[Task]) -> list[Task]:
+    """A task of debugging for each program of `file`, JSON lines `task_id code`, and of any other
+    text fields to tell them apart. Programs of other tasks than `tasks` are left out. Raises
+    `ValueError` as `read_tasks` does."""
+    known = {task.id: task for task in tasks}
+    found: dict[str, Task] = {}
+    for number, row in _rows(file, "a program"):
+        if not (isinstance(row.get("task_id"), str) and isinstance(row.get("code"), str)):
+            raise ValueError(
+                f"{file}, line {number}, is not a program: task_id and code are needed"
+            )
+        if task := known.get(row["task_id"]):
+            origin = row.get("source", number)
+            found[f"{task.id} {origin}"] = replace(
+                task, id=f"{task.id} {origin}", program=row["code"]
+            )
+    return list(found.values())
+
+
+def _rows(file: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The JSON objects of `file`, each with the number of its line."""
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{file}, line {number}, is not {what}: {error!r}") from None
+        if not isinstance(row, dict):
+            raise ValueError(f"{file}, line {number}, is not {what}: no JSON object")
+        yield number, cast("dict[str, Any]", row)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ml_coach.app import App
-from ml_coach.bench.remembered import RememberedModel, WithProfile
+from ml_coach.bench.remembered import Replies, WithProfile
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Part, Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields, summarize
@@ -59,7 +59,7 @@ async def bench(
     try:
         executor = app.executor(settings)
         await app.prepare(executor, chosen)
-        model: Model = RememberedModel(chosen, replies)
+        model: Model = chosen
         if plan:
             model = WithProfile(model, replace(model.profile, plans=True))
         asked = {
@@ -82,7 +82,9 @@ async def bench(
                     mark = "solved" if row.solved else "failed"
                     console.print(f"{row.task} {row.strategy} {mark} {row.tokens} tokens")
 
-            await run_bench(tasks, strategies, setup, results, jobs=jobs, finished=finished)
+            await run_bench(
+                tasks, strategies, setup, results, Replies(replies), jobs=jobs, finished=finished
+            )
     finally:
         await chosen.aclose()
         await app.aclose()
@@ -112,7 +114,8 @@ def show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
         table.add_row(
             total.strategy, _share(total.solved, total.tasks),
             _share(total.solved_extended, total.tasks), str(total.calls), str(total.tokens),
-            f"{total.median_tokens:.0f}", f"{total.seconds:.0f}",
+            f"{total.median_tokens:.0f}",
+            "–" if total.seconds is None else f"{total.seconds:.0f}",
         )  # fmt: skip
     console.print(table)
     for name, group in rows.items():

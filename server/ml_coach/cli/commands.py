@@ -338,6 +338,10 @@ def bench(
     given: Annotated[
         bool, typer.Option("--given/--no-given", help="Give the public tests.")
     ] = True,
+    programs: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines task_id, code: programs of these tasks to debug."),
+    ] = None,
     without: Annotated[
         list[str] | None, typer.Option(help="Leave out court, candidates or repair.")
     ] = None,
@@ -354,7 +358,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
-    from ml_coach.bench.tasks import read_tasks
+    from ml_coach.bench.tasks import read_programs, read_tasks
     from ml_coach.cli.bench import PARTS, STRATEGIES
     from ml_coach.cli.bench import bench as run_it
 
@@ -366,6 +370,8 @@ def bench(
         fail(f"{unknown[0]} is no part to leave out; there are {', '.join(PARTS)}.", USAGE)
     try:
         chosen = [task for task in read_tasks(tasks) if task.id.startswith(only)]
+        if programs is not None:
+            chosen = read_programs(programs, chosen)
         _until_done(
             run_it(
                 chosen[: limit or None], [s for s in STRATEGIES if s in wanted], settings,

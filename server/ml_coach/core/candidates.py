@@ -14,7 +14,8 @@ from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
 # So many tests do not all pass by chance.
 ENOUGH = 5
-
+# Where a batch of samples holds no program that does what is given, the next one often does.
+MOST_BATCHES = 3
 
 # Where an object happens to lie is no part of what was answered.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -75,17 +76,30 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
     return next(len(group) for group in clusters(candidates) if candidate in group)
 
 
-def is_settled(candidates: Sequence[Candidate], suite: Suite) -> bool:
-    """Whether more candidates are not worth their cost: two that pass what is given agree, or one
-    agrees with everything that was written apart from it."""
-    if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in candidates):
+def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> int:
+    """How many more programs are worth their cost; 0 when the matter is settled.
+
+    `batch` is what the model decodes in parallel: one second opinion first, up to a batch where
+    opinions differ, up to `MOST_BATCHES` where no program does what is given. A model that is not
+    sampled has a batch of 1.
+    """
+    passing = [c for c in candidates if passes_given(c, suite)]
+    if batch == 1 or _is_settled(passing):
+        return 0
+    if not passing:
+        return min(batch, MOST_BATCHES * batch - len(candidates))
+    return 1 if len(candidates) == 1 else max(0, batch - len(candidates))
+
+
+def _is_settled(passing: Sequence[Candidate]) -> bool:
+    """Whether one agrees with everything that was written apart from it, or most agree."""
+    if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
         return True
-    passing = [c for c in candidates if _passes_given(c, suite)]
     groups = clusters(passing)
     return bool(groups) and len(groups[0]) >= 2 and len(groups[0]) * 2 > len(passing)
 
 
-def _passes_given(candidate: Candidate, suite: Suite) -> bool:
+def passes_given(candidate: Candidate, suite: Suite) -> bool:
     failed = {c.function for c in candidate.report.cases if c.outcome != "passed"}
     return bool(candidate.report.cases) and not (failed & suite.given)
 

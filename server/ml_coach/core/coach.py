@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents import debugger
 from ml_coach.core.asking import Asker, Budget, Price
-from ml_coach.core.candidates import Candidate, agreeing, choose, is_settled
+from ml_coach.core.candidates import Candidate, agreeing, choose, more_wanted
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.court import Ruling
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
@@ -222,17 +222,15 @@ class _Run:
 
     async def _choose(self, first: Program, existing: Program | None) -> Program:
         """The best of as many candidates as it takes until they agree; then the court rules."""
-        most = self.coach.model.profile.candidates
-        if self.request.task not in ("generate", "implement"):
-            most = 1
+        sampled = self.request.task in ("generate", "implement")
+        batch = self.coach.model.profile.candidates if sampled else 1
         self.pool = await self._compare([first])
-        # One that agrees with the first settles most tasks; only a disagreement costs more.
-        batch = 1
-        while len(self.pool) < most and not is_settled(self.pool, self.written):
+        while number := more_wanted(self.pool, self.written, batch):
             self._begin("code")
-            number = min(batch, most - len(self.pool))
-            self.pool += await self._compare(await self.team.sample_programs(number, existing))
-            batch = most
+            programs = await self.team.sample_programs(number, existing)
+            if not programs:
+                break
+            self.pool += await self._compare(programs)
         chosen = choose(self.pool, self.written)
         together = agreeing(chosen, self.pool)
         self.emit(CandidateChosen(chosen.program, len(self.pool), together))

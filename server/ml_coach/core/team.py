@@ -63,7 +63,7 @@ class Team:
     ) -> Program | Refused:
         """One program by the coder: the model's best guess, or a `sampled` other one. `existing`
         is the file around the stub that is to be implemented."""
-        self.samples += 1
+        self.samples += sampled
         wanted = coder.Wanted(
             self.spec,
             self.profile,
