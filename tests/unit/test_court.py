@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -127,11 +128,18 @@ def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
 
 
 def test_more_are_wanted_while_none_does_what_is_given() -> None:
-    wrong = [candidate(n, f"{n}1", "-++") for n in range(12)]
-    assert more_wanted(wrong[:1], SUITE, 4) == 4
-    assert more_wanted(wrong[:9], SUITE, 4) == 3
+    wrong = [candidate(n, f"{n}1", "-++") for n in range(8)]
+    assert more_wanted(wrong[:1], SUITE, 4) == 3
+    assert more_wanted(wrong[:4], SUITE, 4) == 4
     assert more_wanted(wrong, SUITE, 4) == 0
-    assert more_wanted([*wrong[:8], candidate(9, "12")], SUITE, 4) == 0
+    assert more_wanted([*wrong[:3], candidate(9, "12")], SUITE, 4) == 0
+
+
+def test_more_are_wanted_where_nothing_is_given_and_no_two_agree() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    apart = [candidate(n, f"{n}1", "-++") for n in range(4)]
+    assert more_wanted(apart, guessed, 4) == 4
+    assert more_wanted([*apart[:3], candidate(9, "11", "-++")], guessed, 4) == 0
 
 
 def test_a_model_that_is_not_sampled_is_asked_once() -> None:

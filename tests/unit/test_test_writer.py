@@ -91,6 +91,14 @@ def test_the_suite_has_imports_then_given_then_guessed() -> None:
     assert suite.given == {"test_given_1"}
 
 
+def test_a_helper_of_the_prompt_that_an_example_calls_is_imported() -> None:
+    stub = 'def encode(s):\n    return s[::-1]\n\n\ndef decode(s):\n    """Undo encode."""\n'
+    spec = Spec(stub, stub, names=("decode",), examples=("assert decode(encode('ab')) == 'ab'",))
+    assert "from m import decode, encode\n" in assemble(spec, "m", "test_m.py", "").source
+    plain = Spec(stub, stub, names=("decode",), examples=("assert decode('ba') == 'ab'",))
+    assert "from m import decode\n" in assemble(plain, "m", "test_m.py", "").source
+
+
 def test_independent_asserts_get_a_function_each() -> None:
     source = "def test_f():\n    assert f(1) == 1\n    assert f(2) == 2\n"
     assert split_asserts(source) == (

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ml_coach import __version__
 from ml_coach import app as app_module
 from ml_coach import settings as settings_module
 from ml_coach.app import DEFAULT_PROMPT, App, request_from
@@ -45,6 +46,21 @@ cli = typer.Typer(
 )
 model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 cli.add_typer(model_cli, name="model")
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ml-coach {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    pass
 
 
 def _setting(field: str, *flags: str) -> Any:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
-# So many tests do not all pass by chance.
+# So many tests do not pass by chance; one that fails beside them is more likely wrong itself.
 ENOUGH = 5
-# Where a batch of samples holds no program that does what is given, the next one often does.
-MOST_BATCHES = 3
+MOST_WRONG = 1
+# Where a batch of samples holds no program that does what is given, the next one may.
+MOST_BATCHES = 2
 
 # Where an object happens to lie is no part of what was answered.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -80,23 +81,30 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     """How many more programs are worth their cost; 0 when the matter is settled.
 
     `batch` is what the model decodes in parallel: one second opinion first, up to a batch where
-    opinions differ, up to `MOST_BATCHES` where no program does what is given. A model that is not
-    sampled has a batch of 1.
+    opinions differ, up to `MOST_BATCHES` where no program does what is given, or where nothing is
+    given and no two agree. A model that is not sampled has a batch of 1.
     """
     passing = [c for c in candidates if passes_given(c, suite)]
-    if batch == 1 or _is_settled(passing):
-        return 0
-    if not passing:
-        return min(batch, MOST_BATCHES * batch - len(candidates))
-    return 1 if len(candidates) == 1 else max(0, batch - len(candidates))
-
-
-def _is_settled(passing: Sequence[Candidate]) -> bool:
-    """Whether one agrees with everything that was written apart from it, or most agree."""
-    if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
-        return True
     groups = clusters(passing)
+    if batch == 1 or _is_settled(passing, groups):
+        return 0
+    if passing and len(candidates) == 1:
+        return 1
+    lost = not passing or not (suite.given or len(groups[0]) > 1)
+    most = MOST_BATCHES * batch if lost else batch
+    return max(0, min(batch - len(candidates) % batch, most - len(candidates)))
+
+
+def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidate]]) -> bool:
+    """Whether one agrees with what was written apart from it: nearly all tests, or most others."""
+    if any(_passes_enough(c) for c in passing):
+        return True
     return bool(groups) and len(groups[0]) >= 2 and len(groups[0]) * 2 > len(passing)
+
+
+def _passes_enough(candidate: Candidate) -> bool:
+    passed = len(candidate.report.passed)
+    return passed >= ENOUGH and len(candidate.report.cases) - passed <= MOST_WRONG
 
 
 def passes_given(candidate: Candidate, suite: Suite) -> bool:

@@ -269,19 +269,21 @@ class _Run:
             self.iteration += 1
             proposal: Diagnosis | None = None
             if repairs < REPAIRS_BEFORE_FRESH_START:
-                proposal = await self._diagnose(current)
+                # The best guess comes first: sampling costs more, and pays once that has failed.
+                sampled = repairs > 0 and self.coach.model.profile.candidates > 1
+                proposal = await self._diagnose(current, sampled=sampled)
                 repairs += 1
             if proposal is None:
                 proposal = await self._fresh_start(current)
                 repairs = 0
             current = await self._try(proposal, current) or current
 
-    async def _diagnose(self, current: Attempt) -> Diagnosis | None:
+    async def _diagnose(self, current: Attempt, *, sampled: bool) -> Diagnosis | None:
         """A diagnosis with a patch that was not tried before, or None."""
         self._begin("debug")
         diagnosis = debugger.repair_without_model(current.program)
         if diagnosis is None or self._was_tried(diagnosis, current):
-            diagnosis = await self._ask_debugger(current)
+            diagnosis = await self._ask_debugger(current, sampled=sampled)
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
             # The coder may never change the tests; only the court may overrule one.
@@ -290,10 +292,10 @@ class _Run:
         tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
         return None if tried else diagnosis
 
-    async def _ask_debugger(self, current: Attempt) -> Diagnosis:
+    async def _ask_debugger(self, current: Attempt, *, sampled: bool) -> Diagnosis:
         """The best of the debugger's diagnoses: the tests can tell which."""
         failures = await self.examiner.with_trace(current, self.suite, self.team.spec)
-        diagnoses = await self.team.debug(current.program, failures)
+        diagnoses = await self.team.debug(current.program, failures, sampled=sampled)
         usable = {
             _patched(current.program, d.patch).digest: d
             for d in diagnoses

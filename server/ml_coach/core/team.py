@@ -97,15 +97,17 @@ class Team:
         self.emit(SuiteWritten(written.suite, written.done))
         return written.suite
 
-    async def debug(self, program: Program, findings: tuple[Finding, ...]) -> tuple[Diagnosis, ...]:
-        """As many diagnoses as the model has candidates; one where it has only one."""
-        many = self.profile.candidates > 1
+    async def debug(
+        self, program: Program, findings: tuple[Finding, ...], *, sampled: bool = False
+    ) -> tuple[Diagnosis, ...]:
+        """The model's best guess alone, or as many `sampled` ones as it decodes in parallel."""
         asked = (
             debugger.debug(
                 self.asker, self.spec, self.profile, program, findings, lessons=self.lessons,
-                temperature=SAMPLE_TEMPERATURE if many else None, seed=self.request.seed + number,
+                temperature=SAMPLE_TEMPERATURE if sampled else None,
+                seed=self.request.seed + number,
             )
-            for number in range(1, self.profile.candidates + 1)
+            for number in range(1, self.profile.candidates + 1 if sampled else 2)
         )  # fmt: skip
         return await all_of(*asked)
 

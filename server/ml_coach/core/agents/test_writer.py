@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from ml_coach.core import syntax
 from ml_coach.core.agents.coder import details_text, task_text
 from ml_coach.core.agents.templates import render
 from ml_coach.core.asking import Asker
@@ -21,6 +22,8 @@ from ml_coach.core.types import Program, Spec, Suite
 
 TRIES = 2
 MOST_GUESSED = 16
+# Six asserts; a small model that goes on behind them only repeats itself.
+MOST_TOKENS = 240
 _LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
 _RAISES = re.compile(r"^(?P<call>.+\))`?\s+raises\s+`?(?P<error>[A-Z]\w*)")
 _WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]*\):")
@@ -60,7 +63,7 @@ async def write_tests(
     call = Call(
         "test_writer",
         messages,
-        max_tokens=400 if single else profile.max_tokens,
+        max_tokens=MOST_TOKENS if single else profile.max_tokens,
         may_be_cut=True,
     )
     for _ in range(TRIES):
@@ -179,8 +182,14 @@ def _subject(statement: str) -> str:
     return ast.unparse(node)
 
 
-def import_line(module: str, spec: Spec) -> str:
-    return f"from {module} import {', '.join(spec.names) or '*'}"
+def import_line(module: str, spec: Spec, tests: str = "") -> str:
+    """What `tests` need of the program: what was asked for, and what the prompt defines beside it,
+    such as the inverse that an example calls."""
+    used = syntax.loads(ast.parse(tests))
+    stub = syntax.parse(spec.stub)
+    defined = (n.name for n in stub.body if isinstance(n, syntax.Definition)) if stub else ()
+    names = dict.fromkeys((*spec.names, *(name for name in defined if name in used)))
+    return f"from {module} import {', '.join(names) or '*'}"
 
 
 def as_functions(statements: Sequence[str], kind: str) -> str:
@@ -196,7 +205,7 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     """One file: imports, then what the prompt gives, then what is guessed."""
     given = as_functions(spec.examples, "given")
     imports, body = _imports_apart(guessed)
-    needed = ["import pytest", import_line(module, spec)]
+    needed = ["import pytest", import_line(module, spec, f"{given}\n{body}")]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     head = "\n".join(dict.fromkeys([*kept, *needed]))
