@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ml_coach.core.candidates import Candidate, agreeing, choose, clusters, more_wanted
 from ml_coach.core.court import rule, without
+from ml_coach.core.inputs import typed_calls
 from ml_coach.core.mutants import MOST_MUTANTS, mutants
-from ml_coach.core.probes import MOST_PROBES, probes
+from ml_coach.core.probes import MOST_PROBES, calls_of, variants_of
 from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Suite, TestReport
 
 TESTS = ("test_given_1", "test_a", "test_b")
@@ -94,11 +95,15 @@ def test_dropping_leaves_the_rest_to_the_letter() -> None:
     assert left == "import pytest  # why\n\n\ndef test_d():\n    assert 2  # yes\n"
 
 
-def candidate(number: int, answers: str, marks: str = "+++") -> Candidate:
-    values = tuple(
+def _values(answers: str, number: int) -> tuple[Evaluation, ...]:
+    return tuple(
         Evaluation(error=f"ValueError: {number}") if a == "E" else Evaluation(a) for a in answers
     )
-    return Candidate(Program(f"# {number}\n"), values, report(marks))
+
+
+def candidate(number: int, answers: str, marks: str = "+++", variants: str = "") -> Candidate:
+    values, to_variants = _values(answers, number), _values(variants, number)
+    return Candidate(Program(f"# {number}\n"), report(marks), values, to_variants)
 
 
 def test_equal_answers_make_a_cluster() -> None:
@@ -107,9 +112,15 @@ def test_equal_answers_make_a_cluster() -> None:
     assert agreeing(a, [a, b, c]) == 2
 
 
+def test_right_programs_may_differ_in_a_few_variants() -> None:
+    a, b, c = (candidate(n, "12", variants=v) for n, v in enumerate(("34567", "34568", "34999")))
+    assert agreeing(a, [a, b]) == 2
+    assert agreeing(a, [a, c]) == 1
+
+
 def test_addresses_are_no_answer() -> None:
     one, other = (
-        Candidate(Program(f"# {n}\n"), (Evaluation(f"<S object at 0x7f{n}>"),), report("+++"))
+        Candidate(Program(f"# {n}\n"), report("+++"), (Evaluation(f"<S object at 0x7f{n}>"),))
         for n in (1, 2)
     )
     assert agreeing(one, [one, other]) == 2
@@ -185,11 +196,12 @@ def test_no_mutant_of_what_does_not_parse() -> None:
 
 def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
     source = "def test():\n    assert f([1, 2], 'ab') == 3\n    assert g(f(x)) and f(1, y)\n"
-    found = probes(source, ["f"])
-    assert found[0] == "f([1, 2], 'ab')"
+    calls = calls_of(source, ["f"])
+    assert calls == ("f([1, 2], 'ab')",)
+    found = variants_of(calls)
     assert "f([2, 1], 'ab')" in found
     assert "f([1, 2], 'ba')" in found
-    assert not any("x" in probe or "y" in probe for probe in found)
+    assert calls[0] not in found
 
 
 @given(
@@ -200,7 +212,8 @@ def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
     )
 )
 def test_every_probe_can_be_parsed(value: object) -> None:
-    found = probes(f"f({value!r})", ["f"])
+    calls = calls_of(f"f({value!r})", ["f"])
+    found = (*calls, *variants_of(calls))
     assert 0 < len(found) <= MOST_PROBES
     for probe in found:
         ast.parse(probe, mode="eval")
@@ -208,4 +221,20 @@ def test_every_probe_can_be_parsed(value: object) -> None:
 
 @pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
 def test_no_probes_of_what_does_not_parse(source: str) -> None:
-    assert probes(source, ["f"]) == ()
+    assert calls_of(source, ["f"]) == ()
+
+
+def test_calls_are_made_of_type_hints() -> None:
+    calls = typed_calls(["f(xs: List[float], n: int, deep: bool = False) -> bool"])
+    assert calls[0] == "f([2.5, 0.0, 10.0], 3)"
+    assert any(call.startswith("f([], ") for call in calls)
+    assert len(set(calls)) == len(calls) > 4
+    for hint in ("dict[str, list[int]]", "'tuple[int, ...]'", "str | None", "Optional[set[str]]"):
+        for call in typed_calls([f"f(x: {hint})"]):
+            ast.parse(call, mode="eval")
+        assert typed_calls([f"f(x: {hint})"])
+
+
+@pytest.mark.parametrize("signature", ["f(x)", "f()", "f(x: Shop)", "f(x: int, *, y: int)", "f("])
+def test_no_call_is_made_of_what_is_not_known(signature: str) -> None:
+    assert typed_calls([signature]) == ()

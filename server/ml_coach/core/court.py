@@ -2,7 +2,8 @@
 
 About half of the tests that small models write are wrong. A guessed test is kept only if it
 collects and gives the same outcome twice; where there are several candidates it may reject one
-only if two others pass it; and one that passes must notice at least one planted mistake.
+only if two others pass it, and most do; and one that passes must notice at least one planted
+mistake.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def _unfit(
     rejects = first[test] != "passed"
     voters = sum(bool(vote) for vote in votes)
     witnesses = sum(vote.get(test) == "passed" for vote in votes)
-    if rejects and len(votes) > 1 and witnesses < min(WITNESSES, voters):
+    needed = max(min(WITNESSES, voters), voters // 2 + 1)
+    if rejects and len(votes) > 1 and witnesses < needed:
         return f"{witnesses or 'none'} of {voters} candidates agree with it"
     if not rejects and planted and all(p.get(test) == "passed" for p in planted):
         return "it notices no planted mistake"

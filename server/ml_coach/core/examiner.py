@@ -12,9 +12,10 @@ from ml_coach.core.court import Ruling, rule
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
 from ml_coach.core.failures import explained
+from ml_coach.core.inputs import typed_calls
 from ml_coach.core.mutants import mutants
 from ml_coach.core.ports import Executor
-from ml_coach.core.probes import probes
+from ml_coach.core.probes import calls_of, variants_of
 from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
 
 # A planted mistake often makes a loop endless; waiting longer for it tells nothing more.
@@ -92,15 +93,18 @@ class Examiner:
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
         """Each program's test report and its answers to the probes."""
-        questions = probes(suite.source, spec.names)
+        calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
+        variants = variants_of(calls)
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
-        if questions:
+        if calls:
             answers = await self.executor.evaluate(
-                programs, questions, timeout_seconds=self.limit_seconds
+                programs, (*calls, *variants), timeout_seconds=self.limit_seconds
             )
-        rows = zip(programs, answers, reports, strict=True)
-        return [Candidate(program, answer, report) for program, answer, report in rows]
+        return [
+            Candidate(program, report, answer[: len(calls)], answer[len(calls) :])
+            for program, report, answer in zip(programs, reports, answers, strict=True)
+        ]
 
     async def judge_tests(
         self, suite: Suite, chosen: Candidate, candidates: Sequence[Candidate]
@@ -115,7 +119,7 @@ class Examiner:
         findings = list(attempt.failures)
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
-            calls = probes(_source_of(suite.source, function), spec.names)[:1]
+            calls = calls_of(_source_of(suite.source, function), spec.names)
             if function in suite.given and calls:
                 trace = await self.executor.trace(
                     attempt.program, calls[0], timeout_seconds=self.limit_seconds

@@ -1,7 +1,9 @@
 """Calls that tell programs apart: those that the tests make, and small changes of them.
 
 A probe is an expression such as `f([3, 1], 2)`. The tests' arguments have the right types and
-shapes, so that changing a literal at a time gives inputs a generator could only guess.
+shapes, so that changing a literal at a time gives inputs a generator could only guess: an empty
+list where the tests have none. Some of these are outside of what was asked, where right programs
+may differ. Where no test makes a call, calls are made of the signature's type hints.
 """
 
 from __future__ import annotations
@@ -18,12 +20,17 @@ MOST_VARIANTS = 4
 _NO_MORE = object()
 
 
-def probes(source: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The test file's calls of `names` with literal arguments, then variants of each in turn."""
-    calls = list(dict.fromkeys(_calls(source, names)))
-    variants = [list(_variants(call)) for call in calls]
-    turns = [row[n] for n in range(MOST_VARIANTS) for row in variants if n < len(row)]
-    return tuple(dict.fromkeys([*calls, *turns]))[:MOST_PROBES]
+def calls_of(source: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The test file's calls of `names` with literal arguments."""
+    return tuple(dict.fromkeys(_calls(source, names)))[:MOST_PROBES]
+
+
+def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
+    """Small changes of each of `calls` in turn, so many that there are `MOST_PROBES` with them."""
+    rows = [list(_variants(call)) for call in calls]
+    turns = (row[n] for n in range(MOST_VARIANTS) for row in rows if n < len(row))
+    found = [variant for variant in dict.fromkeys(turns) if variant not in calls]
+    return tuple(found[: MOST_PROBES - len(calls)])
 
 
 def _calls(source: str, names: Sequence[str]) -> Iterator[str]:
