@@ -51,9 +51,6 @@ from ml_coach.core.types import (
     Suite,
 )
 
-# 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
-REPAIRS_BEFORE_FRESH_START = 2
-
 
 async def _nothing() -> None:
     pass
@@ -261,29 +258,30 @@ class _Run:
 
     async def _debug_until_passed(self, current: Attempt) -> None:
         repairs = 0
+        # The user's own program is repaired, never rewritten from nothing.
+        most = self.coach.model.profile.repairs
+        most = self.request.max_iters if self.request.task == "debug" else most
         while not current.passes:
             if self.iteration >= self.request.max_iters:
                 why = current.report.why or debugger.summarize(current.failures[:1])
                 used_up = f"{self.request.max_iters} iterations (MAX_ITERS) are used up."
                 raise _Stop("gave_up", f"{used_up} {why}".strip())
             self.iteration += 1
-            proposal: Diagnosis | None = None
-            if repairs < REPAIRS_BEFORE_FRESH_START:
-                # The best guess comes first: sampling costs more, and pays once that has failed.
-                sampled = repairs > 0 and self.coach.model.profile.candidates > 1
-                proposal = await self._diagnose(current, sampled=sampled)
-                repairs += 1
-            if proposal is None:
+            proposal = await self._diagnose(current) if repairs < most else None
+            repairs += 1
+            if proposal is None and self.request.task != "debug":
                 proposal = await self._fresh_start(current)
                 repairs = 0
-            current = await self._try(proposal, current) or current
+            if proposal is not None:
+                current = await self._try(proposal, current) or current
 
-    async def _diagnose(self, current: Attempt, *, sampled: bool) -> Diagnosis | None:
+    async def _diagnose(self, current: Attempt) -> Diagnosis | None:
         """A diagnosis with a patch that was not tried before, or None."""
         self._begin("debug")
         diagnosis = debugger.repair_without_model(current.program)
         if diagnosis is None or self._was_tried(diagnosis, current):
-            diagnosis = await self._ask_debugger(current, sampled=sampled)
+            failures = await self.examiner.with_trace(current, self.suite, self.team.spec)
+            diagnosis = await self.team.debug(current.program, failures)
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
             # The coder may never change the tests; only the court may overrule one.
@@ -292,30 +290,12 @@ class _Run:
         tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
         return None if tried else diagnosis
 
-    async def _ask_debugger(self, current: Attempt, *, sampled: bool) -> Diagnosis:
-        """The best of the debugger's diagnoses: the tests can tell which."""
-        failures = await self.examiner.with_trace(current, self.suite, self.team.spec)
-        diagnoses = await self.team.debug(current.program, failures, sampled=sampled)
-        usable = {
-            _patched(current.program, d.patch).digest: d
-            for d in diagnoses
-            if d.patch is not None and d.blame == "code" and not self._was_tried(d, current)
-        }
-        if len(usable) < 2:
-            return next(iter(usable.values()), diagnoses[0])
-        programs = [_patched(current.program, d.patch) for d in usable.values() if d.patch]
-        best = choose(await self._compare(programs), self.written)
-        return usable[best.program.digest]
-
     def _was_tried(self, diagnosis: Diagnosis, current: Attempt) -> bool:
         patch = diagnosis.patch
         return patch is not None and _patched(current.program, patch).digest in self.seen
 
     async def _fresh_start(self, current: Attempt) -> Diagnosis:
         """The best of new programs instead of a further repair; a patch like any other."""
-        if self.request.task == "debug":
-            # The user's own program is repaired, never rewritten from nothing.
-            raise _Stop("gave_up", f"No further repair was found. {current.report.why}".strip())
         existing = current.program if self.request.task == "implement" else None
         self.fresh_starts += 1
         for finding in current.failures[:MOST_LESSONS]:

@@ -60,14 +60,17 @@ class Ended:
 class Profile:
     """What a model can do, measured (see models/registry.py), so that prompts fit it.
 
-    `context` is in tokens. `candidates` is how many programs are sampled at most. `edit_format`
-    is what the debugger asks for: whole functions or a unified diff. `plans` says whether the
-    model's own plan helps it. `thinking_tokens` is the room that a provider adds to a call's
-    `max_tokens` for a model whose unseen thoughts count against that limit.
+    `context` is in tokens. `candidates` is how many programs are decoded in parallel; a model with
+    one is not sampled. `repairs` is how often it repairs a program before it writes a new one.
+    `edit_format` is what the debugger asks for: whole functions or a unified diff. `plans` says
+    whether the model's own plan helps it. `thinking_tokens` is the room that a provider adds to a
+    call's `max_tokens` for a model whose unseen thoughts count against that limit.
     """
 
     context: int = 8192
     candidates: int = 1
+    # 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
+    repairs: int = 2
     edit_format: Literal["function", "diff"] = "diff"
     plans: bool = True
     temperature: float = 0.0

@@ -36,6 +36,7 @@ class Team:
     emit: Emit
     spec: Spec = field(default_factory=lambda: Spec(""))
     samples: int = 0
+    repairs: int = 0
     _lessons: list[str] = field(default_factory=list[str])
 
     def learn(self, lesson: str) -> None:
@@ -97,19 +98,14 @@ class Team:
         self.emit(SuiteWritten(written.suite, written.done))
         return written.suite
 
-    async def debug(
-        self, program: Program, findings: tuple[Finding, ...], *, sampled: bool = False
-    ) -> tuple[Diagnosis, ...]:
-        """The model's best guess alone, or as many `sampled` ones as it decodes in parallel."""
-        asked = (
-            debugger.debug(
-                self.asker, self.spec, self.profile, program, findings, lessons=self.lessons,
-                temperature=SAMPLE_TEMPERATURE if sampled else None,
-                seed=self.request.seed + number,
-            )
-            for number in range(1, self.profile.candidates + 1 if sampled else 2)
+    async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
+        """The model's best guess; a sampled one where that was no good."""
+        self.repairs += 1
+        return await debugger.debug(
+            self.asker, self.spec, self.profile, program, findings, lessons=self.lessons,
+            temperature=SAMPLE_TEMPERATURE if self.repairs > 1 else None,
+            seed=self.request.seed + self.repairs,
         )  # fmt: skip
-        return await all_of(*asked)
 
     def _refused(self, agent: AgentName) -> Callable[[str], None]:
         return lambda reason: self.emit(ReplyRefused(agent, reason))

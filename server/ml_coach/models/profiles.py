@@ -16,6 +16,8 @@ from ml_coach.core.ports import Profile
 _SMALL = Profile(
     context=8192,
     candidates=4,
+    # It copies the wrong program from the prompt: a new sample is worth more (bench/RESULTS.md).
+    repairs=1,
     edit_format="function",
     plans=False,
     temperature=0.0,
