@@ -47,7 +47,6 @@ model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 cli.add_typer(model_cli, name="model")
 
 
-
 def _setting(field: str, *flags: str) -> Any:
     """The option of a setting, described by the table that the README is made from."""
     row = next(s for s in settings_module.SETTINGS if s.field == field)
@@ -318,7 +317,7 @@ def doctor() -> None:
     from ml_coach.doctor import examine
 
     app, settings, console = App(), _settings(), Console()
-    checks = _until_done(examine(settings, app.access(settings), app.state))
+    checks = _until_done(examine(settings, app.access(settings), app.state, Path.cwd()))
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"
         console.print(f"{mark}  {check.name:<8} {escape(check.found)}", soft_wrap=True)

@@ -17,13 +17,14 @@ from ml_coach.execution.private_copy import TooLarge, around, read_folder
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`record` is what `--json` writes: verdict, why, level, cases, limit. `passed` decides the
-    exit code; `stdout`, `stderr` and `findings` are for the terminal."""
+    exit code; `stdout`, `stderr`, `findings` and `ran_on` (which Python) are for the terminal."""
 
     record: Mapping[str, Any]
     passed: bool
     stdout: str = ""
     stderr: str = ""
     findings: tuple[str, ...] = field(default=())
+    ran_on: str = ""
 
 
 async def exec_file(
@@ -81,7 +82,7 @@ def _of_execution(ran: Execution, level: str) -> Outcome:
     verdict = "passed" if ran.clean else "error" if ran.limit else "failed"
     places = tuple(f"{f.file}:{f.line}: {f.message}" for f in ran.findings)
     record = _record(verdict, why, level, [], ran.limit)
-    return Outcome(record, ran.clean, ran.stdout, ran.stderr, places)
+    return Outcome(record, ran.clean, ran.stdout, ran.stderr, places, ran.ran_on)
 
 
 def _of_report(report: TestReport, level: str) -> Outcome:
@@ -94,7 +95,7 @@ def _of_report(report: TestReport, level: str) -> Outcome:
     )
     shown = "".join(f"{c.outcome:8} {c.name}\n" for c in report.cases)
     record = _record(report.verdict, report.why, level, cases, report.limit)
-    return Outcome(record, report.verdict == "passed", shown, "", lines)
+    return Outcome(record, report.verdict == "passed", shown, "", lines, report.ran_on)
 
 
 def _failed(why: str, level: str) -> Outcome:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import signal
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ from ml_coach.execution.inside.notary import PROOF_BYTES
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
-NO_MODULE = re.compile(r"No module named '([^'.]+)")
 CANARY_SOURCE = "def test_pass():\n    assert True\n\n\ndef test_fail():\n    assert 1 == 2\n"
 
 
@@ -74,7 +72,7 @@ def judge(answer: Message, oath: Oath, charge: Charge) -> TestReport:
         evidence = _proven(answer["records"], oath.key)
     except _Unproven as reason:
         return _report("tampered", str(reason), answer, ())
-    cases, problems = _cases(evidence, charge)
+    cases, problems = _cases(evidence, charge, answer["python"])
     if stopped := _stopped(answer, charge, evidence):
         return _report("error", stopped.message, answer, cases, (stopped, *problems))
     if evidence.tampered:
@@ -215,7 +213,9 @@ def _runs_of(evidence: _Evidence, name: str) -> list[str]:
     return [n for n in evidence.reports if n == name or n.startswith(f"{name}[")]
 
 
-def _cases(evidence: _Evidence, charge: Charge) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+def _cases(
+    evidence: _Evidence, charge: Charge, python: str
+) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
     """One case per expected test and parameter set, and a finding for each that did not pass."""
     cases: list[Case] = []
     problems: list[Finding] = []
@@ -225,24 +225,33 @@ def _cases(evidence: _Evidence, charge: Charge) -> tuple[tuple[Case, ...], tuple
             names = _runs_of(evidence, f"{file}::{test.name}")
             for full in names or [f"{file}::{test.name}"]:
                 name = full if several else _bare(full)
-                case, finding = _case(name, full, file, test, evidence, charge)
+                case, finding = _case(name, full, file, test, evidence, charge, python)
                 cases.append(case)
                 problems += [finding] if finding else []
     return tuple(cases), tuple(problems)
 
 
 def _case(
-    name: str, full: str, file: str, test: ExpectedTest, evidence: _Evidence, charge: Charge
+    name: str,
+    full: str,
+    file: str,
+    test: ExpectedTest,
+    evidence: _Evidence,
+    charge: Charge,
+    python: str,
 ) -> tuple[Case, Finding | None]:
     reports = evidence.reports.get(full, {})
     seconds = sum(float(report[2]) for report in reports.values())
     bad = next((r for r in reports.values() if r[0] == "failed"), None)
     call = reports.get("call")
     outcome: CaseOutcome = "not_run"
+    kind: FindingKind = "test"
     message = "the test did not run"
     if bad:
         outcome = "failed" if bad is call else "error"
         message = bad[5].splitlines()[0] if bad[5] else "it failed"
+        if missing := findings.NO_MODULE.search(message):
+            kind, message = "missing_package", findings.missing_package(missing[1], python)
     elif call and call[0] == "passed" and not call[1]:
         return Case(name, "passed", line=test.line, seconds=seconds), None
     elif reports and any(r[0] == "skipped" or r[1] for r in reports.values()):
@@ -254,7 +263,7 @@ def _case(
     related = tuple(
         Place(where, int(at), message) for where, _, at in lines if where == charge.program
     )
-    finding = Finding("test", message, file, line, detail=detail, test=name, related=related[-1:])
+    finding = Finding(kind, message, file, line, detail=detail, test=name, related=related[-1:])
     return Case(name, outcome, message, line, seconds), finding
 
 
@@ -263,8 +272,8 @@ def _not_collected(values: list[str], answer: Message) -> TestReport:
     where, _, line = places.splitlines()[-1].rpartition(":") if places else (name, "", "0")
     first = message.splitlines()[0] if message else _last_line(detail)
     kind: FindingKind = "collection"
-    if missing := NO_MODULE.search(first):
-        kind, first = "missing_package", f"the package {missing[1]} is not installed"
+    if missing := findings.NO_MODULE.search(first):
+        kind, first = "missing_package", findings.missing_package(missing[1], answer["python"])
     finding = Finding(kind, first, where or name, int(line), detail=detail)
     return _report("error", f"{name} could not be collected: {first}", answer, (), (finding,))
 
@@ -288,4 +297,4 @@ def _report(
     if verdict == "tampered":
         problems = (Finding("tampered", why, ""), *problems)
     limit = findings.reached_limit(answer, None)
-    return TestReport(verdict, cases, problems, why, answer["seconds"], limit)
+    return TestReport(verdict, cases, problems, why, answer["seconds"], limit, answer["ran_on"])

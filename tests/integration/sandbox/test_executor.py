@@ -194,17 +194,21 @@ async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
         [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")],
         check=True,
     )
+    (site,) = (tmp_path / ".venv").glob("lib/python3*/site-packages")
+    (site / "only_theirs.py").touch()
     executor = SandboxedExecutor(workspace=tmp_path)
     code = "import sys\nprint(sys.prefix)\n"
     try:
         ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
         (report,) = await executor.test([Program(ADD)], SUITE, {}, timeout_seconds=8)
-        (missing,) = await executor.inspect(Program("import httpx"), {}, timeout_seconds=8)
+        # What ours has too is not lent: with a package that only theirs has, ours is no way out.
+        mixed = Program("import only_theirs\nimport httpx")
+        (missing,) = await executor.inspect(mixed, {}, timeout_seconds=8)
     finally:
         await executor.aclose()
     assert ran.stdout.strip() == str(tmp_path / ".venv")
     assert report.verdict == "passed", report
-    assert missing.kind == "missing_package"
+    assert (missing.kind, missing.line) == ("missing_package", 2)
 
 
 async def test_a_workspace_may_be_named_relative_to_here(
