@@ -261,7 +261,7 @@ async def test_closing_twice_and_running_again_is_fine() -> None:
 
 def command(*arguments: str, cwd: Path) -> tuple[int, str, dict[str, object]]:
     ran = subprocess.run(
-        [sys.executable, "-m", "ml_coach.execution", *arguments, "--json", "out.json"],
+        [sys.executable, "-m", "ml_coach", *arguments, "--json", "out.json"],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -292,6 +292,15 @@ def test_exec_fails_with_a_reason(tmp_path: Path) -> None:
     code, out, record = command("exec", "a.py", cwd=tmp_path)
     assert (code, out, record["verdict"]) == (1, "", "failed")
     assert "FileNotFoundError" in str(record["why"])
+
+
+def test_a_folder_that_hides_python_itself_is_not_imported_by_us(tmp_path: Path) -> None:
+    for name in ("argparse", "asyncio", "json", "typing"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'escaped')!r}, 'w')\n")
+    (tmp_path / "a.py").write_text("print(1)\n")
+    code, out, _ = command("exec", "a.py", cwd=tmp_path)
+    assert (code, out) == (0, "1\n")
+    assert not (tmp_path / "escaped").exists()
 
 
 def test_pytest_judges_a_folder(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m ml_coach.execution exec FILE` and `... pytest DIR`, for the terminal command too."""
+"""`ml-coach exec FILE` and `ml-coach pytest DIR` at a terminal."""
 
 from __future__ import annotations
 
@@ -61,7 +61,3 @@ def show(outcome: Outcome, json_file: Path | None) -> int:
     if json_file:
         json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0 if outcome.passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
