@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
 from ml_coach.execution import findings, inspector, plugins, review
-from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
+from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.wire import PARTS_AT_MOST, Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
 from ml_coach.execution.sandbox.limits import Limits
@@ -145,6 +145,8 @@ class SandboxedExecutor:
         conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
         fixtures_only = bool(conftests) and all(review.only_fixtures(sources[n]) for n in conftests)
         wanted = plugins.wanted(sources[name] for name in expected if name in sources)
+        compare_with = plugins.compare_with(sources[name] for name in expected if name in sources)
+        rebinds = sorted({n for name in expected for n in rebound(sources.get(name, ""))})
         oaths = [Oath() for _ in programs]
         parts: list[Message] = []
         for program, oath in zip(programs, oaths, strict=True):
@@ -154,6 +156,8 @@ class SandboxedExecutor:
                 "key": oath.key.hex(),
                 "canary": oath.canary,
                 "plugins": wanted,
+                "compare_with": compare_with,
+                "rebinds": rebinds,
                 "conftest": fixtures_only,
             }
             parts.append(

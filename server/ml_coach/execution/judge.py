@@ -125,7 +125,7 @@ def _proven(raw: str, key: bytes) -> _Evidence:
         if told != number:
             raise _Unproven("records of the verdict are missing")
         if honest != "honest" and kind != "tampered":  # the watcher speaks below user code
-            raise _Unproven("the code under test called the reporter")
+            raise _Unproven("something else than the tests told their outcome")
         _add(evidence, kind, values)
     return evidence
 
@@ -196,15 +196,12 @@ def _lies(evidence: _Evidence, charge: Charge) -> str:
                 if _outcome(evidence, name) != "passed":
                     continue
                 calls = evidence.called.get(name, [])
-                if not calls and test.how == "async":
-                    continue  # a plugin calls these in its own way
                 if len(calls) != 1:
                     return f"{_bare(name)} is reported as passed but was called {len(calls)} times"
                 outcome, function, line, whose, *_ = calls[0]
                 if outcome != "passed":
                     return f"{_bare(name)} {outcome}, yet is reported as passed"
-                swapped = (function, line, whose) != (test.function, str(test.line), "own")
-                if swapped and test.how != "decorated":
+                if (function, line, whose) != (test.function, str(test.line), "own"):
                     return f"{_bare(name)} ran other code than the file's"
     return ""
 
@@ -225,6 +222,17 @@ def _cases(
             names = _runs_of(evidence, f"{file}::{test.name}")
             for full in names or [f"{file}::{test.name}"]:
                 name = full if several else _bare(full)
+                case, finding = _case(name, full, file, test, evidence, charge, python)
+                cases.append(case)
+                problems += [finding] if finding else []
+    known = {case.name for case in cases}
+    several = len(charge.expected) > 1
+    for full, reports in evidence.reports.items():  # inherited ones, which no text shows
+        name, file = full if several else _bare(full), full.partition("::")[0]
+        if file in charge.expected and name not in known:
+            bad = [report for report in reports.values() if report[0] != "passed" or report[1]]
+            if bad:
+                test = ExpectedTest(name, "", 0, "plain")
                 case, finding = _case(name, full, file, test, evidence, charge, python)
                 cases.append(case)
                 problems += [finding] if finding else []
