@@ -68,11 +68,15 @@ async def pytest_folder(
 
 
 def _script(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     path = path.resolve()
     return path.name, around(path)
 
 
 def _tests(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no folder or file {path}")
     path = path.resolve()
     return ("", read_folder(path)) if path.is_dir() else (path.name, read_folder(path.parent))
 

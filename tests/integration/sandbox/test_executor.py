@@ -312,3 +312,27 @@ def test_pytest_judges_a_folder(tmp_path: Path) -> None:
     (tmp_path / "test_b.py").write_text("def test_b(): assert 0\n")
     code, _, record = command("pytest", ".", cwd=tmp_path)
     assert (code, record["verdict"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verdict", "why", "limit"),
+    [
+        (("exec", "bad.py"), "failed", "ended with exit code 3", ""),
+        (("exec", "loop.py", "--timeout", "1"), "error", "stopped: ran longer than 1 s", "time"),
+        (("exec", "large.py"), "error", "stopped: used more than 512 MB of memory", "memory"),
+        (("exec", "nothing.py"), "error", "there is no file nothing.py", ""),
+        (("exec", "empty"), "error", "there is no file empty", ""),
+        (("pytest", "empty"), "error", "there is no test", ""),
+        (("pytest", "nowhere"), "error", "there is no folder or file nowhere", ""),
+    ],
+)
+def test_a_command_that_did_not_pass_says_why(
+    tmp_path: Path, arguments: tuple[str, ...], verdict: str, why: str, limit: str
+) -> None:
+    (tmp_path / "bad.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "loop.py").write_text("while True: pass\n")
+    (tmp_path / "large.py").write_text("b = b'x' * (900 << 20)\nwhile True: pass\n")
+    (tmp_path / "empty").mkdir()
+    code, _, record = command(*arguments, cwd=tmp_path)
+    assert code == 1
+    assert (record["verdict"], record["why"], record["limit"]) == (verdict, why, limit)
