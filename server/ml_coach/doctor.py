@@ -29,12 +29,17 @@ class Check:
     mend: str = ""
 
 
-async def examine(settings: Settings, access: registry.Access, state: Path) -> tuple[Check, ...]:
-    """All checks, in the order in which a run needs them. Takes a second; asks no network."""
+async def examine(
+    settings: Settings, access: registry.Access, state: Path, workspace: Path | None = None
+) -> tuple[Check, ...]:
+    """All checks, in the order in which a run needs them. Takes a second; asks no network.
+
+    `workspace` is the folder whose virtual environment programs would run in.
+    """
     return (
         _python(),
         _model(settings, access),
-        await _sandbox(settings),
+        await _sandbox(settings, workspace),
         _disk(),
         _memory(settings, access),
         _state(state),
@@ -61,11 +66,13 @@ def _model(settings: Settings, access: registry.Access) -> Check:
     return Check("model", row.available, found, mend)
 
 
-async def _sandbox(settings: Settings) -> Check:
+async def _sandbox(settings: Settings, workspace: Path | None) -> Check:
     from ml_coach.execution.executor import SandboxedExecutor
     from ml_coach.execution.levels import SandboxUnavailable
 
-    executor = SandboxedExecutor(settings.python or None, allow_weak=settings.allow_weak_sandbox)
+    executor = SandboxedExecutor(
+        settings.python or None, workspace=workspace, allow_weak=settings.allow_weak_sandbox
+    )
     program = Program("print(6 * 7)\n")
     try:
         ran = await executor.run(program.file, {program.file: program.source}, timeout_seconds=20)
@@ -77,7 +84,7 @@ async def _sandbox(settings: Settings) -> Check:
         return Check("sandbox", False, executor.level, f"A test program failed: {ran.stderr}")
     weak = executor.level == "weak"
     return Check(
-        "sandbox", not weak, executor.level,
+        "sandbox", not weak, f"{executor.level}; {ran.ran_on}",
         "Limits only: allow user namespaces or install bubblewrap." if weak else "",
     )  # fmt: skip
 

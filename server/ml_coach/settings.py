@@ -125,7 +125,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "python", "ML_COACH_PYTHON", "--python", "python", _text, "a path",
-        "The interpreter that generated code runs under; empty: the workspace's or our own.",
+        "The interpreter that generated code runs under; empty: the workspace's virtual "
+        "environment, or our own where only that has what the code imports.",
     ),
     Setting(
         "allow_weak_sandbox", "ML_COACH_ALLOW_WEAK_SANDBOX", "--allow-weak-sandbox",

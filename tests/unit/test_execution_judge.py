@@ -47,7 +47,15 @@ class Run:
 
     def judged(self, limit: str = "", status: int = 0) -> TestReport:
         records = b"\n".join(self.lines).decode("latin-1")
-        answer = {"records": records, "limit": limit, "status": status, "stack": "", "seconds": 0.1}
+        answer = {
+            "records": records,
+            "limit": limit,
+            "status": status,
+            "stack": "",
+            "python": "python3",
+            "ran_on": "Python 3.11",
+            "seconds": 0.1,
+        }
         charge = Charge(
             {"test_x.py": expected_tests(SOURCE)}, self.flags, "program.py", Limits(), 5.0
         )

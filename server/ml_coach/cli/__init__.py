@@ -13,7 +13,7 @@ def main() -> None:
 
         raise SystemExit(serve(sys.argv[2:]))
     if sys.argv[1:2] in (["exec"], ["pytest"]):
-        from ml_coach.execution.__main__ import main as sandbox_command
+        from ml_coach.execution.terminal import main as sandbox_command
 
         raise SystemExit(sandbox_command(sys.argv[1:]))
     from ml_coach.cli.commands import run

@@ -24,7 +24,7 @@ from ml_coach.cli.view import JsonView, TerminalView, show_diff, show_report
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
-from ml_coach.execution.__main__ import main as sandbox_command
+from ml_coach.execution.terminal import main as sandbox_command
 from ml_coach.folder import FolderWorkspace
 from ml_coach.run_log import new_run_id
 from ml_coach.settings import Settings
@@ -333,7 +333,7 @@ def doctor() -> None:
     from ml_coach.doctor import examine
 
     app, settings, console = App(), _settings(), Console()
-    checks = _until_done(examine(settings, app.access(settings), app.state))
+    checks = _until_done(examine(settings, app.access(settings), app.state, Path.cwd()))
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"
         console.print(f"{mark}  {check.name:<8} {escape(check.found)}", soft_wrap=True)

@@ -235,6 +235,8 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     iterations = f"{report.iterations} iteration{'' if report.iterations == 1 else 's'}"
     table.add_row("run", f"{run_id}: {iterations}, {report.seconds:.1f} s")
     table.add_row("sandbox", report.sandbox)
+    if report.tests is not None and report.tests.ran_on:
+        table.add_row("python", escape(report.tests.ran_on))
     for file in report.files:
         table.add_row("file", escape(f"{folder}/{file}"))
     title = Text(f" {report.outcome.replace('_', ' ')} ", f"bold {colour[report.outcome]}")

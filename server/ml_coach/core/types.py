@@ -146,7 +146,8 @@ class Execution:
     """What one contained run of a script left behind.
 
     `clean` is true only for a run that ended by itself, with exit code 0, inside every limit.
-    `limit` names the limit that stopped it, else it is empty.
+    `limit` names the limit that stopped it, else it is empty. `ran_on` says which Python ran it,
+    and why, where that is not the one that the workspace has.
     """
 
     clean: bool
@@ -156,6 +157,7 @@ class Execution:
     seconds: float
     limit: str = ""
     findings: tuple[Finding, ...] = ()
+    ran_on: str = ""
 
 
 CaseOutcome = Literal["passed", "failed", "error", "skipped", "not_run"]
@@ -184,7 +186,8 @@ Verdict = Literal["passed", "failed", "error", "tampered"]
 class TestReport:
     """The judge's word on one suite. `passed` only when every expected test ran and passed.
 
-    `why` is one sentence for the user wherever the verdict is not `passed`.
+    `why` is one sentence for the user wherever the verdict is not `passed`. `ran_on` says which
+    Python ran the tests, and why, where that is not the one that the workspace has.
     """
 
     __test__ = False  # pytest collects classes named Test*
@@ -195,6 +198,7 @@ class TestReport:
     why: str = ""
     seconds: float = 0.0
     limit: str = ""
+    ran_on: str = ""
 
     @property
     def passed(self) -> frozenset[str]:

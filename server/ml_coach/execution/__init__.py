@@ -4,8 +4,9 @@ It may not import lsp, models or run_log. The path of a run:
 
     executor.py        builds a request: files, limits, what to run; for tests also an oath (a key
                        and canaries) and, by expected_tests.py, what has to run
+    workers.py         picks the Python that suits the code (interpreter.py, imports.py)
     warm_worker.py     hands the request to the worker, a process at the best level that works
-                       here (levels.py), on the right Python (interpreter.py)
+                       here (levels.py)
     inside/zygote.py   the worker: contained itself, pytest imported; forks for each run
     inside/supervisor  watches the run from outside its namespaces; ends it at a limit or at stop
     inside/contained   closes every door with sandbox/: root, capabilities, Landlock, seccomp

@@ -17,13 +17,14 @@ from ml_coach.execution.private_copy import TooLarge, around, read_folder
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`record` is what `--json` writes: verdict, why, level, cases, limit. `passed` decides the
-    exit code; `stdout`, `stderr` and `findings` are for the terminal."""
+    exit code; `stdout`, `stderr`, `findings` and `ran_on` (which Python) are for the terminal."""
 
     record: Mapping[str, Any]
     passed: bool
     stdout: str = ""
     stderr: str = ""
     findings: tuple[str, ...] = field(default=())
+    ran_on: str = ""
 
 
 async def exec_file(
@@ -67,11 +68,15 @@ async def pytest_folder(
 
 
 def _script(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
     path = path.resolve()
     return path.name, around(path)
 
 
 def _tests(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no folder or file {path}")
     path = path.resolve()
     return ("", read_folder(path)) if path.is_dir() else (path.name, read_folder(path.parent))
 
@@ -81,7 +86,7 @@ def _of_execution(ran: Execution, level: str) -> Outcome:
     verdict = "passed" if ran.clean else "error" if ran.limit else "failed"
     places = tuple(f"{f.file}:{f.line}: {f.message}" for f in ran.findings)
     record = _record(verdict, why, level, [], ran.limit)
-    return Outcome(record, ran.clean, ran.stdout, ran.stderr, places)
+    return Outcome(record, ran.clean, ran.stdout, ran.stderr, places, ran.ran_on)
 
 
 def _of_report(report: TestReport, level: str) -> Outcome:
@@ -94,7 +99,7 @@ def _of_report(report: TestReport, level: str) -> Outcome:
     )
     shown = "".join(f"{c.outcome:8} {c.name}\n" for c in report.cases)
     record = _record(report.verdict, report.why, level, cases, report.limit)
-    return Outcome(record, report.verdict == "passed", shown, "", lines)
+    return Outcome(record, report.verdict == "passed", shown, "", lines, report.ran_on)
 
 
 def _failed(why: str, level: str) -> Outcome:

@@ -10,28 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import (
-    findings,
-    inspector,
-    interpreter,
-    levels,
-    plugins,
-    review,
-    workspace_modules,
-)
-from ml_coach.execution.expected_tests import ExpectedTest, expected_tests
+from ml_coach.execution import findings, inspector, plugins, review
+from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.wire import PARTS_AT_MOST, Message
 from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
-from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits
-from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
+from ml_coach.execution.workers import Workers
 
 
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
 
-    `python` is the interpreter to run with; without it the `workspace`'s virtual environment is
-    taken, else our own. Modules that code imports from the workspace are copied in. `allow_weak`
+    `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
+    Modules that code imports from the workspace are copied in. `allow_weak`
     is the user's word that code may run with process limits only, where nothing better works.
     `only_level` tries one level and no other.
     """
@@ -45,24 +36,19 @@ class SandboxedExecutor:
         workspace: Path | None = None,
         only_level: str = "",
     ) -> None:
-        self._python = python
-        self._allow_weak = allow_weak
         self._limits = limits or Limits()
-        self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
-        self._only_level = only_level
-        self._worker: WarmWorker | None = None
-        self._starting = asyncio.Lock()
-        self._level = ""
+        self._workers = Workers(
+            python, workspace, allow_weak=allow_weak, limits=self._limits, only_level=only_level
+        )
         self._processors = os.cpu_count() or 1
-        self._slots = asyncio.Semaphore(max(2, self._processors))
 
     @property
     def level(self) -> str:
-        return self._level or "not started"
+        return self._workers.level or "not started"
 
     async def prepare(self) -> str:
         """Starts the worker ahead of the first run; returns the level in force."""
-        await self._ready()
+        await self._workers.prepare()
         return self.level
 
     async def inspect(
@@ -99,7 +85,7 @@ class SandboxedExecutor:
             finding = _broken_suite(suite, error)
             return (TestReport("error", (), (finding,), finding.message),) * len(programs)
         common = {**files, suite.file: suite.source}
-        await self._ready()
+        await self._workers.prepare()
         jobs = [
             self._judge(common, batch, {suite.file: expected}, timeout_seconds)
             for batch in self._batches(programs)
@@ -121,9 +107,7 @@ class SandboxedExecutor:
         return answer["error"] if "error" in answer else findings.traced(answer)
 
     async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker:
-            await worker.aclose()
+        await self._workers.aclose()
 
     async def test_files(
         self, files: Mapping[str, str | bytes], *, only: str = "", timeout_seconds: float
@@ -144,7 +128,7 @@ class SandboxedExecutor:
     def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:
         """Programs that share a cell, so that every processor has work."""
         size = min(PARTS_AT_MOST, -(-len(programs) // self._processors))
-        if self._level != "namespaces":
+        if self.level != "namespaces":
             size = 1
         return [programs[start : start + size] for start in range(0, len(programs), size)]
 
@@ -161,6 +145,8 @@ class SandboxedExecutor:
         conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
         fixtures_only = bool(conftests) and all(review.only_fixtures(sources[n]) for n in conftests)
         wanted = plugins.wanted(sources[name] for name in expected if name in sources)
+        compare_with = plugins.compare_with(sources[name] for name in expected if name in sources)
+        rebinds = sorted({n for name in expected for n in rebound(sources.get(name, ""))})
         oaths = [Oath() for _ in programs]
         parts: list[Message] = []
         for program, oath in zip(programs, oaths, strict=True):
@@ -170,6 +156,8 @@ class SandboxedExecutor:
                 "key": oath.key.hex(),
                 "canary": oath.canary,
                 "plugins": wanted,
+                "compare_with": compare_with,
+                "rebinds": rebinds,
                 "conftest": fixtures_only,
             }
             parts.append(
@@ -219,55 +207,12 @@ class SandboxedExecutor:
 
     async def _ask_all(self, request: Message) -> list[Message]:
         """One answer per part of the request."""
-        answer = await self._exchanged(request)
+        answer = await self._workers.run(request)
         if "error" in answer:
             return [answer] * len(request["parts"])
         missing = len(request["parts"]) - len(answer["parts"])
         answered: list[Message] = answer["parts"]
         return answered + [{"error": "the part before it could not be ended"}] * missing
-
-    async def _exchanged(self, request: Message) -> Message:
-        if self._workspace:
-            await asyncio.to_thread(_add_modules, request, self._workspace)
-        async with self._slots:
-            worker = await self._ready()
-            try:
-                return await worker.run(request)
-            except WorkerGone:
-                await self._forget(worker)
-                worker = await self._ready()
-                return await worker.run(request)
-            except WorkerDied as error:
-                await self._forget(worker)
-                return {"error": str(error)}
-
-    async def _forget(self, worker: WarmWorker) -> None:
-        if self._worker is worker:
-            self._worker = None
-        await worker.aclose()
-
-    async def _ready(self) -> WarmWorker:
-        async with self._starting:
-            if self._worker and not self._worker.alive:
-                await self._forget(self._worker)
-            if self._worker is None:
-                self._worker = await self._start()
-            return self._worker
-
-    async def _start(self) -> WarmWorker:
-        found = await interpreter.chosen(self._python, self._workspace)
-        reasons: list[str] = []
-        for level in levels.candidates(
-            found.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
-        ):
-            try:
-                worker = await WarmWorker.start(found, level, self._limits)
-            except WorkerDied as error:
-                reasons.append(f"{level.name}: {error}")
-                continue
-            self._level = level.name
-            return worker
-        raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
 
 
 def _packed(files: Mapping[str, str | bytes]) -> dict[str, str]:
@@ -277,20 +222,6 @@ def _packed(files: Mapping[str, str | bytes]) -> dict[str, str]:
         for name, content in files.items()
     }
     return {name: content.decode("latin-1") for name, content in raw.items()}
-
-
-def _add_modules(request: Message, workspace: Path) -> None:
-    """Adds the user's own modules to the run's private copy."""
-    files: dict[str, str] = request["files"]
-    own: list[dict[str, str]] = [files, *(part.get("files", {}) for part in request["parts"])]
-    sources = {
-        name: packed.encode("latin-1").decode("utf-8", "replace")
-        for each in own
-        for name, packed in each.items()
-        if name.endswith(".py")
-    }
-    for name, content in workspace_modules.needed(sources, workspace).items():
-        files.setdefault(name, content.decode("latin-1"))
 
 
 def _text(content: str | bytes) -> str:

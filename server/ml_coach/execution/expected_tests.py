@@ -31,6 +31,13 @@ def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
     return tuple(found.values())
 
 
+def rebound(source: str) -> Iterator[str]:
+    """The global names that functions of the file bind anew."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Global):
+            yield from node.names
+
+
 def _within(
     body: list[ast.stmt], outer: tuple[str, ...], *, in_test_case: bool
 ) -> Iterator[ExpectedTest]:
@@ -47,7 +54,7 @@ def _within(
                 test_case = any("TestCase" in ast.unparse(base) for base in node.bases)
                 if test_case or (node.name.startswith("Test") and _is_collected(node)):
                     yield from _within(node.body, (*outer, node.name), in_test_case=test_case)
-            case ast.If() | ast.Try() | ast.With():
+            case ast.If() | ast.Try() | ast.With() | ast.For() | ast.While():
                 for part in ("body", "orelse", "finalbody"):
                     yield from _within(getattr(node, part, []), outer, in_test_case=in_test_case)
             case _:

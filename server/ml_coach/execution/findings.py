@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import re
+import shlex
 import signal
+import sys
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
@@ -15,6 +17,14 @@ from ml_coach.execution.sandbox.limits import Limits
 DETAIL_AT_MOST = 4000
 STACK_LINE = re.compile(r'File "(?:/[^"]*)?/(?:box|ml-coach-[^/"]+)/work/([^"]+)", line (\d+)')
 NO_SPACE = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "disk", errno.EMFILE: "files"}
+# A dotted name is not there though its package is.
+NO_MODULE = re.compile(r"No module named '([^'.]+)'")
+# Modules whose package has another name on the index.
+OTHERWISE_CALLED = {
+    "PIL": "Pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
+    "docx": "python-docx", "dotenv": "python-dotenv", "jwt": "PyJWT", "serial": "pyserial",
+    "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "PyYAML",
+}  # fmt: skip
 CRASHES = {
     signal.SIGSEGV: "crashed: segmentation fault (recursion too deep for the C stack?)",
     signal.SIGABRT: "crashed: it aborted",
@@ -111,7 +121,7 @@ def execution(answer: Message, file: str, limits: Limits, timeout_seconds: float
             kind, message, place[0] or file, place[1], detail=stderr[-DETAIL_AT_MOST:]
         )
     elif raised:
-        finding = _raised(raised, file, stderr)
+        finding = _raised(raised, file, stderr, answer["python"])
     elif status is not None and status < 0:
         place = stack_place(answer)
         message = CRASHES.get(signal.Signals(-status), f"ended by signal {-status}")
@@ -128,19 +138,28 @@ def execution(answer: Message, file: str, limits: Limits, timeout_seconds: float
         seconds=answer["seconds"],
         limit=limit,
         findings=(finding,) if finding else (),
+        ran_on=answer["ran_on"],
     )
 
 
-def _raised(raised: dict[str, Any], file: str, stderr: str) -> Finding:
+def missing_package(name: str, python: str) -> str:
+    """What lacks, and how to get it. Whether to is the user's to say: models make up packages."""
+    if name in sys.stdlib_module_names:
+        return f"the module {name} is not part of {python}"
+    package = OTHERWISE_CALLED.get(name, name)
+    install = f"{shlex.quote(python)} -m pip install {package}"
+    return f"the package {name} is not installed; if you trust it: {install}"
+
+
+def _raised(raised: dict[str, Any], file: str, stderr: str, python: str) -> Finding:
     place = _place(raised, file)
     name, text = str(raised["exception"]), str(raised["text"])
     detail = stderr[-DETAIL_AT_MOST:]
     if name == "EOFError" and "EOF when reading" in text:
         message = "EOFError: the program calls input(), and nobody is there to answer"
         return Finding("runtime", message, *place, detail=detail)
-    if name == "ModuleNotFoundError" and raised.get("module"):
-        package = str(raised["module"]).split(".")[0]
-        message = f"the package {package} is not installed"
+    if name == "ModuleNotFoundError" and (missing := NO_MODULE.search(text)):
+        message = missing_package(missing[1], python)
         return Finding("missing_package", message, *place, detail=detail)
     first = text.splitlines()[0] if text else ""
     return Finding("runtime", f"{name}: {first}" if first else name, *place, detail=detail)

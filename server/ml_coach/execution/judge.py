@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import signal
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,6 @@ from ml_coach.execution.inside.notary import PROOF_BYTES
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
-NO_MODULE = re.compile(r"No module named '([^'.]+)")
 CANARY_SOURCE = "def test_pass():\n    assert True\n\n\ndef test_fail():\n    assert 1 == 2\n"
 
 
@@ -74,7 +72,7 @@ def judge(answer: Message, oath: Oath, charge: Charge) -> TestReport:
         evidence = _proven(answer["records"], oath.key)
     except _Unproven as reason:
         return _report("tampered", str(reason), answer, ())
-    cases, problems = _cases(evidence, charge)
+    cases, problems = _cases(evidence, charge, answer["python"])
     if stopped := _stopped(answer, charge, evidence):
         return _report("error", stopped.message, answer, cases, (stopped, *problems))
     if evidence.tampered:
@@ -127,7 +125,7 @@ def _proven(raw: str, key: bytes) -> _Evidence:
         if told != number:
             raise _Unproven("records of the verdict are missing")
         if honest != "honest" and kind != "tampered":  # the watcher speaks below user code
-            raise _Unproven("the code under test called the reporter")
+            raise _Unproven("something else than the tests told their outcome")
         _add(evidence, kind, values)
     return evidence
 
@@ -198,15 +196,12 @@ def _lies(evidence: _Evidence, charge: Charge) -> str:
                 if _outcome(evidence, name) != "passed":
                     continue
                 calls = evidence.called.get(name, [])
-                if not calls and test.how == "async":
-                    continue  # a plugin calls these in its own way
                 if len(calls) != 1:
                     return f"{_bare(name)} is reported as passed but was called {len(calls)} times"
                 outcome, function, line, whose, *_ = calls[0]
                 if outcome != "passed":
                     return f"{_bare(name)} {outcome}, yet is reported as passed"
-                swapped = (function, line, whose) != (test.function, str(test.line), "own")
-                if swapped and test.how != "decorated":
+                if (function, line, whose) != (test.function, str(test.line), "own"):
                     return f"{_bare(name)} ran other code than the file's"
     return ""
 
@@ -215,7 +210,9 @@ def _runs_of(evidence: _Evidence, name: str) -> list[str]:
     return [n for n in evidence.reports if n == name or n.startswith(f"{name}[")]
 
 
-def _cases(evidence: _Evidence, charge: Charge) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+def _cases(
+    evidence: _Evidence, charge: Charge, python: str
+) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
     """One case per expected test and parameter set, and a finding for each that did not pass."""
     cases: list[Case] = []
     problems: list[Finding] = []
@@ -225,24 +222,44 @@ def _cases(evidence: _Evidence, charge: Charge) -> tuple[tuple[Case, ...], tuple
             names = _runs_of(evidence, f"{file}::{test.name}")
             for full in names or [f"{file}::{test.name}"]:
                 name = full if several else _bare(full)
-                case, finding = _case(name, full, file, test, evidence, charge)
+                case, finding = _case(name, full, file, test, evidence, charge, python)
+                cases.append(case)
+                problems += [finding] if finding else []
+    known = {case.name for case in cases}
+    several = len(charge.expected) > 1
+    for full, reports in evidence.reports.items():  # inherited ones, which no text shows
+        name, file = full if several else _bare(full), full.partition("::")[0]
+        if file in charge.expected and name not in known:
+            bad = [report for report in reports.values() if report[0] != "passed" or report[1]]
+            if bad:
+                test = ExpectedTest(name, "", 0, "plain")
+                case, finding = _case(name, full, file, test, evidence, charge, python)
                 cases.append(case)
                 problems += [finding] if finding else []
     return tuple(cases), tuple(problems)
 
 
 def _case(
-    name: str, full: str, file: str, test: ExpectedTest, evidence: _Evidence, charge: Charge
+    name: str,
+    full: str,
+    file: str,
+    test: ExpectedTest,
+    evidence: _Evidence,
+    charge: Charge,
+    python: str,
 ) -> tuple[Case, Finding | None]:
     reports = evidence.reports.get(full, {})
     seconds = sum(float(report[2]) for report in reports.values())
     bad = next((r for r in reports.values() if r[0] == "failed"), None)
     call = reports.get("call")
     outcome: CaseOutcome = "not_run"
+    kind: FindingKind = "test"
     message = "the test did not run"
     if bad:
         outcome = "failed" if bad is call else "error"
         message = bad[5].splitlines()[0] if bad[5] else "it failed"
+        if missing := findings.NO_MODULE.search(message):
+            kind, message = "missing_package", findings.missing_package(missing[1], python)
     elif call and call[0] == "passed" and not call[1]:
         return Case(name, "passed", line=test.line, seconds=seconds), None
     elif reports and any(r[0] == "skipped" or r[1] for r in reports.values()):
@@ -254,7 +271,7 @@ def _case(
     related = tuple(
         Place(where, int(at), message) for where, _, at in lines if where == charge.program
     )
-    finding = Finding("test", message, file, line, detail=detail, test=name, related=related[-1:])
+    finding = Finding(kind, message, file, line, detail=detail, test=name, related=related[-1:])
     return Case(name, outcome, message, line, seconds), finding
 
 
@@ -263,8 +280,8 @@ def _not_collected(values: list[str], answer: Message) -> TestReport:
     where, _, line = places.splitlines()[-1].rpartition(":") if places else (name, "", "0")
     first = message.splitlines()[0] if message else _last_line(detail)
     kind: FindingKind = "collection"
-    if missing := NO_MODULE.search(first):
-        kind, first = "missing_package", f"the package {missing[1]} is not installed"
+    if missing := findings.NO_MODULE.search(first):
+        kind, first = "missing_package", findings.missing_package(missing[1], answer["python"])
     finding = Finding(kind, first, where or name, int(line), detail=detail)
     return _report("error", f"{name} could not be collected: {first}", answer, (), (finding,))
 
@@ -288,4 +305,4 @@ def _report(
     if verdict == "tampered":
         problems = (Finding("tampered", why, ""), *problems)
     limit = findings.reached_limit(answer, None)
-    return TestReport(verdict, cases, problems, why, answer["seconds"], limit)
+    return TestReport(verdict, cases, problems, why, answer["seconds"], limit, answer["ran_on"])

@@ -24,7 +24,8 @@ WHAT_TO_DO = (
 
 
 class SandboxUnavailable(Exception):
-    """No containment that may be used works here; its text says what to do."""
+    """Nothing can be run: no containment that may be used works here, or not on the Python that
+    the user named. Its text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

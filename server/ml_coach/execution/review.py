@@ -14,7 +14,12 @@ from collections.abc import Iterator, Mapping
 
 RAW_MEMORY = frozenset({"ctypes", "_ctypes", "cffi", "_cffi_backend"})
 PYTEST_INSIDE = frozenset({"_pytest", "pluggy"})
-INNER_NAMES = frozenset({"__code__", "gi_frame", "cr_frame", "f_locals", "f_globals", "tb_frame"})
+INNER_NAMES = frozenset(
+    {
+        *("__code__", "gi_frame", "cr_frame", "f_locals", "f_globals", "tb_frame", "co_consts"),
+        *("__closure__", "cell_contents", "__globals__"),
+    }
+)
 COMPARISONS = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 LANGUAGE_ERRORS = frozenset(
     name

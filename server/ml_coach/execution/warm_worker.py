@@ -94,8 +94,10 @@ class WarmWorker:
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
-        except BaseException:
+        except BaseException as error:
             ours.close()
+            if isinstance(error, OSError):
+                raise WorkerDied(f"{command[0]} does not start: {error.strerror}") from None
             raise
         worker = cls(process, ours)
         try:

@@ -76,6 +76,9 @@ for fd in range(3, 4096):
     if "socket" in kind: escaped(fd, kind)
 """,
     ),
+    _read("home_by_link", "os.symlink('/proc/1/root' + F['home'], 'h'); attempt(os.listdir, 'h'); show('h/.ssh/id_ed25519')"),
+    _read("everything_of_processes", "[show(f'/proc/{p}/{n}') for p in os.listdir('/proc') if p.isdigit() for n in ('environ', 'maps', 'stack', 'auxv', 'io')]"),
+    _read("keyrings", "show('/proc/keys'); show('/proc/key-users')"),
     _read("stdin", "print(sys.stdin.read()); print(os.read(0, 100))"),
     _read(
         "server_memory",
@@ -186,6 +189,8 @@ PRIVILEGES = (
     Attack("enter_namespaces", "fd = os.open('/proc/self/ns/net', os.O_RDONLY); r, e = call(308, fd, 0); r < 0 or escaped()"),
     Attack("change_root", "attempt(os.chroot, '.'); r, e = call(155, b'.', b'.'); r < 0 or escaped()"),
     Attack("open_tree", "r, e = call(428, -100, b'/', 1); r < 0 or escaped(); r, e = call(430, b'tmpfs', 0); r < 0 or escaped()"),
+    Attack("real_time", "attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1)); attempt(os.nice, -5)"),
+    Attack("list_mounts", "room = ctypes.create_string_buffer(512)\nfor n in (457, 458, 467, 303): r, e = call(n, room, room, 512, 0); e in (1, 38) or escaped(n, e)"),
     Attack("become_root", "attempt(os.setuid, 0); attempt(os.setgid, 0); attempt(os.setgroups, [0])"),
     Attack("set_user_id_program", "r = subprocess.run(['/bin/su', '-c', 'id'], capture_output=True, text=True); 'uid=0' in r.stdout and escaped(r)"),
     Attack(
@@ -230,6 +235,7 @@ NETWORK = (
     Attack("abstract", "s = socket.socket(socket.AF_UNIX); attempt(s.connect, chr(0) + F['abstract'])"),
     Attack("abstract_datagram", "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); attempt(s.sendto, b'x', chr(0) + F['abstract'])"),
     Attack("families", "[attempt(socket.socket, f, k, p) for f, k, p in ((40, 1, 0), (16, 3, 0), (38, 5, 0), (17, 3, 0), (30, 1, 0), (31, 3, 0), (44, 3, 0), (2, 3, 1))]"),
+    Attack("further_families", "[attempt(socket.socket, f, k, p) for f, k, p in ((40, 2, 0), (16, 3, 9), (16, 3, 15), (2, 3, 255), (10, 3, 58), (29, 3, 1), (21, 5, 0), (41, 2, 0))]"),
     Attack("packets", "a = (ctypes.c_int * 2)()\nlibc.socketpair(40, 1, 0, a) == 0 and escaped()"),
     Attack("shared_memory_left", "r, e = call(29, F['shm_key'], 4096, 0o1666); print(r)"),
     Attack("queue_left", "r, e = call(240, b'evil', 0o102, 0o666, 0); print(r, e)"),
@@ -263,6 +269,26 @@ time.sleep(3)
         "memory",
     ),
     Attack("shared_memory", "f = open('/dev/shm/x', 'wb', 0)\nfor n in range(200): f.write(bytes(1 << 20))", "disk"),
+    Attack("memory_of_no_process", "attempt(os.memfd_create, 'x')\nfor n in (29, 68, 64): r, e = call(n, 0, 4096, 0o1600); r < 0 or escaped(n)"),
+    Attack("memory_shared", "import mmap\nm = mmap.mmap(-1, 900 << 20)\nfor n in range(0, 900 << 20, 4096): m[n] = 1\ntime.sleep(2)", "memory"),
+    Attack(
+        "memory_in_sockets",
+        """
+for n in range(9):
+    if os.fork() == 0:
+        kept = [socket.socketpair() for _ in range(100)]
+        for a, _ in kept: a.setblocking(False); a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 26); quietly(a.send, bytes(1 << 22))
+        time.sleep(3); os._exit(0)
+a, b = socket.socketpair()
+a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 26)
+a.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) < 1 << 20 or escaped("large buffers")
+time.sleep(3)
+""",
+        "files",
+    ),
+    Attack("threads_of_many", "threading.stack_size(65536)\nfor c in range(6):\n    if os.fork() == 0:\n        for n in range(200): threading.Thread(target=time.sleep, args=(3,), daemon=True).start()\ntime.sleep(3)", "processes"),
+    Attack("sparse_file", "quietly(lambda: open('x', 'wb').truncate(1 << 40))"),
+    Attack("both_streams", "def f(n):\n    while True: os.write(n, b'x' * 65536)\nthreading.Thread(target=f, args=(2,), daemon=True).start(); f(1)", "output"),
     Attack("disk", "f = open('x', 'wb', 0)\nfor n in range(300): f.write(bytes(1 << 20))", "disk"),
     Attack("disk_of_many", "for k in range(10):\n    f = open(f'x{k}', 'wb', 0)\n    for n in range(30): f.write(bytes(1 << 20))", "disk"),
     Attack("files", "kept = [open('/dev/null') for n in range(2000)]", "files"),

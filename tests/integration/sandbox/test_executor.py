@@ -194,17 +194,21 @@ async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
         [sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")],
         check=True,
     )
+    (site,) = (tmp_path / ".venv").glob("lib/python3*/site-packages")
+    (site / "only_theirs.py").touch()
     executor = SandboxedExecutor(workspace=tmp_path)
     code = "import sys\nprint(sys.prefix)\n"
     try:
         ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
         (report,) = await executor.test([Program(ADD)], SUITE, {}, timeout_seconds=8)
-        (missing,) = await executor.inspect(Program("import httpx"), {}, timeout_seconds=8)
+        # What ours has too is not lent: with a package that only theirs has, ours is no way out.
+        mixed = Program("import only_theirs\nimport httpx")
+        (missing,) = await executor.inspect(mixed, {}, timeout_seconds=8)
     finally:
         await executor.aclose()
     assert ran.stdout.strip() == str(tmp_path / ".venv")
     assert report.verdict == "passed", report
-    assert missing.kind == "missing_package"
+    assert (missing.kind, missing.line) == ("missing_package", 2)
 
 
 async def test_a_workspace_may_be_named_relative_to_here(
@@ -257,7 +261,7 @@ async def test_closing_twice_and_running_again_is_fine() -> None:
 
 def command(*arguments: str, cwd: Path) -> tuple[int, str, dict[str, object]]:
     ran = subprocess.run(
-        [sys.executable, "-m", "ml_coach.execution", *arguments, "--json", "out.json"],
+        [sys.executable, "-m", "ml_coach", *arguments, "--json", "out.json"],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -290,6 +294,15 @@ def test_exec_fails_with_a_reason(tmp_path: Path) -> None:
     assert "FileNotFoundError" in str(record["why"])
 
 
+def test_a_folder_that_hides_python_itself_is_not_imported_by_us(tmp_path: Path) -> None:
+    for name in ("argparse", "asyncio", "json", "typing"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'escaped')!r}, 'w')\n")
+    (tmp_path / "a.py").write_text("print(1)\n")
+    code, out, _ = command("exec", "a.py", cwd=tmp_path)
+    assert (code, out) == (0, "1\n")
+    assert not (tmp_path / "escaped").exists()
+
+
 def test_pytest_judges_a_folder(tmp_path: Path) -> None:
     (tmp_path / "generated_code.py").write_text(ADD)
     (tmp_path / "test_a.py").write_text(SUITE.source)
@@ -299,3 +312,27 @@ def test_pytest_judges_a_folder(tmp_path: Path) -> None:
     (tmp_path / "test_b.py").write_text("def test_b(): assert 0\n")
     code, _, record = command("pytest", ".", cwd=tmp_path)
     assert (code, record["verdict"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "verdict", "why", "limit"),
+    [
+        (("exec", "bad.py"), "failed", "ended with exit code 3", ""),
+        (("exec", "loop.py", "--timeout", "1"), "error", "stopped: ran longer than 1 s", "time"),
+        (("exec", "large.py"), "error", "stopped: used more than 512 MB of memory", "memory"),
+        (("exec", "nothing.py"), "error", "there is no file nothing.py", ""),
+        (("exec", "empty"), "error", "there is no file empty", ""),
+        (("pytest", "empty"), "error", "there is no test", ""),
+        (("pytest", "nowhere"), "error", "there is no folder or file nowhere", ""),
+    ],
+)
+def test_a_command_that_did_not_pass_says_why(
+    tmp_path: Path, arguments: tuple[str, ...], verdict: str, why: str, limit: str
+) -> None:
+    (tmp_path / "bad.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "loop.py").write_text("while True: pass\n")
+    (tmp_path / "large.py").write_text("b = b'x' * (900 << 20)\nwhile True: pass\n")
+    (tmp_path / "empty").mkdir()
+    code, _, record = command(*arguments, cwd=tmp_path)
+    assert code == 1
+    assert (record["verdict"], record["why"], record["limit"]) == (verdict, why, limit)

@@ -156,8 +156,6 @@ def described(error: BaseException, work: str) -> dict[str, Any]:
     }
     if isinstance(error, OSError):
         record["errno"] = error.errno
-    if isinstance(error, ImportError):
-        record["module"] = error.name
     if isinstance(error, SyntaxError):
         record["frames"].append(
             [(error.filename or "").removeprefix(f"{work}/"), error.lineno or 0]

@@ -282,6 +282,8 @@ def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
     pids = [first, *tree.descendants(first, proc)]
     if tree.threads(pids, proc) > watch.limits.processes + 2:
         return "processes"
+    if world.apart and tree.sockets(proc) > watch.limits.open_files:
+        return "files"
     if (
         tree.memory(pids, proc, watch.limits.memory_mb * MEGABYTE)
         > watch.limits.memory_mb * MEGABYTE

@@ -7,13 +7,14 @@ unmentioned: looking at frames, collecting garbage, patching `input` for a test.
 from __future__ import annotations
 
 import gc
+import os
 import re
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from ml_coach.execution.inside.notary import Tell
+from ml_coach.execution.inside.notary import Fixing, Tell
 
 MEMORY_FILE = re.compile(r"/proc/[^/]+/(task/[^/]+/)?mem$").search
 TRACING = (
@@ -23,85 +24,98 @@ TRACING = (
     "sys.monitoring.register_callback",
     "marshal.loads",
 )
-KINDS: tuple[type, ...] = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    type,
-    classmethod,
-    staticmethod,
-    property,
+KINDS = (classmethod, staticmethod, property)
+WATCHED = frozenset(
+    {
+        *("object.__getattr__", "object.__setattr__", "gc.get_referents", "open"),
+        *("compile", "code.__new__", *TRACING),
+    }
 )
-AuditHook = Callable[[str, tuple[Any, ...]], None]
+CODE_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 
 
-class Watcher:
-    """An audit hook: Python offers no way to take it off. `channel` is the notary's generator."""
+def watcher(
+    fix: Fixing,
+    channels: tuple[object, ...],
+    tell: Tell,
+    trusted: frozenset[int],
+    tests: frozenset[str],
+) -> Callable[[str, tuple[Any, ...]], None]:
+    """An audit hook: Python offers no way to take it off. `channels` are generators that nobody
+    may look into, `tests` the names of the test files."""
+    library = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen", os.path.dirname(__file__))
+    frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
+    user = fix(_user, frame_at, id, trusted, library)
+    opened = fix(_opened, tell, user, tests, MEMORY_FILE, isinstance, str)
+    made = fix(_made, tell, user, library, CODE_PARTS, isinstance, str)
+    return fix(_watch, tell, user, channels, WATCHED, opened, made)
 
-    __slots__ = ("_channel", "_checks", "_frame_at", "_library", "_tell", "_trusted")
 
-    def __init__(self, channel: object, tell: Tell, trusted: frozenset[int]) -> None:
-        self._channel = channel
-        self._tell = tell
-        self._trusted = trusted
-        self._library = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen")
-        self._frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
-        self._checks: Mapping[str, AuditHook] = types.MappingProxyType(
-            {
-                "object.__getattr__": self._attribute_read,
-                "object.__setattr__": self._attribute_written,
-                "gc.get_referents": self._contents_read,
-                "open": self._opened,
-                "compile": self._named,
-                "code.__new__": self._named,
-                **dict.fromkeys(TRACING, self._traced),
-            }
-        )
+def _user(depth: int, through: int) -> str:
+    """The file of the user's code that asked for it, through so many functions of the library at
+    most; `linecache` reads what a traceback shows, whoever asked for that."""
+    parts: Any = "<parts>"
+    frame_at, identity, trusted, library = parts
+    at = frame_at(depth)
+    while at is not None and through >= 0:
+        name = at.f_code.co_filename
+        if name.endswith("linecache.py"):
+            return ""
+        if identity(at.f_code) not in trusted and not name.startswith(library):
+            return name
+        at = at.f_back
+        through -= 1
+    return ""
 
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        check = self._checks.get(event)
-        if check is not None:
-            check(event, arguments)
-        elif event.startswith("ctypes.") and self._by_user(2, frame=2):
-            self._tell("tampered", f"reached into memory with {event}")
 
-    def _by_user(self, through: int = 0, frame: int = 3) -> bool:
-        """Whether user code asked for it, through so many functions of the library at most."""
-        at: types.FrameType | None = self._frame_at(frame)
-        for _ in range(through + 1):
-            if at is None:
-                return False
-            code = at.f_code
-            if id(code) not in self._trusted and not code.co_filename.startswith(self._library):
-                return True
-            at = at.f_back
-        return False
+def _opened(path: object) -> None:
+    parts: Any = "<parts>"
+    tell, user, tests, memory, is_a, text = parts
+    if not is_a(path, text):
+        return
+    name: Any = path
+    if memory(name):
+        tell(("tampered", f"opened {name}"))
+    elif name.rpartition("/")[2] in tests:
+        by = user(3, 3).rpartition("/")[2]
+        if by and by not in tests:
+            tell(("tampered", f"opened the tests, in {by}"))
 
-    def _attribute_read(self, _: str, arguments: tuple[Any, ...]) -> None:
-        if arguments[0] is self._channel:
-            self._tell("tampered", "reached for the channel of the verdict")
 
-    def _attribute_written(self, _: str, arguments: tuple[Any, ...]) -> None:
-        replaced = arguments[1]
-        if replaced in ("__code__", "__defaults__", "__kwdefaults__") and self._by_user():
-            self._tell("tampered", f"replaced {replaced} of a function")
+def _made(event: str, arguments: Any) -> None:
+    """Code of the user's that takes another's place, that no compiler made, or that says it comes
+    from a library."""
+    parts: Any = "<parts>"
+    tell, user, library, code_parts, is_a, text = parts
+    if event == "object.__setattr__":
+        if arguments[1] in code_parts and user(3, 0):
+            tell(("tampered", f"replaced {arguments[1]} of a function"))
+        return
+    if event == "code.__new__":
+        if user(3, 0):
+            tell(("tampered", "made code by hand"))
+        return
+    for each in arguments:
+        if is_a(each, text) and each.startswith(library) and user(3, 0):
+            tell(("tampered", "made code under the name of a library's file"))
 
-    def _contents_read(self, _: str, arguments: tuple[Any, ...]) -> None:
-        if any(each is self._channel or each is self for each in arguments[0]):
-            self._tell("tampered", "reached for the channel of the verdict")
 
-    def _opened(self, _: str, arguments: tuple[Any, ...]) -> None:
-        if isinstance(arguments[0], str) and MEMORY_FILE(arguments[0]):
-            self._tell("tampered", f"opened {arguments[0]}")
-
-    def _named(self, _: str, arguments: tuple[Any, ...]) -> None:
-        """Code of the user's that says it comes from a library."""
-        named = (each for each in arguments if isinstance(each, str))
-        if any(name.startswith(self._library) for name in named) and self._by_user():
-            self._tell("tampered", "made code under the name of a library's file")
-
-    def _traced(self, event: str, _: tuple[Any, ...]) -> None:
-        if self._by_user():
-            self._tell("tampered", f"called {event}")
+def _watch(event: str, arguments: Any) -> None:
+    parts: Any = "<parts>"
+    tell, user, channels, watched, opened, made = parts
+    if event not in watched:
+        if event.startswith("ctypes.") and user(2, 2):
+            tell(("tampered", f"reached into memory with {event}"))
+    elif event == "open":
+        opened(arguments[0])
+    elif event in ("object.__getattr__", "gc.get_referents"):
+        for each in arguments[:1] if event == "object.__getattr__" else arguments[0]:
+            if each is channels[0] or each is channels[1]:
+                tell(("tampered", "reached for the channel of the verdict"))
+    elif event in ("compile", "code.__new__", "object.__setattr__"):
+        made(event, arguments)
+    elif user(2, 0):
+        tell(("tampered", f"called {event}"))
 
 
 class Seal:
@@ -120,19 +134,36 @@ class Seal:
     )
     NEAR = frozenset({"builtins", "pytest", "unittest.case"})  # what tests use by name
 
+    # Tests compare with these; a program has no reason to put others there.
+    SHALLOW = "collections contextlib copy functools itertools json re statistics"
+
     def __init__(self) -> None:
         modules = [sys.modules[name] for name in self.MODULES.split() if name in sys.modules]
-        self._whole = tuple(part for m in modules for part in _parts(m, deep=True))
-        near = [module for module in modules if module.__name__ in self.NEAR]
-        self._near = tuple(part for m in near for part in _parts(m, deep=False))
+        whole = [part for m in modules for part in _parts(m, deep=True)]
+        whole += [_sealed(name, vars(sys.modules[name])) for name in self.SHALLOW.split()]
+        near = [part for m in modules if m.__name__ in self.NEAR for part in _parts(m, deep=False)]
+        known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
+        self._parts = (tuple(whole), tuple(near), known)
 
-    def broken(self, *, everything: bool) -> str:
-        """The first name that is not what it was, or nothing."""
-        for where, now, before in self._whole if everything else self._near:
-            for name, value in before:
-                if now.get(name) is not value and name not in self.OFTEN_PATCHED:
-                    return f"{where}.{name}"
-        return ""
+    def broken(self, fix: Fixing, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
+        """Asks for the first name that is not what it was: of everything, or of what tests use by
+        name. `often_used` are modules that the tests need and that no user's code has seen."""
+        whole, near, known = self._parts
+        also = tuple(part for module in often_used for part in _parts(module, deep=True))
+        return fix(_broken, (*whole, *also), near, known, sys.modules, self.OFTEN_PATCHED)
+
+
+def _broken(everything: bool) -> str:
+    parts: Any = "<parts>"
+    whole, near, known, modules, often = parts
+    for where, now, before in whole if everything else near:
+        for name, value in before:
+            if now.get(name) is not value and name not in often:
+                return f"{where}.{name}"
+    for name, module in known:
+        if name in modules and modules[name] is not module:
+            return f"the module {name}"
+    return ""
 
 
 Sealed = tuple[str, Mapping[str, object], tuple[tuple[str, object], ...]]
@@ -148,30 +179,54 @@ def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
 
 
 def _sealed(where: str, names: Mapping[str, object]) -> Sealed:
-    before = tuple((name, value) for name, value in names.items() if isinstance(value, KINDS))
+    before = tuple((name, value) for name, value in names.items() if _is_behaviour(value))
     return where, names, before
 
 
-def equals_everything(folder: str) -> str:
+def _is_behaviour(value: object) -> bool:
+    return callable(value) or isinstance(value, KINDS)
+
+
+def equals_everything(folder: str, tests: Mapping[str, types.CodeType]) -> str:
     """The name of a class of the user's whose objects equal unrelated values, or nothing.
 
     Such an object passes every assert. Only classes made after the worker's fork are looked at:
-    the collector was frozen before.
+    the collector was frozen before. They are asked about what the tests compare with, in a test's
+    name, for some answer only there.
     """
-    unrelated = ((918_273, -5_501), ("no", "such text"), ([7], [1, 2]))
+    unrelated: list[tuple[object, ...]] = [
+        *((918_273, -5_501), ("no", "such text"), ([7], [1, 2])),
+        *(values for whole in tests.values() for values in _constants(whole)),
+    ]
+    asking: dict[str, Any] = {}
+    probe = "def test_equality(equal, made, value):\n    return equal(made, value)\n"
+    exec(compile(probe, next(iter(tests), "test_equality.py"), "exec"), asking)
     for made in gc.get_objects():
         equal = vars(made).get("__eq__") if isinstance(made, type) else None
         if not isinstance(equal, types.FunctionType) or not _is_users(equal.__code__, folder):
             continue
-        for pair in unrelated:
+        for values in unrelated:
             try:
                 blank: Any = cast(Any, made.__base__).__new__(made)
-                answers = [equal(blank, value) for value in pair]
-                if all(answer is not NotImplemented and bool(answer) for answer in answers):
+                answers = [asking["test_equality"](equal, blank, value) for value in values]
+                if sum(answer is not NotImplemented and bool(answer) for answer in answers) > 1:
                     return made.__qualname__
             except Exception:  # noqa: BLE001 - an object that was never set up may raise anything
                 break
     return ""
+
+
+def _constants(whole: types.CodeType) -> Iterator[tuple[object, ...]]:
+    """What a test file compares with, kind by kind."""
+    found: dict[type, set[object]] = {int: set(), str: set(), float: set()}
+    todo = [whole]
+    while todo:
+        for constant in todo.pop().co_consts:
+            if isinstance(constant, types.CodeType):
+                todo.append(constant)
+            elif type(constant) in found:
+                found[type(constant)].add(constant)
+    return (tuple(values)[:50] for values in found.values())
 
 
 def _is_users(code: types.CodeType, folder: str) -> bool:

@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -12,16 +13,18 @@ import sys
 import types
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from _pytest.assertion import rewrite
 from _pytest.config import _prepareconfig
 from _pytest.main import _main
 
-from ml_coach.execution.inside.notary import known_code, notary, teller
+from ml_coach.execution.inside import witness
+from ml_coach.execution.inside.notary import Fixing, known_code, notary, teller
 from ml_coach.execution.inside.reporter import Reporter
-from ml_coach.execution.inside.tampering import Seal, Watcher, equals_everything
+from ml_coach.execution.inside.tampering import Seal, equals_everything, watcher
 
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = frozenset(
@@ -47,7 +50,7 @@ class Prepared:
     """Made once in the worker, before any user code, and inherited by every run.
 
     `session` is a pytest session that has started and collected nothing yet, for the common case;
-    it needs a folder known ahead. `compiled` fills with the code of a run's test files.
+    it needs a folder known ahead. `compiled` is where pytest looks for the code of test files.
     """
 
     trusted: frozenset[int]
@@ -59,25 +62,51 @@ class Prepared:
         """Returns the exit code of the process. The verdict lies in the records alone."""
         spec = request["tests"]
         plugins = [name for name in spec["plugins"] if importlib.util.find_spec(name)]
-        trusted = self.trusted | _trusted_plugins(plugins)
+        compare_with = [m for m in map(_imported, spec["compare_with"]) if m]
+        trusted = self.trusted
+        if plugins or compare_with:
+            for name in plugins:
+                importlib.import_module(name)
+            trusted |= known_code(gc.get_objects())
+        compiled = self._compile(spec["targets"], work)
+        fix = Fixing()
         channel = notary(records, bytes.fromhex(spec.pop("key")), trusted)
+        follower = witness.follower(compiled)
         next(channel)
-        tell = teller(channel.send)
-        reporter = Reporter(tell, spec["canary"], self.seal, work, self.compiled)
+        next(follower)
+        tell, broken = teller(fix, channel.send), self.seal.broken(fix, compare_with)
+        seen = witness.witness(
+            fix, tell, broken, compiled, follower.send, frozenset(spec["rebinds"])
+        )
+        tests = frozenset(name.rpartition("/")[2] for name in spec["targets"])
+        watch = watcher(fix, (channel, follower), tell, trusted, tests)
+        channel.send((frozenset(fix.known), seen.codes))
+        reporter = Reporter(tell, spec["canary"], seen, work)
         sys.argv = ["pytest"]
-        sys.addaudithook(Watcher(channel, tell, trusted))
-        tell("start")
+        sys.addaudithook(watch)
+        tell(("start",))
         shown, sys.stdout = sys.stdout, io.StringIO()  # pytest's own account: nobody reads it
         try:
             status = self._run_pytest(spec, plugins, reporter, work)
         finally:
             sys.stdout = shown
-        if broken := self.seal.broken(everything=True):
-            tell("tampered", f"replaced {broken}")
-        elif name := equals_everything(work):
-            tell("tampered", f"made objects of {name}, which equal every value")
-        tell("end", str(status))
+        if what := broken(True):
+            tell(("tampered", f"replaced {what}"))
+        elif name := equals_everything(work, compiled):
+            tell(("tampered", f"made objects of {name}, which equal every value"))
+        tell(("end", str(status)))
         return 0
+
+    def _compile(self, targets: Sequence[str], work: str) -> dict[str, types.CodeType]:
+        """The code of the test files, made before any code of the user's could rewrite them."""
+        made: dict[str, types.CodeType] = {}
+        for name in targets:
+            path = Path(work, name)
+            with contextlib.suppress(Exception):  # pytest meets it again, and says what is wrong
+                made[name] = self.compiled[str(path)] = rewrite._rewrite_test(
+                    path, cast(Any, None)
+                )[1]
+        return made
 
     def _run_pytest(
         self, spec: dict[str, Any], plugins: Sequence[str], reporter: Reporter, work: str
@@ -110,12 +139,19 @@ def prepare(work: str) -> Prepared:
 def _keep_compiled_code(compiled: dict[str, types.CodeType]) -> None:
     compile_test = rewrite._rewrite_test
 
-    def kept(fn: Any, config: pytest.Config) -> Any:
-        state, code = compile_test(fn, config)
-        compiled[str(fn)] = code
-        return state, code
+    def kept(fn: Any, config: Any) -> Any:
+        if code := compiled.get(str(fn)):
+            return os.stat(fn), code
+        return compile_test(fn, config)
 
     rewrite._rewrite_test = kept
+
+
+def _imported(name: str) -> types.ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def _started_session(work: str) -> pytest.Session:
@@ -130,12 +166,6 @@ def _started_session(work: str) -> pytest.Session:
     finally:
         sys.stdout = shown
     return session
-
-
-def _trusted_plugins(plugins: Sequence[str]) -> frozenset[int]:
-    for name in plugins:
-        importlib.import_module(name)
-    return known_code(gc.get_objects()) if plugins else frozenset()
 
 
 def _arguments(work: str, plugins: Sequence[str], *, conftest: bool) -> list[str]:

@@ -57,6 +57,11 @@ def threads(pids: list[int], proc: int) -> int:
     return count
 
 
+def sockets(proc: int) -> int:
+    """How many there are in our network. What waits in them is no process's memory."""
+    return int(_read(proc, "self/net/sockstat").split()[2])
+
+
 def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
     """Bytes. Resident sizes count the pages that forks share once per process; the exact share is
     slow to get, so it is asked for only when the plain sum is over `enough_bytes`."""

@@ -46,11 +46,12 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "nfsservctl": (180, 42),
 }  # fmt: skip
 
-# Where no namespace of our own holds them: System V ipc outlives the process.
-SHARED_IPC: dict[str, tuple[int | None, int | None]] = {
+# Memory that belongs to no process, so no watch on processes sees it.
+UNSEEN_MEMORY: dict[str, tuple[int | None, int | None]] = {
     "shmget": (29, 194), "shmat": (30, 196), "semget": (64, 190), "msgget": (68, 186),
     "mq_open": (240, 180),
 }  # fmt: skip
+MEMORY_FILE: dict[str, tuple[int | None, int | None]] = {"memfd_create": (319, 279)}
 
 # Landlock does not cover these: without a mount namespace they succeed and do nothing.
 METADATA: dict[str, tuple[int | None, int | None]] = {
@@ -65,7 +66,7 @@ METADATA: dict[str, tuple[int | None, int | None]] = {
 EXAMINED: dict[str, tuple[int | None, int | None]] = {
     "clone": (56, 220), "clone3": (435, 435), "ioctl": (16, 29), "socket": (41, 198),
     "socketpair": (53, 199), "mknod": (133, None), "mknodat": (259, 33), "prlimit64": (302, 261),
-    "personality": (135, 92), "prctl": (157, 167),
+    "personality": (135, 92), "prctl": (157, 167), "setsockopt": (54, 208),
 }  # fmt: skip
 
 NEWEST_KNOWN = 472  # anything newer is "not implemented", and libc falls back
@@ -78,6 +79,7 @@ NAMESPACE_FLAGS = 0x7E02_0080  # every CLONE_NEW*, time included
 FORBIDDEN_IOCTLS = (0x5412, 0x541C, 0x5423, 0x540E)  # TIOCSTI TIOCLINUX TIOCSETD TIOCSCTTY
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 STREAM, DATAGRAM, SEQPACKET = 1, 2, 5
+SOL_SOCKET, BUFFER_SIZES = 1, (7, 8, 32, 33)
 SET_PTRACER, SET_DUMPABLE = 0x59616D61, kernel.PR_SET_DUMPABLE
 
 
@@ -96,8 +98,8 @@ def _one_of(values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
 
 
 def build(*, apart: bool, machine: str = "") -> bytes:
-    """The filter's program. `apart` says that namespaces are around the run, so loopback, unix
-    sockets and ipc reach nothing of the user's; without them they are denied as well."""
+    """The filter's program. `apart` says that namespaces are around the run, so loopback and unix
+    sockets reach nothing of the user's; without them they are denied as well."""
     machine = machine or platform.machine()
     column = 0 if machine == "x86_64" else 1
     program: list[Instruction] = [
@@ -123,8 +125,9 @@ def build(*, apart: bool, machine: str = "") -> bytes:
 
     denied = _fails(errno.EPERM)
     answer(DENIED, denied)
+    answer(UNSEEN_MEMORY, denied)
+    answer(MEMORY_FILE, _fails(errno.ENOSYS))  # libraries take a temporary file then
     if not apart:
-        answer(SHARED_IPC, denied)
         answer(METADATA, _fails(0))
 
     # clone3's flags lie behind a pointer that no filter can follow; libc falls back to clone.
@@ -145,6 +148,9 @@ def build(*, apart: bool, machine: str = "") -> bytes:
     check = [(JUMP_EQUAL, len(families) - i, 0, f) for i, f in enumerate(families)]
     examine("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if apart else [])])
     examine("socketpair", [_low_word(0), *_one_of((AF_UNIX,), ALLOW, denied)])
+    # What waits in a socket is nobody's memory: buffers keep the size that they have.
+    examine("setsockopt", [_low_word(1), (JUMP_EQUAL, 1, 0, SOL_SOCKET), (RETURN, 0, 0, ALLOW),
+                           _low_word(2), *_one_of(BUFFER_SIZES, _fails(0), ALLOW)])  # fmt: skip
     program.append((RETURN, 0, 0, ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 

@@ -1,10 +1,11 @@
-"""`python -m ml_coach.execution exec FILE` and `... pytest DIR`, for the terminal command too."""
+"""`ml-coach exec FILE` and `ml-coach pytest DIR` at a terminal."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument("path", type=Path, help=what)
         command.add_argument("--timeout", type=float, default=8.0, help="seconds")
         command.add_argument("--json", type=Path, help="where to write the verdict")
-        command.add_argument("--python", help="the interpreter to run with")
+        command.add_argument(
+            "--python",
+            default=os.environ.get("ML_COACH_PYTHON"),
+            help="the interpreter to run with; without it ML Coach's own: no program of a folder "
+            "that you do not trust is started outside of the sandbox",
+        )
         command.add_argument(
             "--allow-weak", action="store_true", help="run even where nothing but limits contains"
         )
@@ -48,14 +54,10 @@ def show(outcome: Outcome, json_file: Path | None) -> int:
     for line in outcome.findings:
         sys.stderr.write(f"{line}\n")
     record = outcome.record
-    level = record["level"]
+    where = ", ".join(part for part in (record["level"], outcome.ran_on) if part)
     sys.stderr.write(
-        f"{record['verdict']} ({level}){': ' if record['why'] else ''}{record['why']}\n"
+        f"{record['verdict']} ({where}){': ' if record['why'] else ''}{record['why']}\n"
     )
     if json_file:
         json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0 if outcome.passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,198 @@
+"""The warm workers of one executor: at most one on the user's Python and one on our own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ml_coach.execution import findings, imports, interpreter, levels, workspace_modules
+from ml_coach.execution.inside.wire import Message
+from ml_coach.execution.interpreter import Interpreter, Unusable
+from ml_coach.execution.levels import SandboxUnavailable
+from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
+
+QUESTION_SECONDS = 10.0
+
+
+class Workers:
+    """Hands each request to a worker on the Python that suits its code, started at its first use.
+
+    That is the Python called `python` where there is one. Else it is that of the `workspace`'s
+    virtual environment, unless only our own has all that the code imports.
+    """
+
+    def __init__(
+        self,
+        python: str | None,
+        workspace: Path | None,
+        *,
+        allow_weak: bool,
+        limits: Limits,
+        only_level: str,
+    ) -> None:
+        self._python = python
+        self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
+        self._allow_weak = allow_weak
+        self._limits = limits
+        self._only_level = only_level
+        self._workers: dict[Interpreter, WarmWorker] = {}
+        self._starting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
+        self._environment: tuple[str, int] | None = None
+        self._users: Interpreter | None = None
+        self._not_users = ""  # why the user's is not taken, where there is one
+        self._has: dict[tuple[Interpreter, int], dict[str, bool]] = {}
+        self.level = ""
+
+    async def prepare(self) -> None:
+        """Raises `SandboxUnavailable`."""
+        await self._ready(await self._preferred())
+
+    async def run(self, request: Message) -> Message:
+        """The worker's answer; each part names its `python`, and in words what it `ran_on`."""
+        files = request["files"]
+        sources = _sources(request)
+        if self._workspace:
+            own = await asyncio.to_thread(workspace_modules.needed, sources, self._workspace)
+            for name, content in own.items():
+                files.setdefault(name, content.decode("latin-1"))
+                sources.setdefault(name, content.decode("utf-8", "replace"))
+        chosen, why = await self._suited(sources)
+        answer = await self._run(chosen, request)
+        ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
+        for part in answer.get("parts", ()):
+            part["python"] = chosen.python
+            part["ran_on"] = f"{chosen.shown}{ours}{': ' if why else ''}{why}"
+        return answer
+
+    async def aclose(self) -> None:
+        workers, self._workers = self._workers, {}
+        for worker in workers.values():
+            await worker.aclose()
+
+    async def _suited(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
+        """The interpreter for these files, and why it is not the user's."""
+        users, ours = await self._preferred(), interpreter.our_own()
+        if users is ours or self._python:
+            return users, self._not_users
+        wanted = await asyncio.to_thread(imports.packages, sources)
+        lacks = await self._lacking(users, wanted)
+        if lacks and not await self._lacking(ours, wanted):
+            return ours, f"{users.python} has no {', '.join(sorted(lacks))}"
+        return users, ""
+
+    async def _preferred(self) -> Interpreter:
+        """The user's interpreter where it works, else ours. A named one has to work."""
+        if self._python:
+            try:
+                self._users = self._users or await interpreter.named(self._python)
+            except Unusable as error:
+                why = f"Nothing is run: {error}. The setting ML_COACH_PYTHON or --python names it."
+                raise SandboxUnavailable(why) from None
+            return self._users
+        found = interpreter.in_workspace(self._workspace) if self._workspace else None
+        async with self._starting:
+            if found != self._environment:  # made, made anew, or gone since the last run
+                if self._users and (worker := self._workers.get(self._users)):
+                    await self._forget(self._users, worker)
+                self._environment, self._users, self._not_users = found, None, ""
+                try:
+                    self._users = await interpreter.named(found[0]) if found else None
+                except Unusable as error:
+                    self._not_users = str(error)
+            users = self._users or interpreter.our_own()
+        if users is self._users and users not in self._workers:
+            try:
+                await self._ready(users)
+            except SandboxUnavailable:  # if it is not the Python that is to blame, ours says so
+                self._users, self._not_users = None, f"{users.python} does not work in the sandbox"
+                return interpreter.our_own()
+        return users
+
+    async def _lacking(self, asked: Interpreter, wanted: frozenset[str]) -> frozenset[str]:
+        """Which of the packages can not be imported there. Asked inside, of each package once,
+        until something is installed."""
+        known = self._has.setdefault((asked, interpreter.installed(asked)), {})
+        unknown = sorted(wanted - known.keys() - asked.modules - {"pytest"})
+        if unknown:
+            finder = "from importlib.util import find_spec\n"
+            answer = await self._run(
+                asked,
+                {
+                    "kind": "values",
+                    "file": "ask.py",
+                    "files": {"ask.py": finder},
+                    "timeout_seconds": QUESTION_SECONDS,
+                    "parts": [{}],
+                    "expressions": [f"find_spec({name!r}) is not None" for name in unknown],
+                    "each_seconds": QUESTION_SECONDS,
+                },
+            )
+            known.update(_answers(answer, unknown))
+        return frozenset(name for name in wanted if not known.get(name, True))
+
+    async def _run(self, chosen: Interpreter, request: Message) -> Message:
+        async with self._slots:
+            worker = await self._ready(chosen)
+            try:
+                return await worker.run(request)
+            except WorkerGone:
+                await self._forget(chosen, worker)
+                worker = await self._ready(chosen)
+                return await worker.run(request)
+            except WorkerDied as error:
+                await self._forget(chosen, worker)
+                return {"error": str(error)}
+
+    async def _forget(self, chosen: Interpreter, worker: WarmWorker) -> None:
+        if self._workers.get(chosen) is worker:
+            del self._workers[chosen]
+        await worker.aclose()
+
+    async def _ready(self, chosen: Interpreter) -> WarmWorker:
+        async with self._starting:
+            worker = self._workers.get(chosen)
+            if worker and not worker.alive:
+                await self._forget(chosen, worker)
+                worker = None
+            if worker is None:
+                worker = self._workers[chosen] = await self._start(chosen)
+            return worker
+
+    async def _start(self, chosen: Interpreter) -> WarmWorker:
+        reasons: list[str] = []
+        for level in levels.candidates(
+            chosen.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
+        ):
+            try:
+                worker = await WarmWorker.start(chosen, level, self._limits)
+            except WorkerDied as error:
+                reasons.append(f"{level.name}: {error}")
+                continue
+            self.level = level.name
+            return worker
+        raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
+
+
+def _sources(request: Message) -> dict[str, str]:
+    """The texts of all Python files of a request."""
+    every: list[dict[str, str]] = [
+        request["files"],
+        *(part.get("files", {}) for part in request["parts"]),
+    ]
+    return {
+        name: packed.encode("latin-1").decode("utf-8", "replace")
+        for each in every
+        for name, packed in each.items()
+        if name.endswith(".py")
+    }
+
+
+def _answers(answer: Message, names: list[str]) -> dict[str, bool]:
+    """Whether each can be found. One that has no answer is not known to be missing."""
+    parts: list[Message] = answer.get("parts", [])
+    values = [v for part in parts for v in findings.evaluations(part, len(names))]
+    return {name: value.value != "False" for name, value in zip(names, values, strict=False)}
