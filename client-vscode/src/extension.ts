@@ -12,6 +12,7 @@ import { GeminiKey } from './models/geminiKey';
 import { PatchReview } from './patches/patchReview';
 import { runEvent } from './protocol';
 import { RunProgress } from './runs/progress';
+import { waitingPatch } from './runs/runBook';
 import { Runs } from './runs/runs';
 import { RunTree } from './runs/runTree';
 import { StatusBar } from './runs/statusBar';
@@ -52,7 +53,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   running = connection;
   const runs = new Runs(connection);
   const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: new RunTree(runs) });
-  const review = new PatchReview(runs, connection);
+  const review = new PatchReview(runs, connection, progress);
   const documents = new Documents(runs);
 
   context.subscriptions.push(
@@ -63,6 +64,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       status.showServer(state);
       if (state !== 'ready') progress.endAll();
     }),
+    runs.onDidChange(() => { status.showWaiting(waitingPatch(runs.book.active())?.id); }),
     progress.onDidChangeStage((stage) => { status.showStage(stage); }),
     registerCommands(log, {
       ...runCommands(connection, runs, tree, context.globalState),

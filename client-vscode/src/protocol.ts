@@ -12,11 +12,14 @@ export interface RunRef {
   readonly runId: string;
 }
 
+export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
 export type Outcome = 'passed' | 'gave_up' | 'stopped' | 'failed';
 
 /** `outcome` is empty for a run that has not finished, or never did. */
 export interface RunSummary extends RunRef {
   readonly prompt: string;
+  readonly task: Task;
+  readonly programFile: string;
   readonly outcome: Outcome | '';
   readonly reason: string;
   readonly active: boolean;
@@ -74,9 +77,10 @@ export interface RunReport {
 
 /** One line of a run's log. Kinds that are not named here are ignored by this client. */
 export type RunEvent =
-  | { readonly event: 'RunStarted'; readonly request: { prompt: string; task: string; program_file: string; tests_file: string }; readonly model: string }
+  | { readonly event: 'RunStarted'; readonly request: { prompt: string; task: Task; program_file: string; tests_file: string; auto_patch: boolean }; readonly model: string }
   | { readonly event: 'StageStarted'; readonly stage: string; readonly iteration: number; readonly of: number }
-  | { readonly event: 'SuiteWritten'; readonly suite: { file: string; source: string } }
+  | { readonly event: 'SuiteWritten'; readonly suite: { file: string } }
+  | { readonly event: 'FilesSaved' }
   | { readonly event: 'CourtClosed'; readonly kept: readonly string[]; readonly dropped: readonly { test: string; reason: string }[] }
   | { readonly event: 'TestsFinished'; readonly report: TestReport }
   | { readonly event: 'PatchOffered'; readonly patch_id: string; readonly patch: Patch; readonly summary: string; readonly passed: number; readonly total: number }

@@ -1,5 +1,12 @@
-/** What stages and outcomes are called on the screen. */
-import type { Outcome } from './protocol';
+/** What runs, stages and outcomes are called on the screen. */
+import type { Outcome, Task } from './protocol';
+
+const TASKS: Record<Task, string> = {
+  generate: 'Generate',
+  implement: 'Implement',
+  debug: 'Debug',
+  write_tests: 'Write tests for',
+};
 
 const STAGES: Record<string, string> = {
   research: 'Research',
@@ -18,6 +25,11 @@ const OUTCOMES: Record<Outcome, string> = {
   stopped: 'stopped',
   failed: 'failed',
 };
+
+/** What a run was asked for; a run that debugs a file has no prompt. */
+export function runTitle({ prompt, task, programFile }: { prompt: string; task: Task; programFile: string }): string {
+  return prompt.trim() || `${TASKS[task]} ${programFile}`;
+}
 
 export function stageName(stage: string): string {
   return STAGES[stage] ?? stage;

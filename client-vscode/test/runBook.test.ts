@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunEvent } from '../src/protocol';
-import { patchesOf, RunBook } from '../src/runs/runBook';
+import { patchesOf, RunBook, waitingPatch } from '../src/runs/runBook';
 import { runText } from '../src/runs/runText';
+import { runTitle } from '../src/wording';
 
 const ROOT = 'file:///home/me/project';
 const patch = { changes: [{ file: 'p.py', before: 'a = 1\n', after: 'a = 2\n' }], text: '--- p.py\n+++ p.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n' };
 const started: RunEvent = {
   event: 'RunStarted', model: 'local:m',
-  request: { prompt: 'Add one', task: 'generate', program_file: 'p.py', tests_file: 'test_p.py' },
+  request: { prompt: 'Add one', task: 'generate', program_file: 'p.py', tests_file: 'test_p.py', auto_patch: false },
 };
 const stage = (name: string, iteration: number): RunEvent => ({ event: 'StageStarted', stage: name, iteration, of: 3 });
 const tested = (outcome: 'passed' | 'failed'): RunEvent => ({
@@ -16,6 +17,7 @@ const tested = (outcome: 'passed' | 'failed'): RunEvent => ({
   report: { verdict: outcome, why: '', cases: [{ name: 'test_a', outcome, message: outcome === 'failed' ? 'assert 1 == 2' : '', line: 4, seconds: 0.01 }] },
 });
 const offered: RunEvent = { event: 'PatchOffered', patch_id: 'p1', patch, summary: 'Count from one', passed: 1, total: 1 };
+const asked = { runId: 'run-1', prompt: 'Add one', task: 'generate', programFile: 'p.py' } as const;
 const finished: RunEvent = { event: 'RunFinished', report: { outcome: 'passed', reason: 'All tests pass.', sandbox: 'namespaces' } };
 
 function play(...events: RunEvent[]): RunBook {
@@ -66,21 +68,21 @@ test('kinds that are not known change nothing', () => {
 
 test('a run that died with its server is no longer active once the list says so', () => {
   const book = play(started, stage('code', 1));
-  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: '', reason: '', active: false, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: '', reason: '', active: false, rootUri: ROOT }]);
   assert.deepEqual(book.active(), []);
   assert.equal(book.get('run-1')?.iterations.length, 1);
 });
 
 test('a run that has ended stays so, also while the server still clears up', () => {
   const book = play(started, finished);
-  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: '', reason: '', active: true, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: '', reason: '', active: true, rootUri: ROOT }]);
   assert.equal(book.get('run-1')?.outcome, 'passed');
   assert.deepEqual(book.active(), []);
 });
 
 test('a listed run is completed from its log', () => {
   const book = new RunBook();
-  book.list([{ runId: 'run-1', prompt: 'Add one', outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
   assert.equal(book.get('run-1')?.complete, false);
   const run = book.replay('run-1', ROOT, [started, stage('pytest', 1), tested('passed'), finished]);
   assert.ok(run.complete);
@@ -96,4 +98,19 @@ test('a run reads as a page', () => {
   for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', '- Sandbox: namespaces', 'assert 1 == 2', '```diff']) {
     assert.ok(text.includes(part), part);
   }
+});
+
+test('a run without a prompt is called by what it did', () => {
+  const book = new RunBook();
+  book.list([{ ...asked, prompt: '', task: 'debug', outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
+  const run = book.get('run-1');
+  assert.ok(run);
+  assert.equal(runTitle(run), 'Debug p.py');
+});
+
+test('a patch waits until it is settled or its run ends', () => {
+  assert.equal(waitingPatch(play(started, offered).active())?.id, 'p1');
+  assert.equal(waitingPatch(play(started, offered, finished).active()), undefined);
+  const applied: RunEvent = { event: 'PatchApplied', patch_id: 'p1', patch, summary: 'Count from one' };
+  assert.equal(waitingPatch(play(started, offered, applied).active()), undefined);
 });

@@ -61,7 +61,7 @@ class EditorParts:
             except KeyError:  # Nothing but its folder was made.
                 continue
             found.append(
-                PastRun(run_id, row.prompt, row.outcome, row.reason, self.run_folder(run_id))
+                PastRun(run_id, row.request, row.outcome, row.reason, self.run_folder(run_id))
             )
         return found
 

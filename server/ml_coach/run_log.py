@@ -23,6 +23,7 @@ from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.core.events import Event, FilesSaved, RunFinished, RunStarted, TextArrived
+from ml_coach.core.types import Request
 
 
 @cache
@@ -88,7 +89,7 @@ class RunSummary:
     """A line of `ml-coach runs`. `outcome` is empty for a run that never finished."""
 
     run_id: str
-    prompt: str
+    request: Request
     outcome: str
     reason: str
 
@@ -130,13 +131,13 @@ class RunLog:
         return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
 
     def summary(self, run_id: str) -> RunSummary:
-        prompt = outcome = reason = ""
+        request, outcome, reason = Request(""), "", ""
         for event in self.events(run_id):
             if isinstance(event, RunStarted):
-                prompt = event.request.prompt
+                request = event.request
             elif isinstance(event, RunFinished):
                 outcome, reason = event.report.outcome, event.report.reason
-        return RunSummary(run_id, prompt, outcome, reason)
+        return RunSummary(run_id, request, outcome, reason)
 
     def files(self, run_id: str) -> dict[str, str]:
         """What the run's files held at its end, by relative path."""

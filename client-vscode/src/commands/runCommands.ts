@@ -5,7 +5,7 @@ import type { Run } from '../runs/runBook';
 import type { Row } from '../runs/runTree';
 import type { Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
-import { firstLine, outcomeName } from '../wording';
+import { firstLine, outcomeName, runTitle } from '../wording';
 import { isEmptyPython } from './emptyFile';
 import { askForPrompt } from './promptBox';
 
@@ -83,7 +83,7 @@ async function openTest(run: Run, test: string): Promise<void> {
 
 async function pick(runs: readonly Run[], title: string): Promise<Run | undefined> {
   const items = runs.map((run) => ({
-    label: firstLine(run.prompt) || run.task,
+    label: firstLine(runTitle(run)),
     description: outcomeName(run.outcome, run.active),
     detail: [run.programFile, run.reason].filter((part) => part !== '').join(': '),
     run,

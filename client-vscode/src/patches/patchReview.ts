@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { OfferedPatch } from '../runs/runBook';
+import type { RunProgress } from '../runs/progress';
 import type { RunHappening, Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
 import { firstLine } from '../wording';
@@ -8,10 +9,13 @@ import { closeDiff, showDiff } from './diff';
 /** Asks the user about each patch as it is offered, and hands the answer to the server. */
 export class PatchReview implements vscode.Disposable {
   private readonly subscription: vscode.Disposable;
+  /** The patches whose questions are on the screen. */
+  private readonly asked = new Set<string>();
 
   constructor(
     private readonly runs: Runs,
     private readonly connection: Connection,
+    private readonly progress: RunProgress,
   ) {
     this.subscription = runs.onDidHappen((happening) => void this.follow(happening));
   }
@@ -22,6 +26,8 @@ export class PatchReview implements vscode.Disposable {
 
   /** With `all`, later patches of the same run are applied unasked. A refusal is told by the server. */
   async apply(patchId: string, all = false): Promise<void> {
+    const run = this.runs.book.patch(patchId)?.run;
+    if (all && run !== undefined) run.autoPatch = true;
     await this.connection.execute('mlCoach.applyPatch', { patchId, all });
   }
 
@@ -41,20 +47,33 @@ export class PatchReview implements vscode.Disposable {
   }
 
   private async follow({ run, event }: RunHappening): Promise<void> {
-    if (event.event === 'PatchOffered' && run.active) await this.ask(event.patch_id);
+    if (event.event === 'PatchOffered' && run.active && !run.autoPatch) await this.ask(event.patch_id);
     if (event.event === 'PatchApplied' || event.event === 'PatchDiscarded') {
       const settled = event.patch?.text;
       for (const { patches } of run.iterations) {
-        for (const { id, patch } of patches) if (patch.text === settled) await closeDiff(id);
+        for (const { id, patch } of patches) if (patch.text === settled) await this.putAway(id);
       }
     }
+  }
+
+  /** Takes a settled patch off the screen, however it was settled. */
+  private async putAway(patchId: string): Promise<void> {
+    await closeDiff(patchId);
+    const wasAsked = this.asked.delete(patchId);
+    // VS Code lets no extension close a message of its own, only hide all of them; so a question
+    // that was answered elsewhere stays where another one is open.
+    if (!wasAsked || this.asked.size > 0) return;
+    await vscode.commands.executeCommand('notifications.hideToasts');
+    this.progress.showAgain();
   }
 
   private async ask(patchId: string): Promise<void> {
     const { summary, note } = this.offered(patchId);
     const text = `ML Coach has a patch: ${firstLine(summary).replace(/\.$/, '')}. ${note}.`;
     const answers = ['Show Diff', 'Apply', 'Apply All', 'Discard'] as const;
+    this.asked.add(patchId);
     const answer = await vscode.window.showInformationMessage(text, ...answers);
+    this.asked.delete(patchId);
     switch (answer) {
       case 'Show Diff':
         return this.show(patchId);

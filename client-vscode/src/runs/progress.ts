@@ -11,9 +11,15 @@ import type { LanguageClient } from 'vscode-languageclient/node';
 type Value = WorkDoneProgressBegin | WorkDoneProgressReport | WorkDoneProgressEnd;
 
 interface Shown {
-  readonly progress: vscode.Progress<{ message?: string; increment?: number }>;
-  readonly end: () => void;
+  readonly client: LanguageClient;
+  readonly title: string;
+  readonly cancellable: boolean;
+  message: string;
+  /** From 0 to 100. */
   percentage: number;
+  /** Undefined until VS Code has made the notification, which takes a moment. */
+  progress: vscode.Progress<{ message?: string; increment?: number }> | undefined;
+  end: () => void;
 }
 
 /**
@@ -30,15 +36,26 @@ export class RunProgress implements vscode.Disposable {
   /** Takes one `$/progress` of `client`. */
   take(client: LanguageClient, token: ProgressToken, value: Value): void {
     switch (value.kind) {
-      case 'begin':
-        this.begin(client, token, value);
+      case 'begin': {
+        const { title, cancellable = false } = value;
+        this.begin(token, { client, title, cancellable, message: '', percentage: 0, progress: undefined, end: () => undefined });
+        this.report(token, value);
         break;
+      }
       case 'report':
         this.report(token, value);
         break;
       case 'end':
         this.end(token);
         break;
+    }
+  }
+
+  /** Shows every notification anew, after all of them were hidden. */
+  showAgain(): void {
+    for (const [token, shown] of [...this.shown]) {
+      shown.end();
+      this.begin(token, { ...shown, progress: undefined });
     }
   }
 
@@ -52,32 +69,35 @@ export class RunProgress implements vscode.Disposable {
     this.stageEmitter.dispose();
   }
 
-  private begin(client: LanguageClient, token: ProgressToken, value: WorkDoneProgressBegin): void {
-    const { title, cancellable = false } = value;
+  private begin(token: ProgressToken, shown: Shown): void {
+    const ended = new Promise<void>((resolve) => { shown.end = resolve; });
+    this.shown.set(token, shown);
+    const { client, title, cancellable } = shown;
     const location = vscode.ProgressLocation.Notification;
     void vscode.window.withProgress({ location, title, cancellable }, (progress, cancellation) => {
       cancellation.onCancellationRequested(() => {
         void client.sendNotification(WorkDoneProgressCancelNotification.type, { token });
       });
-      return new Promise<void>((resolve) => {
-        this.shown.set(token, { progress, end: resolve, percentage: 0 });
-        this.report(token, { ...value, kind: 'report' });
-      });
+      shown.progress = progress;
+      progress.report({ message: shown.message, increment: shown.percentage });
+      return ended;
     });
   }
 
-  private report(token: ProgressToken, { message, percentage }: WorkDoneProgressReport): void {
+  private report(token: ProgressToken, { message, percentage }: Omit<WorkDoneProgressReport, 'kind'>): void {
     const shown = this.shown.get(token);
     if (shown === undefined) return;
     const increment = Math.max(0, (percentage ?? 0) - shown.percentage);
     shown.percentage += increment;
-    shown.progress.report({ ...(message !== undefined && { message }), increment });
-    if (message !== undefined) this.stageEmitter.fire(message);
+    shown.progress?.report({ ...(message !== undefined && { message }), increment });
+    if (message === undefined) return;
+    shown.message = message;
+    this.stageEmitter.fire(message);
   }
 
   private end(token: ProgressToken): void {
     this.shown.get(token)?.end();
     this.shown.delete(token);
-    if (this.shown.size === 0) this.stageEmitter.fire('');
+    this.stageEmitter.fire([...this.shown.values()].at(-1)?.message ?? '');
   }
 }

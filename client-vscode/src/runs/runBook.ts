@@ -1,5 +1,5 @@
 /** What is known of each run, built up from `mlCoach/event`. Plain data: nothing here knows VS Code. */
-import type { Outcome, Patch, RunEvent, RunSummary, TestReport } from '../protocol';
+import type { Outcome, Patch, RunEvent, RunSummary, Task, TestReport } from '../protocol';
 
 export interface OfferedPatch {
   readonly id: string;
@@ -25,10 +25,11 @@ export interface Run {
   prompt: string;
   model: string;
   sandbox: string;
-  task: string;
+  task: Task;
   programFile: string;
   testsFile: string;
-  suite: string;
+  /** Whether patches are applied unasked: by the setting, or since the user said "all". */
+  autoPatch: boolean;
   dropped: readonly { test: string; reason: string }[];
   outcome: Outcome | '';
   reason: string;
@@ -105,6 +106,7 @@ export class RunBook {
         run.task = event.request.task;
         run.programFile = event.request.program_file;
         run.testsFile = event.request.tests_file;
+        run.autoPatch = event.request.auto_patch;
         run.model = event.model;
         break;
       case 'StageStarted':
@@ -113,9 +115,10 @@ export class RunBook {
         if (event.stage === 'code' || event.stage === 'debug') run.onTrial = run.judged !== undefined;
         break;
       case 'SuiteWritten':
-        run.suite = event.suite.source;
         run.testsFile = event.suite.file;
         break;
+      case 'FilesSaved':
+        break; // Nothing to keep, but what is shown of the files has to follow.
       case 'CourtClosed':
         run.dropped = event.dropped;
         break;
@@ -151,6 +154,11 @@ export class RunBook {
   }
 }
 
+/** The newest patch that waits for the user, while its run goes on. */
+export function waitingPatch(runs: readonly Run[]): OfferedPatch | undefined {
+  return runs.flatMap(patchesOf).find(({ state }) => state === 'waiting');
+}
+
 export function patchesOf(run: Run): OfferedPatch[] {
   return run.iterations.flatMap((one) => one.patches);
 }
@@ -158,7 +166,7 @@ export function patchesOf(run: Run): OfferedPatch[] {
 function newRun(runId: string): Run {
   return {
     runId, rootUri: '', prompt: '', model: '', sandbox: '', task: 'generate',
-    programFile: '', testsFile: '', suite: '', dropped: [],
+    programFile: '', testsFile: '', autoPatch: false, dropped: [],
     outcome: '', reason: '', active: false, complete: true, iterations: [], onTrial: false,
   };
 }

@@ -1,10 +1,10 @@
 /** A run as a page of text: what opens when the user clicks a stage or asks for the log. */
-import { outcomeName, stageName } from '../wording';
+import { outcomeName, runTitle, stageName } from '../wording';
 import type { Iteration, Run } from './runBook';
 
 export function runText(run: Run): string {
   const outcome = outcomeName(run.outcome, run.active);
-  const head = [`# ${run.prompt.trim()}`, '', `**${outcome}** ${run.reason}`.trim(), ''];
+  const head = [`# ${runTitle(run)}`, '', `**${outcome}** ${run.reason}`.trim(), ''];
   const facts = [
     ['Run', run.runId],
     ['Model', run.model],

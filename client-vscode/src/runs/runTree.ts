@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { Case } from '../protocol';
-import { counted, firstLine, outcomeName, stageName } from '../wording';
+import { counted, firstLine, outcomeName, runTitle, stageName } from '../wording';
 import type { Iteration, OfferedPatch, Run } from './runBook';
 import type { Runs } from './runs';
 
@@ -13,7 +13,7 @@ export type Row =
   | { readonly kind: 'test'; readonly run: Run; readonly test: Case };
 
 /** Characters of a prompt that leave room for the outcome beside it in a side bar of usual width. */
-const LABEL = 32;
+const LABEL = 20;
 
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
@@ -66,10 +66,10 @@ export class RunTree implements vscode.TreeDataProvider<Row> {
 }
 
 function runItem(run: Run): vscode.TreeItem {
-  const item = new vscode.TreeItem(firstLine(run.prompt, LABEL) || run.task, run.active ? Expanded : Collapsed);
+  const item = new vscode.TreeItem(firstLine(runTitle(run), LABEL), run.active ? Expanded : Collapsed);
   item.id = run.runId;
   item.description = outcomeName(run.outcome, run.active);
-  item.tooltip = [run.prompt, run.reason, run.model].filter((line) => line !== '').join('\n\n');
+  item.tooltip = [runTitle(run), run.reason, run.model].filter((line) => line !== '').join('\n\n');
   item.iconPath = outcomeIcon(run);
   item.contextValue = `run.${run.active ? 'active' : run.outcome || 'unfinished'}`;
   return item;

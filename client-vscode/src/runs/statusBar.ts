@@ -13,6 +13,7 @@ export class StatusBar implements vscode.Disposable {
   private readonly item = vscode.window.createStatusBarItem('mlCoach', vscode.StatusBarAlignment.Left);
   private server: ServerState = 'stopped';
   private stage = '';
+  private waiting: string | undefined;
 
   constructor() {
     this.item.name = 'ML Coach';
@@ -30,6 +31,13 @@ export class StatusBar implements vscode.Disposable {
     this.draw();
   }
 
+  /** The patch that a run waits with for the user's decision. */
+  showWaiting(patchId: string | undefined): void {
+    if (patchId === this.waiting) return;
+    this.waiting = patchId;
+    this.draw();
+  }
+
   dispose(): void {
     this.item.dispose();
   }
@@ -38,8 +46,11 @@ export class StatusBar implements vscode.Disposable {
     const { icon, text, command } = SERVER[this.server];
     if (this.stage !== '' && this.server === 'ready') {
       this.item.text = `$(loading~spin) ML Coach: ${this.stage}`;
-      this.item.tooltip = 'Stop the run';
-      this.item.command = 'mlCoach.ui.stop';
+      this.item.tooltip = this.waiting === undefined ? 'Stop the run' : 'Show the patch that waits for you';
+      // The question about the patch is a message, which VS Code hides after some seconds.
+      this.item.command = this.waiting === undefined
+        ? 'mlCoach.ui.stop'
+        : { command: 'mlCoach.ui.showDiff', title: 'Show Diff', arguments: [this.waiting] };
       return;
     }
     this.item.text = text === '' ? `$(${icon}) ML Coach` : `$(${icon}) ML Coach: ${text}`;

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { Case, TestReport } from '../protocol';
+import type { Case, RunEvent, TestReport } from '../protocol';
 import type { Connection } from '../server/connection';
-import { firstLine } from '../wording';
+import { firstLine, runTitle } from '../wording';
 import { functionOf, lineOfTest } from './pythonTests';
 import type { Run } from './runBook';
 import type { Runs } from './runs';
@@ -21,12 +21,11 @@ export class TestExplorer implements vscode.Disposable {
   ) {
     const { Run: kind } = vscode.TestRunProfileKind;
     this.controller.createRunProfile('Run with ML Coach', kind, (request) => this.rerun(request), true);
+    // Reading a document takes a moment; what happened first is shown first all the same.
+    let turn = Promise.resolve();
     this.subscription = runs.onDidHappen(({ run, event }) => {
-      if (run.judged !== undefined && this.shown.get(run.runId) !== run.judged) {
-        this.shown.set(run.runId, run.judged);
-        this.show(run, run.judged);
-      }
-      if (event.event === 'RunFinished') this.end(run.runId);
+      const { judged } = run;
+      turn = turn.then(() => this.follow(run, event, judged)).catch(() => undefined);
     });
   }
 
@@ -35,15 +34,32 @@ export class TestExplorer implements vscode.Disposable {
     this.controller.dispose();
   }
 
-  private show(run: Run, report: TestReport): void {
-    if (run.rootUri === '' || run.testsFile === '') return;
-    const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
+  private async follow(run: Run, event: RunEvent, judged: TestReport | undefined): Promise<void> {
+    const isNew = judged !== undefined && this.shown.get(run.runId) !== judged;
+    if ((isNew || event.event === 'FilesSaved') && run.rootUri !== '' && run.testsFile !== '') {
+      const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
+      const lineOf = await linesIn(uri);
+      if (isNew) {
+        this.shown.set(run.runId, judged);
+        this.show(run, judged, uri, lineOf);
+      } else {
+        this.controller.items.get(uri.toString())?.children.forEach((item) => { item.range = lineOf(item.label); });
+      }
+    }
+    if (event.event === 'RunFinished') this.end(run.runId);
+  }
+
+  private show(run: Run, report: TestReport, uri: vscode.Uri, lineOf: LineOf): void {
     const file = this.controller.createTestItem(uri.toString(), run.testsFile, uri);
-    file.children.replace(report.cases.map((test) => this.item(uri, run.suite, test)));
+    file.children.replace(report.cases.map((test) => {
+      const item = this.controller.createTestItem(`${uri.toString()}::${test.name}`, test.name, uri);
+      item.range = lineOf(test.name);
+      return item;
+    }));
     this.controller.items.add(file);
     const testRun =
       this.asked.get(run.runId) ??
-      this.controller.createTestRun(new vscode.TestRunRequest(), firstLine(run.prompt), false);
+      this.controller.createTestRun(new vscode.TestRunRequest(), firstLine(runTitle(run)), false);
     for (const test of report.cases) {
       const item = file.children.get(`${uri.toString()}::${test.name}`);
       if (item !== undefined) record(testRun, item, test);
@@ -55,13 +71,6 @@ export class TestExplorer implements vscode.Disposable {
   private end(runId: string): void {
     this.asked.get(runId)?.end();
     this.asked.delete(runId);
-  }
-
-  private item(uri: vscode.Uri, suite: string, test: Case): vscode.TestItem {
-    const item = this.controller.createTestItem(`${uri.toString()}::${test.name}`, test.name, uri);
-    const line = lineOfTest(suite, functionOf(test.name));
-    item.range = new vscode.Range(line, 0, line, 0);
-    return item;
   }
 
   /** The whole file runs: the judge's word is about a suite, not about single tests. */
@@ -81,6 +90,17 @@ export class TestExplorer implements vscode.Disposable {
       }
     }
   }
+}
+
+type LineOf = (testName: string) => vscode.Range;
+
+/** Where the tests are in the file as it stands; on its first line where it can not be read. */
+async function linesIn(uri: vscode.Uri): Promise<LineOf> {
+  const text = await vscode.workspace.openTextDocument(uri).then((document) => document.getText(), () => '');
+  return (testName) => {
+    const line = lineOfTest(text, functionOf(testName));
+    return new vscode.Range(line, 0, line, 0);
+  };
 }
 
 function record(run: vscode.TestRun, item: vscode.TestItem, test: Case): void {

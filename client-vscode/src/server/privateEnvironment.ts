@@ -45,8 +45,14 @@ export class PrivateEnvironment {
     try {
       for (const step of installSteps(installer, folder, this.wheel)) {
         options.say?.(`> ${step.join(' ')}`);
-        const { code } = await run(step, options);
-        if (code !== 0) throw new InstallError(`“${step.join(' ')}” failed with ${code ?? 'no'} exit code.`);
+        let fault = `“${step.join(' ')}” failed.`;
+        const say = (line: string): void => {
+          // Of all that an installer says, its last error tells most.
+          if (/^error\b/i.test(line)) fault = line;
+          options.say?.(line);
+        };
+        const { code } = await run(step, { ...options, say });
+        if (code !== 0) throw new InstallError(`it could not be installed. ${fault}`);
       }
       await this.point({ digest, folder });
     } catch (error) {

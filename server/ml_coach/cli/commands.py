@@ -225,7 +225,10 @@ def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> No
     log, console = App().run_log, Console()
     for run_id in log.ids()[:limit]:
         summary = log.summary(run_id)
-        first_line = (summary.prompt.strip().splitlines() or [""])[0]
+        asked = summary.request
+        # Debugging a file has no prompt: what was done, and to what, says which run it was.
+        prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
+        first_line = prompt.splitlines()[0]
         outcome = summary.outcome or "unfinished"
         console.print(f"{run_id}  {outcome:<10}  {escape(first_line[:80])}", highlight=False)
 

@@ -208,13 +208,13 @@ class _Run:
         return program
 
     async def _tests(self) -> Suite:
-        self._begin("tests")
         if self.request.task == "debug":
             source = await self.coach.workspace.read(self.request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
                 own = Suite(source, self.request.tests_file)
                 return replace(own, given=frozenset(own.tests))
+        self._begin("tests")
         return await self.team.write_tests()
 
     async def _choose(self, first: Program, existing: Program | None) -> Program:

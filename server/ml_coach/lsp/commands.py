@@ -239,7 +239,7 @@ class Commands:
         past = await asyncio.to_thread(self._parts.runs, argument.limit)
         logged = {run.run_id for run in past}
         begun = [
-            PastRun(run_id, run.job.request.prompt, "", "", self._parts.run_folder(run_id))
+            PastRun(run_id, run.job.request, "", "", self._parts.run_folder(run_id))
             for run_id, run in self._runs.active.items()
             if run_id not in logged
         ]
@@ -252,7 +252,9 @@ class Commands:
         root = active.job.root if active else Journal(run.folder).root
         return {
             "runId": run.run_id,
-            "prompt": run.prompt,
+            "prompt": run.request.prompt,
+            "task": run.request.task,
+            "programFile": run.request.program_file,
             "outcome": run.outcome,
             "reason": run.reason,
             "active": active is not None,

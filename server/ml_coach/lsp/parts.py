@@ -40,7 +40,7 @@ class PastRun:
     """A run in the log. `outcome` is empty when it never finished."""
 
     run_id: str
-    prompt: str
+    request: Request
     outcome: str
     reason: str
     folder: Path

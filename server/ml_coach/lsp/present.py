@@ -124,7 +124,7 @@ def _lens(line: int, title: str, command: lsp.Command) -> lsp.CodeLens:
 
 def _suite_title(state: SuiteState) -> str:
     if state.report is None:
-        return "ML Coach: not run yet. Run again"
+        return "ML Coach: not run yet. Run"
     return f"ML Coach: {len(state.report.passed)} of {len(state.report.cases)} pass. Run again"
 
 
@@ -136,6 +136,6 @@ def _test_title(name: str, state: SuiteState) -> str:
     cases = state.report.cases if state.report else ()
     outcomes = [c.outcome for c in cases if c.function.split("::")[0] == name]
     if not outcomes:
-        return f"{kept}, not run yet. Run again"
+        return f"{kept}, not run yet. Run"
     bad = next((outcome for outcome in outcomes if outcome not in ("passed", "skipped")), "")
     return f"{kept}, {bad.replace('_', ' ') or outcomes[0]}. Run again"

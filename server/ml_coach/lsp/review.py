@@ -14,6 +14,7 @@ from ml_coach.core.ports import Decision
 from ml_coach.core.types import FileChange, Patch, PatchRefused
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.positions import edits_between
+from ml_coach.lsp.progress import Progress
 from ml_coach.lsp.texts import ended_like, merged, plain
 from ml_coach.lsp.workspace import EditorWorkspace
 
@@ -188,11 +189,13 @@ class EditorReviewer:
     offers: Offers
     workspace: EditorWorkspace
     run_id: str
+    progress: Progress
     apply_all: bool = False
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
         if self.apply_all:
             return Decision("apply")
+        self.progress.say("waiting for your decision on a patch")
         answer: asyncio.Future[Decision] = asyncio.get_running_loop().create_future()
         offer = Offer(
             patch_id(self.run_id, patch), self.run_id, patch, summary, self.workspace, answer

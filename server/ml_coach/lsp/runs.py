@@ -34,6 +34,7 @@ _TITLES = {
     "generate": "generating {}",
     "implement": "implementing {}",
     "debug": "debugging {}",
+    "test": "testing {}",
     "write_tests": "writing tests for {}",
 }
 
@@ -112,10 +113,12 @@ class Runs:
         parts = self._parts
         run_id = parts.new_run_id()
         workspace = self.workspace(run_id, job.root)
-        reviewer = EditorReviewer(self.offers, workspace, run_id)
         request = job.request
-        title = _TITLES[request.task].format(request.function or request.program_file)
+        # With a single iteration nothing is repaired: what is there is only tried.
+        task = "test" if request.task == "debug" and request.max_iters == 1 else request.task
+        title = _TITLES[task].format(request.function or request.program_file)
         progress = Progress(self._client, title)
+        reviewer = EditorReviewer(self.offers, workspace, run_id, progress)
         view = RunView(
             run_id, request.program_file, request.tests_file, self._client, self.board, progress,
             workspace, self.event_json, self._lenses_changed,

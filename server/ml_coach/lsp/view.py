@@ -11,7 +11,6 @@ from ml_coach.core.events import (
     Event,
     FilesSaved,
     PatchApplied,
-    PatchOffered,
     ProgramInspected,
     RunFinished,
     StageStarted,
@@ -77,8 +76,6 @@ class RunView:
                 self._tested = event.report
                 if not self._trial:
                     self._show_tried()
-            case PatchOffered():
-                self.progress.say("waiting for your decision on a patch")
             case PatchApplied():
                 self._trial = False
                 self._show_tried()

@@ -81,6 +81,7 @@ async def test_runs_models_and_doctor_are_told(start: StartEditor):
     (run,) = (await editor.command("runs", limit=5))["runs"]
     assert run["runId"] == run_id
     assert run["prompt"] == PROMPT
+    assert (run["task"], run["programFile"]) == ("generate", "generated_code.py")
     assert run["rootUri"] == editor.uri("")
     log = await editor.command("events", runId=run_id)
     assert [event["event"] for event in log["events"]] == [

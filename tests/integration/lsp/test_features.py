@@ -122,13 +122,15 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     await editor.choose(await editor.action("sums.py", "Apply"))
     assert (await editor.until(editor.finished))["outcome"] == "passed"
 
-    # "Run again" asks no model.
+    # "Run again" asks no model, and does not say that it debugs or writes tests.
     editor.events.clear()
     command = lenses[0].command
     params = lsp.ExecuteCommandParams(command.command, command.arguments)
     await editor.client.workspace_execute_command_async(params)
     assert (await editor.until(editor.finished))["outcome"] == "passed"
     assert model_calls(editor) == 0
+    stages = [event["stage"] for event in editor.events if event["event"] == "StageStarted"]
+    assert "tests" not in stages
 
 
 async def test_findings_move_with_their_lines_and_go_with_them(start: StartEditor):
