@@ -60,6 +60,12 @@ SUITES = {
     "conditional": "import sys\nif sys.version_info >= (3, 8):\n    def test_a(): assert True\ntry:\n    import nothing_like_it\nexcept ImportError: nothing = None\n",
     "recursion_error": "import pytest\ndef f(): return f()\ndef test_a():\n    with pytest.raises(RecursionError): f()\n",
     "doctest_by_hand": "import doctest, program\ndef test_a(): assert doctest.testmod(program).failed == 0\n",
+    'unittest_async': 'import unittest\nfrom program import add\nclass T(unittest.IsolatedAsyncioTestCase):\n    async def asyncSetUp(self): self.x=1\n    async def test_a(self): self.assertEqual(add(self.x,2),3)\n    def test_s(self): self.assertEqual(add(1,2),3)\n',
+    'unittest_patched_class': "import unittest\nfrom unittest.mock import patch\nimport program\n@patch('program.add', return_value=9)\nclass T(unittest.TestCase):\n    def test_a(self, m): self.assertEqual(program.add(1,2),9)\n",
+    'binds_a_global_anew': 'n=0\ndef test_a():\n    global n\n    n+=1\n    assert n==1\ndef test_b(): assert n==1\n',
+    'patches_itself': "import sys\nimport program\nX=1\ndef test_a(monkeypatch):\n    monkeypatch.setattr(sys.modules[__name__],'X',2)\n    assert X==2\ndef test_time(monkeypatch):\n    import time\n    monkeypatch.setattr(time,'sleep',lambda s: None)\n    time.sleep(100)\n",
+    'patches_the_library': "from unittest.mock import patch\nimport json, builtins, io\ndef test_a():\n    with patch('json.loads', return_value=3): assert json.loads('x')==3\n    with patch('builtins.open', return_value=io.StringIO('x')): assert open('y').read()=='x'\n    with patch('builtins.input', side_effect=['1']): assert input()=='1'\n",
+    'decorated_to_run_in_a_thread': 'import functools, threading\ndef in_thread(f):\n    @functools.wraps(f)\n    def run(*a,**k):\n        box=[]\n        t=threading.Thread(target=lambda: box.append(f(*a,**k))); t.start(); t.join()\n        assert box\n    return run\n@in_thread\ndef test_a(): assert 1\n',
 }  # fmt: skip
 
 FOLDERS = {
@@ -77,6 +83,9 @@ FOLDERS = {
         "data/words.txt": "hello",
         "test_x.py": "import pathlib\ndef test_a(): assert (pathlib.Path(__file__).parent / 'data/words.txt').read_text() == 'hello'\n",
     },
+    'own_clock': {'program.py': 'import datetime\ndef f(): return datetime.datetime.now()\n', 'test_x.py': "import datetime, program\nclass D(datetime.datetime):\n    @classmethod\n    def now(cls, tz=None): return cls(2020,1,1)\ndef test_a(monkeypatch):\n    monkeypatch.setattr(program.datetime,'datetime',D)\n    assert program.f().year==2020\n"},
+    'program_shows_its_stack': {'program.py': "import warnings, logging, traceback\ndef f():\n    warnings.warn('old', stacklevel=2)\n    logging.warning('x', stack_info=True)\n    try: 1/0\n    except ZeroDivisionError: traceback.print_exc()\n    return 1\n", 'test_x.py': 'from program import f\ndef test_a(): assert f()==1\n'},
+    'equality_of_its_own': {'program.py': 'class P:\n    x=0\n    def __init__(self,x): self.x=x\n    def __eq__(self,o): return self.x==(o.x if isinstance(o,P) else o)\n    def __hash__(self): return 1\n', 'test_x.py': 'from program import P\ndef test_a():\n    assert P(1)==P(1) and P(1)!=P(2) and P(3)==3 and P(3)!=4\n'},
 }  # fmt: skip
 
 

@@ -68,6 +68,8 @@ class Reporter:
                 await call(item.nodeid, test, values, *about)
 
             item.obj = awaited
+            if isinstance(item, TestCaseFunction):  # unittest looks at its own instance
+                setattr(item.instance, item.name, awaited)
         elif isinstance(item, TestCaseFunction):
             item.obj = functools.wraps(test)(lambda: self._call(item, test, {}))
 

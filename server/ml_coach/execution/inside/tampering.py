@@ -31,6 +31,7 @@ WATCHED = frozenset(
         *("compile", "code.__new__", *TRACING),
     }
 )
+PROBE = "def test_equality(equal, made, value):\n    return equal(made, value)\n"
 CODE_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 
 
@@ -160,7 +161,7 @@ def _broken(everything: bool) -> str:
         for name, value in before:
             if now.get(name) is not value and name not in often:
                 return f"{where}.{name}"
-    for name, module in known:
+    for name, module in known if everything else ():
         if name in modules and modules[name] is not module:
             return f"the module {name}"
     return ""
@@ -198,13 +199,12 @@ def equals_everything(folder: str, tests: Mapping[str, types.CodeType]) -> str:
         *((918_273, -5_501), ("no", "such text"), ([7], [1, 2])),
         *(values for whole in tests.values() for values in _constants(whole)),
     ]
-    asking: dict[str, Any] = {}
-    probe = "def test_equality(equal, made, value):\n    return equal(made, value)\n"
-    exec(compile(probe, next(iter(tests), "test_equality.py"), "exec"), asking)
     for made in gc.get_objects():
         equal = vars(made).get("__eq__") if isinstance(made, type) else None
         if not isinstance(equal, types.FunctionType) or not _is_users(equal.__code__, folder):
             continue
+        asking: dict[str, Any] = {}
+        exec(compile(PROBE, next(iter(tests), "test_equality.py"), "exec"), asking)
         for values in unrelated:
             try:
                 blank: Any = cast(Any, made.__base__).__new__(made)

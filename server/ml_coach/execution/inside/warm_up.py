@@ -17,7 +17,8 @@ OFTEN_USED = (
     "functools getpass hashlib heapq html io itertools json keyword locale logging math "
     "multiprocessing numbers operator os pathlib pickle platform pprint queue random re runpy "
     "secrets shutil signal socket statistics string struct subprocess tempfile textwrap threading "
-    "time timeit traceback types typing unittest unittest.mock uuid warnings weakref zlib"
+    "time timeit traceback types typing unittest unittest.async_case "
+    "unittest.mock uuid warnings weakref zlib"
 )
 
 

@@ -120,7 +120,9 @@ def _call(name: str, test: Any, values: Any, function: str, module: Any) -> None
             direct = True
     if what := broken(False):
         tell(("tampered", f"replaced {what}"))
-    names = [*{**absent(language_names), **module}.items()] if "monkeypatch" not in values else []
+    names = []
+    if "monkeypatch" not in values and "mocker" not in values:
+        names = [*{**absent(language_names), **module}.items()]
     how = "failed"
     try:
         if not direct:
@@ -167,7 +169,9 @@ async def _call_async(  # noqa: C901
             direct = True
     if what := broken(False):
         tell(("tampered", f"replaced {what}"))
-    names = [*{**absent(language_names), **module}.items()] if "monkeypatch" not in values else []
+    names = []
+    if "monkeypatch" not in values and "mocker" not in values:
+        names = [*{**absent(language_names), **module}.items()]
     how = "failed"
     try:
         if not direct:
