@@ -28,7 +28,7 @@ export function runCommands(
     async generate(target?: vscode.Uri): Promise<void> {
       const prompt = await askForPrompt(state);
       if (prompt === undefined) return;
-      await connection.execute('mlCoach.generate', { prompt, ...whereToWrite(target) });
+      await connection.execute('mlCoach.generate', { prompt, ...(await whereToWrite(target)) });
     },
     async debugFile(uri?: vscode.Uri): Promise<void> {
       await connection.execute('mlCoach.debug', { uri: pythonFile(uri) });
@@ -91,12 +91,12 @@ async function pick(runs: readonly Run[], title: string): Promise<Run | undefine
   return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}` }))?.run;
 }
 
-/** An empty file that the command was called on, else the settings' file in the active file's folder. */
-function whereToWrite(target: vscode.Uri | undefined): { targetUri?: string; documentUri?: string } {
-  const document = vscode.window.activeTextEditor?.document;
-  if (document === undefined || vscode.workspace.getWorkspaceFolder(document.uri) === undefined) return {};
-  const uri = document.uri.toString();
-  return target?.toString() === uri && isEmptyPython(document) ? { targetUri: uri } : { documentUri: uri };
+/** An empty file that the command was called on, else the settings' file in that or the active file's folder. */
+async function whereToWrite(target: vscode.Uri | undefined): Promise<{ targetUri?: string; documentUri?: string }> {
+  const uri = target ?? vscode.window.activeTextEditor?.document.uri;
+  if (uri === undefined || vscode.workspace.getWorkspaceFolder(uri) === undefined) return {};
+  const isToFill = target !== undefined && isEmptyPython(await vscode.workspace.openTextDocument(target));
+  return isToFill ? { targetUri: uri.toString() } : { documentUri: uri.toString() };
 }
 
 function pythonFile(uri: vscode.Uri | undefined): string {

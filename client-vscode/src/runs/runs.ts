@@ -19,6 +19,7 @@ export class Runs implements vscode.Disposable {
   constructor(private readonly connection: Connection) {
     this.subscription = connection.onDidChangeState((state) => {
       if (state === 'ready') void this.refresh();
+      else this.abandon();
     });
   }
 
@@ -33,7 +34,13 @@ export class Runs implements vscode.Disposable {
     this.changed.fire(undefined);
   };
 
-  /** Asks the server for its list; a run that died with an earlier server then reads unfinished. */
+  /** The server has gone, and what ran in it. */
+  private abandon(): void {
+    for (const run of this.book.active()) run.active = false;
+    this.changed.fire(undefined);
+  }
+
+  /** Asks the server for its list. */
   async refresh(): Promise<void> {
     const { runs } = await this.connection.execute('mlCoach.runs', {});
     this.book.list(runs);

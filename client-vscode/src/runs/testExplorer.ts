@@ -21,12 +21,16 @@ export class TestExplorer implements vscode.Disposable {
   ) {
     const { Run: kind } = vscode.TestRunProfileKind;
     this.controller.createRunProfile('Run with ML Coach', kind, (request) => this.rerun(request), true);
+    const gone = connection.onDidChangeState((state) => {
+      if (state !== 'ready') for (const runId of [...this.asked.keys()]) this.end(runId);
+    });
     // Reading a document takes a moment; what happened first is shown first all the same.
     let turn = Promise.resolve();
-    this.subscription = runs.onDidHappen(({ run, event }) => {
+    const happened = runs.onDidHappen(({ run, event }) => {
       const { judged } = run;
       turn = turn.then(() => this.follow(run, event, judged)).catch(() => undefined);
     });
+    this.subscription = vscode.Disposable.from(gone, happened);
   }
 
   dispose(): void {

@@ -98,7 +98,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
 
 def tests_sentence(report: TestReport) -> str:
     """`9 of 9 tests pass`; why, where it is not the tests that failed."""
-    text = f"{len(report.passed)} of {_count(len(report.cases), 'test')} pass"
+    total = len(report.cases)
+    text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
 
 

@@ -115,7 +115,7 @@ function freePort() {
 }
 
 async function answers(url, child, log) {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1200; tries++) {
     if (child.exitCode !== null) break;
     try {
       if ((await fetch(url)).ok) return;

@@ -27,7 +27,7 @@ scene('inside the extension host', {
       await page.exposeFunction('codeAutomationExit', ended);
     },
   });
-  const timeout = new Promise((resolve) => { setTimeout(resolve, 240_000, 'timeout').unref(); });
+  const timeout = new Promise((resolve) => { setTimeout(resolve, 600_000, 'timeout').unref(); });
   const result = await Promise.race([code, timeout]);
   for (const line of lines) if (/^(ok|not ok|VS Code|Error|\s+at )/.test(line)) console.log(line);
   assert.equal(result, 0, lines.filter((line) => /not ok|rror/.test(line)).join('\n'));

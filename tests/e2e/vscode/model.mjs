@@ -1,18 +1,23 @@
 // A model that knows one task by heart, behind OpenAI's protocol on the loopback: its first program
-// is wrong by one, its correction is right. "slowly" in the prompt makes it dawdle, to be stopped.
+// is wrong by one, its correction is right. With "twice" in the prompt there is a second mistake, which
+// takes a second correction; "slowly" makes it dawdle, to be stopped.
 import http from 'node:http';
 
 export const PROMPT =
   'Write moving_average(values, window), the mean of each window of neighbours. ' +
   'moving_average([1, 2, 3, 4], 2) == [1.5, 2.5, 3.5]. A window below 1 raises ValueError.';
+/** The example is given, so the court can not overrule the test that finds the second mistake. */
+export const WRONG_TWICE = `${PROMPT} Be wrong twice. moving_average([3, 5], 1) == [3, 5].`;
 export const WRONG = 'range(len(values) - window)';
 export const RIGHT = 'range(len(values) - window + 1)';
 
-const PROGRAM = `def moving_average(values: list[float], window: int) -> list[float]:
+const means = (divisor, range) => `    return [sum(values[i : i + window]) / ${divisor} for i in ${range}]`;
+
+const program = (divisor) => `def moving_average(values: list[float], window: int) -> list[float]:
     """The mean of each window of neighbours."""
     if window < 1:
         raise ValueError("the window must be at least 1")
-    return [sum(values[i : i + window]) / window for i in ${WRONG}]
+${means(divisor, WRONG)}
 `;
 
 const TESTS = `import pytest
@@ -47,27 +52,31 @@ const SPEC = `## Signatures
 - The window is not longer than the list.
 `;
 
-const FIX = `The range ends one window too early, so the last mean is missing.
+const fix = (why, before, after) => `${why}
 
 \`\`\`diff
 --- a/generated_code.py
 +++ b/generated_code.py
-@@ -2,4 +2,4 @@
-     """The mean of each window of neighbours."""
-     if window < 1:
-         raise ValueError("the window must be at least 1")
--    return [sum(values[i : i + window]) / window for i in ${WRONG}]
-+    return [sum(values[i : i + window]) / window for i in ${RIGHT}]
+@@
+-${before}
++${after}
 \`\`\`
 `;
+
+function correction(text) {
+  const divisor = text.includes(' / 2 for') ? '2' : 'window';
+  return text.includes(WRONG)
+    ? fix('The range ends one window too early, so the last mean is missing.', means(divisor, WRONG), means(divisor, RIGHT))
+    : fix('The sum is halved, whatever the window.', means('2', RIGHT), means('window', RIGHT));
+}
 
 /** Which agent asks, by the words of its own system message; which file, by those of the user's. */
 function reply(system, user) {
   const [, module = 'generated_code'] = /(?:module|program) `(\w+)/.exec(user) ?? [];
-  if (/debugger/.test(system)) return FIX.replaceAll('generated_code', module);
+  if (/debugger/.test(system)) return correction(user).replaceAll('generated_code', module);
   if (/tester|test cases/.test(system)) return fenced(TESTS.replaceAll('generated_code', module));
   if (/analyse/.test(system)) return SPEC;
-  return fenced(PROGRAM);
+  return fenced(program(/twice/.test(user) ? '2' : 'window'));
 }
 
 const fenced = (code) => `\`\`\`python\n${code}\`\`\`\n`;

@@ -1,28 +1,56 @@
-// Choosing a model, and the editor's own ones where there are none.
+// Choosing a model: the editor's own ones, where there are none, and Gemini with its key.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { PROMPT } from './model.mjs';
-import { packed, scene } from './stage.mjs';
+import { languageServers, packed, processesOf, scene, until } from './stage.mjs';
 
-scene('a model is chosen from the list', { name: 'models' }, async ({ wb }) => {
+const KEY = 'not-a-real-key-8d1f';
+const settingsOf = (work) => ['User', 'Machine'].map((kind) => fs.readFileSync(path.join(work, `run/user-data/${kind}/settings.json`), 'utf8')).join();
+
+scene('a model is chosen from the list; a key goes to the server and nowhere else', { name: 'models', model: null }, async (stage) => {
+  const { wb, work } = stage;
   await wb.command('ML Coach: Select Model');
-  await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'local:' }).first().waitFor();
+  await wb.row('local:').waitFor();
+  await wb.row('GOOGLE_API_KEY is not set').waitFor();
   await wb.shot('01-list');
-  await wb.page.keyboard.press('Escape');
+  await wb.pick('editor:');
+  await until(() => settingsOf(work).includes('"mlCoach.model": "editor:"'), 'the choice in the settings');
 
-  await wb.command('ML Coach: Set Gemini API Key');
-  await wb.input.waitFor();
-  await wb.shot('02-key');
-  await wb.answer('not-a-real-key');
-  await wb.command('ML Coach: Doctor');
-  await wb.webview.getByText('sandbox').first().waitFor();
-  await wb.shot('03-doctor');
-});
-
-scene('without models of the editor the user reads what to do', { name: 'editor-models', model: 'editor:' }, async ({ wb }) => {
+  // There is none here.
   await wb.command('ML Coach: Generate');
   await wb.answer(PROMPT);
   await wb.notification('VS Code offers no language model here').waitFor();
-  await wb.shot('01-message');
+  await wb.notification('ML Coach: generating').waitFor({ state: 'detached' });
+  await wb.shot('02-no-model-in-the-editor');
+
+  const [before] = languageServers(stage);
+  await wb.command('ML Coach: Set Gemini API Key');
+  await wb.input.waitFor();
+  await wb.shot('03-key');
+  await wb.answer(KEY);
+  // The key is given to a new server.
+  const [server] = await until(() => languageServers(stage).length === 1 && languageServers(stage)[0] !== before && languageServers(stage), 'the restart');
+  const holders = processesOf(stage).filter(({ environ, cmdline }) => `${environ}${cmdline}`.includes(KEY));
+  assert.deepEqual(holders.map(({ pid }) => pid), [server]);
+  assert.ok(holders[0].environ.split('\0').includes(`GOOGLE_API_KEY=${KEY}`));
+
+  await wb.command('ML Coach: Select Model');
+  await wb.row('gemini:').waitFor();
+  await wb.row('GOOGLE_API_KEY is not set').waitFor({ state: 'detached' });
+  await wb.shot('04-with-key');
+  await wb.pick('gemini:');
+  await until(() => settingsOf(work).includes('"mlCoach.model": "gemini:'), 'the choice in the settings');
+  await wb.command('ML Coach: Doctor');
+  await wb.webview.getByText('gemini:').first().waitFor();
+  await wb.shot('05-doctor');
+  assert.equal(spawnSync('grep', ['-rlF', KEY, work]).stdout.toString(), '', 'no file holds the key');
+
+  await wb.command('ML Coach: Set Gemini API Key');
+  await wb.answer('');
+  await until(() => languageServers(stage).some((pid) => pid !== server), 'the restart');
+  await until(() => processesOf(stage).every(({ environ }) => !environ.includes(KEY)), 'a server without the key');
 });
 
 scene('a model that another extension brings serves a run', {
@@ -39,6 +67,6 @@ scene('a model that another extension brings serves a run', {
   await wb.page.keyboard.press('Escape');
   await wb.command('ML Coach: Generate');
   await wb.answer(PROMPT);
-  await wb.notification('5 of 5 tests pass').waitFor();
+  await wb.notification('generated_code.py: 5 of 5 tests pass').waitFor();
   await wb.shot('02-passed');
 });

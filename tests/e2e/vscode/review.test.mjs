@@ -1,6 +1,6 @@
 // A patch in the diff editor, the run in its view, its tests in the Test Explorer.
 import assert from 'node:assert/strict';
-import { PROMPT, RIGHT, WRONG } from './model.mjs';
+import { PROMPT, RIGHT, WRONG, WRONG_TWICE } from './model.mjs';
 import { scene, until } from './stage.mjs';
 
 scene('a patch is read as a diff and applied from there', { name: 'review' }, async ({ wb, read }) => {
@@ -16,10 +16,11 @@ scene('a patch is read as a diff and applied from there', { name: 'review' }, as
   await wb.shot('02-runs-while-waiting');
 
   await wb.titleAction('Apply Patch').click();
-  await wb.notification('5 of 5 tests pass').waitFor();
+  await wb.notification('generated_code.py: 5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(RIGHT), 'the fix in the file');
   await wb.diffEditor.waitFor({ state: 'detached' });
   await wb.treeRow('Patch applied').waitFor();
+  await wb.lens('test_generated.py', '5 of 5 pass').waitFor();
   await wb.shot('03-runs-when-passed');
 
   await wb.treeRow('test_pairs').last().click();
@@ -29,13 +30,42 @@ scene('a patch is read as a diff and applied from there', { name: 'review' }, as
   await wb.shot('04-run-as-a-page');
 });
 
-scene('a discarded patch leaves the file alone', { name: 'discard', machine: { 'mlCoach.maxIters': 2 } }, async ({ wb, read }) => {
+scene('an earlier prompt is taken up again, and Apply All takes every patch of its run', { name: 'again' }, async ({ wb, read }) => {
   await wb.command('ML Coach: Generate');
   await wb.answer(PROMPT);
   await wb.button('ML Coach has a patch', 'Discard');
-  await wb.notification('generated_code.py: ').and(wb.notification('used up')).or(wb.notification('No further')).first().waitFor();
+  await wb.notification('The same program came back').waitFor();
+  await wb.lens('test_generated.py', '1 of 5 pass').waitFor();
   await wb.shot('01-discarded');
   assert.ok(read('generated_code.py').includes(WRONG));
+
+  await wb.command('ML Coach: Generate');
+  await wb.page.locator('.quick-input-widget [aria-label="Earlier prompts"]').click();
+  await wb.row('Write moving_average').waitFor();
+  await wb.shot('02-history');
+  await wb.pick('Write moving_average');
+  await until(async () => (await wb.input.inputValue()) === PROMPT, 'the earlier prompt in the box');
+  await wb.shot('03-taken-up');
+  await wb.answer(WRONG_TWICE);
+
+  await wb.button('ML Coach has a patch', 'Show Diff');
+  await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
+  await wb.titleAction('Apply This and All Later Patches').hover();
+  await wb.shot('04-diff');
+  await wb.titleAction('Apply This and All Later Patches').click();
+  await wb.notification('generated_code.py: 6 of 6 tests pass').waitFor();
+  await until(() => read('generated_code.py').includes(`/ window for i in ${RIGHT}`), 'both fixes in the file');
+  await wb.command('View: Show ML Coach');
+  await wb.treeRow('passed').waitFor();
+  await wb.shot('05-both-applied');
+
+  await wb.command('ML Coach: Show Run');
+  await wb.row('gave up').waitFor();
+  await wb.shot('06-which');
+  await wb.pick('gave up');
+  await wb.webview.getByText('The same program came back').waitFor();
+  await wb.treeRow('Iteration 3 of 3').waitFor();
+  await wb.shot('07-shown');
 });
 
 scene('the Test Explorer shows the generated tests and runs them again', { name: 'tests' }, async ({ wb }) => {
@@ -49,12 +79,13 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.page.keyboard.press('ArrowRight');
   await row('test_pairs').waitFor();
   await wb.shot('01-failed');
-  await wb.button('ML Coach has a patch', 'Apply');
-  await wb.notification('5 of 5 tests pass').waitFor();
+  await wb.statusItem('waiting for your decision').click();
+  await wb.titleAction('Apply Patch').click();
+  await wb.notification('generated_code.py: 5 of 5 tests pass').waitFor();
   await wb.shot('02-passed');
 
   await wb.command('Test: Run All Tests');
-  await wb.notification('ML Coach: debugging').or(wb.notification('ML Coach: running')).first().waitFor();
+  await wb.notification('ML Coach: testing generated_code.py').waitFor();
   await wb.shot('03-again');
   await wb.page.locator('.test-explorer', { hasText: '5/5' }).waitFor();
 });

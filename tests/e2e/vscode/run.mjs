@@ -8,7 +8,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ROOT, STACKS, VSIX } from './stage.mjs';
 
-const CORE = ['generate', 'review', 'stop', 'inhost'];
+const CORE = ['generate', 'review', 'stop', 'menus', 'inhost'];
 const SUITES = {
   core: CORE,
   // That code-server can not be told to run tests inside its extension host.

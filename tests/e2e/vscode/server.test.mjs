@@ -5,7 +5,7 @@ import { languageServers, scene, until } from './stage.mjs';
 
 scene('a killed server is started again; after five crashes it is left alone', { name: 'crash' }, async (stage) => {
   const { wb } = stage;
-  const ready = wb.page.locator('.statusbar-item .codicon-mortar-board').first();
+  const { ready } = wb;
   await ready.waitFor();
   await wb.command('ML Coach: Generate');
   await wb.answer(`${PROMPT} Think slowly.`);
@@ -33,11 +33,14 @@ scene('a killed server is started again; after five crashes it is left alone', {
   }
   await wb.notification('crashed five times').waitFor();
   await wb.statusItem('ML Coach: not running').waitFor();
+  await wb.treeRow('running').waitFor({ state: 'detached' });
   await wb.shot('02-given-up');
-  await wb.button('crashed five times', 'Restart');
+  await wb.button('crashed five times', 'Show Log');
+  await wb.logLine('ended unexpectedly').waitFor();
+  await wb.shot('03-log');
+  await wb.command('ML Coach: Restart Server');
   await ready.waitFor();
 });
-
 
 scene('without Python the user reads what is missing and what to do', {
   name: 'no-python', command: null, open: false, path: '/nonexistent',
@@ -57,7 +60,7 @@ scene('a command that does not start is named, with the log at hand', {
   await wb.notification('does not answer as a language server').waitFor();
   await wb.shot('01-message');
   await wb.button('does not answer', 'Show Log');
-  await wb.page.locator('.part.panel').getByText('/bin/false').first().waitFor();
+  await wb.logLine('/bin/false').waitFor();
   await wb.shot('02-log');
 });
 
@@ -68,7 +71,13 @@ scene('in a folder that is not trusted nothing runs', {
   const { wb } = stage;
   await wb.openFile('a.py');
   await wb.command('Workspaces: Manage Workspace Trust');
-  await wb.page.locator('.workspace-trust-editor').waitFor();
+  await wb.page.getByText('You are in Restricted Mode').waitFor();
   await wb.shot('01-restricted');
+  // The extension is not even activated: no server, and no item in the status bar.
   assert.deepEqual(languageServers(stage), []);
+  assert.equal(await wb.statusItem('ML Coach').count(), 0);
+  await wb.page.getByRole('button', { name: 'Trust', exact: true }).click();
+  await wb.ready.waitFor();
+  await wb.shot('02-trusted');
+  assert.equal(languageServers(stage).length, 1);
 });

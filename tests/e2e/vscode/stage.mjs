@@ -18,13 +18,14 @@ export const VSIX = path.join(ROOT, `ml-coach-${version}.vsix`);
 export const KIND = process.env.ML_COACH_E2E_STACK ?? 'current';
 
 /** The server of this checkout, or of another interpreter, so that most tests need no installation. */
-const PYTHON = process.env.ML_COACH_E2E_PYTHON ?? path.join(ROOT, '.venv/bin/python');
+export const PYTHON = process.env.ML_COACH_E2E_PYTHON ?? path.join(ROOT, '.venv/bin/python');
 const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
 
 /**
  * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)` and the
  * page `wb`. `files` are the workspace's; with a Python file among them the extension starts by
- * itself. `command` is how the language server starts; null leaves that to the extension.
+ * itself. `command` is how the language server starts; null leaves that to the extension, as it does for
+ * `model`.
  * `extensions` are further vsix files. With `open: false` the body calls `openPage` itself.
  */
 export function scene(title, {
@@ -42,7 +43,7 @@ export function scene(title, {
       extensions: [VSIX, ...extensions],
       machine: {
         ...(command === null ? {} : { 'mlCoach.server.command': command }),
-        'mlCoach.model': modelName ?? model.name,
+        ...(modelName === null ? {} : { 'mlCoach.model': modelName ?? model.name }),
         ...machine,
       },
       env: { ...passedOn(), ML_COACH_E2E_MODEL: model.url, ...env },
@@ -82,7 +83,7 @@ function passedOn() {
 }
 
 /** Waits until `check` gives something true, and gives it back. */
-export async function until(check, what, seconds = 40) {
+export async function until(check, what, seconds = 120) {
   const end = Date.now() + seconds * 1000;
   for (;;) {
     const found = await check();

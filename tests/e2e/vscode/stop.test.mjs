@@ -26,9 +26,11 @@ scene('Cancel ends a run at once and leaves no process', { name: 'cancel' }, asy
   await until(() => workers() === 0, 'no worker of the run');
 });
 
-scene('Stop asks which one when several run', { name: 'stop', files: { 'one.py': '', 'two.py': '' } }, async ({ wb }) => {
+scene('Stop asks which one when several run', { name: 'stop', files: { 'one.py': '', 'two.py': '', 'three.py': '' } }, async ({ wb }) => {
   for (const file of ['one.py', 'two.py']) {
     await wb.openFile(file);
+    await wb.titleAction('Generate').waitFor();
+    if (file === 'one.py') await wb.shot('00-empty-file');
     await wb.titleAction('Generate').click();
     await wb.answer(`${PROMPT} Think slowly in ${file}.`);
     await wb.notification(`generating ${file}`).waitFor();
@@ -38,5 +40,15 @@ scene('Stop asks which one when several run', { name: 'stop', files: { 'one.py':
   await wb.shot('01-which');
   await wb.page.keyboard.press('Enter');
   await until(async () => (await wb.page.locator('.notification-toast', { hasText: 'ML Coach: generating' }).count()) === 1, 'one run left');
+  await wb.notification('generating one.py').waitFor();
   await wb.shot('02-one-left');
+
+  await wb.command('ML Coach: Resume Run');
+  await wb.notification('generating two.py').waitFor();
+  await wb.shot('03-resumed');
+  // What is no longer empty is not for Generate to fill.
+  await wb.openFile('three.py');
+  await wb.titleAction('Generate').waitFor();
+  await wb.page.keyboard.type('x = 1');
+  await wb.titleAction('Generate').waitFor({ state: 'detached' });
 });

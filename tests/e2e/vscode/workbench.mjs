@@ -22,7 +22,8 @@ export async function openWorkbench({
     ],
   });
   const page = context.pages()[0] ?? (await context.newPage());
-  page.setDefaultTimeout(40_000);
+  // Bounds, not waits: a machine that is shared may be several times slower than a desktop.
+  page.setDefaultTimeout(120_000);
   const workbench = new Workbench(page, context, profile, shots);
   page.on('pageerror', (error) => workbench.errors.push(String(error)));
   page.on('dialog', (dialog) => dialog.accept()); // "beforeunload" where an editor is dirty
@@ -57,11 +58,11 @@ export class Workbench {
   async command(label) {
     const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first();
     // The palette lists what was contributed when it opened, which may be before our extension.
-    for (let tries = 0; tries < 10; tries++) {
+    for (let tries = 0; tries < 20; tries++) {
       const input = await this.#quickInput('F1');
       await input.fill(`>${label}`);
       try {
-        await row.click({ timeout: 2000 });
+        await row.click({ timeout: 4000 });
         return;
       } catch {
         await this.page.keyboard.press('Escape');
@@ -79,9 +80,8 @@ export class Workbench {
     await input.press('Enter');
   }
 
-  async pick(text) {
-    await this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first().click();
-  }
+  row(text) { return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(); }
+  async pick(text) { await this.row(text).click(); }
 
   get input() {
     return this.page.locator('.quick-input-widget:visible input.input').first();
@@ -90,7 +90,7 @@ export class Workbench {
   async #quickInput(key) {
     const input = this.page.locator('.quick-input-widget .quick-input-box input');
     // Key bindings attach a moment after the workbench shows.
-    for (let tries = 0; tries < 10; tries++) {
+    for (let tries = 0; tries < 40; tries++) {
       await this.page.keyboard.press(key);
       try {
         await input.waitFor({ state: 'visible', timeout: 1500 });
@@ -98,6 +98,17 @@ export class Workbench {
       } catch { /* Pressed too early. */ }
     }
     throw new Error(`${key} opened no box`);
+  }
+
+  /** Clicks `target` with the right button and takes the entry at the end of `path`. */
+  async menu(target, path, { shot } = {}) {
+    const entry = (label) => this.page.getByRole('menuitem', { name: label, exact: true });
+    await target.click({ button: 'right' });
+    for (const label of path.slice(0, -1)) await entry(label).hover();
+    const last = entry(path.at(-1));
+    await last.waitFor();
+    if (shot !== undefined) await this.shot(shot);
+    await last.click();
   }
 
   // Editors
@@ -113,6 +124,7 @@ export class Workbench {
   tab(name) { return this.page.locator(`.tabs-container .tab[data-resource-name="${path.basename(name)}"]`).first(); }
   editor(name) { return this.page.locator(`.monaco-editor[data-uri$="/${name}"]`).first(); }
   line(name, text) { return this.editor(name).locator('.view-line', { hasText: text }).first(); }
+  lens(name, text) { return this.editor(name).locator('.codelens-decoration', { hasText: text }).first(); }
   squiggle(name, severity = 'error') { return this.editor(name).locator(`.cdr.squiggly-${severity}`).first(); }
   get diffEditor() { return this.page.locator('.monaco-diff-editor').first(); }
   titleAction(label) { return this.page.locator('.editor-actions .action-label[aria-label^="' + label + '"]').first(); }
@@ -136,7 +148,7 @@ export class Workbench {
     const row = widget.locator('.monaco-list-row.action', { hasText: title }).first();
     // The editor gets the focus back a moment after a box has closed; a key press before that is lost.
     for (let tries = 0; !(await row.isVisible()); tries++) {
-      if (tries === 10) throw new Error(`the quick fix ${title} was never offered`);
+      if (tries === 20) throw new Error(`the quick fix ${title} was never offered`);
       await this.page.keyboard.press('Control+.');
       await row.waitFor({ timeout: 3000 }).catch(() => this.page.keyboard.press('Escape'));
     }
@@ -171,6 +183,9 @@ export class Workbench {
 
   /** The page inside the webview that shows, such as a Markdown preview. */
   get webview() { return this.page.frameLocator('iframe.webview.ready').last().frameLocator('#active-frame'); }
+  logLine(text) { return this.page.locator('.part.panel .view-line', { hasText: text }).first(); }
   statusItem(text) { return this.page.locator('.part.statusbar .statusbar-item', { hasText: text }).first(); }
+  /** The server's item in the status bar once it answers. */
+  get ready() { return this.page.locator('.statusbar-item .codicon-mortar-board').first(); }
   treeRow(text) { return this.page.locator('.part.sidebar .monaco-list-row', { hasText: text }).first(); }
 }

@@ -8,7 +8,7 @@ const { prompt, fixed } = JSON.parse(process.env.ML_COACH_E2E_TASK);
 const root = () => vscode.workspace.workspaceFolders[0].uri;
 const file = (name) => vscode.Uri.joinPath(root(), name);
 
-async function until(check, what, seconds = 40) {
+async function until(check, what, seconds = 120) {
   for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
     const found = await check();
     if (found) return found;
