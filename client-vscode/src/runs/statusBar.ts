@@ -5,7 +5,13 @@ const SERVER: Record<ServerState, { icon: string; text: string; command: string 
   starting: { icon: 'loading~spin', text: 'starting', command: 'mlCoach.ui.showLog' },
   ready: { icon: 'mortar-board', text: '', command: 'mlCoach.ui.generate' },
   stopped: { icon: 'circle-slash', text: 'stopped', command: 'mlCoach.ui.restartServer' },
-  failed: { icon: 'error', text: 'not running', command: 'mlCoach.ui.showLog' },
+  failed: { icon: 'error', text: 'not running', command: 'mlCoach.ui.restartServer' },
+};
+
+const TOOLTIP: Record<string, string> = {
+  'mlCoach.ui.generate': 'Generate a tested program from a prompt',
+  'mlCoach.ui.restartServer': 'Start the server',
+  'mlCoach.ui.showLog': 'Show the log',
 };
 
 /** The item in the status bar: the server's state, or the stage of the run that goes on. */
@@ -54,7 +60,7 @@ export class StatusBar implements vscode.Disposable {
       return;
     }
     this.item.text = text === '' ? `$(${icon}) ML Coach` : `$(${icon}) ML Coach: ${text}`;
-    this.item.tooltip = this.server === 'ready' ? 'Generate a tested program from a prompt' : undefined;
+    this.item.tooltip = TOOLTIP[command];
     this.item.command = command;
     this.item.backgroundColor =
       this.server === 'failed' ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;

@@ -42,7 +42,7 @@ scene('on a machine without the server one is installed: by pip, or by uv where 
   await until(() => fs.readdirSync(environments(stage)).length === 0, 'nothing left of it');
   assert.deepEqual(processesOf(stage).filter(({ cmdline }) => /-m\0(pip|venv)/.test(cmdline)), []);
 
-  await wb.command('ML Coach: Restart Server');
+  await wb.statusItem('ML Coach: not running').click();
   await wb.ready.waitFor({ timeout: 600_000 });
   assert.ok((await commandOf(stage)).startsWith(environments(stage)));
   assert.doesNotMatch(configuration(stage), /^uv = /m);

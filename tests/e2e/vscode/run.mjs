@@ -1,6 +1,6 @@
 // usage: run.mjs [core|all|floor|real|figures] [-- node test options]
-//   core     the main scenes on the newest VS Code (what CI runs)
-//   floor    the same on VS Code 1.93     all   every scene, the private environment included
+//   core     most scenes on the newest VS Code (what CI runs)
+//   floor    the main ones on VS Code 1.93     all   every scene, the private environment included
 //   real     once with the real local model of 0.5 B      figures  how long starting takes
 // Set-ups are kept under ~/.cache; pictures go to client-vscode/out/shots (ML_COACH_E2E_SHOTS).
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -8,12 +8,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ROOT, STACKS, VSIX } from './stage.mjs';
 
-const CORE = ['generate', 'review', 'stop', 'menus', 'inhost'];
+const MAIN = ['generate', 'review', 'stop', 'menus'];
+const CORE = [...MAIN, 'server', 'models', 'inhost'];
 const SUITES = {
   core: CORE,
-  // That code-server can not be told to run tests inside its extension host.
-  floor: CORE.filter((name) => name !== 'inhost'),
-  all: [...CORE, 'server', 'models', 'install', 'walkthrough'],
+  // That code-server can not be told to run tests inside its extension host, and knows no models.
+  floor: MAIN,
+  all: [...CORE, 'install', 'walkthrough'],
   real: ['real'],
   figures: ['figures'],
 };
