@@ -38,7 +38,7 @@ scene('Stop asks which one when several run', { name: 'stop', files: { 'one.py':
   await wb.command('ML Coach: Stop');
   await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'running' }).nth(1).waitFor();
   await wb.shot('01-which');
-  await wb.page.keyboard.press('Enter');
+  await wb.pick('two.py');
   await until(async () => (await wb.page.locator('.notification-toast', { hasText: 'ML Coach: generating' }).count()) === 1, 'one run left');
   await wb.notification('generating one.py').waitFor();
   await wb.shot('02-one-left');
