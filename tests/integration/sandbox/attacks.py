@@ -286,7 +286,21 @@ time.sleep(3)
 """,
         "files",
     ),
-    Attack("threads_of_many", "threading.stack_size(65536)\nfor c in range(6):\n    if os.fork() == 0:\n        for n in range(200): threading.Thread(target=time.sleep, args=(3,), daemon=True).start()\ntime.sleep(3)", "processes"),
+    Attack(
+        "threads_of_many",
+        """
+threading.stack_size(65536)
+def many():
+    for n in range(200): threading.Thread(target=time.sleep, args=(3,), daemon=True).start()
+for c in range(6):
+    if os.fork() == 0:
+        try: many()
+        except RuntimeError: time.sleep(3)
+        os._exit(0)
+many()
+""",
+        "processes",
+    ),
     Attack("sparse_file", "quietly(lambda: open('x', 'wb').truncate(1 << 40))"),
     Attack("both_streams", "def f(n):\n    while True: os.write(n, b'x' * 65536)\nthreading.Thread(target=f, args=(2,), daemon=True).start(); f(1)", "output"),
     Attack("disk", "f = open('x', 'wb', 0)\nfor n in range(300): f.write(bytes(1 << 20))", "disk"),

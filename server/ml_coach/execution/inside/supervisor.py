@@ -295,16 +295,19 @@ def _over(watch: _Watch, first: int, proc: int, world: World) -> str:
 
 
 def _show_stack(watch: _Watch, first: int, proc: int, world: World) -> None:
-    """Asks the run for the line where it is; one that can not answer at once is not waited for."""
-    target = first
-    if world.private:
-        below = tree.descendants(first, proc)
-        if not below:
-            return
-        target = below[0]
+    """Asks the run for the line where it is; one that can not answer at once is not waited for.
+    Its children stand still meanwhile: what grows may not go on growing."""
+    below = tree.descendants(first, proc)
+    if world.private and not below:
+        return
+    target = below[0] if world.private else first
+    for pid in below:
+        if pid != target:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGSTOP)
     with contextlib.suppress(OSError):
         os.kill(target, contained.SHOW_STACK)
-        patience = 0.1 if watch.limit == "time" else 0.03  # what grows may not go on growing
+        patience = 0.1 if watch.limit == "time" else 0.03
         until = time.monotonic() + patience
         while os.fstat(watch.stack).st_size == 0 and time.monotonic() < until:
             time.sleep(0.001)

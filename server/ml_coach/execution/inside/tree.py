@@ -64,11 +64,18 @@ def sockets(proc: int) -> int:
 
 def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
     """Bytes. Resident sizes count the pages that forks share once per process; the exact share is
-    slow to get, so it is asked for only when the plain sum is over `enough_bytes`."""
-    plain = sum(_resident(pid, proc) for pid in pids)
+    slow to get, so it is asked for only when the plain sum is over `enough_bytes`, of the largest
+    first, and no longer than it takes to know."""
+    sizes = sorted(((_resident(pid, proc), pid) for pid in pids), reverse=True)
+    plain = sum(size for size, _ in sizes)
     if plain <= enough_bytes:
         return plain
-    return sum(_proportional(pid, proc) for pid in pids)
+    total = 0
+    for _, pid in sizes:
+        total += _proportional(pid, proc)
+        if total > enough_bytes:
+            break
+    return total
 
 
 def _resident(pid: int, proc: int) -> int:
