@@ -61,7 +61,7 @@ class Prepared:
     def run(self, request: dict[str, Any], work: str, records: int) -> int:
         """Returns the exit code of the process. The verdict lies in the records alone."""
         spec = request["tests"]
-        plugins = [name for name in spec["plugins"] if importlib.util.find_spec(name)]
+        plugins = [name for name in spec["plugins"] if _is_installed(name)]
         compare_with = [m for m in map(_imported, spec["compare_with"]) if m]
         trusted, seal = self.trusted, self.seal
         if plugins or compare_with:
@@ -146,6 +146,13 @@ def _keep_compiled_code(compiled: dict[str, types.CodeType]) -> None:
         return compile_test(fn, config)
 
     rewrite._rewrite_test = kept
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # Not even the package that it would be a part of.
+        return False
 
 
 def _imported(name: str) -> types.ModuleType | None:
