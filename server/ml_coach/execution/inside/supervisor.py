@@ -90,6 +90,8 @@ def stop_all(world: World) -> None:
 
 
 def _leave(*_: object) -> NoReturn:
+    # The zygote tells it, and its end does once more: that may not end the clean-up half-way.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise wire.Closed
 
 
