@@ -259,8 +259,8 @@ class _Run:
     async def _debug_until_passed(self, current: Attempt) -> None:
         repairs = 0
         # The user's own program is repaired, never rewritten from nothing.
-        most = self.coach.model.profile.repairs
-        most = self.request.max_iters if self.request.task == "debug" else most
+        may_start_anew = self.request.task != "debug"
+        most = self.coach.model.profile.repairs if may_start_anew else self.request.max_iters
         while not current.passes:
             if self.iteration >= self.request.max_iters:
                 why = current.report.why or debugger.summarize(current.failures[:1])
@@ -269,7 +269,7 @@ class _Run:
             self.iteration += 1
             proposal = await self._diagnose(current) if repairs < most else None
             repairs += 1
-            if proposal is None and self.request.task != "debug":
+            if proposal is None and may_start_anew:
                 proposal = await self._fresh_start(current)
                 repairs = 0
             if proposal is not None:
