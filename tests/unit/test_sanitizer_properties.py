@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ml_coach.core import syntax
@@ -84,6 +84,7 @@ def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
 
 @settings(deadline=None)
 @given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
+@example("0()<0\n''''''", "program", False)
 def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
     stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
     result = sanitize(text, names=("f",) if asks else (), stub=stub, kind=kind)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ scene('a file is debugged from the explorer and tested from its editor', {
   assert.equal(read('test_average.py'), TESTS);
 
   await wb.command('View: Show Explorer');
-  await wb.menu(file('empty.py'), ['ML Coach', 'Generate']);
+  await wb.menu(file('empty.py'), ['ML Coach', 'Generate'], { opens: wb.input });
   await wb.answer(`${PROMPT} Think slowly.`);
   await wb.notification('generating empty.py').waitFor();
 });

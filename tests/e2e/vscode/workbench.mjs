@@ -100,15 +100,28 @@ export class Workbench {
     throw new Error(`${key} opened no box`);
   }
 
-  /** Clicks `target` with the right button and takes the entry at the end of `path`. */
-  async menu(target, path, { shot } = {}) {
+  /**
+   * Clicks `target` with the right button and takes the entry at the end of `path`. With `opens`, what the
+   * entry puts on the screen: a menu that closes under the click, as when the explorer renders anew, is opened again.
+   */
+  async menu(target, path, { shot, opens } = {}) {
     const entry = (label) => this.page.getByRole('menuitem', { name: label, exact: true });
-    await target.click({ button: 'right' });
-    for (const label of path.slice(0, -1)) await entry(label).hover();
-    const last = entry(path.at(-1));
-    await last.waitFor();
-    if (shot !== undefined) await this.shot(shot);
-    await last.click();
+    for (let tries = 0; ; tries++) {
+      await target.click({ button: 'right' });
+      for (const label of path.slice(0, -1)) await entry(label).hover();
+      const last = entry(path.at(-1));
+      await last.waitFor();
+      if (shot !== undefined) await this.shot(shot);
+      await last.click();
+      if (opens === undefined) return;
+      try {
+        await opens.waitFor({ timeout: 10_000 });
+        return;
+      } catch (error) {
+        if (tries === 5) throw error;
+        await this.page.keyboard.press('Escape');
+      }
+    }
   }
 
   // Editors

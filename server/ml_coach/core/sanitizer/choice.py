@@ -84,7 +84,8 @@ def _program(reply: str, names: Sequence[str], stub: ast.Module | None) -> Code 
     if refusal := _objection(best, names):
         return refusal
     source, tidied = program.tidy(best.source, best.tree, names)
-    if not source.strip():
+    left = syntax.parse(source)
+    if left is not None and all(map(syntax.is_docstring, left.body)):
         return Refused("The reply has only examples. Reply with the complete code.")
     return _final(best, source, tidied)
 

@@ -89,12 +89,6 @@ def stop_all(world: World) -> None:
             return
 
 
-def _leave(*_: object) -> NoReturn:
-    # The zygote tells it, and its end does once more: that may not end the clean-up half-way.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise wire.Closed
-
-
 def _own_signals() -> None:
     """What CPython itself starts with; the zygote's handlers are not for runs."""
     for number in range(1, signal.NSIG):
@@ -133,16 +127,16 @@ class _Cell:
         self._reading = [{name: each[name][0] for name in PIPES} for each in pipes]
         self._orders = [each["order"][1] for each in pipes]
         if not world.private:
+            signal.signal(signal.SIGTERM, self._leave)
             self._folder = tempfile.mkdtemp(prefix=f"ml-coach-{world.server}-")
         _set_apart(world)
         self._first = os.fork()
         if self._first == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.close(self._proc)
             for order in self._orders:
                 os.close(order)
             contained.start(world, world.limits, channels, self._folder)
-        if not world.private:
-            signal.signal(signal.SIGTERM, _leave)  # the zygote has gone: clean up, then go
         for each in channels:
             for name in (*PIPES, "order"):
                 os.close(getattr(each, name))
@@ -166,13 +160,19 @@ class _Cell:
         return {"parts": answers}
 
     def close(self) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if self._first:
+        if self._first or not self._world.private:
             _end_all(self._first, self._proc, self._world)
         if self._folder:
             run_folder.wipe(self._folder)
             if self._world.apart:
                 run_folder.empty_shared_memory(self._started)
+
+    def _leave(self, *_: object) -> NoReturn:
+        """The zygote tells it to, and its end does once more. It may come in the middle of `close`,
+        or before it: whatever was going on is not gone back to."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.close()
+        os._exit(0)
 
 
 def _give(order: int, request: wire.Message) -> None:
