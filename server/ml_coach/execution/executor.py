@@ -12,8 +12,8 @@ from typing import Any
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
 from ml_coach.execution import findings, inspector, plugins, review
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
-from ml_coach.execution.inside.wire import PARTS_AT_MOST, Message
-from ml_coach.execution.judge import CANARY_SOURCE, Charge, Oath, judge
+from ml_coach.execution.inside.wire import CANARY_SOURCE, PARTS_AT_MOST, Message
+from ml_coach.execution.judge import Charge, Oath, judge
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.workers import Workers
 

@@ -22,8 +22,6 @@ from ml_coach.execution.inside.notary import PROOF_BYTES
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
-CANARY_SOURCE = "def test_pass():\n    assert True\n\n\ndef test_fail():\n    assert 1 == 2\n"
-
 
 @dataclass(frozen=True, slots=True)
 class Oath:

@@ -15,9 +15,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from ml_coach.execution.inside import folder as run_folder
@@ -37,7 +38,8 @@ RECORDS, STACK, STATUS, ORDER = (
 @dataclass(frozen=True)
 class World:
     """What every run of one worker shares. `libraries` is the folder of a shared libpython,
-    `filter` the seccomp program, `server` the process that all this is for."""
+    `filter` the seccomp program, `server` the process that all this is for. `own_modules` no
+    run can import; they are kept, since taking them apart would cost each run a millisecond."""
 
     level: str
     readable: tuple[str, ...]
@@ -46,6 +48,7 @@ class World:
     server: int = 0
     limits: Limits = field(default_factory=Limits)
     prepared: Any = None
+    own_modules: Mapping[str, ModuleType] = field(default_factory=dict[str, ModuleType])
 
     @property
     def private(self) -> bool:
@@ -71,11 +74,14 @@ class Channels:
     order: int
 
 
-def start(world: World, held_to: Limits, channels: Sequence[Channels], folder: str) -> NoReturn:
+def start(
+    world: World, held_to: Limits, channels: Sequence[Channels], folder: str, suite: int
+) -> NoReturn:
     """Makes the cell, then runs what the channels order, one after another.
 
     All this happens ahead: the run waits, ready, for its order. `folder` is the run's folder where
-    there is no private root, made by the supervisor; then there is one run.
+    there is no private root, made by the supervisor; then there is one run. `suite` is a file with
+    the tests that several runs share.
     """
     own = channels[0]
     try:
@@ -86,7 +92,7 @@ def start(world: World, held_to: Limits, channels: Sequence[Channels], folder: s
             folder = namespaces.BOX
             kernel.set_dumpable(False)
             kernel.drop_capabilities()
-            own = _fork_each(channels)
+            own = _fork_each(channels, world, suite)
         _rearrange(own)
         own = replace(own, status=STATUS)
         work, temporary = Path(folder, "work"), Path(folder, "tmp")
@@ -109,7 +115,7 @@ def _order() -> wire.Message:
         return json.loads(order.read())
 
 
-def _fork_each(channels: Sequence[Channels]) -> Channels:
+def _fork_each(channels: Sequence[Channels], world: World, suite: int) -> Channels:
     """Returns in each run only. Process 1 waits for it, ends what it left, tells, and goes on."""
     for own in channels:
         run = os.fork()
@@ -118,6 +124,9 @@ def _fork_each(channels: Sequence[Channels]) -> Channels:
         status = _wait_for(run)
         run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
         _say(own.status, status=os.waitstatus_to_exitcode(status))
+        if own is channels[0] and (shared := os.pread(suite, os.fstat(suite).st_size, 0)):
+            # The first run was forked before there was an order; the others inherit this.
+            world.prepared.compile(json.loads(shared), namespaces.WORK)
     os._exit(0)
 
 

@@ -92,11 +92,12 @@ class Fixing:
 
     The parts are constants of the code: unlike what a closure, an instance, a module, builtins or
     defaults hold, which any code may replace for a moment. In the source they stand as `PARTS`.
-    `known` are the identities of all that it made.
+    `known` are the identities of all that it made, and of what another one made `before`: large
+    parts cost time, for Python looks through them for names.
     """
 
-    def __init__(self) -> None:
-        self.known: set[int] = set()
+    def __init__(self, before: Iterable[int] = ()) -> None:
+        self.known = set(before)
 
     def __call__(self, function: Callable[..., Any], *parts: object) -> Callable[..., Any]:
         code = function.__code__

@@ -61,7 +61,7 @@ def main(
     faulthandler.register(SHOW_STACK, stack, all_threads=False)
     faulthandler.register(signal.SIGXCPU, stack, all_threads=False, chain=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in [n for n in sys.modules if n.split(".")[0] == "ml_coach"]:
+    for name in world.own_modules:
         del sys.modules[name]
     sys.path.insert(0, work)
     if request["kind"] != "tests":

@@ -108,7 +108,7 @@ class _Cell:
         self._started = time.time()
         kernel.die_with_parent(signal.SIGKILL if world.private else signal.SIGTERM)
         self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-        self._stack = os.memfd_create("stack")
+        self._stack, self._suite = os.memfd_create("stack"), os.memfd_create("suite")
 
     def open(self) -> None:
         world = self._world
@@ -136,7 +136,7 @@ class _Cell:
             os.close(self._proc)
             for order in self._orders:
                 os.close(order)
-            contained.start(world, world.limits, channels, self._folder)
+            contained.start(world, world.limits, channels, self._folder, self._suite)
         for each in channels:
             for name in (*PIPES, "order"):
                 os.close(getattr(each, name))
@@ -148,6 +148,8 @@ class _Cell:
             self.open()
         answers: list[wire.Message] = []
         parts = request.pop("parts")
+        if len(parts) > 1 and request["kind"] == "tests":
+            os.write(self._suite, json.dumps(_shared_tests(request, parts)).encode("ascii"))
         for part, ends, order in zip(parts, self._reading, self._orders, strict=False):
             watch = _Watch(request, self._world.limits, time.monotonic(), self._folder, self._stack)
             files = {**request["files"], **part.get("files", {})}
@@ -173,6 +175,12 @@ class _Cell:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.close()
         os._exit(0)
+
+
+def _shared_tests(request: wire.Message, parts: list[wire.Message]) -> dict[str, str]:
+    """The test files that every part has, for process 1 to compile once."""
+    files, targets = request["files"], parts[0]["tests"]["targets"]
+    return {name: files[name] for name in targets if name in files}
 
 
 def _give(order: int, request: wire.Message) -> None:

@@ -12,9 +12,10 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
-from ml_coach.execution.inside.notary import Fixing, Tell
+from ml_coach.execution.inside.notary import Fixing, Tell, known_code
 
 MEMORY_FILE = re.compile(r"/proc/[^/]+/(task/[^/]+/)?mem$").search
 TRACING = (
@@ -35,20 +36,43 @@ PROBE = "def test_equality(equal, made, value):\n    return equal(made, value)\n
 CODE_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 
 
+LIBRARY = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen", os.path.dirname(__file__))
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What can be made before the user's code is there: `trusted` is the code that existed then,
+    `known` the identities of the two functions' code (`Fixing`)."""
+
+    trusted: frozenset[int]
+    known: frozenset[int]
+    broken: Callable[[bool], str]
+    user: Callable[[int, int], str]
+
+
+def guard(
+    before: frozenset[int] = frozenset(), often_used: Iterable[types.ModuleType] = ()
+) -> Guard:
+    """Trusts all code there is by now, and `before`. `often_used` are modules that tests need."""
+    fix = Fixing()
+    trusted = before | known_code(gc.get_objects())
+    broken = _sealing(fix, often_used)
+    frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
+    user = fix(_user, frame_at, id, trusted, LIBRARY)
+    return Guard(trusted, frozenset(fix.known), broken, user)
+
+
 def watcher(
     fix: Fixing,
     channels: tuple[object, ...],
     tell: Tell,
-    trusted: frozenset[int],
+    user: Callable[[int, int], str],
     tests: frozenset[str],
 ) -> Callable[[str, tuple[Any, ...]], None]:
     """An audit hook: Python offers no way to take it off. `channels` are generators that nobody
     may look into, `tests` the names of the test files."""
-    library = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen", os.path.dirname(__file__))
-    frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
-    user = fix(_user, frame_at, id, trusted, library)
     opened = fix(_opened, tell, user, tests, MEMORY_FILE, isinstance, str)
-    made = fix(_made, tell, user, library, CODE_PARTS, isinstance, str)
+    made = fix(_made, tell, user, LIBRARY, CODE_PARTS, isinstance, str)
     return fix(_watch, tell, user, channels, WATCHED, opened, made)
 
 
@@ -119,39 +143,30 @@ def _watch(event: str, arguments: Any) -> None:
         tell(("tampered", f"called {event}"))
 
 
-class Seal:
-    """Remembers what the language, pytest and unittest are, to see what was replaced since."""
+# A test may put another one there while it runs; pytest's monkeypatch is made for that.
+OFTEN_PATCHED = frozenset({"input", "print", "open", "__import__", "breakpoint", "help", "exit"})
+SEALED = (
+    "builtins math operator pytest unittest.case _pytest._code.code _pytest.assertion "
+    "_pytest.assertion.rewrite _pytest.assertion.util _pytest.fixtures _pytest.main "
+    "_pytest.nodes _pytest.outcomes _pytest.python _pytest.python_api _pytest.raises "
+    "_pytest.reports _pytest.runner _pytest.skipping _pytest.unittest pluggy._callers "
+    "pluggy._execution pluggy._hooks pluggy._manager"
+)
+NEAR = frozenset({"builtins", "pytest", "unittest.case"})  # what tests use by name
 
-    # A test may put another one there while it runs; pytest's monkeypatch is made for that.
-    OFTEN_PATCHED = frozenset(
-        {"input", "print", "open", "__import__", "breakpoint", "help", "exit"}
-    )
-    MODULES = (
-        "builtins math operator pytest unittest.case _pytest._code.code _pytest.assertion "
-        "_pytest.assertion.rewrite _pytest.assertion.util _pytest.fixtures _pytest.main "
-        "_pytest.nodes _pytest.outcomes _pytest.python _pytest.python_api _pytest.raises "
-        "_pytest.reports _pytest.runner _pytest.skipping _pytest.unittest pluggy._callers "
-        "pluggy._execution pluggy._hooks pluggy._manager"
-    )
-    NEAR = frozenset({"builtins", "pytest", "unittest.case"})  # what tests use by name
+# Tests compare with these; a program has no reason to put others there.
+SEALED_SHALLOW = "collections contextlib copy functools itertools json re statistics"
 
-    # Tests compare with these; a program has no reason to put others there.
-    SHALLOW = "collections contextlib copy functools itertools json re statistics"
 
-    def __init__(self) -> None:
-        modules = [sys.modules[name] for name in self.MODULES.split() if name in sys.modules]
-        whole = [part for m in modules for part in _parts(m, deep=True)]
-        whole += [_sealed(name, vars(sys.modules[name])) for name in self.SHALLOW.split()]
-        near = [part for m in modules if m.__name__ in self.NEAR for part in _parts(m, deep=False)]
-        known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
-        self._parts = (tuple(whole), tuple(near), known)
-
-    def broken(self, fix: Fixing, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
-        """Asks for the first name that is not what it was: of everything, or of what tests use by
-        name. `often_used` are modules that the tests need and that no user's code has seen."""
-        whole, near, known = self._parts
-        also = tuple(part for module in often_used for part in _parts(module, deep=True))
-        return fix(_broken, (*whole, *also), near, known, sys.modules, self.OFTEN_PATCHED)
+def _sealing(fix: Fixing, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
+    """Remembers what the language, pytest and unittest are. The function tells the first name that
+    is not what it was: of everything, or of what tests use by name."""
+    modules = [sys.modules[name] for name in SEALED.split() if name in sys.modules]
+    whole = [part for m in (*modules, *often_used) for part in _parts(m, deep=True)]
+    whole += [_sealed(name, vars(sys.modules[name])) for name in SEALED_SHALLOW.split()]
+    near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=False)]
+    known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
+    return fix(_broken, tuple(whole), tuple(near), known, sys.modules, OFTEN_PATCHED)
 
 
 def _broken(everything: bool) -> str:

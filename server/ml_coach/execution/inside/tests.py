@@ -3,6 +3,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 import importlib
@@ -11,10 +12,10 @@ import io
 import os
 import sys
 import types
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from _pytest.assertion import rewrite
@@ -22,9 +23,10 @@ from _pytest.config import _prepareconfig
 from _pytest.main import _main
 
 from ml_coach.execution.inside import witness
-from ml_coach.execution.inside.notary import Fixing, known_code, notary, teller
+from ml_coach.execution.inside.notary import Fixing, notary, teller
 from ml_coach.execution.inside.reporter import Reporter
-from ml_coach.execution.inside.tampering import Seal, equals_everything, watcher
+from ml_coach.execution.inside.tampering import Guard, equals_everything, guard, watcher
+from ml_coach.execution.inside.wire import CANARY_SOURCE
 
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = frozenset(
@@ -50,37 +52,38 @@ class Prepared:
     """Made once in the worker, before any user code, and inherited by every run.
 
     `session` is a pytest session that has started and collected nothing yet, for the common case;
-    it needs a folder known ahead. `compiled` is where pytest looks for the code of test files.
+    it needs a folder known ahead. `compiled` is where pytest looks for the code of test files, by
+    path, `canary` the code of every run's canaries.
     """
 
-    trusted: frozenset[int]
-    seal: Seal
+    guard: Guard
     session: pytest.Session | None
+    canary: types.CodeType
     compiled: dict[str, types.CodeType]
+    sources: set[tuple[Path, bytes]] = field(default_factory=set[tuple[Path, bytes]])
 
     def run(self, request: dict[str, Any], work: str, records: int) -> int:
         """Returns the exit code of the process. The verdict lies in the records alone."""
         spec = request["tests"]
         plugins = [name for name in spec["plugins"] if _is_installed(name)]
         compare_with = [m for m in map(_imported, spec["compare_with"]) if m]
-        trusted, seal = self.trusted, self.seal
+        guarded = self.guard
         if plugins or compare_with:
             for name in plugins:
                 importlib.import_module(name)
-            trusted |= known_code(gc.get_objects())
-            seal = Seal()  # Plugins change pytest as well.
-        compiled = self._compile(spec["targets"], work)
-        fix = Fixing()
-        channel = notary(records, bytes.fromhex(spec.pop("key")), trusted)
+            guarded = guard(guarded.trusted, compare_with)  # Plugins change pytest as well.
+        compiled = self._codes(spec, work)
+        fix = Fixing(guarded.known)
+        channel = notary(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
         follower = witness.follower(compiled)
         next(channel)
         next(follower)
-        tell, broken = teller(fix, channel.send), seal.broken(fix, compare_with)
+        tell, broken = teller(fix, channel.send), guarded.broken
         seen = witness.witness(
             fix, tell, broken, compiled, follower.send, frozenset(spec["rebinds"])
         )
         tests = frozenset(name.rpartition("/")[2] for name in spec["targets"])
-        watch = watcher(fix, (channel, follower), tell, trusted, tests)
+        watch = watcher(fix, (channel, follower), tell, guarded.user, tests)
         channel.send((frozenset(fix.known), seen.codes))
         reporter = Reporter(tell, spec["canary"], seen, work)
         sys.argv = ["pytest"]
@@ -98,16 +101,31 @@ class Prepared:
         tell(("end", str(status)))
         return 0
 
-    def _compile(self, targets: Sequence[str], work: str) -> dict[str, types.CodeType]:
+    def compile(self, files: Mapping[str, str], work: str) -> None:
+        """Ahead, for runs that share these test files (texts are bytes as latin-1)."""
+        for name, text in files.items():
+            with contextlib.suppress(Exception):  # pytest meets it again, and says what is wrong
+                self._code(Path(work, name), text.encode("latin-1"))
+        gc.freeze()  # as the worker did
+
+    def _codes(self, spec: dict[str, Any], work: str) -> dict[str, types.CodeType]:
         """The code of the test files, made before any code of the user's could rewrite them."""
         made: dict[str, types.CodeType] = {}
-        for name in targets:
+        for name in spec["targets"]:
             path = Path(work, name)
-            with contextlib.suppress(Exception):  # pytest meets it again, and says what is wrong
-                made[name] = self.compiled[str(path)] = rewrite._rewrite_test(
-                    path, cast(Any, None)
-                )[1]
+            if spec["canary"] in name:
+                made[name] = self.compiled[str(path)] = _placed(self.canary, str(path))
+                continue
+            with contextlib.suppress(Exception):
+                made[name] = self._code(path, path.read_bytes())
         return made
+
+    def _code(self, path: Path, source: bytes) -> types.CodeType:
+        """Of a test file, with pytest's assertions in it."""
+        if (path, source) not in self.sources:
+            self.compiled[str(path)] = _rewritten(source, str(path))
+            self.sources.add((path, source))
+        return self.compiled[str(path)]
 
     def _run_pytest(
         self, spec: dict[str, Any], plugins: Sequence[str], reporter: Reporter, work: str
@@ -134,7 +152,20 @@ def prepare(work: str) -> Prepared:
     compiled: dict[str, types.CodeType] = {}
     _keep_compiled_code(compiled)
     session = _started_session(work) if work else None
-    return Prepared(known_code(gc.get_objects()), Seal(), session, compiled)
+    canary = _rewritten(CANARY_SOURCE.encode(), "canary.py")
+    return Prepared(guard(), session, canary, compiled)
+
+
+def _rewritten(source: bytes, path: str) -> types.CodeType:
+    tree = ast.parse(source, path)
+    rewrite.rewrite_asserts(tree, source, path)
+    return compile(tree, path, "exec", dont_inherit=True)
+
+
+def _placed(code: types.CodeType, path: str) -> types.CodeType:
+    """The same code, as if compiled from `path`."""
+    inner = (_placed(c, path) if isinstance(c, types.CodeType) else c for c in code.co_consts)
+    return code.replace(co_filename=path, co_consts=tuple(inner))
 
 
 def _keep_compiled_code(compiled: dict[str, types.CodeType]) -> None:

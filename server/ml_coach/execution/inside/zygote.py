@@ -53,6 +53,7 @@ def main() -> NoReturn:
         server=order["server"],
         limits=Limits(**order["limits"]),
         prepared=prepared,
+        own_modules={n: m for n, m in sys.modules.items() if n.split(".")[0] == "ml_coach"},
     )
     world = replace(world, filter=seccomp.build(apart=world.apart))
     if not world.private:
