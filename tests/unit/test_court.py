@@ -168,6 +168,14 @@ def test_the_larger_cluster_wins_among_equals() -> None:
     assert choose([a, b, c], SUITE) is b
 
 
+def test_what_raises_at_every_call_is_no_answer() -> None:
+    crowd = [Candidate(Program("# same\n"), report("++-"), _values("EE", 1)) for _ in range(3)]
+    answers = candidate(9, "12", "-+-")
+    assert choose([*crowd, answers], SUITE) is crowd[0], "it does what is given"
+    guessed = replace(SUITE, given=frozenset())
+    assert choose([*crowd, answers], guessed) is answers
+
+
 def test_a_mutant_is_one_mistake_away_and_compiles() -> None:
     source = (
         "def f(x: int = 2) -> int:\n    '''Doc.'''\n    while x < 10 and not x == 3:\n"

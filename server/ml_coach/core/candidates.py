@@ -116,12 +116,14 @@ def passes_given(candidate: Candidate, suite: Suite) -> bool:
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
-    """Given tests first; then the cluster that most programs and most guessed tests vouch for."""
+    """Given tests first; then the cluster that most programs and most guessed tests vouch for. What
+    raises at every call, where others answer, is no answer, however many programs do it."""
     order = {id(c): number for number, c in enumerate(candidates)}
     size = {id(c): len(group) for group in clusters(candidates) for c in group}
 
-    def rank(candidate: Candidate) -> tuple[int, int, int]:
+    def rank(candidate: Candidate) -> tuple[int, bool, int, int]:
         given, guessed = candidate.passed(suite)
-        return given, size[id(candidate)] * (1 + guessed), -order[id(candidate)]
+        vouched = size[id(candidate)] * (1 + guessed)
+        return given, candidate.answers_something, vouched, -order[id(candidate)]
 
     return max(candidates, key=rank)
