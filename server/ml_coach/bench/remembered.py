@@ -108,15 +108,11 @@ class WithProfile:
 
     def __init__(self, model: Model, profile: Profile) -> None:
         self._model = model
-        self._profile = profile
+        self.profile = profile
 
     @property
     def name(self) -> str:
         return self._model.name
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""

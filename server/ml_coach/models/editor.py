@@ -60,15 +60,11 @@ class EditorModel:
     def __init__(self, request: EditorRequest | None, model: str = "", *, profile: Profile) -> None:
         self._request = request
         self._model = model
-        self._profile = profile
+        self.profile = profile
 
     @property
     def name(self) -> str:
         return f"editor:{self._model}"
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""

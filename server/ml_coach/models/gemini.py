@@ -55,10 +55,10 @@ class GeminiModel:
         base_url: str = "",
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._model = model
         self._api_key = api_key
-        self._profile = profile
+        self.profile = profile
         self._base_url = (base_url or protocol.GOOGLE).rstrip("/")
         self._endpoint = Endpoint(
             http=http or new_client(self._base_url),
@@ -67,14 +67,6 @@ class GeminiModel:
             secrets=(api_key,),
             refine=lambda refusal: protocol.refine(refusal, self._endpoint),
         )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
@@ -97,7 +89,7 @@ class GeminiModel:
         await self._endpoint.http.aclose()
 
     async def _ask(self, sdk: _Sdk, call: Call, reply: protocol.GeminiReply) -> Any:
-        config = protocol.generation_config(call, self._profile)
+        config = protocol.generation_config(call, self.profile)
         transport = _Transport(sdk, self._base_url, self._endpoint, config, reply)
         # The SDK's configuration is global. Nothing is awaited between here and the moment when
         # generate_content_async takes its client, so that models do not get each other's. It gets

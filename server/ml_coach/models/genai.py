@@ -34,9 +34,9 @@ class GenaiModel:
         base_url: str = "",
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._model = model
-        self._profile = profile
+        self.profile = profile
         self._base_url = (base_url or protocol.GOOGLE).rstrip("/")
         self._api_key = api_key
         self._client: Any = None
@@ -47,14 +47,6 @@ class GenaiModel:
             secrets=(api_key,),
             refine=lambda refusal: protocol.refine(refusal, self._endpoint),
         )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
@@ -86,7 +78,7 @@ class GenaiModel:
             model=self._model,
             contents=protocol.contents(call),
             config={
-                **protocol.generation_config(call, self._profile),
+                **protocol.generation_config(call, self.profile),
                 "systemInstruction": protocol.system(call) or None,
             },
         )

@@ -73,16 +73,12 @@ class LocalModel:
 
     def __init__(self, name: str, profile: Profile, engine: _Engine) -> None:
         self._name = name
-        self._profile = profile
+        self.profile = profile
         self._engine: _Engine | None = engine
 
     @property
     def name(self) -> str:
         return f"local:{self._name}"
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     @property
     def process_id(self) -> int | None:
@@ -127,7 +123,7 @@ class _Engine:
     ) -> None:
         self.users = 0
         self.candidates = Candidates(self._send, at_once=max(1, profile.candidates))
-        self._profile = profile
+        self.profile = profile
         self._file = file
         self._speculate = speculate
         self._process: LlamaProcess | None = None
@@ -157,8 +153,8 @@ class _Engine:
                 " Choose a smaller model, or see `ml-coach doctor`."
             )
         self._starts += 1
-        slots = max(1, self._profile.candidates)
-        return LlamaProcess(Load(file, self._profile.context * _CONTEXTS, slots, self._speculate))
+        slots = max(1, self.profile.candidates)
+        return LlamaProcess(Load(file, self.profile.context * _CONTEXTS, slots, self._speculate))
 
     async def _send(self, body: Json, timeout_seconds: float) -> AsyncGenerator[Json, None]:
         process, address = await self.ready()

@@ -37,9 +37,9 @@ class OllamaModel:
         profile: Profile,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._name = name
+        self.name = name
         self._model = model
-        self._profile = profile
+        self.profile = profile
         self._url = base_url.rstrip("/").removesuffix("/v1") + "/api/chat"
         self._endpoint = Endpoint(
             http=http or new_client(base_url),
@@ -47,14 +47,6 @@ class OllamaModel:
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             secrets=(api_key,),
         )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
@@ -85,8 +77,8 @@ class OllamaModel:
     def _body(self, call: Call) -> Json:
         options: dict[str, Any] = {
             # The same for every call: Ollama loads the model anew when it changes.
-            "num_ctx": min(self._profile.context, _LARGEST_CONTEXT),
-            "num_predict": call.max_tokens + self._profile.thinking_tokens,
+            "num_ctx": min(self.profile.context, _LARGEST_CONTEXT),
+            "num_predict": call.max_tokens + self.profile.thinking_tokens,
             "temperature": call.temperature,
         }
         if call.seed is not None:

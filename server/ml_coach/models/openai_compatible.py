@@ -45,9 +45,9 @@ class OpenAICompatibleModel:
         extend: Callable[[Call], Mapping[str, Any]] | None = None,
         who: str = "",
     ) -> None:
-        self._name = name
+        self.name = name
         self._model = model
-        self._profile = profile
+        self.profile = profile
         self._extend = extend
         self._url = chat_url(base_url)
         self._endpoint = Endpoint(
@@ -57,14 +57,6 @@ class OpenAICompatibleModel:
             secrets=(api_key,),
             refine=self._refine,
         )
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
@@ -97,7 +89,7 @@ class OpenAICompatibleModel:
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": m.role, "content": m.text} for m in call.messages],
-            "max_tokens": call.max_tokens + self._profile.thinking_tokens,
+            "max_tokens": call.max_tokens + self.profile.thinking_tokens,
             "temperature": call.temperature,
             "stream": True,
             "stream_options": {"include_usage": True},
