@@ -102,7 +102,7 @@ export class Workbench {
 
   /**
    * Clicks `target` with the right button and takes the entry at the end of `path`. With `opens`, what the
-   * entry puts on the screen: a menu that closes under the click, as when the explorer renders anew, is opened again.
+   * entry puts on the screen: a click into a submenu that is just opening is lost, one in ten.
    */
   async menu(target, path, { shot, opens } = {}) {
     const entry = (label) => this.page.getByRole('menuitem', { name: label, exact: true });
@@ -115,11 +115,11 @@ export class Workbench {
       await last.click();
       if (opens === undefined) return;
       try {
-        await opens.waitFor({ timeout: 10_000 });
+        await opens.waitFor({ timeout: 20_000 });
         return;
       } catch (error) {
         if (tries === 5) throw error;
-        await this.page.keyboard.press('Escape');
+        for (let open = path.length; open > 0; open--) await this.page.keyboard.press('Escape');
       }
     }
   }
