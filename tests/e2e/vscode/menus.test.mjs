@@ -19,8 +19,8 @@ scene('a file is debugged from the explorer and tested from its editor', {
 }, async ({ wb, read }) => {
   const file = (name) => wb.page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).first();
   await wb.ready.waitFor();
-  const debugging = wb.notification('debugging average.py');
-  await wb.menu(file('average.py'), ['ML Coach', 'Debug This File'], { shot: '01-explorer', opens: debugging });
+  await wb.menu(file('average.py'), ['ML Coach', 'Debug This File'], { shot: '01-explorer' });
+  await wb.notification('debugging average.py').waitFor();
   await wb.notification('ML Coach has a patch').waitFor();
   await wb.openFile('test_average.py');
   await wb.squiggle('test_average.py').waitFor();
@@ -32,8 +32,8 @@ scene('a file is debugged from the explorer and tested from its editor', {
   await until(() => read('average.py').includes(RIGHT), 'the fix in the file');
 
   await wb.openFile('average.py');
-  const writing = wb.notification('writing tests for average.py');
-  await wb.menu(wb.line('average.py', 'moving_average'), ['ML Coach', 'Write Tests'], { shot: '03-editor', opens: writing });
+  await wb.menu(wb.line('average.py', 'moving_average'), ['ML Coach', 'Write Tests'], { shot: '03-editor' });
+  await wb.notification('writing tests for average.py').waitFor();
   await wb.tab('test_average_generated.py').waitFor();
   await wb.lens('test_average_generated.py', '3 of 4 pass').waitFor();
   await wb.command('View: Show ML Coach');
@@ -43,7 +43,7 @@ scene('a file is debugged from the explorer and tested from its editor', {
   assert.equal(read('test_average.py'), TESTS);
 
   await wb.command('View: Show Explorer');
-  await wb.menu(file('empty.py'), ['ML Coach', 'Generate'], { opens: wb.input });
+  await wb.menu(file('empty.py'), ['ML Coach', 'Generate']);
   await wb.answer(`${PROMPT} Think slowly.`);
   await wb.notification('generating empty.py').waitFor();
 });
