@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from ml_coach.core.agents.test_writer import ASSERTS
 from ml_coach.core.errors import BadRequestError, DeadlineError, UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
 from ml_coach.models import weights
@@ -98,6 +99,20 @@ async def test_a_schema_shapes_the_reply(local_model: LocalModel) -> None:
     }
     text, _ = await reply(local_model, ask("Say something nice.", schema=schema))
     assert json.loads(text)["blame"] in ("code", "tests")
+
+
+async def test_the_test_writers_grammar_ends_a_reply_that_would_not_end(
+    local_model: LocalModel,
+) -> None:
+    text = "Write 40 lines `assert double(n) == ...`, one for each n from 1 to 40."
+    rambling, cut = await reply(local_model, ask(text, max_tokens=160))
+    assert cut.finish == "length"
+    assert rambling.count("assert double(") > 6
+    kept, ended = await reply(local_model, ask(text, max_tokens=160, grammar=ASSERTS))
+    assert ended.finish == "stop"
+    asserts = kept.removeprefix("```python\n").removesuffix("```").splitlines()
+    assert len(asserts) == 6
+    assert all(line.startswith("assert ") for line in asserts)
 
 
 async def test_a_stop_text_ends_the_reply(local_model: LocalModel) -> None:

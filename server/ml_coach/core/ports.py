@@ -31,9 +31,10 @@ class Call:
 
     `purpose` says which agent asks and is only shown and logged. `max_tokens` bounds the reply,
     `timeout_seconds` the whole call, queueing included. `schema` is a JSON schema that the reply
-    must meet. `draft` is text that the reply probably repeats: a provider may use it to go
-    faster, never to change the reply. With `may_be_cut` a reply that reached `max_tokens` is of
-    use as it is.
+    must meet. `grammar` is one in llama.cpp's GBNF, which keeps a small model to the point; a
+    provider that knows no grammars leaves it out. `draft` is text that the reply probably repeats:
+    a provider may use it to go faster, never to change the reply. With `may_be_cut` a reply that
+    reached `max_tokens` is of use as it is.
     """
 
     purpose: str
@@ -43,6 +44,7 @@ class Call:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
+    grammar: str = ""
     draft: str = ""
     may_be_cut: bool = False
     timeout_seconds: float = 600.0

@@ -187,6 +187,8 @@ def _body(call: Call) -> dict[str, Any]:
         body["seed"] = call.seed
     if call.stop:
         body["stop"] = list(call.stop)
+    if call.grammar:
+        body["grammar"] = call.grammar
     if call.schema is not None:
         schema = {"name": "reply", "schema": dict(call.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}

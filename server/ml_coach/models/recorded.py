@@ -25,7 +25,7 @@ from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import Json, as_object, count_at, object_at, objects_at, text_at
 
 # Everything of a call that shapes its reply; a draft and a time limit do not.
-_SAMPLING = ("max_tokens", "temperature", "seed", "stop", "schema")
+_SAMPLING = ("max_tokens", "temperature", "seed", "stop", "schema", "grammar")
 _LONGEST_SHOWN = 80
 
 T = TypeVar("T")

@@ -22,8 +22,13 @@ from ml_coach.core.types import Program, Spec, Suite
 
 TRIES = 2
 MOST_GUESSED = 16
-# Six asserts; a small model that goes on behind them only repeats itself.
+# A small model goes on behind the six asserts that it was asked for, and only repeats itself: half
+# of its replies would end at the limit alone.
 MOST_TOKENS = 240
+ASSERTS = r"""
+root ::= "```python\n"? line{1,6} "```"?
+line ::= "assert " [^\n]+ "\n"
+"""
 _LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
 _RAISES = re.compile(r"^(?P<call>.+\))`?\s+raises\s+`?(?P<error>[A-Z]\w*)")
 _WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]*\):")
@@ -64,6 +69,7 @@ async def write_tests(
         "test_writer",
         messages,
         max_tokens=MOST_TOKENS if single else profile.max_tokens,
+        grammar=ASSERTS if single else "",
         may_be_cut=True,
     )
     for _ in range(TRIES):
