@@ -135,22 +135,23 @@ def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
     assert more_wanted([a], SUITE, 4) == 1
     assert more_wanted([a, b], SUITE, 4) == 0
-    assert more_wanted([a, c], SUITE, 4) == 2
+    assert more_wanted([a, c], SUITE, 4) == 3
 
 
 def test_more_are_wanted_while_none_does_what_is_given() -> None:
-    wrong = [candidate(n, f"{n}1", "-++") for n in range(8)]
-    assert more_wanted(wrong[:1], SUITE, 4) == 3
-    assert more_wanted(wrong[:4], SUITE, 4) == 4
+    wrong = [candidate(n, f"{n}1", "-++") for n in range(9)]
+    assert more_wanted(wrong[:1], SUITE, 4) == 4
+    assert more_wanted(wrong[:5], SUITE, 4) == 4
     assert more_wanted(wrong, SUITE, 4) == 0
-    assert more_wanted([*wrong[:3], candidate(9, "12")], SUITE, 4) == 0
+    assert more_wanted([*wrong[:4], candidate(9, "12")], SUITE, 4) == 0
 
 
 def test_more_are_wanted_where_nothing_is_given_and_no_two_agree() -> None:
     guessed = replace(SUITE, given=frozenset())
-    apart = [candidate(n, f"{n}1", "-++") for n in range(4)]
+    apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
+    assert more_wanted(apart[:2], guessed, 4) == 3
     assert more_wanted(apart, guessed, 4) == 4
-    assert more_wanted([*apart[:3], candidate(9, "11", "-++")], guessed, 4) == 0
+    assert more_wanted([*apart[:4], candidate(9, "11", "-++")], guessed, 4) == 0
 
 
 def test_a_model_that_is_not_sampled_is_asked_once() -> None:
@@ -166,6 +167,12 @@ def test_given_tests_outrank_the_crowd() -> None:
 def test_the_larger_cluster_wins_among_equals() -> None:
     a, b, c = candidate(1, "11", "+++"), candidate(2, "12", "+++"), candidate(3, "12", "+++")
     assert choose([a, b, c], SUITE) is b
+
+
+def test_programs_that_agree_outweigh_guessed_tests() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    alone, a, b = candidate(1, "11", "++-"), candidate(2, "12", "+--"), candidate(3, "12", "++-")
+    assert choose([alone, a, b], guessed) is b
 
 
 def test_what_raises_at_every_call_is_no_answer() -> None:

@@ -88,19 +88,20 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
 def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> int:
     """How many more programs are worth their cost; 0 when the matter is settled.
 
-    `batch` is what the model decodes in parallel: one second opinion first, up to a batch where
-    opinions differ, up to `MOST_BATCHES` where no program does what is given, or where nothing is
-    given and no two agree. A model that is not sampled has a batch of 1.
+    `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
+    Beside the first program there is one second opinion; a batch in all where opinions differ;
+    `MOST_BATCHES` where no program does what is given, or where nothing is given and no two agree.
     """
+    samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c, suite)]
     groups = clusters(passing)
     if batch == 1 or _is_settled(passing, groups):
         return 0
-    if passing and len(candidates) == 1:
+    if passing and not samples:
         return 1
     lost = not passing or not (suite.given or len(groups[0]) > 1)
     most = MOST_BATCHES * batch if lost else batch
-    return max(0, min(batch - len(candidates) % batch, most - len(candidates)))
+    return max(0, min(batch - samples % batch, most - samples))
 
 
 def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidate]]) -> bool:
@@ -116,14 +117,13 @@ def passes_given(candidate: Candidate, suite: Suite) -> bool:
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
-    """Given tests first; then the cluster that most programs and most guessed tests vouch for. What
-    raises at every call, where others answer, is no answer, however many programs do it."""
+    """Given tests first; then the largest cluster, and in it or between equals the guessed tests.
+    What raises at every call, where others answer, is no answer, however many programs do it."""
     order = {id(c): number for number, c in enumerate(candidates)}
     size = {id(c): len(group) for group in clusters(candidates) for c in group}
 
-    def rank(candidate: Candidate) -> tuple[int, bool, int, int]:
+    def rank(candidate: Candidate) -> tuple[int, bool, int, int, int]:
         given, guessed = candidate.passed(suite)
-        vouched = size[id(candidate)] * (1 + guessed)
-        return given, candidate.answers_something, vouched, -order[id(candidate)]
+        return given, candidate.answers_something, size[id(candidate)], guessed, -order[id(candidate)]
 
     return max(candidates, key=rank)
