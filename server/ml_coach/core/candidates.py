@@ -124,6 +124,7 @@ def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
 
     def rank(candidate: Candidate) -> tuple[int, bool, int, int, int]:
         given, guessed = candidate.passed(suite)
-        return given, candidate.answers_something, size[id(candidate)], guessed, -order[id(candidate)]
+        alike, first = size[id(candidate)], -order[id(candidate)]
+        return given, candidate.answers_something, alike, guessed, first
 
     return max(candidates, key=rank)
