@@ -76,7 +76,9 @@ class Reporter:
     def _call(
         self, item: pytest.Function, test: Callable[..., object], values: dict[str, Any]
     ) -> None:
-        self._witness.call(item.nodeid, test, values, _function(item), vars(item.module))
+        call = self._witness.call(item.nodeid, test, values, _function(item), vars(item.module))
+        with contextlib.suppress(StopIteration):
+            call.send(None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -13,7 +13,7 @@ import os
 import sys
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,13 @@ class Prepared:
 
     `session` is a pytest session that has started and collected nothing yet, for the common case;
     it needs a folder known ahead. `compiled` is where pytest looks for the code of test files, by
-    path, `canary` the code of every run's canaries.
+    path and with the text that it was made of; `canary` is the code of every run's canaries.
     """
 
     guard: Guard
     session: pytest.Session | None
     canary: types.CodeType
-    compiled: dict[str, types.CodeType]
-    sources: set[tuple[Path, bytes]] = field(default_factory=set[tuple[Path, bytes]])
+    compiled: dict[str, tuple[bytes, types.CodeType]]
 
     def run(self, request: dict[str, Any], work: str, records: int) -> int:
         """Returns the exit code of the process. The verdict lies in the records alone."""
@@ -105,27 +104,28 @@ class Prepared:
         """Ahead, for runs that share these test files (texts are bytes as latin-1)."""
         for name, text in files.items():
             with contextlib.suppress(Exception):  # pytest meets it again, and says what is wrong
-                self._code(Path(work, name), text.encode("latin-1"))
+                self._code(str(Path(work, name)), text.encode("latin-1"))
         gc.freeze()  # as the worker did
 
     def _codes(self, spec: dict[str, Any], work: str) -> dict[str, types.CodeType]:
         """The code of the test files, made before any code of the user's could rewrite them."""
         made: dict[str, types.CodeType] = {}
         for name in spec["targets"]:
-            path = Path(work, name)
+            path = str(Path(work, name))
             if spec["canary"] in name:
-                made[name] = self.compiled[str(path)] = _placed(self.canary, str(path))
+                self.compiled[path] = b"", _placed(self.canary, path)
+                made[name] = self.compiled[path][1]
                 continue
             with contextlib.suppress(Exception):
-                made[name] = self._code(path, path.read_bytes())
+                made[name] = self._code(path, Path(path).read_bytes())
         return made
 
-    def _code(self, path: Path, source: bytes) -> types.CodeType:
+    def _code(self, path: str, source: bytes) -> types.CodeType:
         """Of a test file, with pytest's assertions in it."""
-        if (path, source) not in self.sources:
-            self.compiled[str(path)] = _rewritten(source, str(path))
-            self.sources.add((path, source))
-        return self.compiled[str(path)]
+        known = self.compiled.get(path)
+        if known is None or known[0] != source:
+            known = self.compiled[path] = source, _rewritten(source, path)
+        return known[1]
 
     def _run_pytest(
         self, spec: dict[str, Any], plugins: Sequence[str], reporter: Reporter, work: str
@@ -149,7 +149,7 @@ class Prepared:
 
 def prepare(work: str) -> Prepared:
     """`work` is the folder that every run will have, or empty where each has its own."""
-    compiled: dict[str, types.CodeType] = {}
+    compiled: dict[str, tuple[bytes, types.CodeType]] = {}
     _keep_compiled_code(compiled)
     session = _started_session(work) if work else None
     canary = _rewritten(CANARY_SOURCE.encode(), "canary.py")
@@ -168,12 +168,12 @@ def _placed(code: types.CodeType, path: str) -> types.CodeType:
     return code.replace(co_filename=path, co_consts=tuple(inner))
 
 
-def _keep_compiled_code(compiled: dict[str, types.CodeType]) -> None:
+def _keep_compiled_code(compiled: dict[str, tuple[bytes, types.CodeType]]) -> None:
     compile_test = rewrite._rewrite_test
 
     def kept(fn: Any, config: Any) -> Any:
-        if code := compiled.get(str(fn)):
-            return os.stat(fn), code
+        if known := compiled.get(str(fn)):
+            return os.stat(fn), known[1]
         return compile_test(fn, config)
 
     rewrite._rewrite_test = kept

@@ -11,7 +11,7 @@ import builtins
 import sys
 import threading
 import types
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,11 @@ from ml_coach.execution.inside.notary import Fixing, Tell
 @dataclass(frozen=True)
 class Witness:
     """`call` and `call_async` take a test's id, the callable, its arguments, its function's name
-    and the names of its module. `codes` are the identities of what may tell of calls."""
+    and the names of its module. `call` is a coroutine that never waits, so that both are one code.
+    `codes` are the identities of what may tell of calls."""
 
-    call: Callable[..., None]
-    call_async: Callable[..., Any]
+    call: Callable[..., Coroutine[Any, Any, None]]
+    call_async: Callable[..., Coroutine[Any, Any, None]]
     codes: frozenset[int]
 
 
@@ -55,7 +56,7 @@ def witness(
         pytest.skip.Exception,
         language,
     )
-    call, call_async = fix(_call, fix(_run), *parts), fix(_call_async, fix(_await), *parts)
+    call, call_async = fix(_call, fix(_run), *parts), fix(_call, fix(_await), *parts)
     return Witness(call, call_async, frozenset({id(call.__code__), id(call_async.__code__)}))
 
 
@@ -96,7 +97,7 @@ def _seen(frame: Any, event: str, argument: object) -> None:
         parts[0](frame)
 
 
-def _run(test: Any, values: Any) -> None:
+async def _run(test: Any, values: Any) -> None:
     test(**values)
 
 
@@ -104,56 +105,9 @@ async def _await(test: Any, values: Any) -> None:
     await test(**values)
 
 
-def _call(name: str, test: Any, values: Any, function: str, module: Any) -> None:  # noqa: C901
-    parts: Any = "<parts>"
-    run, tell, own, broken, tracers, rebinds, follow, skipped, language = parts
-    profile, profile_threads, seen, learn = follow
-    kind_of, identity, text, plain, bound, absent, language_names = language
-    file = name.partition("::")[0]
-    code = test.__func__ if kind_of(test) is bound else test
-    whose = ("", "0", "other")
-    direct = False
-    if kind_of(code) is plain and code.__globals__ is module:
-        code = code.__code__
-        if code.co_name == function and (file, identity(code)) in own:
-            whose = (code.co_name, text(code.co_firstlineno), "own")
-            direct = True
-    if what := broken(False):
-        tell(("tampered", f"replaced {what}"))
-    names = []
-    if "monkeypatch" not in values and "mocker" not in values:
-        names = [*{**absent(language_names), **module}.items()]
-    how = "failed"
-    try:
-        if not direct:
-            learn((file, function, module))
-            profile_threads(seen)
-            profile(seen)
-        run(test, values)
-        how = "passed"
-    except skipped:
-        how = "skipped"
-        raise
-    finally:
-        if not direct:
-            profile(None)
-            profile_threads(None)
-            whose = learn(None)
-        if what := broken(False):
-            tell(("tampered", f"replaced {what}"))
-        for bound_name, value in names:
-            if module.get(bound_name) is not value and bound_name not in rebinds:
-                tell(("tampered", f"replaced {bound_name} in the tests"))
-        for tracer in tracers:
-            if tracer() is not None:
-                tell(("tampered", "traced the tests"))
-        tell(("called", name, how, *whose))
-
-
-async def _call_async(  # noqa: C901
+async def _call(  # noqa: C901
     name: str, test: Any, values: Any, function: str, module: Any
 ) -> None:
-    # The same once more, awaiting.
     parts: Any = "<parts>"
     run, tell, own, broken, tracers, rebinds, follow, skipped, language = parts
     profile, profile_threads, seen, learn = follow
