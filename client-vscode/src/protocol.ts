@@ -67,6 +67,8 @@ export interface TestReport {
   readonly verdict: 'passed' | 'failed' | 'error' | 'tampered';
   readonly cases: readonly Case[];
   readonly why: string;
+  /** Which Python ran them, and why not the project's own where it did not; '' where none did. */
+  readonly ran_on: string;
 }
 
 export interface RunReport {

@@ -14,7 +14,7 @@ const started: RunEvent = {
 const stage = (name: string, iteration: number): RunEvent => ({ event: 'StageStarted', stage: name, iteration, of: 3 });
 const tested = (outcome: 'passed' | 'failed'): RunEvent => ({
   event: 'TestsFinished',
-  report: { verdict: outcome, why: '', cases: [{ name: 'test_a', outcome, message: outcome === 'failed' ? 'assert 1 == 2' : '', line: 4, seconds: 0.01 }] },
+  report: { verdict: outcome, why: '', ran_on: 'Python 3.12.1 of this project', cases: [{ name: 'test_a', outcome, message: outcome === 'failed' ? 'assert 1 == 2' : '', line: 4, seconds: 0.01 }] },
 });
 const offered: RunEvent = { event: 'PatchOffered', patch_id: 'p1', patch, summary: 'Count from one', passed: 1, total: 1 };
 const asked = { runId: 'run-1', prompt: 'Add one', task: 'generate', programFile: 'p.py' } as const;
@@ -95,7 +95,7 @@ test('a run reads as a page', () => {
   const run = book.get('run-1');
   assert.ok(run);
   const text = runText(run);
-  for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', '- Sandbox: namespaces', 'assert 1 == 2', '```diff']) {
+  for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', '- Sandbox: namespaces', '- Python: Python 3.12.1 of this project', 'assert 1 == 2', '```diff']) {
     assert.ok(text.includes(part), part);
   }
 });

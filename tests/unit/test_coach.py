@@ -213,15 +213,32 @@ async def test_candidates_that_disagree_bring_more_candidates(executor: Sandboxe
     other = "```python\ndef inc(x):\n    return x - -1\n```"
     told = Told(
         executor,
-        {"coder": [BAD, GOOD, other, BAD], "test_writer": [TESTS]},
+        {"coder": [BAD, GOOD, other, BAD, GOOD], "test_writer": [TESTS]},
         prompt="Write inc(x) that returns x plus one.",
         profile=Profile(edit_format="function", plans=False, candidates=4),
     )
     report = await told.run()
     assert report.outcome == "passed"
     (chosen,) = told.only(CandidateChosen)
-    assert chosen.candidates == 4
+    assert (chosen.candidates, chosen.agreeing) == (5, 3)
     assert "x + 2" not in told.workspace.files["generated_code.py"]
+
+
+async def test_what_most_agree_on_is_kept_also_where_no_test_is(
+    executor: SandboxedExecutor,
+) -> None:
+    told = Told(
+        executor,
+        {"coder": [BAD, GOOD, GOOD, BAD, GOOD], "test_writer": ["assert inc(1) == 9"]},
+        prompt="Write inc(x) that returns x plus one.",
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "x + 1" in told.workspace.files["generated_code.py"]
+    assert report.program
+    assert report.program.source == told.workspace.files["generated_code.py"]
+    assert "== 9" in told.workspace.files["test_generated.py"], "what was written is not lost"
 
 
 async def test_the_budget_ends_the_run_before_the_call(executor: SandboxedExecutor) -> None:

@@ -131,6 +131,10 @@ def test_programs_that_only_fail_do_not_agree() -> None:
     assert [len(group) for group in clusters([a, b])] == [1, 1]
 
 
+def test_two_that_say_the_same_to_everything_settle_nothing() -> None:
+    assert more_wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE, 4) == 3
+
+
 def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
     assert more_wanted([a], SUITE, 4) == 1

@@ -9,6 +9,7 @@ export function runText(run: Run): string {
     ['Run', run.runId],
     ['Model', run.model],
     ['Sandbox', run.sandbox],
+    ['Python', run.iterations.flatMap((one) => one.report?.ran_on ?? []).at(-1) ?? ''],
     ['Files', [run.programFile, run.testsFile].filter((file) => file !== '').join(', ')],
   ].flatMap(([name, value]) => (value === '' ? [] : [`- ${name}: ${value}`]));
   const dropped = run.dropped.map(({ test, reason }) => `- dropped ${test}: ${reason}`);

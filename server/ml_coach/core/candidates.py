@@ -108,7 +108,14 @@ def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidat
     """Whether one agrees with what was written apart from it: all tests, or most others."""
     if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
         return True
-    return bool(groups) and len(groups[0]) >= 2 and len(groups[0]) * 2 > len(passing)
+    most = groups[0] if groups else []
+    return len(most) >= 2 and len(most) * 2 > len(passing) and _tells(most[0])
+
+
+def _tells(candidate: Candidate) -> bool:
+    """Whether its answers differ: that two programs say True to everything shows little."""
+    answers = (*candidate.answers, *candidate.to_variants)
+    return len({(answer.value, answer.error.split(":")[0]) for answer in answers}) != 1
 
 
 def passes_given(candidate: Candidate, suite: Suite) -> bool:
