@@ -108,7 +108,7 @@ def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidat
     """Whether one agrees with what was written apart from it: all tests, or most others."""
     if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
         return True
-    most = groups[0] if groups else []
+    most: Sequence[Candidate] = groups[0] if groups else ()
     return len(most) >= 2 and len(most) * 2 > len(passing) and _tells(most[0])
 
 
