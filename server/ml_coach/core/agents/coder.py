@@ -16,6 +16,8 @@ from ml_coach.core.types import PatchRefused, Program, Spec
 
 _LESSONS = "An earlier attempt went wrong; avoid this:"
 CUT = "The reply is too long and was cut off."
+# A model that failed three times in a row on syntax does not get it right on the fourth.
+TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,7 @@ class Wanted:
     lessons: tuple[str, ...] = ()
     temperature: float | None = None
     seed: int | None = None
-    # A model that failed three times in a row on syntax does not get it right on the fourth.
-    tries: int = 3
+    tries: int = TRIES
 
 
 @dataclass(frozen=True, slots=True)
