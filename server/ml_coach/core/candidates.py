@@ -90,8 +90,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
 
     `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
     Beside the first program there is one second opinion; a batch in all where opinions differ;
-    `MOST_BATCHES` where no program does what is given, or where nothing is given and no answer has
-    most of the votes.
+    `MOST_BATCHES` where no program does what is given, or where nothing is given and no two agree.
     """
     samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c, suite)]
@@ -100,7 +99,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
         return 0
     if passing and not samples:
         return 1
-    lost = not passing or not (suite.given or _has_most(groups[0], passing))
+    lost = not passing or not (suite.given or len(groups[0]) > 1)
     most = MOST_BATCHES * batch if lost else batch
     return max(0, min(batch - samples % batch, most - samples))
 
@@ -109,11 +108,8 @@ def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidat
     """Whether one agrees with what was written apart from it: all tests, or most others."""
     if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
         return True
-    return bool(groups) and _has_most(groups[0], passing) and _tells(groups[0][0])
-
-
-def _has_most(group: Sequence[Candidate], candidates: Sequence[Candidate]) -> bool:
-    return len(group) >= 2 and len(group) * 2 > len(candidates)
+    most: Sequence[Candidate] = groups[0] if groups else ()
+    return len(most) >= 2 and len(most) * 2 > len(passing) and _tells(most[0])
 
 
 def _tells(candidate: Candidate) -> bool:
