@@ -108,13 +108,13 @@ def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidat
     """Whether one agrees with what was written apart from it: all tests, or most others."""
     if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
         return True
-    most: Sequence[Candidate] = groups[0] if groups else ()
-    return len(most) >= 2 and len(most) * 2 > len(passing) and _tells(most[0])
+    return any(len(g) >= 2 and len(g) * 2 > len(passing) and _tells(g[0]) for g in groups)
 
 
 def _tells(candidate: Candidate) -> bool:
     """Whether its answers differ: that two programs say True to everything shows little."""
-    return len({(a.value, a.error.split(":")[0]) for a in candidate.answers}) != 1
+    answers = candidate.answers
+    return not answers or any(not _same(answers[0], answer) for answer in answers)
 
 
 def passes_given(candidate: Candidate, suite: Suite) -> bool:

@@ -243,8 +243,8 @@ class _Run:
         self.ruling, self.suite = ruling, ruling.suite
         self.emit(CourtClosed(ruling.kept, ruling.dropped, ruling.mutation_score))
         if not ruling.kept:
-            # Agreement chose it, even if nothing is left that could judge it.
-            await self._save(chosen.program, self.written)
+            # Agreement chose it, even if nothing is left that could judge it. The tests stay, too.
+            await self._save(chosen.program)
             raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
 
     async def _compare(self, programs: list[Program]) -> list[Candidate]:
