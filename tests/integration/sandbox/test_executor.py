@@ -146,6 +146,26 @@ async def test_values_of_expressions(executor: SandboxedExecutor) -> None:
     assert {value.error for value in broken} == {"ZeroDivisionError: division by zero"}
 
 
+async def test_an_iterator_is_known_by_what_it_yields(executor: SandboxedExecutor) -> None:
+    code = (
+        "from itertools import count\n"
+        "def squares(n):\n    for i in range(n):\n        yield i * i\n"
+        "def broken():\n    yield 1\n    raise KeyError(2)\n"
+        "def stuck():\n    yield 1\n    while True: pass\n"
+    )
+    expressions = ["squares(3)", "map(abs, [-1])", "count()", "broken()", "stuck()", "squares(0)"]
+    ((squares, mapped, endless, broken, stuck, none),) = await executor.evaluate(
+        [Program(code)], expressions, timeout_seconds=8
+    )
+    assert squares.value == "iter([0, 1, 4])"
+    assert mapped.value == "iter([1])"
+    assert endless.value.startswith("iter([0, 1, 2,")
+    assert endless.value.endswith(" 999])")
+    assert broken.error == "KeyError: 2"
+    assert stuck.error.startswith("Timeout:")
+    assert none.value == "iter([])"
+
+
 async def test_a_huge_value_is_cut(executor: SandboxedExecutor) -> None:
     ((value,),) = await executor.evaluate([Program("x = 'y' * 10**7")], ["x"], timeout_seconds=8)
     assert len(value.value) < 30_000

@@ -10,11 +10,14 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Callable, Sized
-from typing import Any
+from collections.abc import Callable, Iterator, Sized
+from itertools import islice
+from typing import Any, cast
 
 Record = Callable[[dict[str, Any]], None]
 REPR_AT_MOST = 20_000
+# An endless generator is known by its first values.
+YIELDED_AT_MOST = 1_000
 TRACED_LINES = 200
 TRACED_REPR = 80
 
@@ -70,12 +73,20 @@ def _evaluate_from(
     for index, expression in enumerate(expressions[first:], first):
         record: dict[str, Any] = {"index": index}
         try:
-            text = repr(eval(expression, module.__dict__))
+            text = _spelled(eval(expression, module.__dict__))
             record["value"] = text if len(text) <= REPR_AT_MOST else text[:REPR_AT_MOST] + "…"
         except BaseException as error:  # noqa: BLE001 - the program's own errors are answers
             record["error"] = _described(error)
         write_line(descriptor, record)
         os.write(told, b".")
+
+
+def _spelled(value: object) -> str:
+    """The value's `repr`; for an iterator, whose own tells nothing, that of what it yields."""
+    if not isinstance(value, Iterator):
+        return repr(value)
+    yielded = list(islice(cast("Iterator[object]", value), YIELDED_AT_MOST))
+    return f"iter({yielded!r})"
 
 
 def write_line(descriptor: int, record: dict[str, Any]) -> None:
