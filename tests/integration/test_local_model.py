@@ -107,11 +107,11 @@ async def test_the_test_writers_grammar_ends_a_reply_that_would_not_end(
     text = "Write 40 lines `assert double(n) == ...`, one for each n from 1 to 40."
     rambling, cut = await reply(local_model, ask(text, max_tokens=160))
     assert cut.finish == "length"
-    assert rambling.count("assert double(") > 6
+    assert rambling.count("assert double(") > 4
     kept, ended = await reply(local_model, ask(text, max_tokens=160, grammar=ASSERTS))
     assert ended.finish == "stop"
     asserts = kept.removeprefix("```python\n").removesuffix("```").splitlines()
-    assert len(asserts) == 6
+    assert len(asserts) == 4
     assert all(line.startswith("assert ") for line in asserts)
 
 

@@ -13,8 +13,8 @@ from ml_coach.core.candidates import Candidate, agreeing, choose, clusters, more
 from ml_coach.core.court import rule, without
 from ml_coach.core.inputs import typed_calls
 from ml_coach.core.mutants import MOST_MUTANTS, mutants
-from ml_coach.core.probes import MOST_PROBES, calls_of, variants_of
-from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Suite, TestReport
+from ml_coach.core.probes import MOST_PROBES, calls_of, probes, variants_of
+from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
 
 TESTS = ("test_given_1", "test_a", "test_b")
 SUITE = Suite(
@@ -102,8 +102,8 @@ def _values(answers: str, number: int) -> tuple[Evaluation, ...]:
 
 
 def candidate(number: int, answers: str, marks: str = "+++", variants: str = "") -> Candidate:
-    values, to_variants = _values(answers, number), _values(variants, number)
-    return Candidate(Program(f"# {number}\n"), report(marks), values, to_variants)
+    values = _values(answers + variants, number)
+    return Candidate(Program(f"# {number}\n"), report(marks), values, len(answers))
 
 
 def test_equal_answers_make_a_cluster() -> None:
@@ -150,12 +150,11 @@ def test_more_are_wanted_while_none_does_what_is_given() -> None:
     assert more_wanted([*wrong[:4], candidate(9, "12")], SUITE, 4) == 0
 
 
-def test_more_are_wanted_where_nothing_is_given_and_no_two_agree() -> None:
+def test_where_nothing_is_given_one_batch_must_do() -> None:
     guessed = replace(SUITE, given=frozenset())
     apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
     assert more_wanted(apart[:2], guessed, 4) == 3
-    assert more_wanted(apart, guessed, 4) == 4
-    assert more_wanted([*apart[:4], candidate(9, "11", "-++")], guessed, 4) == 0
+    assert more_wanted(apart, guessed, 4) == 0
 
 
 def test_a_model_that_is_not_sampled_is_asked_once() -> None:
@@ -168,15 +167,25 @@ def test_given_tests_outrank_the_crowd() -> None:
     assert choose([*crowd, right], SUITE) is right
 
 
-def test_the_larger_cluster_wins_among_equals() -> None:
+def test_the_one_that_most_others_vouch_for_wins_among_equals() -> None:
     a, b, c = candidate(1, "11", "+++"), candidate(2, "12", "+++"), candidate(3, "12", "+++")
     assert choose([a, b, c], SUITE) is b
 
 
-def test_programs_that_agree_outweigh_guessed_tests() -> None:
+def test_others_vouch_for_a_share_of_what_they_answer_alike() -> None:
+    """No two agree; the second is closest to them all."""
+    apart = [candidate(n, answers) for n, answers in enumerate(("1234", "1256", "1257", "8956"))]
+    assert [len(group) for group in clusters(apart)] == [1, 1, 1, 1]
+    assert choose(apart, SUITE) is apart[1]
+
+
+def test_the_test_writer_has_one_voice() -> None:
     guessed = replace(SUITE, given=frozenset())
-    alone, a, b = candidate(1, "11", "++-"), candidate(2, "12", "+--"), candidate(3, "12", "++-")
-    assert choose([alone, a, b], guessed) is b
+    alone, a, b = candidate(1, "13", "+++"), candidate(2, "24", "---"), candidate(3, "24", "---")
+    assert choose([alone, a], guessed) is alone
+    assert choose([alone, a, b], guessed) is alone
+    c = candidate(4, "24", "+--")
+    assert choose([alone, a, b, c], guessed) is c
 
 
 def test_what_raises_at_every_call_is_no_answer() -> None:
@@ -221,6 +230,21 @@ def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
     assert "f([2, 1], 'ab')" in found
     assert "f([1, 2], 'ba')" in found
     assert calls[0] not in found
+
+
+def test_the_given_calls_and_half_of_the_guessed_ones_are_ordinary() -> None:
+    source = (
+        "def test_given_1():\n    assert f('given') == 0\n\n\n"
+        "def test_a():\n    assert f('one')\n\n\n"
+        "def test_b():\n    assert (f('two') + 1) * 2 == f('three')\n\n\n"
+        "def test_c():\n    assert f('') == 0\n"
+    )
+    suite, spec = Suite(source, given=frozenset({"test_given_1"})), Spec("", names=("f",))
+    asked = probes(suite, spec)
+    assert asked.ordinary == ("f('given')", "f('one')", "f('two')")
+    assert asked.others[:2] == ("f('three')", "f('')")
+    assert "f('nevig')" in asked.others
+    assert probes(Suite(""), Spec("", names=("f",))).ordinary == ()
 
 
 @given(

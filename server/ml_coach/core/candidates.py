@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
 # So many tests do not all pass by chance.
-ENOUGH = 5
+ENOUGH = 4
 # Where a batch of samples holds no program that does what is given, the next one may.
 MOST_BATCHES = 2
-# Of 238 pairs of right programs 222 answer the tests' own calls alike, 216 also two of five
-# variants, 186 all variants, some of which are outside of what was asked. Of 82 pairs of a right
-# and a wrong one 9, 8 and 7 do (bench/RESULTS.md).
-LEAST_VARIANTS_ALIKE = 0.4
+# Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
+# differ (bench/RESULTS.md).
+LEAST_OTHERS_ALIKE = 0.4
 
 # Where an object happens to lie is no part of what was answered.
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -27,19 +27,21 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A program, how it did in the tests, and what it answered: to the tests' own calls and to
-    variants of them."""
+    """A program, how it did in the tests, and what it answered to the probes, of which the first
+    so many are `ordinary`."""
 
     program: Program
     report: TestReport
     answers: tuple[Evaluation, ...] = ()
-    to_variants: tuple[Evaluation, ...] = ()
+    ordinary: int = 0
 
-    def passed(self, suite: Suite) -> tuple[int, int]:
-        """How many given and how many guessed tests it passes."""
-        functions = [case.function for case in self.report.cases if case.outcome == "passed"]
-        given = sum(function in suite.given for function in functions)
-        return given, len(functions) - given
+    def passed(self, suite: Suite) -> tuple[int, Fraction]:
+        """How many given tests it passes, and which share of the guessed ones."""
+        given = [c.outcome == "passed" for c in self.report.cases if c.function in suite.given]
+        guessed = [
+            c.outcome == "passed" for c in self.report.cases if c.function not in suite.given
+        ]
+        return sum(given), Fraction(sum(guessed), len(guessed) or 1)
 
     @property
     def answers_something(self) -> bool:
@@ -66,11 +68,13 @@ def _agree(one: Candidate, other: Candidate) -> bool:
         return True
     if not (one.answers_something and other.answers_something):
         return False
-    pairs = zip(one.answers, other.answers, strict=True)
-    if not all(_same(a, b) for a, b in pairs):
-        return False
-    variants = [_same(a, b) for a, b in zip(one.to_variants, other.to_variants, strict=True)]
-    return sum(variants) >= LEAST_VARIANTS_ALIKE * len(variants)
+    alike = _alike(one, other)
+    others = alike[one.ordinary :]
+    return all(alike[: one.ordinary]) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
+
+
+def _alike(one: Candidate, other: Candidate) -> list[bool]:
+    return [_same(a, b) for a, b in zip(one.answers, other.answers, strict=True)]
 
 
 def _same(one: Evaluation, other: Evaluation) -> bool:
@@ -90,7 +94,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
 
     `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
     Beside the first program there is one second opinion; a batch in all where opinions differ;
-    `MOST_BATCHES` where no program does what is given, or where nothing is given and no two agree.
+    `MOST_BATCHES` where no program does what is given.
     """
     samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c, suite)]
@@ -99,8 +103,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
         return 0
     if passing and not samples:
         return 1
-    lost = not passing or not (suite.given or len(groups[0]) > 1)
-    most = MOST_BATCHES * batch if lost else batch
+    most = batch if passing else MOST_BATCHES * batch
     return max(0, min(batch - samples % batch, most - samples))
 
 
@@ -123,14 +126,22 @@ def passes_given(candidate: Candidate, suite: Suite) -> bool:
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
-    """Given tests first; then the largest cluster, and in it or between equals the guessed tests.
-    What raises at every call, where others answer, is no answer, however many programs do it."""
-    order = {id(c): number for number, c in enumerate(candidates)}
-    size = {id(c): len(group) for group in clusters(candidates) for c in group}
+    """The one that does most of what is given; among equals the one that most others vouch for, or
+    the first. Each other program vouches by the share of the probes to which it gives the same
+    value, and the test writer by the share of its tests that pass (after Shi et al. 2022,
+    MBR-Exec). What raises at every probe, where others answer, is no answer at all."""
 
-    def rank(candidate: Candidate) -> tuple[int, bool, int, int, int]:
-        given, guessed = candidate.passed(suite)
-        alike, first = size[id(candidate)], -order[id(candidate)]
-        return given, candidate.answers_something, alike, guessed, first
+    def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
+        given, by_tests = candidate.passed(suite)
+        others = (_vouched(candidate, other) for other in candidates if other is not candidate)
+        return given, candidate.answers_something, sum(others, by_tests)
 
-    return max(candidates, key=rank)
+    return max(candidates, key=rank)  # The first of equals.
+
+
+def _vouched(candidate: Candidate, other: Candidate) -> Fraction:
+    if not candidate.answers:
+        return Fraction(candidate.program.source == other.program.source)
+    alike = zip(_alike(candidate, other), candidate.answers, strict=True)
+    values = sum(same and not answer.error for same, answer in alike)
+    return Fraction(values, len(candidate.answers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,10 +11,9 @@ from ml_coach.core.court import Ruling, rule
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
 from ml_coach.core.failures import explained
-from ml_coach.core.inputs import typed_calls
 from ml_coach.core.mutants import mutants
 from ml_coach.core.ports import Executor
-from ml_coach.core.probes import calls_of, variants_of
+from ml_coach.core.probes import calls_of, probes, source_of
 from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
 
 # A planted mistake often makes a loop endless; waiting longer for it tells nothing more.
@@ -93,16 +91,15 @@ class Examiner:
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
         """Each program's test report and its answers to the probes."""
-        calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
-        variants = variants_of(calls)
+        asked = probes(suite, spec)
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
-        if calls:
+        if asked.ordinary:
             answers = await self.executor.evaluate(
-                programs, (*calls, *variants), timeout_seconds=self.limit_seconds
+                programs, (*asked.ordinary, *asked.others), timeout_seconds=self.limit_seconds
             )
         return [
-            Candidate(program, report, answer[: len(calls)], answer[len(calls) :])
+            Candidate(program, report, answer, len(asked.ordinary))
             for program, report, answer in zip(programs, reports, answers, strict=True)
         ]
 
@@ -119,7 +116,7 @@ class Examiner:
         findings = list(attempt.failures)
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
-            calls = calls_of(_source_of(suite.source, function), spec.names)
+            calls = calls_of(source_of(suite.source, function), spec.names)
             if function in suite.given and calls:
                 trace = await self.executor.trace(
                     attempt.program, calls[0], timeout_seconds=self.limit_seconds
@@ -134,11 +131,3 @@ class Examiner:
         if not programs:
             return ()
         return await self.executor.test(programs, suite, {}, timeout_seconds=seconds)
-
-
-def _source_of(source: str, function: str) -> str:
-    """The text of one test function, empty where there is none of that name."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            return ast.unparse(node)
-    return ""

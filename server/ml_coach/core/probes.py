@@ -3,7 +3,8 @@
 A probe is an expression such as `f([3, 1], 2)`. The tests' arguments have the right types and
 shapes, so that changing a literal at a time gives inputs a generator could only guess: an empty
 list where the tests have none. Some of these are outside of what was asked, where right programs
-may differ. Where no test makes a call, calls are made of the signature's type hints.
+may differ, and so may they in the edge cases that a guessed test comes up with.
+Where no test makes a call, calls are made of the signature's type hints.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any, cast
+
+from ml_coach.core.inputs import typed_calls
+from ml_coach.core.types import Spec, Suite
 
 # Enough to split programs that differ, and a few milliseconds to evaluate.
 MOST_PROBES = 40
@@ -20,9 +25,42 @@ MOST_VARIANTS = 4
 _NO_MORE = object()
 
 
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """`ordinary` ones right programs answer alike, of the `others` some right ones do not."""
+
+    ordinary: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def probes(suite: Suite, spec: Spec) -> Probes:
+    """Ordinary are the given tests' calls, and the first half of the guessed ones: the test writer
+    is asked for normal inputs first. The other half and variants of all are the others."""
+    calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
+    tests = (source_of(suite.source, name) for name in suite.given)
+    given = {call for test in tests for call in calls_of(test, spec.names)}
+    guessed = [call for call in calls if call not in given]
+    edge = guessed[(len(guessed) + 1) // 2 :]
+    ordinary = tuple(call for call in calls if call not in edge)
+    return Probes(ordinary, (*edge, *variants_of(calls)))
+
+
+def source_of(source: str, function: str) -> str:
+    """The text of one test function, empty where there is none of that name."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.unparse(node)
+    return ""
+
+
 def calls_of(source: str, names: Sequence[str]) -> tuple[str, ...]:
-    """The test file's calls of `names` with literal arguments."""
-    return tuple(dict.fromkeys(_calls(source, names)))[:MOST_PROBES]
+    """The test file's calls of `names` with literal arguments, in the order of the text."""
+    found = sorted(_calls(source, names), key=lambda node: (node.lineno, node.col_offset))
+    return tuple(dict.fromkeys(map(ast.unparse, found)))[:MOST_PROBES]
 
 
 def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
@@ -33,7 +71,7 @@ def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
     return tuple(found[: MOST_PROBES - len(calls)])
 
 
-def _calls(source: str, names: Sequence[str]) -> Iterator[str]:
+def _calls(source: str, names: Sequence[str]) -> Iterator[ast.Call]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -42,7 +80,7 @@ def _calls(source: str, names: Sequence[str]) -> Iterator[str]:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
             arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
             if all(_is_literal(argument) for argument in arguments):
-                yield ast.unparse(node)
+                yield node
 
 
 def _is_literal(node: ast.expr) -> bool:

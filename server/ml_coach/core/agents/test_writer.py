@@ -22,11 +22,11 @@ from ml_coach.core.types import Program, Spec, Suite
 
 TRIES = 2
 MOST_GUESSED = 16
-# A small model goes on behind the six asserts that it was asked for, and only repeats itself: half
+# A small model goes on behind the four asserts that it was asked for, and only repeats itself: half
 # of its replies would end at the limit alone.
-MOST_TOKENS = 240
+MOST_TOKENS = 180
 ASSERTS = r"""
-root ::= "```python\n"? line{1,6} "```"?
+root ::= "```python\n"? line{1,4} "```"?
 line ::= "assert " [^\n]+ "\n"
 """
 _LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
