@@ -12,6 +12,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ml_coach.core import syntax
 from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
 
 # Two programs that were written apart from each other and agree with a test.
@@ -108,7 +109,7 @@ def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
 def without(suite: Suite, tests: set[str]) -> Suite:
     """`suite` without these test functions (`test_x`, `TestA::test_b`); the rest to the letter."""
     lines = suite.source.splitlines(keepends=True)
-    for node in reversed(_removable(ast.parse(suite.source), "", tests)):
+    for node in reversed(_removable(syntax.module(suite.source), "", tests)):
         start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         end = node.end_lineno or node.lineno
         while end < len(lines) and not lines[end].strip():

@@ -9,6 +9,7 @@ import ast
 import re
 from dataclasses import replace
 
+from ml_coach.core import syntax
 from ml_coach.core.types import Finding, Suite, TestReport
 
 _COMPARED = re.compile(r"^(?:AssertionError: )?assert (?P<values>.+)$", re.DOTALL)
@@ -67,7 +68,7 @@ def _raised(finding: Finding, test: ast.FunctionDef) -> str:
 
 def _tests(source: str) -> dict[str, ast.FunctionDef]:
     try:
-        body = ast.parse(source).body
+        body = syntax.module(source).body
     except (SyntaxError, ValueError):
         return {}
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}

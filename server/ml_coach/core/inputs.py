@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from ml_coach.core import syntax
+
 MOST_CALLS = 8
 
 _SCALARS = {
@@ -29,7 +31,7 @@ def typed_calls(signatures: Sequence[str]) -> tuple[str, ...]:
 
 def _calls(signature: str) -> Iterator[str]:
     try:
-        definition = ast.parse(f"def {signature}: ...").body[0]
+        definition = syntax.module(f"def {signature}: ...").body[0]
     except (SyntaxError, ValueError):
         return
     assert isinstance(definition, ast.FunctionDef)
@@ -88,7 +90,7 @@ def _container(name: str, of: Sequence[Sequence[str]]) -> tuple[str, ...]:
 
 def _parsed(text: str) -> ast.expr | None:
     try:
-        return ast.parse(text, mode="eval").body
+        return syntax.expression(text)
     except (SyntaxError, ValueError):
         return None
 

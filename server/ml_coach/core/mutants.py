@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
+from ml_coach.core import syntax
 from ml_coach.core.types import Program
 
 MOST_MUTANTS = 24
@@ -33,7 +34,7 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
     """
     try:
-        tree = ast.parse(program.source)
+        tree = syntax.module(program.source)
     except (SyntaxError, ValueError):
         return ()
     nodes = _tested(tree)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any, cast
 
+from ml_coach.core import syntax
 from ml_coach.core.inputs import typed_calls
 from ml_coach.core.types import Spec, Suite
 
@@ -48,7 +49,7 @@ def probes(suite: Suite, spec: Spec) -> Probes:
 def source_of(source: str, function: str) -> str:
     """The text of one test function, empty where there is none of that name."""
     try:
-        tree = ast.parse(source)
+        tree = syntax.module(source)
     except (SyntaxError, ValueError):
         return ""
     for node in ast.walk(tree):
@@ -73,7 +74,7 @@ def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
 
 def _calls(source: str, names: Sequence[str]) -> Iterator[ast.Call]:
     try:
-        tree = ast.parse(source)
+        tree = syntax.module(source)
     except (SyntaxError, ValueError):
         return
     for node in ast.walk(tree):
@@ -93,7 +94,7 @@ def _is_literal(node: ast.expr) -> bool:
 
 def _variants(call: str) -> Iterator[str]:
     """`call` with one literal changed at a time: neighbours, empties, reversals, repetitions."""
-    tree = ast.parse(call, mode="eval").body
+    tree = syntax.expression(call)
     assert isinstance(tree, ast.Call)
     others = [list(_neighbours(ast.literal_eval(argument))) for argument in tree.args]
     # One argument after the other, so that a few variants touch each of them.
@@ -101,7 +102,7 @@ def _variants(call: str) -> Iterator[str]:
         for index, value in enumerate(turn):
             if value is not _NO_MORE:
                 changed = copy.deepcopy(tree)
-                changed.args[index] = ast.parse(repr(value), mode="eval").body
+                changed.args[index] = syntax.expression(repr(value))
                 yield ast.unparse(changed)
 
 

@@ -1,9 +1,10 @@
-"""Reading Python text without ever raising: the parser's odd exceptions end here."""
+"""Reading Python text; `parse` and `complaint` raise nothing, whatever the parser raises."""
 
 from __future__ import annotations
 
 import ast
 import builtins
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import cast
@@ -17,6 +18,23 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
 
 
+# CPython 3.11 and 3.12 count the depth of the tree they build once for all threads: two that parse
+# at a time can fail with a SystemError (gh-106905). A finalizer may parse in its thread's turn.
+_PARSING = threading.RLock()
+
+
+def module(source: str) -> ast.Module:
+    """`ast.parse`, from any thread. Raises one of `NOT_PYTHON`."""
+    with _PARSING:
+        return ast.parse(source)
+
+
+def expression(source: str) -> ast.expr:
+    """The one expression that `source` spells. Raises one of `NOT_PYTHON`."""
+    with _PARSING:
+        return ast.parse(source, mode="eval").body
+
+
 def parse(source: str) -> ast.Module | None:
     """The module that `source` spells, None where it does not parse."""
     tree = parse_or_fault(source)
@@ -28,7 +46,7 @@ def parse_or_fault(source: str) -> ast.Module | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source)
+            return module(source)
     except NOT_PYTHON as error:
         return str(error) or type(error).__name__
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
+from ml_coach.core import syntax
+
 Outcome = Literal["passed", "gave_up", "stopped", "failed"]
 Stage = Literal["research", "code", "inspect", "tests", "court", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
@@ -94,7 +96,7 @@ class Suite:
         """Names of the top-level test functions and classes; none where it does not parse."""
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
         try:
-            body = ast.parse(self.source).body
+            body = syntax.module(self.source).body
         except (SyntaxError, ValueError):
             return ()
         named = (node.name for node in body if isinstance(node, kinds))

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ml_coach.core import syntax
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 How = Literal["plain", "decorated", "async", "unittest"]
 
@@ -26,14 +28,14 @@ class ExpectedTest:
 def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
     """Raises `SyntaxError` or `ValueError` as `ast.parse` does. The last of a name counts."""
     found: dict[str, ExpectedTest] = {}
-    for test in _within(ast.parse(source).body, (), in_test_case=False):
+    for test in _within(syntax.module(source).body, (), in_test_case=False):
         found[test.name] = test
     return tuple(found.values())
 
 
 def rebound(source: str) -> Iterator[str]:
     """The global names that functions of the file bind anew."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(syntax.module(source)):
         if isinstance(node, ast.Global):
             yield from node.names
 

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from ml_coach.core import syntax
+
 MAY_FAIL = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
@@ -22,7 +24,7 @@ def packages(files: Mapping[str, str]) -> frozenset[str]:
 
 def _imported(text: str) -> Iterator[str]:
     try:
-        todo: list[ast.AST] = [ast.parse(text)]
+        todo: list[ast.AST] = [syntax.module(text)]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     while todo:

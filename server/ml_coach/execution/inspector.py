@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 
+from ml_coach.core import syntax
 from ml_coach.core.types import Finding, Program
 
 
@@ -15,7 +16,7 @@ def look_at(program: Program) -> tuple[Finding, ...]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape is the program's, not ours to print
             compile(program.source, program.file, "exec", dont_inherit=True)
-            tree = ast.parse(program.source)
+            tree = syntax.module(program.source)
     except SyntaxError as error:
         detail = (error.text or "").rstrip()
         line, end_line = error.lineno or 0, error.end_lineno or 0

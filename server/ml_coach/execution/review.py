@@ -12,6 +12,8 @@ import ast
 import builtins
 from collections.abc import Iterator, Mapping
 
+from ml_coach.core import syntax
+
 RAW_MEMORY = frozenset({"ctypes", "_ctypes", "cffi", "_cffi_backend"})
 PYTEST_INSIDE = frozenset({"_pytest", "pluggy"})
 INNER_NAMES = frozenset(
@@ -40,7 +42,7 @@ def flags(files: Mapping[str, str]) -> tuple[str, ...]:
         if not name.endswith(".py"):
             continue
         try:
-            tree = ast.parse(source)
+            tree = syntax.module(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         found += [f"{name} line {line} {what}" for line, what in _in_tree(tree)]
@@ -50,7 +52,7 @@ def flags(files: Mapping[str, str]) -> tuple[str, ...]:
 def only_fixtures(source: str) -> bool:
     """Whether a conftest.py adds fixtures and nothing that could change how tests are run."""
     try:
-        tree = ast.parse(source)
+        tree = syntax.module(source)
     except (SyntaxError, ValueError, RecursionError):
         return False
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

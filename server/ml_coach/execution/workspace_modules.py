@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ml_coach.core import syntax
+
 FILES_AT_MOST = 300
 BYTES_AT_MOST = 4 << 20
 SOURCE_FOLDERS = ("", "src")
@@ -39,7 +41,7 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
 def _imported(name: str, text: str) -> Iterator[str]:
     """Paths, without suffix, that the imports of the file `name` may stand for."""
     try:
-        tree = ast.parse(text)
+        tree = syntax.module(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ml_coach.core import syntax
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.asking import Asker
 from ml_coach.core.patches import read_patch
@@ -45,7 +45,7 @@ class Written:
 def task_text(spec: Spec) -> str:
     """The prompt word for word; code goes into a fence, so that a model completes it."""
     try:
-        ast.parse(spec.prompt)
+        syntax.module(spec.prompt)
     except (SyntaxError, ValueError):
         return spec.prompt
     return fenced(spec.prompt) if spec.stub else spec.prompt

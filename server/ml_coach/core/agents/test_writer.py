@@ -129,7 +129,7 @@ def stated(text: str, spec: Spec) -> tuple[str, ...]:
     given = {_subject(example) for example in spec.examples}
     found: list[str] = []
     for statement in _statements(text.splitlines()):
-        node = ast.parse(statement).body[0]
+        node = syntax.module(statement).body[0]
         if not isinstance(node, ast.With) or _subject(statement) in given:
             continue
         error = ast.unparse(node.items[0].context_expr).removeprefix("pytest.raises(")[:-1]
@@ -168,7 +168,7 @@ def _statements(lines: Sequence[str]) -> list[str]:
             continue
         try:
             # Unparsed, because equal tests must be equal texts and comments must go.
-            found.append(ast.unparse(ast.parse(statement)))
+            found.append(ast.unparse(syntax.module(statement)))
         except (SyntaxError, ValueError):
             continue
     return found
@@ -177,7 +177,7 @@ def _statements(lines: Sequence[str]) -> list[str]:
 def _subject(statement: str) -> str:
     """What a test is about: the left side of its comparison, or the call that must raise."""
     try:
-        node = ast.parse(statement).body[0]
+        node = syntax.module(statement).body[0]
     except (SyntaxError, ValueError, IndexError):
         return statement
     if isinstance(node, ast.Assert):
@@ -191,7 +191,7 @@ def _subject(statement: str) -> str:
 def import_line(module: str, spec: Spec, tests: str = "") -> str:
     """What `tests` need of the program: what was asked for, and what the prompt defines beside it,
     such as the inverse that an example calls."""
-    used = syntax.loads(ast.parse(tests))
+    used = syntax.loads(syntax.module(tests))
     stub = syntax.parse(spec.stub)
     defined = (n.name for n in stub.body if isinstance(n, syntax.Definition)) if stub else ()
     names = dict.fromkeys((*spec.names, *(name for name in defined if name in used)))
@@ -224,7 +224,7 @@ def split_asserts(source: str) -> str:
 
     One wrong guess then costs one test, not all that happen to stand beside it.
     """
-    tree = ast.parse(source)
+    tree = syntax.module(source)
     lines = source.splitlines()
     functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
     for node in reversed(tree.body):
@@ -253,7 +253,7 @@ def _imports_apart(source: str) -> tuple[list[str], str]:
     """Top-level imports as lines, and the text without them."""
     lines = source.splitlines()
     imports: list[str] = []
-    for node in ast.parse(source).body:
+    for node in syntax.module(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports.append(ast.unparse(node))
             for number in range(node.lineno - 1, node.end_lineno or node.lineno):

@@ -138,7 +138,7 @@ class _Put(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         text = self._known.get(node.id)
-        return ast.parse(text, mode="eval").body if text is not None else node
+        return syntax.expression(text) if text is not None else node
 
 
 def asserts(prompt: str) -> Iterator[tuple[int, Example]]:

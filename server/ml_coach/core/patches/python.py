@@ -6,6 +6,8 @@ import ast
 import warnings
 from collections.abc import Iterator
 
+from ml_coach.core import syntax
+
 LONGEST = 100_000
 """Characters up to which a text is compiled; a longer one would take too long to try readings."""
 
@@ -16,7 +18,7 @@ def parsed(source: str) -> ast.Module | None:
         # Code under repair is full of invalid escapes and `is` with literals: not our concern.
         warnings.simplefilter("ignore")
         try:
-            tree = ast.parse(source)
+            tree = syntax.module(source)
             # Only the compiler knows that `return` outside of a function is an error.
             compile(tree, "<patched>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):

@@ -201,7 +201,7 @@ def _bodies(reply: str, stub: ast.Module | None, names: Sequence[str]) -> Iterat
 def _emptied(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.stmt:
     """A function with its docstring and nothing else, `pass` last."""
     kept = [s for s in function.body[:1] if syntax.is_docstring(s)]
-    copy = ast.parse(ast.unparse(function)).body[0]
+    copy = syntax.module(ast.unparse(function)).body[0]
     assert isinstance(copy, ast.FunctionDef | ast.AsyncFunctionDef)
     copy.body = [*kept, ast.Pass()]
     return copy
