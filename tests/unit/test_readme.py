@@ -1,13 +1,15 @@
-"""The README's table of settings is the code's own."""
+"""The README's table of settings is the code's own, its picture that of the results."""
 
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 from ml_coach.settings import SETTINGS, Settings
 
-README = Path(__file__).parents[2] / "README.md"
+TOP = Path(__file__).parents[2]
+README = TOP / "README.md"
 
 
 def settings_table() -> str:
@@ -29,3 +31,11 @@ def test_the_settings_table_is_the_codes_own() -> None:
     match = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", text, re.DOTALL)
     assert match is not None
     assert match[1] == settings_table(), f"The README should read:\n{settings_table()}"
+
+
+def test_the_picture_is_drawn_from_the_results() -> None:
+    chart = runpy.run_path(str(TOP / "tests" / "benchmarks" / "chart.py"))
+    lines = chart["lines_of"](chart["RESULTS"].read_text(encoding="utf-8"))
+    assert len(lines) >= 5, "A table lost its place in the picture."
+    drawn = chart["PICTURE"].read_text(encoding="utf-8")
+    assert drawn == chart["picture"](lines), "Run: python tests/benchmarks/chart.py"
