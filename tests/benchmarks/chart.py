@@ -18,8 +18,7 @@ RESULTS, PICTURE = BENCH / "RESULTS.md", BENCH / "results.svg"
 # Strategies as the tables name them, with what the picture's legend says and how it marks them.
 STRATEGIES = {
     "one shot": ("one shot", "once"),
-    "best of four": ("four samples: first that passes the examples, or majority", "four"),
-    "plain majority of four": ("four samples: first that passes the examples, or majority", "four"),
+    "best of four": ("four samples, the first that passes the examples", "four"),
     "**loop**": ("ML Coach's loop", "loop"),
 }
 LEFT, WIDTH, ROW, TOP, RIGHT = 290, 420, 26, 64, 24
@@ -48,10 +47,11 @@ class Line:
 
 
 def lines_of(results: str) -> list[Line]:
-    """The lines of the tables with the columns `model`, `strategy` and `solved`, in their order."""
+    """The lines of the tables with the columns `model`, `strategy` and `solved`, in their order.
+    Rows of older figures, which are marked †, are left out."""
     found: list[Line] = []
     for section in results.split("\n## ")[1:]:
-        title = section.splitlines()[0].removesuffix(" †")
+        title = section.splitlines()[0]
         number = re.search(r"(\d+) tasks", title)
         if number is None:
             continue
@@ -80,8 +80,7 @@ def picture(lines: list[Line]) -> str:
         )
     for number, line in enumerate(lines):
         y = TOP + ROW * number + ROW // 2
-        first_of_its_tasks = number == 0 or lines[number - 1].tasks != line.tasks
-        if first_of_its_tasks:
+        if number == 0 or lines[number - 1].tasks != line.tasks:
             parts.append(f'<text x="0" y="{y + 4}">{escape(line.tasks)}</text>')
         parts.append(f'<text class="small" x="{LEFT - 44}" y="{y + 4}">{line.model}</text>')
         once, loop = line.shares["once"], line.shares["loop"]
@@ -93,7 +92,7 @@ def picture(lines: list[Line]) -> str:
 
 def _legend() -> list[str]:
     parts, x = ['<text x="0" y="16">Tasks solved, by hidden tests</text>'], 0
-    for said, kind in dict.fromkeys(STRATEGIES.values()):
+    for said, kind in STRATEGIES.values():
         parts.append(_mark(kind, x + 6, 36))
         parts.append(f'<text class="small" x="{x + 16}" y="40">{said}</text>')
         x += 40 + 7 * len(said)

@@ -14,13 +14,13 @@ SOURCE = "x = (1 + 2) * [a, (b, c), {d: e}]\n" * 60
 
 
 class Finalized:
-    """A cycle whose collection lets the other threads on, also in the middle of parsing."""
+    """A cycle, so that it is collected at any time, also in the middle of parsing."""
 
     def __init__(self) -> None:
         self.cycle = self
 
     def __del__(self) -> None:
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # lets the other threads on; nothing is waited for
 
 
 def test_threads_parse_at_a_time() -> None:

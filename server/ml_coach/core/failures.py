@@ -67,8 +67,6 @@ def _raised(finding: Finding, test: ast.FunctionDef) -> str:
 
 
 def _tests(source: str) -> dict[str, ast.FunctionDef]:
-    try:
-        body = syntax.module(source).body
-    except (SyntaxError, ValueError):
-        return {}
+    tree = syntax.parse(source)
+    body = tree.body if tree else ()
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}

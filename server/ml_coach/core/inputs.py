@@ -30,10 +30,10 @@ def typed_calls(signatures: Sequence[str]) -> tuple[str, ...]:
 
 
 def _calls(signature: str) -> Iterator[str]:
-    try:
-        definition = syntax.module(f"def {signature}: ...").body[0]
-    except (SyntaxError, ValueError):
+    tree = syntax.parse(f"def {signature}: ...")
+    if tree is None:
         return
+    definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     arguments = definition.args
     needed = [*arguments.posonlyargs, *arguments.args]

@@ -33,9 +33,8 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
 
     Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
     """
-    try:
-        tree = syntax.module(program.source)
-    except (SyntaxError, ValueError):
+    tree = syntax.parse(program.source)
+    if tree is None:
         return ()
     nodes = _tested(tree)
     changes = [(index, change) for index, node in enumerate(nodes) for change in _changes(node)]

@@ -48,9 +48,8 @@ def probes(suite: Suite, spec: Spec) -> Probes:
 
 def source_of(source: str, function: str) -> str:
     """The text of one test function, empty where there is none of that name."""
-    try:
-        tree = syntax.module(source)
-    except (SyntaxError, ValueError):
+    tree = syntax.parse(source)
+    if tree is None:
         return ""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == function:
@@ -73,9 +72,8 @@ def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
 
 
 def _calls(source: str, names: Sequence[str]) -> Iterator[ast.Call]:
-    try:
-        tree = syntax.module(source)
-    except (SyntaxError, ValueError):
+    tree = syntax.parse(source)
+    if tree is None:
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:

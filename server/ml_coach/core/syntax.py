@@ -44,7 +44,8 @@ def parse(source: str) -> ast.Module | None:
 def parse_or_fault(source: str) -> ast.Module | str:
     """The module that `source` spells, or what the parser says against it."""
     try:
-        with warnings.catch_warnings():
+        # The filters of warnings are one for all threads, too: so in this thread's turn.
+        with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return module(source)
     except NOT_PYTHON as error:

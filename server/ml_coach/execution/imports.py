@@ -23,10 +23,8 @@ def packages(files: Mapping[str, str]) -> frozenset[str]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    try:
-        todo: list[ast.AST] = [syntax.module(text)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
+    tree = syntax.parse(text)
+    todo: list[ast.AST] = [tree] if tree else []
     while todo:
         node = todo.pop()
         match node:

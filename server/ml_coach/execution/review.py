@@ -41,9 +41,8 @@ def flags(files: Mapping[str, str]) -> tuple[str, ...]:
             found.append(f"{name} stands in for a part of pytest or Python")
         if not name.endswith(".py"):
             continue
-        try:
-            tree = syntax.module(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = syntax.parse(source)
+        if tree is None:
             continue
         found += [f"{name} line {line} {what}" for line, what in _in_tree(tree)]
     return tuple(found)
@@ -51,9 +50,8 @@ def flags(files: Mapping[str, str]) -> tuple[str, ...]:
 
 def only_fixtures(source: str) -> bool:
     """Whether a conftest.py adds fixtures and nothing that could change how tests are run."""
-    try:
-        tree = syntax.module(source)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = syntax.parse(source)
+    if tree is None:
         return False
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return "pytest_plugins" not in names and not any(True for _ in _in_tree(tree))

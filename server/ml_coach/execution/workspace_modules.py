@@ -40,9 +40,8 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
 
 def _imported(name: str, text: str) -> Iterator[str]:
     """Paths, without suffix, that the imports of the file `name` may stand for."""
-    try:
-        tree = syntax.module(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.parse(text)
+    if tree is None:
         return
     for node in ast.walk(tree):
         match node:

@@ -44,11 +44,8 @@ class Written:
 
 def task_text(spec: Spec) -> str:
     """The prompt word for word; code goes into a fence, so that a model completes it."""
-    try:
-        syntax.module(spec.prompt)
-    except (SyntaxError, ValueError):
-        return spec.prompt
-    return fenced(spec.prompt) if spec.stub else spec.prompt
+    is_code = spec.stub and syntax.parse(spec.prompt) is not None
+    return fenced(spec.prompt) if is_code else spec.prompt
 
 
 def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:

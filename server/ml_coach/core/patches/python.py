@@ -21,7 +21,7 @@ def parsed(source: str) -> ast.Module | None:
             tree = syntax.module(source)
             # Only the compiler knows that `return` outside of a function is an error.
             compile(tree, "<patched>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        except syntax.NOT_PYTHON:
             return None
     return tree
 
