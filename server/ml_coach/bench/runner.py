@@ -99,6 +99,7 @@ async def _row(task: Task, strategy: StrategyName, setup: Setup, replies: Replie
         tokens=answer.usage.tokens,
         seconds=None if model.remembered else round(answer.seconds, 2),
         outcome=answer.outcome,
+        reason=answer.reason,
         program=answer.program,
     )
     return replace(

@@ -46,12 +46,14 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`."""
+    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`. `outcome` and
+    `reason` are the run's, and empty where there was no loop."""
 
     stages: Mapping[str, str]
     usage: Usage
-    seconds: float
-    outcome: str
+    outcome: str = ""
+    reason: str = ""
+    seconds: float = 0.0
 
     @property
     def program(self) -> str:
@@ -63,26 +65,23 @@ async def solve(strategy: StrategyName, task: Task, setup: Setup) -> Answer:
     started = time.monotonic()
     match strategy:
         case "one-shot":
-            stages, usage, outcome = await _one_shot(task, setup)
+            answer = await _one_shot(task, setup)
         case "best-of-n":
-            stages, usage, outcome = await _best_of_n(task, setup)
+            answer = await _best_of_n(task, setup)
         case "majority":
-            stages, usage, outcome = await _majority(task, setup)
+            answer = await _majority(task, setup)
         case "loop":
-            stages, usage, outcome = await _loop(task, setup)
-    return Answer(stages, usage, time.monotonic() - started, outcome)
+            answer = await _loop(task, setup)
+    return replace(answer, seconds=time.monotonic() - started)
 
 
-_Result = tuple[dict[str, str], Usage, str]
-
-
-async def _one_shot(task: Task, setup: Setup) -> _Result:
+async def _one_shot(task: Task, setup: Setup) -> Answer:
     asker, spec = _asker(setup), _spec(task, setup)
     program = await _sample(asker, spec, setup, None, setup.seed)
-    return {"final": program.source}, asker.budget.usage, ""
+    return Answer({"final": program.source}, asker.budget.usage)
 
 
-async def _best_of_n(task: Task, setup: Setup) -> _Result:
+async def _best_of_n(task: Task, setup: Setup) -> Answer:
     """Samples at temperature 0.8; the first that passes the given examples, else the first."""
     asker, spec = _asker(setup), _spec(task, setup)
     programs = await _samples(asker, spec, setup)
@@ -94,10 +93,10 @@ async def _best_of_n(task: Task, setup: Setup) -> _Result:
         )
         passing = (p for p, r in zip(programs, reports, strict=True) if r.verdict == "passed")
         chosen = next(passing, programs[0])
-    return {"first": programs[0].source, "final": chosen.source}, asker.budget.usage, ""
+    return Answer({"first": programs[0].source, "final": chosen.source}, asker.budget.usage)
 
 
-async def _majority(task: Task, setup: Setup) -> _Result:
+async def _majority(task: Task, setup: Setup) -> Answer:
     """Samples at temperature 0.8; the first of those that most others agree with.
 
     What they are asked are the calls that the test writer makes; that these cost nothing here
@@ -111,10 +110,10 @@ async def _majority(task: Task, setup: Setup) -> _Result:
     examiner = Examiner(setup.executor, setup.timeout_seconds, lambda event: None)
     largest = clusters(await examiner.compare(programs, written.suite, spec))[0]
     stages = {"first": programs[0].source, "final": largest[0].program.source}
-    return stages, asker.budget.usage, ""
+    return Answer(stages, asker.budget.usage)
 
 
-async def _loop(task: Task, setup: Setup) -> _Result:
+async def _loop(task: Task, setup: Setup) -> Answer:
     stages: dict[str, str] = {}
 
     def watch(event: Event) -> None:
@@ -152,7 +151,7 @@ async def _loop(task: Task, setup: Setup) -> _Result:
     if report.outcome == "failed":
         raise UnavailableError(report.reason)
     stages["final"] = report.program.source if report.program else ""
-    return stages, report.usage, report.outcome
+    return Answer(stages, report.usage, report.outcome, report.reason)
 
 
 def _asker(setup: Setup) -> Asker:

@@ -15,8 +15,8 @@ RESAMPLES = 10_000
 @dataclass(frozen=True, slots=True)
 class Row:
     """One task under one strategy. `stages` tells which program on the way solved it, `program` is
-    the last of them. `seconds` are those that a user would have waited, None where replies were
-    remembered."""
+    the last of them. `outcome` and `reason` are those of the loop's run. `seconds` are those that a
+    user would have waited, None where replies were remembered."""
 
     task: str
     strategy: str
@@ -26,6 +26,7 @@ class Row:
     tokens: int
     seconds: float | None
     outcome: str = ""
+    reason: str = ""
     program: str = ""
     stages: dict[str, bool] = field(default_factory=dict[str, bool])
 
