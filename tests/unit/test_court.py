@@ -172,6 +172,12 @@ def test_the_one_that_most_others_vouch_for_wins_among_equals() -> None:
     assert choose([a, b, c], SUITE) is b
 
 
+def test_who_fails_a_given_test_vouches_for_nobody() -> None:
+    right, wrong = candidate(1, "12", "++-"), candidate(2, "34", "+--")
+    failing = [candidate(n, "34", "-++") for n in range(3, 6)]
+    assert choose([right, *failing, wrong], SUITE) is right
+
+
 def test_others_vouch_for_a_share_of_what_they_answer_alike() -> None:
     """No two agree; the second is closest to them all."""
     apart = [candidate(n, answers) for n, answers in enumerate(("1234", "1256", "1257", "8956"))]

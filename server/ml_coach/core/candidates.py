@@ -129,11 +129,13 @@ def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
     """The one that does most of what is given; among equals the one that most others vouch for, or
     the first. Each other program vouches by the share of the probes to which it gives the same
     value, and the test writer by the share of its tests that pass (after Shi et al. 2022,
-    MBR-Exec). What raises at every probe, where others answer, is no answer at all."""
+    MBR-Exec). Where some do all that is given, the others are no witnesses. What raises at every
+    probe, where others answer, is no answer at all."""
+    witnesses = [c for c in candidates if passes_given(c, suite)] or candidates
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)
-        others = (_vouched(candidate, other) for other in candidates if other is not candidate)
+        others = (_vouched(candidate, other) for other in witnesses if other is not candidate)
         return given, candidate.answers_something, sum(others, by_tests)
 
     return max(candidates, key=rank)  # The first of equals.
