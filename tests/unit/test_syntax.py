@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import ml_coach
@@ -48,13 +49,34 @@ def test_threads_parse_at_a_time() -> None:
     assert raised == []
 
 
+def test_no_thread_leaves_its_filters_of_warnings_to_another() -> None:
+    """Two that set and reset them at a time would end with what one of them had set."""
+    before = list(warnings.filters)
+    in_turn = threading.Event()
+
+    def second() -> None:
+        in_turn.wait()
+        with syntax.quietly():
+            pass
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with syntax.quietly():
+        in_turn.set()
+        thread.join(0.05)
+        assert thread.is_alive()
+    thread.join()
+    assert warnings.filters == before
+
+
 def test_nothing_parses_but_by_this_module() -> None:
     server = Path(ml_coach.__file__).parent
     # What runs in the sandbox has one thread and none of our modules.
     inside = server / "execution" / "inside"
-    parses = [
-        str(file.relative_to(server))
+    texts = {
+        str(file.relative_to(server)): file.read_text("utf-8")
         for file in server.rglob("*.py")
-        if "ast.parse(" in file.read_text("utf-8") and inside not in file.parents
-    ]
-    assert parses == ["core/syntax.py"]
+        if inside not in file.parents
+    }
+    assert [file for file, text in texts.items() if "ast.parse(" in text] == ["core/syntax.py"]
+    assert [file for file, text in texts.items() if "catch_warnings" in text] == ["core/syntax.py"]

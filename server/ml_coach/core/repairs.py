@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -89,8 +88,7 @@ def undefined_names(source: str) -> tuple[tuple[str, int], ...]:
         return ()
     found: dict[str, int] = {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with syntax.quietly():
             # pyflakes has no annotations: its messages are lists of objects with these fields.
             report = cast(Any, checker).Checker(tree)
     except RecursionError:

@@ -6,7 +6,8 @@ import ast
 import builtins
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 # What CPython's parser and compiler raise on text that is not Python: ValueError for NUL and lone
@@ -21,6 +22,17 @@ BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__bui
 # CPython 3.11 and 3.12 count the depth of the tree they build once for all threads: two that parse
 # at a time can fail with a SystemError (gh-106905). A finalizer may parse in its thread's turn.
 _PARSING = threading.RLock()
+
+
+@contextmanager
+def quietly() -> Generator[None]:
+    """No warnings of what is parsed and compiled, such as those about a program's invalid escapes.
+
+    Their filters are one for all threads, too: whoever sets them has its turn as a parser has.
+    """
+    with _PARSING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def module(source: str) -> ast.Module:
@@ -44,9 +56,7 @@ def parse(source: str) -> ast.Module | None:
 def parse_or_fault(source: str) -> ast.Module | str:
     """The module that `source` spells, or what the parser says against it."""
     try:
-        # The filters of warnings are one for all threads, too: so in this thread's turn.
-        with _PARSING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             return module(source)
     except NOT_PYTHON as error:
         return str(error) or type(error).__name__
@@ -58,8 +68,7 @@ def complaint(source: str) -> str:
     Compiling sees more than parsing: `return` outside a function, a name both global and local.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             compile(source, "<reply>", "exec", dont_inherit=True)
     except SyntaxError as error:
         number, lines = error.lineno or 0, source.splitlines()

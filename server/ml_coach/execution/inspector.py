@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import warnings
 
 from ml_coach.core import syntax
 from ml_coach.core.types import Finding, Program
@@ -13,8 +12,7 @@ def look_at(program: Program) -> tuple[Finding, ...]:
     """Syntax errors, else undefined names, in the order of their lines. Takes milliseconds of
     processor time: call it from a thread."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape is the program's, not ours to print
+        with syntax.quietly():
             compile(program.source, program.file, "exec", dont_inherit=True)
             tree = syntax.module(program.source)
     except SyntaxError as error:

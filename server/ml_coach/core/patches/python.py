@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 
 from ml_coach.core import syntax
@@ -14,15 +13,13 @@ LONGEST = 100_000
 
 def parsed(source: str) -> ast.Module | None:
     """The tree of a program that compiles, None where it does not (or is too deeply nested)."""
-    with warnings.catch_warnings():
-        # Code under repair is full of invalid escapes and `is` with literals: not our concern.
-        warnings.simplefilter("ignore")
-        try:
+    try:
+        with syntax.quietly():
             tree = syntax.module(source)
             # Only the compiler knows that `return` outside of a function is an error.
             compile(tree, "<patched>", "exec", dont_inherit=True)
-        except syntax.NOT_PYTHON:
-            return None
+    except syntax.NOT_PYTHON:
+        return None
     return tree
 
 
