@@ -232,3 +232,31 @@ async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:
     )
     assert ended.code == 0, ended.err
     assert "$0." in ended.out
+
+
+async def test_a_bench_pairs_two_strategies_on_the_tasks_that_were_named(
+    terminal: Terminal,
+) -> None:
+    task = {
+        "prompt": PROMPT,
+        "entry_point": "add",
+        "public_tests": ["assert add(1, 2) == 3"],
+        "hidden_test": "assert add(2, 3) == 5",
+    }
+    lines = [json.dumps(task | {"task_id": name}) for name in ("sums/1", "sums/10", "other/1")]
+    (terminal.folder / "tasks.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    command = ("bench", "tasks.jsonl", "--strategy", "loop", "--versus", "one-shot")
+
+    def benched() -> list[tuple[str, str, bool]]:
+        rows = json.loads(terminal.text("bench.json"))["rows"]
+        return [(row["task"], row["strategy"], row["solved"]) for row in rows]
+
+    ended = await terminal.run(*command, "--only", "sums/1")
+    assert ended.code == 0, ended.err
+    assert benched() == [("sums/1", "one-shot", False), ("sums/1", "loop", True)]
+    assert "loop solves +100.0 points against one-shot" in ended.out
+    ended = await terminal.run(*command, "--only", "sums", "--skip", "1")
+    assert [task for task, _, _ in benched()] == ["sums/10", "sums/10"]
+    ended = await terminal.run(*command, "--only", "sums", "--skip", "2")
+    assert ended.code == 2
+    assert ended.err == "ml-coach: tasks.jsonl holds no such task.\n"

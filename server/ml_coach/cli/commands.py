@@ -352,7 +352,10 @@ def bench(
     strategy: Annotated[str, typer.Option(help="one-shot, best-of-n, majority or loop.")] = "loop",
     versus: Annotated[str, typer.Option(help="A second strategy, to pair with.")] = "",
     limit: Annotated[int, typer.Option(help="The first so many tasks only; 0: all.")] = 0,
-    only: Annotated[str, typer.Option(help="Only tasks whose id starts so.")] = "",
+    skip: Annotated[int, typer.Option(help="Pass over so many tasks first.")] = 0,
+    only: Annotated[
+        str, typer.Option(help="One task, or all of a source: `MBPP/12`, `MBPP`.")
+    ] = "",
     jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
     given: Annotated[
         bool, typer.Option("--given/--no-given", help="Give the public tests.")
@@ -388,9 +391,11 @@ def bench(
     if unknown := [name for name in without or () if name not in PARTS]:
         fail(f"{unknown[0]} is no part to leave out; there are {', '.join(PARTS)}.", USAGE)
     try:
-        chosen = [task for task in read_tasks(tasks) if task.id.startswith(only)]
+        chosen = [t for t in read_tasks(tasks) if only in ("", t.id, t.id.partition("/")[0])]
         if programs is not None:
             chosen = read_programs(programs, chosen)
+        if not (chosen := chosen[max(0, skip) :]):
+            fail(f"{tasks} holds no such task.", USAGE)
         _until_done(
             run_it(
                 chosen[: limit or None], [s for s in STRATEGIES if s in wanted], settings,
