@@ -18,7 +18,7 @@ from ml_coach.bench.table import Row, difference, stage_yields
 from ml_coach.bench.tasks import Task, read_programs, read_tasks
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.types import Limits, Usage
 from ml_coach.execution.executor import SandboxedExecutor
 from unit.parts import ScriptedModel
 
@@ -103,6 +103,12 @@ async def test_a_part_can_be_left_out(executor: SandboxedExecutor, tmp_path: Pat
         executor, "loop", [BAD], tmp_path, without=frozenset({"candidates", "repair"})
     )
     assert [call.purpose for call in model.calls].count("coder") == 1
+
+
+async def test_a_task_has_its_limits(executor: SandboxedExecutor, tmp_path: Path) -> None:
+    row, _ = await _rows(executor, "loop", [BAD], tmp_path, limits=Limits(calls=2))
+    assert (row.outcome, row.calls) == ("gave_up", 2)
+    assert "limit of 2 model calls" in row.reason
 
 
 async def test_a_bench_goes_on_where_it_stopped(

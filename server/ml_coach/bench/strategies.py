@@ -27,12 +27,14 @@ from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]
 Part = Literal["court", "candidates", "repair"]
+LIMITS = Limits(calls=60)
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What is the same for every task. `given` shows the public tests; `seed` is the first;
-    `without` are parts of the loop that are left out, to see what they bring."""
+    `without` are parts of the loop that are left out, to see what they bring; `limits` are a
+    task's."""
 
     model: Model
     executor: Executor
@@ -42,6 +44,7 @@ class Setup:
     seed: int = 0
     max_iters: int = 3
     timeout_seconds: float = 8.0
+    limits: Limits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         auto_patch=True,
         examples=task.public_tests if setup.given else (),
         seed=setup.seed,
-        limits=Limits(calls=60),
+        limits=setup.limits,
     )
     if task.program:
         request = replace(request, prompt=task.prompt, task="debug")
@@ -155,7 +158,7 @@ async def _loop(task: Task, setup: Setup) -> Answer:
 
 
 def _asker(setup: Setup) -> Asker:
-    limits = Limits()
+    limits = setup.limits
     budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
     return Asker(setup.model, budget, lambda event: None)
 

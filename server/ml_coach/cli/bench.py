@@ -14,7 +14,7 @@ from rich.table import Table
 from ml_coach.app import App
 from ml_coach.bench.remembered import Replies, WithProfile
 from ml_coach.bench.runner import Results, run_bench
-from ml_coach.bench.strategies import Part, Setup, StrategyName
+from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields, summarize
 from ml_coach.bench.tasks import Task
 from ml_coach.core.events import DownloadAdvanced, Event
@@ -69,7 +69,7 @@ async def bench(
         results = Results(output.with_suffix(".rows.jsonl"), asked)
         setup = Setup(
             model, executor, given, frozenset(without), samples, seed, settings.max_iters,
-            settings.run_timeout_seconds,
+            settings.run_timeout_seconds, replace(LIMITS, seconds=settings.max_seconds),
         )  # fmt: skip
         with progress:
             total = len(tasks) * len(strategies)
