@@ -394,11 +394,12 @@ def bench(
         chosen = [t for t in read_tasks(tasks) if only in ("", t.id, t.id.partition("/")[0])]
         if programs is not None:
             chosen = read_programs(programs, chosen)
-        if not (chosen := chosen[max(0, skip) :]):
+        chosen = chosen[max(0, skip) :][: limit or None]
+        if not chosen:
             fail(f"{tasks} holds no such task.", USAGE)
         _until_done(
             run_it(
-                chosen[: limit or None], [s for s in STRATEGIES if s in wanted], settings,
+                chosen, [s for s in STRATEGIES if s in wanted], settings,
                 given=given, without=[part for part in PARTS if part in (without or ())],
                 plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
                 replies=replies or output.with_suffix(".replies.jsonl"),
