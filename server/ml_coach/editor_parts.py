@@ -53,17 +53,10 @@ class EditorParts:
         return list(self.app.run_log.events(run_id))
 
     def runs(self, limit: int) -> Sequence[PastRun]:
-        found: list[PastRun] = []
-        log = self.app.run_log
-        for run_id in log.ids()[:limit]:
-            try:
-                row = log.summary(run_id)
-            except KeyError:  # Nothing but its folder was made.
-                continue
-            found.append(
-                PastRun(run_id, row.request, row.outcome, row.reason, self.run_folder(run_id))
-            )
-        return found
+        return [
+            PastRun(row.run_id, row.request, row.outcome, row.reason, self.run_folder(row.run_id))
+            for row in self.app.run_log.latest(limit)
+        ]
 
     async def run(
         self,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -131,13 +132,27 @@ class RunLog:
         return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
 
     def summary(self, run_id: str) -> RunSummary:
-        request, outcome, reason = Request(""), "", ""
+        """Raises `KeyError` for a run that died before it told what it was asked: no such run."""
+        request: Request | None = None
+        outcome = reason = ""
         for event in self.events(run_id):
             if isinstance(event, RunStarted):
                 request = event.request
             elif isinstance(event, RunFinished):
                 outcome, reason = event.report.outcome, event.report.reason
+        if request is None:
+            raise KeyError(run_id)
         return RunSummary(run_id, request, outcome, reason)
+
+    def latest(self, limit: int) -> list[RunSummary]:
+        """The newest runs that have anything to show, newest first."""
+        found: list[RunSummary] = []
+        for run_id in self.ids():
+            if len(found) == limit:
+                break
+            with suppress(KeyError):
+                found.append(self.summary(run_id))
+        return found
 
     def files(self, run_id: str) -> dict[str, str]:
         """What the run's files held at its end, by relative path."""

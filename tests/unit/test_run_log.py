@@ -94,6 +94,16 @@ def test_there_is_no_run_of_that_name(tmp_path: Path, run_id: str) -> None:
         RunLog(tmp_path).folder(run_id)
 
 
+def test_a_run_that_died_before_it_told_what_it_was_asked_is_no_run(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    with log.record("20260101-000000-aaaa") as record:
+        record(EVENTS[0])
+    with log.record("20260102-000000-aaaa"):
+        pass
+    (tmp_path / "runs" / "20260103-000000-aaaa").mkdir()
+    assert [run.run_id for run in log.latest(1)] == ["20260101-000000-aaaa"]
+
+
 def test_ids_sort_by_time(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     for run_id in ("20260101-000000-aaaa", "20260102-000000-aaaa"):

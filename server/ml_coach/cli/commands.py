@@ -222,15 +222,14 @@ def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
 @cli.command()
 def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> None:
     """List the latest runs."""
-    log, console = App().run_log, Console()
-    for run_id in log.ids()[:limit]:
-        summary = log.summary(run_id)
-        asked = summary.request
+    console = Console()
+    for run in App().run_log.latest(limit):
+        asked = run.request
         # Debugging a file has no prompt: what was done, and to what, says which run it was.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
         first_line = prompt.splitlines()[0]
-        outcome = summary.outcome or "unfinished"
-        console.print(f"{run_id}  {outcome:<10}  {escape(first_line[:80])}", highlight=False)
+        outcome = run.outcome or "unfinished"
+        console.print(f"{run.run_id}  {outcome:<10}  {escape(first_line[:80])}", highlight=False)
 
 
 @cli.command()

@@ -9,7 +9,8 @@ scene('a killed server is started again; after five crashes it is left alone', {
   await ready.waitFor();
   await wb.command('ML Coach: Generate');
   await wb.answer(`${PROMPT} Think slowly.`);
-  await wb.notification('ML Coach: generating').waitFor();
+  // From its first iteration on a run is in the log, so that it can be resumed.
+  await wb.notification('ML Coach: generating').filter({ hasText: 'iteration 1' }).waitFor();
 
   let [server] = await until(() => languageServers(stage).length > 0 && languageServers(stage), 'the server');
   for (let crash = 1; crash <= 5; crash++) {
