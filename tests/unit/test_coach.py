@@ -211,9 +211,10 @@ async def test_a_wrong_guessed_test_is_outvoted(executor: SandboxedExecutor) -> 
 
 async def test_candidates_that_disagree_bring_more_candidates(executor: SandboxedExecutor) -> None:
     other = "```python\ndef inc(x):\n    return x - -1\n```"
+    worse = "```python\ndef inc(x):\n    return x + 3\n```"
     told = Told(
         executor,
-        {"coder": [BAD, GOOD, other, BAD, GOOD], "test_writer": [TESTS]},
+        {"coder": [BAD, GOOD, worse, other, GOOD], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=Profile(edit_format="function", plans=False, candidates=4),
     )

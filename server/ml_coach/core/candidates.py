@@ -13,8 +13,8 @@ from fractions import Fraction
 
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
-# So many tests do not all pass by chance.
-ENOUGH = 4
+# So many tests, written apart from the program, hardly all pass by chance (bench/RESULTS.md).
+ENOUGH = 2
 # Where a batch of samples holds no program that does what is given, the next one may.
 MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
@@ -84,6 +84,11 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
     return _ADDRESS.sub("", one.value) == _ADDRESS.sub("", other.value)
 
 
+def unanimous(candidates: Sequence[Candidate]) -> bool:
+    """Whether all give the same answer to every probe."""
+    return all(all(_alike(candidates[0], other)) for other in candidates)
+
+
 def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
     """How many of `candidates` answer as `candidate` does, itself included."""
     return next(len(group) for group in clusters(candidates) if candidate in group)
@@ -93,18 +98,16 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     """How many more programs are worth their cost; 0 when the matter is settled.
 
     `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
-    Beside the first program there is one second opinion; a batch in all where opinions differ;
-    `MOST_BATCHES` where no program does what is given.
+    Beside the first program there is one second opinion; where opinions differ, twice as many until
+    there is a batch; `MOST_BATCHES` where no program does what is given.
     """
     samples = len(candidates) - 1
-    passing = [c for c in candidates if passes_given(c, suite)]
-    groups = clusters(passing)
-    if batch == 1 or _is_settled(passing, groups):
+    passing = [c for c in candidates if passes_given(c.report, suite)]
+    if batch == 1 or _is_settled(passing, clusters(passing)):
         return 0
-    if passing and not samples:
-        return 1
-    most = batch if passing else MOST_BATCHES * batch
-    return max(0, min(batch - samples % batch, most - samples))
+    if passing:
+        return max(0, min(max(1, samples), batch - samples))
+    return max(0, min(batch - samples % batch, MOST_BATCHES * batch - samples))
 
 
 def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidate]]) -> bool:
@@ -120,9 +123,9 @@ def _tells(candidate: Candidate) -> bool:
     return not answers or any(not _same(answers[0], answer) for answer in answers)
 
 
-def passes_given(candidate: Candidate, suite: Suite) -> bool:
-    failed = {c.function for c in candidate.report.cases if c.outcome != "passed"}
-    return bool(candidate.report.cases) and not (failed & suite.given)
+def passes_given(report: TestReport, suite: Suite) -> bool:
+    failed = {c.function for c in report.cases if c.outcome != "passed"}
+    return bool(report.cases) and not (failed & suite.given)
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
@@ -131,7 +134,7 @@ def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
     value, and the test writer by the share of its tests that pass (after Shi et al. 2022,
     MBR-Exec). Where some do all that is given, the others are no witnesses. What raises at every
     probe, where others answer, is no answer at all."""
-    witnesses = [c for c in candidates if passes_given(c, suite)] or candidates
+    witnesses = [c for c in candidates if passes_given(c.report, suite)] or candidates
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)

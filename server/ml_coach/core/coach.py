@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents import debugger
 from ml_coach.core.asking import Asker, Budget, Price
-from ml_coach.core.candidates import Candidate, agreeing, choose, more_wanted
+from ml_coach.core.candidates import Candidate, agreeing, choose, more_wanted, passes_given
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.court import Ruling
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
@@ -182,7 +182,11 @@ class _Run:
         self.best = current
         if self.request.task == "write_tests" and not current.passes:
             raise _Stop("gave_up", current.report.why or "The tests do not all pass.")
-        await self._debug_until_passed(current)
+        try:
+            await self._debug_until_passed(current)
+        except _Stop as stop:
+            if stop.outcome != "gave_up" or not await self._mended_by_small_edit():
+                raise
 
     # Stages
 
@@ -291,6 +295,29 @@ class _Run:
             return None
         tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
         return None if tried else diagnosis
+
+    async def _mended_by_small_edit(self) -> bool:
+        """The last resort, which costs no token: one expression changed so that all tests pass.
+
+        The model's patches come first, because what passes by a search alone is wrong more often;
+        and it is not for guessed tests, which are wrong more often than such an edit is right.
+        """
+        best = self.best
+        may_repair = self.suite.given and self.request.max_iters > 1 and not self.pending
+        if best is None or not may_repair or passes_given(best.report, self.suite):
+            return False
+        self._begin("debug")
+        edit = await self.examiner.small_edit(best.program, self.suite, self.team.spec)
+        if edit is None:
+            return False
+        program = best.program
+        patch = make_patch({program.file: program.source}, {program.file: edit.program.source})
+        diagnosis = Diagnosis("code", f"One small edit makes all tests pass: {edit.what}", patch)
+        if self._was_tried(diagnosis, best):
+            return False
+        self.emit(Diagnosed(diagnosis))
+        attempt = await self._try(diagnosis, best)
+        return attempt is not None and attempt.passes
 
     def _was_tried(self, diagnosis: Diagnosis, current: Attempt) -> bool:
         patch = diagnosis.patch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ml_coach.core.candidates import Candidate
+from ml_coach.core.candidates import Candidate, unanimous
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.court import Ruling, rule
 from ml_coach.core.errors import SetupError
@@ -14,9 +14,10 @@ from ml_coach.core.failures import explained
 from ml_coach.core.mutants import mutants
 from ml_coach.core.ports import Executor
 from ml_coach.core.probes import calls_of, probes, source_of
+from ml_coach.core.small_edits import Edit, small_edits
 from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
 
-# A planted mistake often makes a loop endless; waiting longer for it tells nothing more.
+# A planted mistake, or an edit, often makes a loop endless; waiting longer tells nothing more.
 MUTANT_SECONDS = 2.0
 # Programs that only wait (for input, for requests) may do so when they are run, not imported.
 _WAITING = ("timeout", "input")
@@ -110,6 +111,21 @@ class Examiner:
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
         planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
         return rule(suite, chosen.report, again, [c.report for c in candidates], planted)
+
+    async def small_edit(self, program: Program, suite: Suite, spec: Spec) -> Edit | None:
+        """The edit of one expression after which all tests pass, where that is hardly chance.
+
+        None where there is none, and where edits that do so differ in any other answer: to take
+        one of them would be a guess.
+        """
+        edits = small_edits(program)
+        reports = await self._test([e.program for e in edits], suite, MUTANT_SECONDS)
+        right = [e for e, r in zip(edits, reports, strict=True) if r.verdict == "passed"]
+        trusted = ("limit", "turn") if len(suite.given) > 1 else ("limit",)
+        if not right or right[0].kind not in trusted:
+            return None
+        candidates = await self.compare([e.program for e in right], suite, spec)
+        return right[0] if unanimous(candidates) else None
 
     async def with_trace(self, attempt: Attempt, suite: Suite, spec: Spec) -> tuple[Finding, ...]:
         """The attempt's failures; the first one in a given test with its variables line by line."""

@@ -7,10 +7,9 @@ mutmut and cosmic-ray): comparison, arithmetic, logic, constants, conditions, re
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from ml_coach.core import syntax
 from ml_coach.core.types import Program
@@ -28,6 +27,22 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node of a tree, and where it hangs: `parent.field`, or the item `index` of that list."""
+
+    node: ast.AST
+    parent: ast.AST
+    field: str
+    index: int | None = None
+
+    def put(self, node: ast.AST) -> None:
+        if self.index is None:
+            setattr(self.parent, self.field, node)
+        else:
+            getattr(self.parent, self.field)[self.index] = node
+
+
 def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     """At most `most` programs, each one mistake away from `program`, spread over its whole text.
 
@@ -36,94 +51,62 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     tree = syntax.parse(program.source)
     if tree is None:
         return ()
-    nodes = _tested(tree)
-    changes = [(index, change) for index, node in enumerate(nodes) for change in _changes(node)]
-    step = max(1, len(changes) // most)
+    mistakes = [(place, new) for place in tested_places(tree) for new in _mistakes(place.node)]
+    step = max(1, len(mistakes) // most)
     found: dict[str, Program] = {}
-    for index, change in changes[::step][:most]:
-        twin = copy.deepcopy(tree)
-        _apply(_tested(twin)[index], change)
-        source = ast.unparse(ast.fix_missing_locations(twin)) + "\n"
+    for place, new in mistakes[::step][:most]:
+        place.put(new)
+        source = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+        place.put(place.node)
         found[source] = replace(program, source=source)
     return tuple(found.values())
 
 
-def _tested(tree: ast.Module) -> list[ast.AST]:
-    return [node for s in tree.body if not _is_main(s) for node in _inner(s)]
-
-
-def _inner(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The statement's nodes, without those of annotations and docstrings, which no test sees."""
-    stack: list[ast.AST] = [statement]
-    while stack:
-        node = stack.pop()
-        yield node
+def tested_places(tree: ast.Module) -> Iterator[Place]:
+    """What a test can tell of: nothing of annotations, docstrings and the main guard."""
+    pending = [Place(s, tree, "body", i) for i, s in enumerate(tree.body)][::-1]
+    while pending:
+        place = pending.pop()
+        node = place.node
+        if isinstance(node, ast.stmt) and (syntax.is_docstring(node) or syntax.is_main_guard(node)):
+            continue
+        yield place
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list"):
                 continue
-            children = cast("list[object]", value) if isinstance(value, list) else [value]
-            for child in reversed(children):
-                if isinstance(child, ast.AST) and not _is_docstring(child):
-                    stack.append(child)
+            if isinstance(value, ast.AST):
+                pending.append(Place(value, node, name))
+            elif isinstance(value, list):
+                parts = enumerate(cast("list[object]", value))
+                below = [Place(p, node, name, i) for i, p in parts if isinstance(p, ast.AST)]
+                pending.extend(below[::-1])
 
 
-def _changes(node: ast.AST) -> Iterator[str]:
+def changed(node: ast.AST, **fields: Any) -> ast.AST:
+    """A copy of `node` with some fields replaced; what is below it is shared."""
+    return type(node)(**(dict(ast.iter_fields(node)) | fields))
+
+
+def _mistakes(node: ast.AST) -> Iterator[ast.AST]:
+    """What may stand in the place of `node`."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARISONS:
-            yield "compare"
+            yield changed(node, ops=[_COMPARISONS[type(op)]()])
         case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in _ARITHMETIC:
-            yield "arithmetic"
-        case ast.BoolOp():
-            yield "logic"
+            yield changed(node, op=_ARITHMETIC[type(op)]())
+        case ast.BoolOp(op=op):
+            yield changed(node, op=ast.And() if isinstance(op, ast.Or) else ast.Or())
         case ast.UnaryOp(op=ast.Not()):
-            yield "drop not"
-        case ast.Constant(value=bool()):
-            yield "negate"
-        case ast.Constant(value=int() | float()):
-            yield "increment"
-        case ast.Constant(value=str()):
-            yield "text"
-        case ast.If() | ast.While() | ast.IfExp():
-            yield "condition"
+            yield ast.UnaryOp(ast.Not(), node)
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value) | float(value)):
+            yield ast.Constant(value + 1)
+        case ast.Constant(value=str(value)):
+            yield ast.Constant(f"{value}x")
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            yield changed(node, test=ast.UnaryOp(ast.Not(), test))
         case ast.Return(value=ast.expr()):
-            yield "return"
+            yield changed(node, value=ast.Constant(None))
         case _:
             return
-
-
-def _apply(node: ast.AST, change: str) -> None:
-    match node:
-        case ast.Compare():
-            node.ops = [_COMPARISONS[type(node.ops[0])]()]
-        case ast.BinOp() | ast.AugAssign():
-            node.op = _ARITHMETIC[type(node.op)]()
-        case ast.BoolOp():
-            node.op = ast.And() if isinstance(node.op, ast.Or) else ast.Or()
-        case ast.UnaryOp():
-            node.op, node.operand = ast.Not(), ast.UnaryOp(ast.Not(), node.operand)
-        case ast.Constant():
-            match node.value:
-                case bool():
-                    node.value = not node.value
-                case int() | float():
-                    node.value = node.value + 1
-                case _:
-                    node.value = f"{node.value}x"
-        case ast.If() | ast.While() | ast.IfExp():
-            node.test = ast.UnaryOp(ast.Not(), node.test)
-        case ast.Return():
-            node.value = ast.Constant(None)
-        case _:
-            raise AssertionError(change)
-
-
-def _is_main(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.If) and "__name__" in ast.unparse(statement.test)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
