@@ -184,6 +184,28 @@ async def test_no_valid_program_gives_up(executor: SandboxedExecutor) -> None:
     assert told.workspace.files == {}
 
 
+DOWNWARDS = "Write top(xs), the numbers in descending order. top([1, 3, 2]) == [3, 2, 1]"
+UPWARDS = "```python\ndef top(xs):\n    return sorted(xs)\n```"
+
+
+async def test_one_expression_is_changed_where_the_model_does_not_find_it(
+    executor: SandboxedExecutor,
+) -> None:
+    told = Told(
+        executor,
+        {"coder": [UPWARDS], "test_writer": ["assert top([]) == []"], "debugger": [UPWARDS]},
+        prompt=DOWNWARDS,
+        max_iters=2,
+        answers=[Decision("apply")],
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    (asked,) = told.reviewer.asked
+    assert [d.diagnosis.patch for d in told.only(Diagnosed)][-1] == asked
+    assert "return sorted(xs, reverse=True)" in asked.text
+    assert len(told.model.prompts("debugger")) == 1
+
+
 async def test_missing_imports_cost_no_call(executor: SandboxedExecutor) -> None:
     program = "```python\ndef inc(x):\n    return math.floor(x) + 1\n```"
     told = Told(executor, {"coder": [program], "test_writer": [TESTS]})

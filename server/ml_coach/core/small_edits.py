@@ -116,8 +116,12 @@ def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:
 def _limits(place: Place) -> Iterator[ast.AST]:
     """Conditions that hold a little more or less often, and other kinds of results."""
     node = place.node
+    yield from _near(node)
     if place.field == "value" and isinstance(place.parent, ast.Return):
         yield from _as_other_kinds(cast("ast.expr", node))
+
+
+def _near(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             for near in _NEAR.get(type(op), ()):
