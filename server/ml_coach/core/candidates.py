@@ -13,8 +13,8 @@ from fractions import Fraction
 
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
-# So many tests, written apart from the program, hardly all pass by chance (bench/RESULTS.md).
-ENOUGH = 2
+# So many tests do not all pass by chance; one guessed test beside what is given does not, either.
+ENOUGH, ENOUGH_WITH_GIVEN = 4, 2
 # Where a batch of samples holds no program that does what is given, the next one may.
 MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
@@ -98,22 +98,25 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     """How many more programs are worth their cost; 0 when the matter is settled.
 
     `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
-    Beside the first program there is one second opinion; where opinions differ, twice as many until
-    there is a batch; `MOST_BATCHES` where no program does what is given.
+    Beside the first program there is one second opinion; a batch in all where opinions differ;
+    `MOST_BATCHES` where no program does what is given.
     """
     samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c.report, suite)]
-    if batch == 1 or _is_settled(passing, clusters(passing)):
+    if batch == 1 or _is_settled(passing, suite):
         return 0
-    if passing:
-        return max(0, min(max(1, samples), batch - samples))
-    return max(0, min(batch - samples % batch, MOST_BATCHES * batch - samples))
+    if passing and not samples:
+        return 1
+    most = batch if passing else MOST_BATCHES * batch
+    return max(0, min(batch - samples % batch, most - samples))
 
 
-def _is_settled(passing: Sequence[Candidate], groups: Sequence[Sequence[Candidate]]) -> bool:
+def _is_settled(passing: Sequence[Candidate], suite: Suite) -> bool:
     """Whether one agrees with what was written apart from it: all tests, or most others."""
-    if any(c.report.verdict == "passed" and len(c.report.cases) >= ENOUGH for c in passing):
+    enough = ENOUGH_WITH_GIVEN if suite.given else ENOUGH
+    if any(c.report.verdict == "passed" and len(c.report.cases) >= enough for c in passing):
         return True
+    groups = clusters(passing)
     return any(len(g) >= 2 and len(g) * 2 > len(passing) and _tells(g[0]) for g in groups)
 
 
