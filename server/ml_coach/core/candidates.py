@@ -85,8 +85,10 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
 
 
 def unanimous(candidates: Sequence[Candidate]) -> bool:
-    """Whether all give the same answer to every probe."""
-    return all(all(_alike(candidates[0], other)) for other in candidates)
+    """Whether all give the same answer to every probe; several that were asked nothing do not."""
+    first = candidates[0]
+    asked = len(candidates) == 1 or bool(first.answers)
+    return asked and all(all(_alike(first, other)) for other in candidates)
 
 
 def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -118,14 +119,18 @@ class Examiner:
         None where there is none, and where edits that do so differ in any other answer: to take
         one of them would be a guess.
         """
-        edits = small_edits(program)
-        reports = await self._test([e.program for e in edits], suite, MUTANT_SECONDS)
-        right = [e for e, r in zip(edits, reports, strict=True) if r.verdict == "passed"]
+        edits = await asyncio.to_thread(small_edits, program)
         trusted = ("limit", "turn") if len(suite.given) > 1 else ("limit",)
-        if not right or right[0].kind not in trusted:
+        right = await self._passing([e for e in edits if e.kind in trusted], suite)
+        if not right:
             return None
+        right += await self._passing([e for e in edits if e.kind not in trusted], suite)
         candidates = await self.compare([e.program for e in right], suite, spec)
         return right[0] if unanimous(candidates) else None
+
+    async def _passing(self, edits: Sequence[Edit], suite: Suite) -> list[Edit]:
+        reports = await self._test([e.program for e in edits], suite, MUTANT_SECONDS)
+        return [e for e, r in zip(edits, reports, strict=True) if r.verdict == "passed"]
 
     async def with_trace(self, attempt: Attempt, suite: Suite, spec: Spec) -> tuple[Finding, ...]:
         """The attempt's failures; the first one in a given test with its variables line by line."""
