@@ -132,7 +132,7 @@ def test_programs_that_only_fail_do_not_agree() -> None:
 
 
 def test_two_that_say_the_same_to_everything_settle_nothing() -> None:
-    assert more_wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE, 4) == 3
+    assert more_wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE, 4) == 1
 
 
 def test_a_guessed_test_settles_it_beside_a_given_one_only() -> None:
@@ -145,7 +145,9 @@ def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
     assert more_wanted([a], SUITE, 4) == 1
     assert more_wanted([a, b], SUITE, 4) == 0
-    assert more_wanted([a, c], SUITE, 4) == 3
+    assert more_wanted([a, c], SUITE, 4) == 1
+    d = candidate(4, "13", "+-+")
+    assert more_wanted([a, c, d], SUITE, 4) == 2
 
 
 def test_more_are_wanted_while_none_does_what_is_given() -> None:
