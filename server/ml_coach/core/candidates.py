@@ -6,7 +6,6 @@ tests that were written apart from each other vouch for one another (Chen et al.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,9 +19,6 @@ MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
 # differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
-
-# Where an object happens to lie is no part of what was answered.
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,7 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
     """Equal values, or errors of the same type: messages are a matter of taste."""
     if one.error or other.error:
         return one.error.split(":")[0] == other.error.split(":")[0]
-    return _ADDRESS.sub("", one.value) == _ADDRESS.sub("", other.value)
+    return one.value == other.value
 
 
 def unanimous(candidates: Sequence[Candidate]) -> bool:

@@ -17,6 +17,8 @@ from ml_coach.execution.sandbox.limits import Limits
 DETAIL_AT_MOST = 4000
 STACK_LINE = re.compile(r'File "(?:/[^"]*)?/(?:box|ml-coach-[^/"]+)/work/([^"]+)", line (\d+)')
 NO_SPACE = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "disk", errno.EMFILE: "files"}
+# Where an object happens to lie tells nothing, and makes each run's text another one.
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # A dotted name is not there though its package is.
 NO_MODULE = re.compile(r"No module named '([^'.]+)'")
 # Modules whose package has another name on the index.
@@ -185,7 +187,7 @@ def evaluations(answer: Message, count: int) -> tuple[Evaluation, ...]:
         whole = f"Stopped: {answer['limit'] or 'the run ended early'}"
     found = {r["index"]: r for r in records if isinstance(r.get("index"), int)}
     return tuple(
-        Evaluation(str(found[i].get("value", "")), str(found[i].get("error", "")))
+        Evaluation(ADDRESS.sub("", str(found[i].get("value", ""))), str(found[i].get("error", "")))
         if i in found
         else Evaluation(error=whole)
         for i in range(count)
@@ -199,4 +201,4 @@ def traced(answer: Message) -> str:
         lines.append(f"error: {raised['exception']}: {raised['text']}")
     if answer["limit"]:
         lines.append(f"stopped: the {answer['limit']} limit was reached")
-    return "\n".join(lines)
+    return ADDRESS.sub("", "\n".join(lines))

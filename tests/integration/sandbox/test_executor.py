@@ -185,6 +185,19 @@ async def test_a_trace_says_what_each_line_did(executor: SandboxedExecutor) -> N
     assert text.splitlines()[-2:] == ["line 5: returns 1", "value: 1"]
 
 
+async def test_no_text_tells_where_an_object_lies(executor: SandboxedExecutor) -> None:
+    program = Program("class S:\n    pass\ndef f():\n    s = S()\n    return list(iter([s]))\n")
+    ((value,),) = await executor.evaluate([program], ["f()"], timeout_seconds=8)
+    assert value.value == "[<generated_code.S object>]"
+    told = await executor.trace(program, "f()", timeout_seconds=8)
+    assert "s = <generated_code.S object>" in told
+    assert "0x" not in told
+    squares = Program("def f(n):\n    return list(i * i for i in range(n))\n")
+    told = await executor.trace(squares, "f(2)", timeout_seconds=8)
+    assert "call <genexpr>()" in told
+    assert ".0" not in told
+
+
 async def test_a_trace_is_bounded(executor: SandboxedExecutor) -> None:
     code = "def f():\n    n = 0\n    while True:\n        n += 1\n"
     text = await executor.trace(Program(code), "f()", timeout_seconds=1)

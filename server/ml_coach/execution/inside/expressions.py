@@ -161,7 +161,9 @@ class _Tracer:
 
 
 def _seen(frame: types.FrameType) -> dict[str, str]:
-    return {name: _short(value) for name, value in frame.f_locals.items()}
+    # A comprehension's iterator has a name that no program can give: `.0`.
+    variables = frame.f_locals.items()
+    return {name: _short(value) for name, value in variables if name.isidentifier()}
 
 
 def _short(value: object) -> str:
