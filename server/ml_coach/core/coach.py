@@ -312,7 +312,8 @@ class _Run:
             return False
         program = best.program
         patch = make_patch({program.file: program.source}, {program.file: edit.program.source})
-        diagnosis = Diagnosis("code", f"One small edit makes all tests pass: {edit.what}", patch)
+        summary = f"A small edit, found by trying, makes all tests pass: {edit.what}"
+        diagnosis = Diagnosis("code", summary, patch)
         if self._was_tried(diagnosis, best):
             return False
         self.emit(Diagnosed(diagnosis))
