@@ -15,6 +15,7 @@ from ml_coach.execution.executor import SandboxedExecutor
 
 SOURCE = '''def f(xs, n: int = 1):  # größer
     """Those above n. 1 < 2"""
+    assert n < 10
     found = [x
              for x in xs if x > n]  # kept as it is
     if not found or len(found) == 2:
@@ -41,7 +42,7 @@ def test_an_edit_leaves_the_rest_of_the_text_alone() -> None:
     assert edits["`max(found)` becomes `min(found)`"].program.source == SOURCE.replace("max", "min")
     assert "`n - 1` becomes `n + 1`" in edits
     assert "`range(n)` becomes `range(n + 1)`" in edits
-    assert edits["`n += 1` becomes `n -= 1`"].what.startswith("line 8: ")
+    assert edits["`n += 1` becomes `n -= 1`"].what.startswith("line 9: ")
 
 
 def test_every_edit_is_a_program_that_differs_in_code_under_test() -> None:
@@ -51,7 +52,7 @@ def test_every_edit_is_a_program_that_differs_in_code_under_test() -> None:
     assert len({edit.program.source for edit in edits}) == len(edits)
     for edit in edits:
         assert ast.dump(ast.parse(edit.program.source)) != tree, edit.what
-        for kept in ("# größer", '"""Those above n. 1 < 2"""', "n: int", '"3")'):
+        for kept in ("# größer", '"""Those above n. 1 < 2"""', "assert n < 10", "n: int", '"3")'):
             assert kept in edit.program.source, edit.what
 
 

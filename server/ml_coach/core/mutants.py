@@ -62,8 +62,9 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     return tuple(found.values())
 
 
-def tested_places(tree: ast.Module) -> Iterator[Place]:
-    """What a test can tell of: nothing of annotations, docstrings and the main guard."""
+def tested_places(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Place]:
+    """What a test can tell of: nothing of annotations, docstrings and the main guard; and nothing
+    of the statements `but`."""
     pending = [Place(s, tree, "body", i) for i, s in enumerate(tree.body)][::-1]
     while pending:
         place = pending.pop()
