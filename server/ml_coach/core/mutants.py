@@ -51,7 +51,7 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     tree = syntax.parse(program.source)
     if tree is None:
         return ()
-    mistakes = [(place, new) for place in tested_places(tree) for new in _mistakes(place.node)]
+    mistakes = [(place, new) for place in places_under_test(tree) for new in _mistakes(place.node)]
     step = max(1, len(mistakes) // most)
     found: dict[str, Program] = {}
     for place, new in mistakes[::step][:most]:
@@ -62,13 +62,15 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     return tuple(found.values())
 
 
-def tested_places(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Place]:
+def places_under_test(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Place]:
     """What a test can tell of: nothing of annotations, docstrings and the main guard; and nothing
     of the statements `but`."""
     pending = [Place(s, tree, "body", i) for i, s in enumerate(tree.body)][::-1]
     while pending:
         place = pending.pop()
         node = place.node
+        if isinstance(node, but):
+            continue
         if isinstance(node, ast.stmt) and (syntax.is_docstring(node) or syntax.is_main_guard(node)):
             continue
         yield place

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from ml_coach.core import syntax
-from ml_coach.core.mutants import Place, changed, tested_places
+from ml_coach.core.mutants import Place, changed, places_under_test
 from ml_coach.core.types import Program
 
 # What passes a few tests after an edit of a `limit` or of the kind of a result is nearly always
@@ -63,7 +63,7 @@ def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
     if tree is None:
         return ()
     # What a program asserts itself, its author is sure of.
-    changes = list(_changes(list(tested_places(tree, but=ast.Assert))))
+    changes = list(_changes(list(places_under_test(tree, but=ast.Assert))))
     found: dict[str, Edit] = {}
     for kind, place, new in changes[:most]:
         edit = _edit(program, tree, place, new, kind)
