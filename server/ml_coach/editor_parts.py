@@ -37,17 +37,8 @@ class EditorParts:
     def run_folder(self, run_id: str) -> Path:
         return self.app.run_log.folder_for(run_id)
 
-    def _start_of(self, run_id: str) -> RunStarted:
-        for event in self.app.run_log.events(run_id):
-            if isinstance(event, RunStarted):
-                return event
-        raise KeyError(run_id)
-
-    def past_request(self, run_id: str) -> Request:
-        return self._start_of(run_id).request
-
-    def past_model(self, run_id: str) -> str:
-        return self._start_of(run_id).model
+    def past_start(self, run_id: str) -> RunStarted:
+        return self.app.run_log.start(run_id)
 
     def past_events(self, run_id: str) -> Sequence[Event]:
         return list(self.app.run_log.events(run_id))

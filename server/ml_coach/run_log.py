@@ -131,17 +131,17 @@ class RunLog:
         runs = self.root / "runs"
         return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
 
+    def start(self, run_id: str) -> RunStarted:
+        """What the run was asked, and of which model. Raises `KeyError` as `summary` does."""
+        return _start(run_id, self.events(run_id))
+
     def summary(self, run_id: str) -> RunSummary:
         """Raises `KeyError` for a run that died before it told what it was asked: no such run."""
-        request: Request | None = None
-        outcome = reason = ""
-        for event in self.events(run_id):
-            if isinstance(event, RunStarted):
-                request = event.request
-            elif isinstance(event, RunFinished):
+        events = self.events(run_id)
+        request, outcome, reason = _start(run_id, events).request, "", ""
+        for event in events:
+            if isinstance(event, RunFinished):
                 outcome, reason = event.report.outcome, event.report.reason
-        if request is None:
-            raise KeyError(run_id)
         return RunSummary(run_id, request, outcome, reason)
 
     def latest(self, limit: int) -> list[RunSummary]:
@@ -161,3 +161,10 @@ class RunLog:
             if isinstance(event, FilesSaved):
                 files |= event.files
         return files
+
+
+def _start(run_id: str, events: Iterator[Event]) -> RunStarted:
+    for event in events:
+        if isinstance(event, RunStarted):
+            return event
+    raise KeyError(run_id)

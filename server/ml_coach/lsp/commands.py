@@ -222,16 +222,15 @@ class Commands:
         if not await self._runs.settled(run_id):
             raise RequestFailed(f"The run {run_id} is still going on.")
         try:
-            request = await asyncio.to_thread(parts.past_request, run_id)
+            start = await asyncio.to_thread(parts.past_start, run_id)
             root = Journal(parts.run_folder(run_id)).root
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r} that could be resumed.") from None
         if root is None or root not in self._places.roots:
             raise RequestFailed(f"That run worked in {root or 'a terminal'}, not open here.")
         settings = await self._configuration.of(root)
-        model = parts.past_model(run_id)
-        settings = replace(settings, model=model or settings.model)
-        return await self._start(Job(root, request, settings, replay=run_id))
+        settings = replace(settings, model=start.model or settings.model)
+        return await self._start(Job(root, start.request, settings, replay=run_id))
 
     # Reading
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ml_coach.core.events import Emit, Event
+from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.types import Request, RunReport
 from ml_coach.settings import Settings
@@ -63,12 +63,8 @@ class Parts(Protocol):
         """Where the run's log is, or would be. Raises `KeyError` for what is no run id."""
         ...
 
-    def past_request(self, run_id: str) -> Request:
-        """What that run was asked. Raises `KeyError` when there is no such run."""
-        ...
-
-    def past_model(self, run_id: str) -> str:
-        """The model that the run used. Raises `KeyError` when there is no such run."""
+    def past_start(self, run_id: str) -> RunStarted:
+        """What that run was asked, and of which model. Raises `KeyError` for no such run."""
         ...
 
     def past_events(self, run_id: str) -> Sequence[Event]:
