@@ -104,7 +104,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     passing = [c for c in candidates if passes_given(c.report, suite)]
     if batch == 1 or _is_settled(passing, suite):
         return 0
-    if passing and (not samples or (samples == 1 and suite.given)):
+    if passing and samples < (2 if suite.given else 1):
         return 1
     most = batch if passing else MOST_BATCHES * batch
     return max(0, min(batch - samples % batch, most - samples))

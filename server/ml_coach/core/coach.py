@@ -36,7 +36,7 @@ from ml_coach.core.events import (
     StageStarted,
 )
 from ml_coach.core.examiner import Attempt, Examiner
-from ml_coach.core.patches import make_patch
+from ml_coach.core.patches import rewriting
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.team import MOST_LESSONS, Team
@@ -308,14 +308,10 @@ class _Run:
             return False
         self._begin("debug")
         edit = await self.examiner.small_edit(best.program, self.suite, self.team.spec)
-        if edit is None:
+        if edit is None or edit.program.digest in self.seen:
             return False
-        program = best.program
-        patch = make_patch({program.file: program.source}, {program.file: edit.program.source})
         summary = f"A small edit, found by trying, makes all tests pass: {edit.what}"
-        diagnosis = Diagnosis("code", summary, patch)
-        if self._was_tried(diagnosis, best):
-            return False
+        diagnosis = Diagnosis("code", summary, rewriting(best.program, edit.program.source))
         self.emit(Diagnosed(diagnosis))
         attempt = await self._try(diagnosis, best)
         return attempt is not None and attempt.passes
@@ -337,8 +333,7 @@ class _Run:
         if not fresh:
             raise _Stop("gave_up", "The same program came back after a fresh start.")
         program = choose(fresh, self.written).program
-        patch = make_patch({program.file: current.program.source}, {program.file: program.source})
-        return Diagnosis("code", "A fresh start", patch)
+        return Diagnosis("code", "A fresh start", rewriting(current.program, program.source))
 
     async def _try(self, diagnosis: Diagnosis, current: Attempt) -> Attempt | None:
         """Checks the patched program; it becomes the user's only if it is better and accepted."""

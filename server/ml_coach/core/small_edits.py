@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from ml_coach.core import syntax
-from ml_coach.core.mutants import Place, changed, places_under_test
+from ml_coach.core.mutants import (
+    BOUNDARIES,
+    OPPOSITES,
+    Comparison,
+    Place,
+    changed,
+    places_under_test,
+)
 from ml_coach.core.types import Program
 
 # What passes a few tests after an edit of a `limit` or of the kind of a result is nearly always
@@ -24,13 +31,12 @@ EditKind = Literal["limit", "turn", "quantity"]
 # All edits of a function of 40 lines; they take three seconds to test.
 MOST_EDITS = 200
 
-_NEAR: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
-    ast.Lt: (ast.LtE,), ast.LtE: (ast.Lt,), ast.Gt: (ast.GtE,), ast.GtE: (ast.Gt,),
+_NEAR: dict[Comparison, tuple[Comparison, ...]] = {
+    **{op: (other,) for op, other in BOUNDARIES.items()},
     ast.Eq: (ast.LtE, ast.GtE),
-}  # fmt: skip
-_TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}
+_TURNED: dict[Comparison, Comparison] = {
+    **OPPOSITES, ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
 }  # fmt: skip
 _NUMERIC = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Div, ast.Mod, ast.Pow)
@@ -117,16 +123,16 @@ def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:
 def _limits(place: Place) -> Iterator[ast.AST]:
     """Conditions that hold a little more or less often, and other kinds of results."""
     node = place.node
-    yield from _near(node)
+    yield from _nearby(node)
     if place.field == "value" and isinstance(place.parent, ast.Return):
         yield from _as_other_kinds(cast("ast.expr", node))
 
 
-def _near(node: ast.AST) -> Iterator[ast.AST]:
+def _nearby(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            for near in _NEAR.get(type(op), ()):
-                yield ast.Compare(left, [near()], [right])
+            for other in _NEAR.get(type(op), ()):
+                yield ast.Compare(left, [other()], [right])
         case ast.BoolOp(op=op, values=values):
             yield changed(node, op=ast.And() if isinstance(op, ast.Or) else ast.Or())
             for index in range(len(values)):

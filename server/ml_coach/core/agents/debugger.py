@@ -7,7 +7,7 @@ import re
 from ml_coach.core.agents.coder import task_text
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.asking import Asker
-from ml_coach.core.patches import make_patch, read_patch
+from ml_coach.core.patches import read_patch, rewriting
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.repairs import repair
 from ml_coach.core.types import Diagnosis, Finding, Patch, PatchRefused, Program, Spec
@@ -28,8 +28,7 @@ def repair_without_model(program: Program) -> Diagnosis | None:
     source, done = repair(program.source)
     if source == program.source:
         return None
-    patch = make_patch({program.file: program.source}, {program.file: source})
-    return Diagnosis("code", "; ".join(done) or "repaired", patch)
+    return Diagnosis("code", "; ".join(done) or "repaired", rewriting(program, source))
 
 
 async def debug(
@@ -79,7 +78,7 @@ def _repaired(program: Program, patch: Patch) -> Patch | None:
     if after is None or after == program.source:
         return None
     source, _ = repair(after)
-    return make_patch({program.file: program.source}, {program.file: source})
+    return rewriting(program, source)
 
 
 def _findings_text(findings: tuple[Finding, ...]) -> str:

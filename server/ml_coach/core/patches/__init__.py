@@ -1,8 +1,16 @@
 """A model's reply → `Patch`; applying, reversing and rebasing patches. Pure functions on texts."""
 
-from ml_coach.core.patches.making import apply, make_patch, reverse
+from ml_coach.core.patches.making import apply, make_patch, reverse, rewriting
 from ml_coach.core.patches.reading import read_patch
 from ml_coach.core.patches.rebasing import rebase
 from ml_coach.core.patches.safety import path_problem
 
-__all__ = ["apply", "make_patch", "path_problem", "read_patch", "rebase", "reverse"]
+__all__ = [
+    "apply",
+    "make_patch",
+    "path_problem",
+    "read_patch",
+    "rebase",
+    "reverse",
+    "rewriting",
+]

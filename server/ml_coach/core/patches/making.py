@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 
 from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.types import FileChange, Patch, PatchRefused
+from ml_coach.core.types import FileChange, Patch, PatchRefused, Program
 
 _CONTEXT = 3
 
@@ -31,6 +31,11 @@ def make_patch(before: Mapping[str, str | None], after: Mapping[str, str | None]
         if before.get(file) != after.get(file)
     )
     return Patch(changes, "".join(_render(change) for change in changes))
+
+
+def rewriting(program: Program, source: str) -> Patch:
+    """The patch after which the program reads `source`."""
+    return make_patch({program.file: program.source}, {program.file: source})
 
 
 def apply(patch: Patch, files: Mapping[str, str]) -> dict[str, str] | PatchRefused:
