@@ -81,7 +81,7 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.shot('01-failed');
   await wb.statusItem('waiting for your decision').click();
   await wb.titleAction('Apply Patch').click();
-  await wb.notification('generated_code.py: 5 of 5 tests pass').waitFor();
+  await wb.told('generated_code.py: 5 of 5 tests pass');
   await wb.shot('02-passed');
 
   await wb.command('Test: Run All Tests');

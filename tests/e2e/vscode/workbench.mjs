@@ -173,6 +173,16 @@ export class Workbench {
     return this.page.locator('.notification-toast .notification-list-item', { hasText: text }).first();
   }
 
+  /** Waits for a message. Of several within a second VS Code shows the later ones in its list only. */
+  async told(text) {
+    const asToast = await this.notification(text).waitFor({ timeout: 30_000 }).then(() => true, () => false);
+    if (asToast) return;
+    await this.command('Notifications: Show Notifications');
+    await this.page.locator('.notifications-center .notification-list-item', { hasText: text }).first().waitFor();
+    await this.page.keyboard.press('Escape');
+    await this.page.locator('.notifications-center.visible').waitFor({ state: 'detached' });
+  }
+
   async button(text, name) {
     // Buttons show in full only while the mouse is over the toast.
     const toast = this.notification(text);
