@@ -185,13 +185,13 @@ def test_others_vouch_for_a_share_of_what_they_answer_alike() -> None:
     assert choose(apart, SUITE) is apart[1]
 
 
-def test_the_test_writer_has_one_voice() -> None:
+def test_the_test_writer_has_two_voices() -> None:
     guessed = replace(SUITE, given=frozenset())
     alone, a, b = candidate(1, "13", "+++"), candidate(2, "24", "---"), candidate(3, "24", "---")
-    assert choose([alone, a], guessed) is alone
-    assert choose([alone, a, b], guessed) is alone
+    assert choose([a, alone], guessed) is alone
+    assert choose([a, b, alone], guessed) is alone
     c = candidate(4, "24", "+--")
-    assert choose([alone, a, b, c], guessed) is c
+    assert choose([a, b, c, alone], guessed) is c
 
 
 def test_what_raises_at_every_call_is_no_answer() -> None:
@@ -200,6 +200,30 @@ def test_what_raises_at_every_call_is_no_answer() -> None:
     assert choose([*crowd, answers], SUITE) is crowd[0], "it does what is given"
     guessed = replace(SUITE, given=frozenset())
     assert choose([*crowd, answers], guessed) is answers
+
+
+def test_what_says_the_same_to_everything_is_no_answer_but_a_truth_value_is() -> None:
+    """A crowd that forgets to return or never finds anything, against one that answers."""
+    guessed = replace(SUITE, given=frozenset())
+    answers = candidate(9, "12", "--+")
+    for value, tells in (("None", False), ("[]", False), ("E", False), ("True", True)):
+        same = Evaluation(error="ValueError") if value == "E" else Evaluation(value)
+        crowd = [Candidate(Program(f"# {n}\n"), report("---"), (same, same)) for n in range(3)]
+        assert choose([*crowd, answers], guessed) is (crowd[0] if tells else answers), value
+
+
+def test_who_returns_none_alike_vouches_for_nobody() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    crowd = [
+        Candidate(Program(f"# {n}\n"), report("---"), (Evaluation("None"), Evaluation("4")))
+        for n in range(3)
+    ]
+    first, second = candidate(8, "34", "---"), candidate(9, "34", "---")
+    assert choose([*crowd, first, second], guessed) is first
+
+
+def test_tests_that_a_program_passes_by_one_answer_to_everything_settle_nothing() -> None:
+    assert more_wanted([candidate(1, "11", "+++")], SUITE, 4) == 1
 
 
 def test_a_mutant_is_one_mistake_away_and_compiles() -> None:

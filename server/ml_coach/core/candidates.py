@@ -19,6 +19,8 @@ MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
 # differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
+# The test writer's word counts as much as that of two programs (bench/RESULTS.md).
+TEST_VOICES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,24 @@ class Candidate:
         return sum(given), Fraction(sum(guessed), len(guessed) or 1)
 
     @property
-    def answers_something(self) -> bool:
+    def runs(self) -> bool:
+        """Whether there is a probe at which it does not fail."""
         return any(not answer.error for answer in self.answers)
+
+    @property
+    def tells(self) -> bool:
+        """Whether its answers differ: that programs or tests say True to everything shows little.
+
+        Where it was asked nothing, that is not its fault.
+        """
+        return not self.answers or any(not _same(self.answers[0], a) for a in self.answers)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a value is among its answers, and not a single one for everything. The same truth
+        value for everything may well be right, as there are but two."""
+        values = {answer.value for answer in self.answers if _is_value(answer)}
+        return bool(values) and (self.tells or values <= {"True", "False"})
 
 
 def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -62,7 +80,7 @@ def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 def _agree(one: Candidate, other: Candidate) -> bool:
     if one.program.source == other.program.source:
         return True
-    if not (one.answers_something and other.answers_something):
+    if not (one.runs and other.runs):
         return False
     alike = _alike(one, other)
     others = alike[one.ordinary :]
@@ -78,6 +96,11 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
     if one.error or other.error:
         return one.error.split(":")[0] == other.error.split(":")[0]
     return one.value == other.value
+
+
+def _is_value(answer: Evaluation) -> bool:
+    """None is what a function returns that forgot to return anything, or gave up."""
+    return not answer.error and answer.value != "None"
 
 
 def unanimous(candidates: Sequence[Candidate]) -> bool:
@@ -113,16 +136,11 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
 def _is_settled(passing: Sequence[Candidate], suite: Suite) -> bool:
     """Whether one agrees with what was written apart from it: all tests, or most others."""
     enough = ENOUGH_WITH_GIVEN if suite.given else ENOUGH
-    if any(c.report.verdict == "passed" and len(c.report.cases) >= enough for c in passing):
+    settling = (c for c in passing if len(c.report.cases) >= enough and c.tells)
+    if any(c.report.verdict == "passed" for c in settling):
         return True
     groups = clusters(passing)
-    return any(len(g) >= 2 and len(g) * 2 > len(passing) and _tells(g[0]) for g in groups)
-
-
-def _tells(candidate: Candidate) -> bool:
-    """Whether its answers differ: that two programs say True to everything shows little."""
-    answers = candidate.answers
-    return not answers or any(not _same(answers[0], answer) for answer in answers)
+    return any(len(g) >= 2 and len(g) * 2 > len(passing) and g[0].tells for g in groups)
 
 
 def passes_given(report: TestReport, suite: Suite) -> bool:
@@ -133,15 +151,15 @@ def passes_given(report: TestReport, suite: Suite) -> bool:
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
     """The one that does most of what is given; among equals the one that most others vouch for, or
     the first. Each other program vouches by the share of the probes to which it gives the same
-    value, and the test writer by the share of its tests that pass (after Shi et al. 2022,
-    MBR-Exec). Where some do all that is given, the others are no witnesses. What raises at every
-    probe, where others answer, is no answer at all."""
+    value, and the test writer, with two voices, by the share of its tests that pass (after Shi et
+    al. 2022, MBR-Exec). Where some do all that is given, the others are no witnesses. What says
+    nothing, where others do, is no answer at all."""
     witnesses = [c for c in candidates if passes_given(c.report, suite)] or candidates
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)
         others = (_vouched(candidate, other) for other in witnesses if other is not candidate)
-        return given, candidate.answers_something, sum(others, by_tests)
+        return given, candidate.says_something, sum(others, TEST_VOICES * by_tests)
 
     return max(candidates, key=rank)  # The first of equals.
 
@@ -150,5 +168,5 @@ def _vouched(candidate: Candidate, other: Candidate) -> Fraction:
     if not candidate.answers:
         return Fraction(candidate.program.source == other.program.source)
     alike = zip(_alike(candidate, other), candidate.answers, strict=True)
-    values = sum(same and not answer.error for same, answer in alike)
+    values = sum(same and _is_value(answer) for same, answer in alike)
     return Fraction(values, len(candidate.answers))
