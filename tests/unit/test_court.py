@@ -112,6 +112,33 @@ def test_equal_answers_make_a_cluster() -> None:
     assert agreeing(a, [a, b, c]) == 2
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("57.29577951308232", "57.295779513082315", True),
+        ("[(0.1, 'a'), {'x': 0.30000000000000004}]", "[(0.1, 'a'), {'x': 0.3}]", True),
+        ("{1: 'a', 2: 'b'}", "{2: 'b', 1: 'a'}", True),
+        ("4", "4.0", True),
+        ("inf", "inf", True),
+        ("57.3", "57.295779513082315", False),
+        ("[1, 2]", "(1, 2)", False),
+        ("[1, 2]", "[1, 2, 3]", False),
+        ("{1: 0.5}", "{2: 0.5}", False),
+        ("'0.1'", "'0.10000000000000001'", False),
+        ("<Node 1>", "<Node 2>", False),
+        ("<Node 1>", "'<Node 1>'", False),
+    ],
+)
+def test_answers_are_the_same_as_python_says_and_up_to_rounding(
+    one: str, other: str, *, same: bool
+) -> None:
+    pair = [
+        Candidate(Program(f"# {n}\n"), report("+++"), (Evaluation(value),))
+        for n, value in enumerate((one, other))
+    ]
+    assert len(clusters(pair)) == (1 if same else 2)
+
+
 def test_right_programs_may_differ_in_a_few_variants() -> None:
     a, b, c = (candidate(n, "12", variants=v) for n, v in enumerate(("34567", "34999", "39999")))
     assert agreeing(a, [a, b]) == 2

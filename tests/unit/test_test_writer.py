@@ -54,6 +54,24 @@ def test_single_tests_are_found_in_any_form() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("guessed", "test"),
+    [
+        ("f(1) == 0.3", "f(1) == pytest.approx(0.3)"),
+        ("f(1) == -0.5", "f(1) == pytest.approx(-0.5)"),
+        ("f(1) == [1, 0.5]", "f(1) == pytest.approx([1, 0.5])"),
+        ("f(0.5) == 1", "f(0.5) == 1"),
+        ("f(1) == [[0.5]]", "f(1) == [[0.5]]"),
+        ("f(1) == {0.5}", "f(1) == {0.5}"),
+        ("f(1) > 0.5", "f(1) > 0.5"),
+        ("f(1) == '0.5'", "f(1) == '0.5'"),
+    ],
+)
+def test_a_guessed_fraction_holds_up_to_rounding(guessed: str, test: str) -> None:
+    spec = Spec("", names=("f",))
+    assert single_tests(f"assert {guessed}", spec) == (f"assert {test}",)
+
+
 def test_a_call_that_the_prompt_answers_is_not_guessed_again() -> None:
     spec = Spec("", names=("f",), examples=("assert f(1) == 2",))
     assert single_tests("assert f(1) == 3\nassert f(2) == 3", spec) == ("assert f(2) == 3",)

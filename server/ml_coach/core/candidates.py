@@ -6,10 +6,15 @@ tests that were written apart from each other vouch for one another (Chen et al.
 
 from __future__ import annotations
 
+import ast
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
+from ml_coach.core import syntax
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
 # So many tests do not all pass by chance; one guessed test beside what is given does not, either.
@@ -95,7 +100,29 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
     """Equal values, or errors of the same type: messages are a matter of taste."""
     if one.error or other.error:
         return one.error.split(":")[0] == other.error.split(":")[0]
-    return one.value == other.value
+    return one.value == other.value or _equal(_literal(one.value), _literal(other.value))
+
+
+@lru_cache(maxsize=4096)
+def _literal(text: str) -> Any:
+    """The value whose `repr` is `text`; one like no other where that is not to be read."""
+    try:
+        return ast.literal_eval(syntax.expression(text))
+    except (*syntax.NOT_PYTHON, TypeError):
+        return object()
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """As `==` says, but fractions up to rounding: `math.degrees(r)` and `r * 180 / math.pi`."""
+    match one, other:
+        case float(), float():
+            return math.isclose(one, other)
+        case [*ones], [*others] if type(one) is type(other):
+            return len(ones) == len(others) and all(map(_equal, ones, others))
+        case {**ones}, {**others}:
+            return ones.keys() == others.keys() and all(_equal(ones[k], others[k]) for k in ones)
+        case _:
+            return one == other
 
 
 def _is_value(answer: Evaluation) -> bool:

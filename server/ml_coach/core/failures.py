@@ -49,12 +49,16 @@ def _compared(finding: Finding, test: ast.expr) -> str:
     if not is_equality:
         return f"{ast.unparse(test)} is not true"
     assert isinstance(test, ast.Compare)
-    expected = ast.unparse(test.comparators[0])
+    match test.comparators[0]:
+        case ast.Call(func=ast.Attribute(attr="approx"), args=[expected]):
+            pass
+        case expected:
+            pass
     # The left value stands before the last ` == ` whose right side is what the test expects.
     came, _, right = values["values"].splitlines()[0].rpartition(" == ")
     if not came or not right:
         return ""
-    return f"{ast.unparse(test.left)} gave {came}, expected {expected}"
+    return f"{ast.unparse(test.left)} gave {came}, expected {ast.unparse(expected)}"
 
 
 def _raised(finding: Finding, test: ast.FunctionDef) -> str:

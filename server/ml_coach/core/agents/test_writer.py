@@ -168,10 +168,26 @@ def _statements(lines: Sequence[str]) -> list[str]:
             continue
         try:
             # Unparsed, because equal tests must be equal texts and comments must go.
-            found.append(ast.unparse(syntax.module(statement)))
+            found.append(ast.unparse(_up_to_rounding(syntax.module(statement))))
         except (SyntaxError, ValueError):
             continue
     return found
+
+
+def _up_to_rounding(statement: ast.Module) -> ast.Module:
+    """`statement` with the fraction that it expects, or a list of such, as `pytest.approx`: who
+    guesses that 0.1 + 0.2 is 0.3 is right."""
+    match statement.body:
+        case [ast.Assert(test=ast.Compare(ops=[ast.Eq()], comparators=[expected]) as test)]:
+            parts = expected.elts if isinstance(expected, ast.List | ast.Tuple) else [expected]
+            values = [part.operand if isinstance(part, ast.UnaryOp) else part for part in parts]
+            numbers = [v.value for v in values if isinstance(v, ast.Constant)]
+            if len(numbers) == len(parts) and any(isinstance(n, float) for n in numbers):
+                approx = ast.Attribute(ast.Name("pytest"), "approx")
+                test.comparators = [ast.Call(approx, [expected], [])]
+        case _:
+            pass
+    return statement
 
 
 def _subject(statement: str) -> str:
