@@ -183,6 +183,12 @@ async def test_replies_are_remembered_with_their_cost(tmp_path: Path) -> None:
     assert later.remembered == 1
 
 
+async def test_a_call_of_many_tasks_at_once_has_its_time_for_each(tmp_path: Path) -> None:
+    model = ScriptedModel({"coder": [GOOD]})
+    await _reply(RememberedModel(model, Replies(tmp_path / "replies.jsonl"), sharing=8), _call())
+    assert model.calls[0].timeout_seconds == 8 * _call().timeout_seconds
+
+
 async def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
     model = ScriptedModel({"coder": [UnavailableError("gone"), GOOD]})
     remembered = RememberedModel(model, Replies(tmp_path / "replies.jsonl"))

@@ -52,11 +52,13 @@ class Replies:
 
 class RememberedModel:
     """Passes `model` through and keeps its replies, but not its failures. `remembered` counts the
-    calls that it was not asked."""
+    calls that it was not asked. `sharing` tasks ask it at once: each call has as many times its
+    time."""
 
-    def __init__(self, model: Model, replies: Replies) -> None:
+    def __init__(self, model: Model, replies: Replies, sharing: int = 1) -> None:
         self._model = model
         self._replies = replies
+        self._sharing = sharing
         self.remembered = 0
 
     @property
@@ -88,8 +90,9 @@ class RememberedModel:
 
     async def _ask(self, key: str, call: Call) -> AsyncGenerator[str | Ended, None]:
         text = ""
+        patient = replace(call, timeout_seconds=call.timeout_seconds * self._sharing)
         try:
-            async with aclosing(self._model.stream(call)) as stream:
+            async with aclosing(self._model.stream(patient)) as stream:
                 async for piece in stream:
                     if isinstance(piece, Ended):
                         self._replies.keep(key, text, piece)

@@ -63,12 +63,13 @@ async def run_bench(
     finished: Callable[[Row], None],
 ) -> None:
     """Fills `results` and `replies`; `finished` hears each new row. Cancelling keeps what is done,
-    and so does a model that fails, with the `ModelError` that it raised."""
+    and so does a model that fails, with the `ModelError` that it raised. `jobs` tasks at a time
+    share the machine, so each has that many times its time."""
     free = asyncio.Semaphore(jobs)
 
     async def one(task: Task, strategy: StrategyName) -> None:
         async with free:
-            row = await _row(task, strategy, setup, replies)
+            row = await _row(task, strategy, setup, replies, jobs)
             results.add(row)
             finished(row)
 
@@ -82,9 +83,12 @@ async def run_bench(
     )
 
 
-async def _row(task: Task, strategy: StrategyName, setup: Setup, replies: Replies) -> Row:
-    model = RememberedModel(setup.model, replies)
-    answer = await solve(strategy, task, replace(setup, model=model))
+async def _row(
+    task: Task, strategy: StrategyName, setup: Setup, replies: Replies, jobs: int
+) -> Row:
+    model = RememberedModel(setup.model, replies, sharing=jobs)
+    limits = replace(setup.limits, seconds=setup.limits.seconds * jobs)
+    answer = await solve(strategy, task, replace(setup, model=model, limits=limits))
     grades = {
         program: await solves(setup.executor, program, task)
         for program in dict.fromkeys(answer.stages.values())
