@@ -116,7 +116,7 @@ def _equal(one: Any, other: Any) -> bool:
     """As `==` says, but fractions up to rounding: `math.degrees(r)` and `r * 180 / math.pi`."""
     match one, other:
         case float(), float():
-            return math.isclose(one, other)
+            return math.isclose(one, other, abs_tol=1e-12)
         case [*ones], [*others] if type(one) is type(other):
             return len(ones) == len(others) and all(map(_equal, ones, others))
         case {**ones}, {**others}:
