@@ -162,12 +162,46 @@ def test_a_guessed_test_settles_it_beside_a_given_one_only() -> None:
 
 
 def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
-    a, b, c = candidate(1, "12", "++-"), candidate(2, "12", "++-"), candidate(3, "12", "-++")
+    a, b, c = candidate(1, "12", "+--"), candidate(2, "12", "+--"), candidate(3, "12", "-++")
     assert more_wanted([a], SUITE, 4) == 1
     assert more_wanted([a, b], SUITE, 4) == 0
     assert more_wanted([a, c], SUITE, 4) == 1
-    d = candidate(4, "13", "+-+")
+    d = candidate(4, "13", "+--")
     assert more_wanted([a, c, d], SUITE, 4) == 2
+
+
+def test_beside_a_second_opinion_one_guessed_test_settles_it() -> None:
+    a, b = candidate(1, "12", "++-"), candidate(2, "34", "+--")
+    assert more_wanted([a], SUITE, 4) == 1
+    assert more_wanted([a, b], SUITE, 4) == 0
+    assert more_wanted([b, candidate(3, "12", "-++")], SUITE, 4) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "others", "marks", "more"),
+    [
+        ("1234", "1256", "++--", 0),
+        ("1234", "1256", "+---", 3),
+        ("1234", "1567", "++--", 3),
+        ("1234", "5678", "+++-", 3),
+        ("1111", "1156", "++--", 3),
+    ],
+)
+def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
+    answers: str, others: str, marks: str, more: int
+) -> None:
+    names = ("test_a", "test_b", "test_c", "test_d")
+    suite = Suite("\n".join(f"def {name}(): assert f()" for name in names))
+    one, other = (
+        replace(
+            candidate(n, said),
+            report=TestReport(
+                "failed", tuple(Case(t, OUTCOMES[m]) for t, m in zip(names, row, strict=True))
+            ),
+        )
+        for n, (said, row) in enumerate([(answers, marks), (others, "----")])
+    )
+    assert more_wanted([one, other], suite, 4) == more
 
 
 def test_more_are_wanted_while_none_does_what_is_given() -> None:

@@ -24,6 +24,7 @@ MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
 # differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
+HALF = Fraction(1, 2)
 # The test writer's word counts as much as that of two programs (bench/RESULTS.md).
 TEST_VOICES = 2
 
@@ -152,7 +153,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     """
     samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c.report, suite)]
-    if batch == 1 or _is_settled(passing, suite):
+    if batch == 1 or _is_settled(passing, candidates, suite):
         return 0
     if passing and samples < (2 if suite.given else 1):
         return 1
@@ -160,14 +161,29 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> in
     return max(0, min(batch - samples % batch, most - samples))
 
 
-def _is_settled(passing: Sequence[Candidate], suite: Suite) -> bool:
-    """Whether one agrees with what was written apart from it: all tests, or most others."""
+def _is_settled(
+    passing: Sequence[Candidate], candidates: Sequence[Candidate], suite: Suite
+) -> bool:
+    """Whether one agrees with what was written apart from it: all tests, or most others; half of
+    the tests are wrong (bench/RESULTS.md), so that beside a second opinion some will do."""
     enough = ENOUGH_WITH_GIVEN if suite.given else ENOUGH
-    settling = (c for c in passing if len(c.report.cases) >= enough and c.tells)
+    settling = [c for c in passing if len(c.report.cases) >= enough and c.tells]
     if any(c.report.verdict == "passed" for c in settling):
+        return True
+    if len(candidates) > 1 and any(_is_likely(c, passing, suite) for c in settling):
         return True
     groups = clusters(passing)
     return any(len(g) >= 2 and len(g) * 2 > len(passing) and g[0].tells for g in groups)
+
+
+def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite) -> bool:
+    """Whether a guessed test bears out one that does what is given; where nothing is given, half of
+    the tests and, to half of the probes, the others."""
+    _, by_tests = candidate.passed(suite)
+    if suite.given:
+        return by_tests > 0
+    others = [_vouched(candidate, other) for other in passing if other is not candidate]
+    return by_tests >= HALF and sum(others) >= HALF * len(others) > 0
 
 
 def passes_given(report: TestReport, suite: Suite) -> bool:
