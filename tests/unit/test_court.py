@@ -51,7 +51,7 @@ def test_a_rejecting_test_needs_two_witnesses() -> None:
 
 
 def test_who_fails_a_given_test_is_no_witness() -> None:
-    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "none of 1 candidates agree with it"}
+    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "no candidate agrees with it"}
 
 
 def test_a_given_test_is_never_dropped() -> None:

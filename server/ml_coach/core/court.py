@@ -91,7 +91,8 @@ def _unfit(
     witnesses = sum(vote.get(test) == "passed" for vote in votes)
     needed = max(min(WITNESSES, voters), voters // 2 + 1)
     if rejects and len(votes) > 1 and witnesses < needed:
-        return f"{witnesses or 'none'} of {voters} candidates agree with it"
+        agree = f"{witnesses} of {voters} candidates agree" if witnesses else "no candidate agrees"
+        return f"{agree} with it"
     if not rejects and planted and all(p.get(test) == "passed" for p in planted):
         return "it notices no planted mistake"
     return ""
