@@ -216,6 +216,7 @@ async def test_a_difference_has_an_interval_that_holds_it() -> None:
     points, low, high = difference(ours, theirs)
     assert points == 25.0
     assert 10 < low < points < high < 40
+    assert difference(ours[::-1], theirs) == (points, low, high)
     assert difference(ours, ours) == (0.0, 0.0, 0.0)
 
 

@@ -75,10 +75,11 @@ def stage_yields(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> tuple[float, float, float]:
     """How many points more of the common tasks `ours` solves, with a 95 % interval.
 
-    Paired bootstrap over tasks (Efron 1979), seeded: the same rows give the same interval.
+    Paired bootstrap over tasks (Efron 1979), seeded: the same rows, in whatever order they were
+    finished, give the same interval.
     """
     other = {row.task: row.solved for row in theirs}
-    pairs = [row.solved - other[row.task] for row in ours if row.task in other]
+    pairs = sorted(row.solved - other[row.task] for row in ours if row.task in other)
     if not pairs:
         return 0.0, 0.0, 0.0
     chance = random.Random(0)
