@@ -24,10 +24,10 @@ SUITE = Suite(
 OUTCOMES: dict[str, CaseOutcome] = {"+": "passed", "-": "failed", "!": "error", "?": "not_run"}
 
 
-def report(marks: str) -> TestReport:
-    """A report on TESTS: + passed, - failed, ! error, ? not run."""
-    cases = tuple(Case(t, OUTCOMES[m]) for t, m in zip(TESTS, marks, strict=True))
-    return TestReport("passed" if marks == "+++" else "failed", cases)
+def report(marks: str, tests: tuple[str, ...] = TESTS) -> TestReport:
+    """A report on `tests`: + passed, - failed, ! error, ? not run."""
+    cases = tuple(Case(t, OUTCOMES[m]) for t, m in zip(tests, marks, strict=True))
+    return TestReport("passed" if set(marks) == {"+"} else "failed", cases)
 
 
 def reasons(chosen: str, *, again: str = "", votes: str = "", planted: str = "") -> dict[str, str]:
@@ -193,12 +193,7 @@ def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
     names = ("test_a", "test_b", "test_c", "test_d")
     suite = Suite("\n".join(f"def {name}(): assert f()" for name in names))
     one, other = (
-        replace(
-            candidate(n, said),
-            report=TestReport(
-                "failed", tuple(Case(t, OUTCOMES[m]) for t, m in zip(names, row, strict=True))
-            ),
-        )
+        replace(candidate(n, said), report=report(row, names))
         for n, (said, row) in enumerate([(answers, marks), (others, "----")])
     )
     assert more_wanted([one, other], suite, 4) == more

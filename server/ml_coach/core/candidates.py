@@ -24,6 +24,7 @@ MOST_BATCHES = 2
 # Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
 # differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
+# Beside a second opinion where nothing is given: of the guessed tests, and of the probes.
 HALF = Fraction(1, 2)
 # The test writer's word counts as much as that of two programs (bench/RESULTS.md).
 TEST_VOICES = 2
@@ -182,8 +183,8 @@ def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite)
     _, by_tests = candidate.passed(suite)
     if suite.given:
         return by_tests > 0
-    others = [_vouched(candidate, other) for other in passing if other is not candidate]
-    return by_tests >= HALF and sum(others) >= HALF * len(others) > 0
+    voices = _voices(candidate, passing)
+    return bool(voices) and by_tests >= HALF and sum(voices) >= HALF * len(voices)
 
 
 def passes_given(report: TestReport, suite: Suite) -> bool:
@@ -201,10 +202,15 @@ def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)
-        others = (_vouched(candidate, other) for other in witnesses if other is not candidate)
-        return given, candidate.says_something, sum(others, TEST_VOICES * by_tests)
+        voices = sum(_voices(candidate, witnesses), TEST_VOICES * by_tests)
+        return given, candidate.says_something, voices
 
     return max(candidates, key=rank)  # The first of equals.
+
+
+def _voices(candidate: Candidate, witnesses: Sequence[Candidate]) -> list[Fraction]:
+    """What each other of `witnesses` says for `candidate`, 0 to 1."""
+    return [_vouched(candidate, other) for other in witnesses if other is not candidate]
 
 
 def _vouched(candidate: Candidate, other: Candidate) -> Fraction:

@@ -50,9 +50,7 @@ def _compared(finding: Finding, test: ast.expr) -> str:
         return f"{ast.unparse(test)} is not true"
     assert isinstance(test, ast.Compare)
     match test.comparators[0]:
-        case ast.Call(func=ast.Attribute(attr="approx"), args=[expected]):
-            pass
-        case expected:
+        case ast.Call(func=ast.Attribute(attr="approx"), args=[expected]) | expected:
             pass
     # The left value stands before the last ` == ` whose right side is what the test expects.
     came, _, right = values["values"].splitlines()[0].rpartition(" == ")
