@@ -247,6 +247,37 @@ async def test_candidates_that_disagree_bring_more_candidates(executor: Sandboxe
     assert "x + 2" not in told.workspace.files["generated_code.py"]
 
 
+async def test_a_sample_that_is_no_program_is_no_second_opinion(
+    executor: SandboxedExecutor,
+) -> None:
+    other = "```python\ndef inc(x):\n    return 1 + x\n```"
+    told = Told(
+        executor,
+        {"coder": [GOOD, "I can not.", other], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert [d.test for d in report.dropped] == ["test_guessed_3"]
+    (chosen,) = told.only(CandidateChosen)
+    assert (chosen.candidates, chosen.agreeing) == (2, 2)
+
+
+async def test_a_function_that_is_called_like_a_test_is_none(executor: SandboxedExecutor) -> None:
+    told = Told(
+        executor,
+        {
+            "coder": ["```python\ndef test_even(x):\n    return x % 2 == 0\n```"],
+            "test_writer": ["assert test_even(2) == True\nassert test_even(3) == False"],
+        },
+        prompt="Write test_even(x) that tells whether x is even.",
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert report.tests
+    assert [case.function for case in report.tests.cases] == ["test_guessed_1", "test_guessed_2"]
+
+
 async def test_what_most_agree_on_is_kept_also_where_no_test_is(
     executor: SandboxedExecutor,
 ) -> None:

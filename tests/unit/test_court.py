@@ -151,30 +151,35 @@ def test_programs_that_only_fail_do_not_agree() -> None:
     assert [len(group) for group in clusters([a, b])] == [1, 1]
 
 
+def wanted(pool: list[Candidate], suite: Suite, batch: int = 4) -> int:
+    """How many more where each sample was a valid program."""
+    return more_wanted(pool, suite, batch, len(pool) - 1)
+
+
 def test_two_that_say_the_same_to_everything_settle_nothing() -> None:
-    assert more_wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE, 4) == 1
+    assert wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE) == 1
 
 
 def test_a_guessed_test_settles_it_beside_a_given_one_only() -> None:
     sure = candidate(1, "12", "+++")
-    assert more_wanted([sure], SUITE, 4) == 0
-    assert more_wanted([sure], replace(SUITE, given=frozenset()), 4) == 1
+    assert wanted([sure], SUITE) == 0
+    assert wanted([sure], replace(SUITE, given=frozenset())) == 1
 
 
 def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     a, b, c = candidate(1, "12", "+--"), candidate(2, "12", "+--"), candidate(3, "12", "-++")
-    assert more_wanted([a], SUITE, 4) == 1
-    assert more_wanted([a, b], SUITE, 4) == 0
-    assert more_wanted([a, c], SUITE, 4) == 1
+    assert wanted([a], SUITE) == 1
+    assert wanted([a, b], SUITE) == 0
+    assert wanted([a, c], SUITE) == 1
     d = candidate(4, "13", "+--")
-    assert more_wanted([a, c, d], SUITE, 4) == 2
+    assert wanted([a, c, d], SUITE) == 2
 
 
 def test_beside_a_second_opinion_one_guessed_test_settles_it() -> None:
     a, b = candidate(1, "12", "++-"), candidate(2, "34", "+--")
-    assert more_wanted([a], SUITE, 4) == 1
-    assert more_wanted([a, b], SUITE, 4) == 0
-    assert more_wanted([b, candidate(3, "12", "-++")], SUITE, 4) == 1
+    assert wanted([a], SUITE) == 1
+    assert wanted([a, b], SUITE) == 0
+    assert wanted([b, candidate(3, "12", "-++")], SUITE) == 1
 
 
 @pytest.mark.parametrize(
@@ -196,26 +201,32 @@ def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
         replace(candidate(n, said), report=report(row, names))
         for n, (said, row) in enumerate([(answers, marks), (others, "----")])
     )
-    assert more_wanted([one, other], suite, 4) == more
+    assert wanted([one, other], suite) == more
 
 
 def test_more_are_wanted_while_none_does_what_is_given() -> None:
     wrong = [candidate(n, f"{n}1", "-++") for n in range(9)]
-    assert more_wanted(wrong[:1], SUITE, 4) == 4
-    assert more_wanted(wrong[:5], SUITE, 4) == 4
-    assert more_wanted(wrong, SUITE, 4) == 0
-    assert more_wanted([*wrong[:4], candidate(9, "12")], SUITE, 4) == 0
+    assert wanted(wrong[:1], SUITE) == 4
+    assert wanted(wrong[:5], SUITE) == 4
+    assert wanted(wrong, SUITE) == 0
+    assert wanted([*wrong[:4], candidate(9, "12")], SUITE) == 0
 
 
 def test_where_nothing_is_given_one_batch_must_do() -> None:
     guessed = replace(SUITE, given=frozenset())
     apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
-    assert more_wanted(apart[:2], guessed, 4) == 3
-    assert more_wanted(apart, guessed, 4) == 0
+    assert wanted(apart[:2], guessed) == 3
+    assert wanted(apart, guessed) == 0
+
+
+def test_a_sample_that_is_no_program_does_not_end_the_drawing() -> None:
+    alone = [candidate(1, "12", "-++")]
+    guessed = replace(SUITE, given=frozenset())
+    assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
 
 
 def test_a_model_that_is_not_sampled_is_asked_once() -> None:
-    assert more_wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
+    assert wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
 
 
 def test_given_tests_outrank_the_crowd() -> None:
@@ -280,7 +291,7 @@ def test_who_returns_none_alike_vouches_for_nobody() -> None:
 
 
 def test_tests_that_a_program_passes_by_one_answer_to_everything_settle_nothing() -> None:
-    assert more_wanted([candidate(1, "11", "+++")], SUITE, 4) == 1
+    assert wanted([candidate(1, "11", "+++")], SUITE) == 1
 
 
 def test_a_mutant_is_one_mistake_away_and_compiles() -> None:

@@ -144,15 +144,15 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
     return next(len(group) for group in clusters(candidates) if candidate in group)
 
 
-def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int) -> int:
+def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
     """How many more programs are worth their cost; 0 when the matter is settled.
 
     `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
-    Beside the first program there is one second opinion; a batch in all where opinions differ;
-    `MOST_BATCHES` where no program does what is given. Among those that do, two of three may settle
-    it; where nothing is given, that is too few (bench/RESULTS.md).
+    `samples` were drawn already, those that are no valid program included. Beside the first program
+    there is one second opinion; a batch in all where opinions differ; `MOST_BATCHES` where no
+    program does what is given. Among those that do, two of three may settle it; where nothing is
+    given, that is too few (bench/RESULTS.md).
     """
-    samples = len(candidates) - 1
     passing = [c for c in candidates if passes_given(c.report, suite)]
     if batch == 1 or _is_settled(passing, candidates, suite):
         return 0

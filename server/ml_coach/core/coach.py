@@ -226,11 +226,11 @@ class _Run:
         sampled = self.request.task in ("generate", "implement")
         batch = self.coach.model.profile.candidates if sampled else 1
         self.pool = await self._compare([first])
-        while number := more_wanted(self.pool, self.written, batch):
+        drawn = 0
+        while number := more_wanted(self.pool, self.written, batch, drawn):
             self._begin("code")
             programs = await self.team.sample_programs(number, existing)
-            if not programs:
-                break
+            drawn += number
             self.pool += await self._compare(programs)
         chosen = choose(self.pool, self.written)
         together = agreeing(chosen, self.pool)

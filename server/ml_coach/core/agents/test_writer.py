@@ -59,7 +59,7 @@ async def write_tests(
     messages = render(
         "asserts" if single else "tests",
         module=module,
-        importing=import_line(module, spec),
+        importing=import_line(module, imported(spec)),
         name=spec.names[0] if spec.names else "the_function",
         task=task_text(spec),
         details=details_text(spec),
@@ -204,13 +204,16 @@ def _subject(statement: str) -> str:
     return ast.unparse(node)
 
 
-def import_line(module: str, spec: Spec, tests: str = "") -> str:
+def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:
     """What `tests` need of the program: what was asked for, and what the prompt defines beside it,
     such as the inverse that an example calls."""
     used = syntax.loads(syntax.module(tests))
     stub = syntax.parse(spec.stub)
     defined = (n.name for n in stub.body if isinstance(n, syntax.Definition)) if stub else ()
-    names = dict.fromkeys((*spec.names, *(name for name in defined if name in used)))
+    return tuple(dict.fromkeys((*spec.names, *(name for name in defined if name in used))))
+
+
+def import_line(module: str, names: Sequence[str]) -> str:
     return f"from {module} import {', '.join(names) or '*'}"
 
 
@@ -227,11 +230,14 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     """One file: imports, then what the prompt gives, then what is guessed."""
     given = as_functions(spec.examples, "given")
     imports, body = _imports_apart(guessed)
-    needed = ["import pytest", import_line(module, spec, f"{given}\n{body}")]
+    names = imported(spec, f"{given}\n{body}")
+    needed = ["import pytest", import_line(module, names)]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     head = "\n".join(dict.fromkeys([*kept, *needed]))
-    parts = [head, *(part.strip() for part in (given, body) if part.strip())]
+    # pytest takes whatever is called so for a test, also the code under test.
+    no_tests = "\n".join(f"{n}.__test__ = False" for n in names if n.startswith(("test", "Test")))
+    parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
     return Suite("\n\n\n".join(parts) + "\n", file, frozenset(Suite(given).tests))
 
 
