@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from ml_coach.core.agents import coder
 from ml_coach.core.asking import Asker, Backoff, Budget, Price, join_continuation
 from ml_coach.core.errors import (
     AuthError,
@@ -22,7 +23,7 @@ from ml_coach.core.errors import (
 )
 from ml_coach.core.events import CallFinished, CallRetrying, CallStarted, Event, TextArrived
 from ml_coach.core.ports import Call, Ended, Message, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.types import Spec, Usage
 
 CALL = Call("coder", (Message("user", "Write add."),))
 USAGE = Usage(calls=1, prompt_tokens=10, completion_tokens=5)
@@ -253,6 +254,17 @@ async def test_a_reply_that_stays_cut_says_so() -> None:
     assert answer.finish == "length"
     assert answer.text == "part 0. part 1. part 2. "
     assert model.steps == []
+
+
+async def test_a_program_that_stays_cut_is_written_anew_without_it() -> None:
+    cut = [reply(f"def f():  # {n}\n", finish="length") for n in range(3)]
+    model = Scripted([*cut, reply("def f(): return 1")])
+    wanted = coder.Wanted(Spec("Write f()", names=("f",)), model.profile, "m.py")
+    refused: list[str] = []
+    written = await coder.write_program(World().asker(model), wanted, refused.append)
+    assert isinstance(written, coder.Written)
+    assert refused == [coder.CUT]
+    assert [m.role for m in model.calls[-1].messages] == ["system", "user", "user"]
 
 
 @pytest.mark.parametrize("finish", ["stop", "length"])

@@ -132,10 +132,12 @@ async def _ask_until_valid(
             return answer
         refused(answer.reason)
         # The bad reply stays in the talk: the model sees what it wrote and what is wrong with it.
+        # One that was cut off would only cost, and be gone on with.
+        bad = (Message("assistant", reply.text),) if reply.finish == "stop" else ()
         again = Message("user", f"{answer.reason} Reply with the corrected, complete code only.")
         call = replace(
             call,
-            messages=(*call.messages[:2], Message("assistant", reply.text), again),
+            messages=(*call.messages[:2], *bad, again),
             temperature=max(call.temperature, 0.4 * attempt),
         )
     return answer
