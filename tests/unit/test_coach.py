@@ -263,6 +263,36 @@ async def test_a_sample_that_is_no_program_is_no_second_opinion(
     assert (chosen.candidates, chosen.agreeing) == (2, 2)
 
 
+async def test_where_the_first_program_is_none_samples_are_drawn(
+    executor: SandboxedExecutor,
+) -> None:
+    stub = "```python\ndef inc(x):\n    pass\n```"
+    told = Told(
+        executor,
+        {"coder": [stub, stub, GOOD], "test_writer": [TESTS]},
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert report.usage.calls == 6
+    first, *others = told.model.prompts("coder")
+    assert "`inc` has no body" not in first
+    assert all("`inc` has no body" in prompt for prompt in others)
+    assert "x + 1" in told.workspace.files["generated_code.py"]
+
+
+async def test_no_valid_program_among_all_samples_gives_up(executor: SandboxedExecutor) -> None:
+    told = Told(
+        executor,
+        {"coder": ["```python\ndef inc(x):\n    pass\n```"], "test_writer": [TESTS]},
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "no valid program: `inc` has no body" in report.reason
+    assert (report.usage.calls, told.workspace.files) == (10, {})
+
+
 async def test_a_function_that_is_called_like_a_test_is_none(executor: SandboxedExecutor) -> None:
     told = Told(
         executor,

@@ -171,12 +171,13 @@ class _Run:
         self._begin("research")
         await self.team.research(existing)
         # Tests are written from the spec alone, so both can be asked for at once.
-        program, suite = await all_of(self._first_program(existing), self._tests())
+        first, suite = await all_of(self._first_program(existing), self._tests())
         self.written = self.suite = suite
-        await self._save(program, suite)
+        if isinstance(first, Program):
+            await self._save(first, suite)
         if not suite.tests:
             raise _Stop("gave_up", "No test could be written, so nothing can be said of the code.")
-        chosen = await self._choose(program, existing)
+        chosen = await self._choose(first, existing)
         current = await self._check(chosen)
         await self._save(chosen, self.suite)
         self.best = current
@@ -202,14 +203,11 @@ class _Run:
             raise _Stop("failed", f"There is no file {self.request.program_file}.")
         return Program(source, self.request.program_file)
 
-    async def _first_program(self, existing: Program | None) -> Program:
+    async def _first_program(self, existing: Program | None) -> Program | Refused:
         if existing is not None and self.request.task != "implement":
             return existing
         self._begin("code")
-        program = await self.team.write_program(existing)
-        if isinstance(program, Refused):
-            raise _Stop("gave_up", f"The model wrote no valid program: {program.reason}")
-        return program
+        return await self.team.write_program(existing)
 
     async def _tests(self) -> Suite:
         if self.request.task == "debug":
@@ -221,17 +219,23 @@ class _Run:
         self._begin("tests")
         return await self.team.write_tests()
 
-    async def _choose(self, first: Program, existing: Program | None) -> Program:
+    async def _choose(self, first: Program | Refused, existing: Program | None) -> Program:
         """The best of as many candidates as it takes until they agree; then the court rules."""
         sampled = self.request.task in ("generate", "implement")
         batch = self.coach.model.profile.candidates if sampled else 1
-        self.pool = await self._compare([first])
+        if isinstance(first, Program):
+            self.pool = await self._compare([first])
+        else:
+            self.team.learn(first.reason)
         drawn = 0
         while number := more_wanted(self.pool, self.written, batch, drawn):
             self._begin("code")
             programs = await self.team.sample_programs(number, existing)
             drawn += number
             self.pool += await self._compare(programs)
+        if not self.pool:
+            assert isinstance(first, Refused)
+            raise _Stop("gave_up", f"The model wrote no valid program: {first.reason}")
         chosen = choose(self.pool, self.written)
         together = agreeing(chosen, self.pool)
         self.emit(CandidateChosen(chosen.program, len(self.pool), together))

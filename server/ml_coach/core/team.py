@@ -72,8 +72,8 @@ class Team:
             lessons=self.lessons,
             temperature=SAMPLE_TEMPERATURE if sampled else None,
             seed=self.request.seed + self.samples,
-            # Instead of a sample that can not be used a new one is drawn.
-            tries=1 if sampled else coder.TRIES,
+            # Shown its bad reply a small model repeats it; a sample is something else.
+            tries=1 if self.profile.candidates > 1 else coder.TRIES,
         )
         refused = self._refused("coder")
         if existing is None:
