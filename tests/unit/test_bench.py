@@ -94,6 +94,13 @@ async def test_the_loop_repairs_and_sees_no_hidden_test(
     assert not any("never shown" in m.text for call in model.calls for m in call.messages)
 
 
+async def test_a_first_reply_that_is_no_program_counts_as_one_that_fails(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    row, _ = await _rows(executor, "loop", ["I can not.", GOOD], tmp_path)
+    assert row.stages == {"first": False, "chosen": True, "final": True}
+
+
 async def test_a_part_can_be_left_out(executor: SandboxedExecutor, tmp_path: Path) -> None:
     row, model = await _rows(executor, "loop", [BAD], tmp_path, without=frozenset({"repair"}))
     assert (row.outcome, row.solved) == ("gave_up", False)

@@ -18,7 +18,7 @@ from ml_coach.core.candidates import clusters
 from ml_coach.core.coach import Coach
 from ml_coach.core.concurrent import all_of
 from ml_coach.core.errors import UnavailableError
-from ml_coach.core.events import CandidateChosen, Event, ProgramWritten
+from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
 from ml_coach.core.examiner import Examiner
 from ml_coach.core.ports import Decision, Executor, Model
 from ml_coach.core.sanitizer import Refused
@@ -49,8 +49,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`. `outcome` and
-    `reason` are the run's, and empty where there was no loop."""
+    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`; a reply that was
+    no program is an empty one. `outcome` and `reason` are the run's, and empty where there was no
+    loop."""
 
     stages: Mapping[str, str]
     usage: Usage
@@ -122,6 +123,8 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     def watch(event: Event) -> None:
         if isinstance(event, ProgramWritten):
             stages.setdefault("first", event.program.source)
+        elif isinstance(event, ReplyRefused) and event.agent == "coder":
+            stages.setdefault("first", "")
         elif isinstance(event, CandidateChosen):
             stages["chosen"] = event.program.source
 

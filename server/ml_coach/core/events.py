@@ -93,7 +93,7 @@ class SpecWritten:
 
 @dataclass(frozen=True, slots=True)
 class ReplyRefused:
-    """An agent's reply could not be used; it is asked again, with the reason."""
+    """An agent's reply could not be used; what is asked next says why."""
 
     agent: AgentName
     reason: str
