@@ -156,7 +156,8 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         raise asyncio.CancelledError
     if report.outcome == "failed":
         raise UnavailableError(report.reason)
-    stages["final"] = report.program.source if report.program else ""
+    final = report.program.source if report.program else ""
+    stages = {"first": "", "chosen": final, **stages, "final": final}
     return Answer(stages, report.usage, report.outcome, report.reason)
 
 
