@@ -281,6 +281,21 @@ async def test_where_the_first_program_is_none_samples_are_drawn(
     assert "x + 1" in told.workspace.files["generated_code.py"]
 
 
+async def test_the_tests_stay_also_where_the_first_program_is_none_and_no_test_is_fit(
+    executor: SandboxedExecutor,
+) -> None:
+    told = Told(
+        executor,
+        {"coder": ["I can not.", GOOD], "test_writer": ["assert inc(1) == 9"]},
+        prompt="Write inc(x) that returns x plus one.",
+        profile=Profile(edit_format="function", plans=False, candidates=4),
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "x + 1" in told.workspace.files["generated_code.py"]
+    assert "== 9" in told.workspace.files["test_generated.py"]
+
+
 async def test_no_valid_program_among_all_samples_gives_up(executor: SandboxedExecutor) -> None:
     told = Told(
         executor,

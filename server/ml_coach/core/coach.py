@@ -237,6 +237,8 @@ class _Run:
             assert isinstance(first, Refused)
             raise _Stop("gave_up", f"The model wrote no valid program: {first.reason}")
         chosen = choose(self.pool, self.written)
+        if isinstance(first, Refused):
+            await self._save(chosen.program, self.written)
         together = agreeing(chosen, self.pool)
         self.emit(CandidateChosen(chosen.program, len(self.pool), together))
         await self._hold_court(chosen)
