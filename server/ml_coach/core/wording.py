@@ -58,7 +58,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             names = ", ".join(event.spec.names) or "no name found"
             return f"{names}; {_count(len(event.spec.examples), 'given example')}"
         case ReplyRefused():
-            return f"The {event.agent.replace('_', ' ')} is asked again: {event.reason}"
+            return f"The {event.agent.replace('_', ' ')}'s reply can not be used: {event.reason}"
         case ProgramWritten():
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)

@@ -236,7 +236,8 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     head = "\n".join(dict.fromkeys([*kept, *needed]))
     # pytest takes whatever is called so for a test, also the code under test.
-    no_tests = "\n".join(f"{n}.__test__ = False" for n in names if n.startswith(("test", "Test")))
+    like_tests = [name for name in names if name.startswith(("test", "Test"))]
+    no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
     parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
     return Suite("\n\n\n".join(parts) + "\n", file, frozenset(Suite(given).tests))
 
