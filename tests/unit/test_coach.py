@@ -43,6 +43,7 @@ GOOD = "```python\ndef inc(x):\n    return x + 1\n```"
 BAD = "```python\ndef inc(x):\n    return x + 2\n```"
 TESTS = "assert inc(1) == 2\nassert inc(-1) == 0"
 SHOP_TESTS = "from shop import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
+SAMPLED = Profile(edit_format="function", plans=False, candidates=4)
 # What is not the story: stages, calls, text.
 QUIET = {"StageStarted", "CallStarted", "CallFinished", "TextArrived"}
 START = [RunStarted, SpecWritten, ProgramWritten, SuiteWritten, FilesSaved, CandidateChosen]
@@ -215,13 +216,16 @@ async def test_missing_imports_cost_no_call(executor: SandboxedExecutor) -> None
     assert told.workspace.files["generated_code.py"].startswith("import math\n")
 
 
-async def test_a_wrong_guessed_test_is_outvoted(executor: SandboxedExecutor) -> None:
+@pytest.mark.parametrize("before", [[], ["I can not."]], ids=["", "a_sample_that_is_no_program"])
+async def test_a_wrong_guessed_test_is_outvoted(
+    executor: SandboxedExecutor, before: list[str]
+) -> None:
     wrong = f"{TESTS}\nassert inc(5) == 7"
     other = "```python\ndef inc(x):\n    return 1 + x\n```"
     told = Told(
         executor,
-        {"coder": [GOOD, other], "test_writer": [wrong]},
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        {"coder": [GOOD, *before, other], "test_writer": [wrong]},
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "passed"
@@ -238,29 +242,13 @@ async def test_candidates_that_disagree_bring_more_candidates(executor: Sandboxe
         executor,
         {"coder": [BAD, GOOD, worse, other, GOOD], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
         prompt="Write inc(x) that returns x plus one.",
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "passed"
     (chosen,) = told.only(CandidateChosen)
     assert (chosen.candidates, chosen.agreeing) == (5, 3)
     assert "x + 2" not in told.workspace.files["generated_code.py"]
-
-
-async def test_a_sample_that_is_no_program_is_no_second_opinion(
-    executor: SandboxedExecutor,
-) -> None:
-    other = "```python\ndef inc(x):\n    return 1 + x\n```"
-    told = Told(
-        executor,
-        {"coder": [GOOD, "I can not.", other], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
-        profile=Profile(edit_format="function", plans=False, candidates=4),
-    )
-    report = await told.run()
-    assert report.outcome == "passed"
-    assert [d.test for d in report.dropped] == ["test_guessed_3"]
-    (chosen,) = told.only(CandidateChosen)
-    assert (chosen.candidates, chosen.agreeing) == (2, 2)
 
 
 async def test_where_the_first_program_is_none_samples_are_drawn(
@@ -270,7 +258,7 @@ async def test_where_the_first_program_is_none_samples_are_drawn(
     told = Told(
         executor,
         {"coder": [stub, stub, GOOD], "test_writer": [TESTS]},
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "passed"
@@ -288,7 +276,7 @@ async def test_the_tests_stay_also_where_the_first_program_is_none_and_no_test_i
         executor,
         {"coder": ["I can not.", GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "gave_up"
@@ -300,7 +288,7 @@ async def test_no_valid_program_among_all_samples_gives_up(executor: SandboxedEx
     told = Told(
         executor,
         {"coder": ["```python\ndef inc(x):\n    pass\n```"], "test_writer": [TESTS]},
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "gave_up"
@@ -330,7 +318,7 @@ async def test_what_most_agree_on_is_kept_also_where_no_test_is(
         executor,
         {"coder": [BAD, GOOD, GOOD, BAD, GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
-        profile=Profile(edit_format="function", plans=False, candidates=4),
+        profile=SAMPLED,
     )
     report = await told.run()
     assert report.outcome == "gave_up"

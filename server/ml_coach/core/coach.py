@@ -233,8 +233,7 @@ class _Run:
             programs = await self.team.sample_programs(number, existing)
             drawn += number
             self.pool += await self._compare(programs)
-        if not self.pool:
-            assert isinstance(first, Refused)
+        if isinstance(first, Refused) and not self.pool:
             raise _Stop("gave_up", f"The model wrote no valid program: {first.reason}")
         chosen = choose(self.pool, self.written)
         if isinstance(first, Refused):
