@@ -58,7 +58,7 @@ _LABELS: dict[type[Event], str] = {
     PatchApplied: "patch",
     PatchDiscarded: "patch",
     FilesSaved: "save",
-    ReplyRefused: "again",
+    ReplyRefused: "reply",
     CallRetrying: "wait",
 }
 _MOST_SHOWN_FAILURES = 5
