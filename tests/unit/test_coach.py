@@ -406,6 +406,86 @@ async def test_debugging_a_users_file_trusts_the_users_tests(executor: Sandboxed
     assert told.workspace.writes == [{"shop.py": "def total(xs):\n    return sum(xs)\n"}]
 
 
+STACK = """class Stack:
+    def __init__(self):
+        self.items = []
+
+    def push(self, x):
+        self.items.append(x)
+
+    def pop(self):
+        return self.items.pop(0)
+
+    def peek(self):
+        return self.items[0]
+"""
+# One test that notices no planted mistake, one that stays red, one that its own setup stops.
+STACK_TESTS = """import unittest
+
+from stack import Stack
+
+
+class TestStack:
+    def setup_method(self):
+        self.stack = Stack()
+        self.stack.push(1)
+        self.stack.push(2)
+
+    def test_name(self):
+        assert Stack.__name__ == "Stack"
+
+    def test_pop(self):
+        assert self.stack.pop() == 2
+
+    def test_peek(self):
+        assert self.stack.peek() == 2
+
+
+class Emptying(unittest.TestCase):
+    def setUp(self):
+        self.stack = Stack()
+        self.stack.push(1)
+        self.stack.push(2)
+        assert self.stack.pop() == 2
+
+    def test_last(self):
+        self.assertEqual(self.stack.pop(), 1)
+"""
+
+
+async def test_no_test_of_the_users_own_is_dropped_in_whatever_class_it_is(
+    executor: SandboxedExecutor,
+) -> None:
+    pop_mended = STACK.replace("pop(0)", "pop()")
+    told = Told(
+        executor,
+        {"debugger": [f"```python\n{pop_mended}```"]},
+        prompt="",
+        task="debug",
+        files={"stack.py": STACK, "test_stack.py": STACK_TESTS},
+        program_file="stack.py",
+        tests_file="test_stack.py",
+        auto_patch=True,
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert "TestStack::test_peek failed" in report.reason
+    assert report.dropped == ()
+    assert told.workspace.files == {"stack.py": pop_mended, "test_stack.py": STACK_TESTS}
+
+
+async def test_a_file_of_the_users_without_a_test_is_told_as_that(
+    executor: SandboxedExecutor,
+) -> None:
+    files = {"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": "import shop\n"}
+    told = Told(
+        executor, {}, prompt="", task="debug", files=files,
+        program_file="shop.py", tests_file="test_shop.py",
+    )  # fmt: skip
+    report = await told.run()
+    assert (report.outcome, report.reason) == ("failed", "there is no test in test_shop.py")
+
+
 async def test_syntax_errors_of_the_first_program_are_mended_unasked(
     executor: SandboxedExecutor,
 ) -> None:

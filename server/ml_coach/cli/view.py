@@ -216,6 +216,14 @@ def show_diff(console: Console, text: str) -> None:
     console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
 
 
+def _whose(report: RunReport) -> str:
+    if report.suite and report.suite.own:
+        return "your own"
+    given = len(report.suite.given) if report.suite else 0
+    dropped = f", {len(report.dropped)} dropped" if report.dropped else ""
+    return f"{given} given by the prompt{dropped}"
+
+
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
     """The end of a run: outcome and reason, then tests, calls, tokens and seconds."""
     colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
@@ -223,11 +231,8 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     table.add_column(style="dim")
     table.add_column()
     if report.tests is not None:
-        kept = len(report.tests.cases)
-        given = len(report.suite.given) if report.suite else 0
-        dropped = f", {len(report.dropped)} dropped" if report.dropped else ""
-        passed = f"{len(report.tests.passed)} of {kept} passed"
-        table.add_row("tests", f"{passed} ({given} given by the prompt{dropped})")
+        passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
+        table.add_row("tests", f"{passed} ({_whose(report)})")
     usage = report.usage
     tokens = f"{usage.tokens} tokens ({usage.prompt_tokens} in, {usage.completion_tokens} out)"
     cost = f", ${usage.cost:.4f}" if usage.cost else ""

@@ -42,9 +42,9 @@ class Candidate:
 
     def passed(self, suite: Suite) -> tuple[int, Fraction]:
         """How many given tests it passes, and which share of the guessed ones."""
-        given = [c.outcome == "passed" for c in self.report.cases if c.function in suite.given]
+        given = [c.outcome == "passed" for c in self.report.cases if suite.is_given(c.function)]
         guessed = [
-            c.outcome == "passed" for c in self.report.cases if c.function not in suite.given
+            c.outcome == "passed" for c in self.report.cases if not suite.is_given(c.function)
         ]
         return sum(given), Fraction(sum(guessed), len(guessed) or 1)
 
@@ -156,7 +156,7 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, sampl
     passing = [c for c in candidates if passes_given(c.report, suite)]
     if batch == 1 or _is_settled(passing, candidates, suite):
         return 0
-    if passing and samples < (2 if suite.given else 1):
+    if passing and samples < (2 if suite.gives else 1):
         return 1
     most = batch if passing else MOST_BATCHES * batch
     return max(0, min(batch - samples % batch, most - samples))
@@ -167,7 +167,7 @@ def _is_settled(
 ) -> bool:
     """Whether one agrees with what was written apart from it: all tests, or most others; half of
     the tests are wrong (bench/RESULTS.md), so that beside a second opinion some will do."""
-    enough = ENOUGH_WITH_GIVEN if suite.given else ENOUGH
+    enough = ENOUGH_WITH_GIVEN if suite.gives else ENOUGH
     settling = [c for c in passing if len(c.report.cases) >= enough and c.tells]
     if any(c.report.verdict == "passed" for c in settling):
         return True
@@ -181,15 +181,15 @@ def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite)
     """Whether a guessed test bears out one that does what is given; where nothing is given, half of
     the tests and, to half of the probes, the others."""
     _, by_tests = candidate.passed(suite)
-    if suite.given:
+    if suite.gives:
         return by_tests > 0
     voices = _voices(candidate, passing)
     return bool(voices) and by_tests >= HALF and sum(voices) >= HALF * len(voices)
 
 
 def passes_given(report: TestReport, suite: Suite) -> bool:
-    failed = {c.function for c in report.cases if c.outcome != "passed"}
-    return bool(report.cases) and not (failed & suite.given)
+    given = [case for case in report.cases if suite.is_given(case.function)]
+    return bool(report.cases) and all(case.outcome == "passed" for case in given)
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ml_coach.core.agents import debugger
 from ml_coach.core.asking import Asker, Budget, Price
@@ -175,7 +175,7 @@ class _Run:
         self.written = self.suite = suite
         if isinstance(first, Program):
             await self._save(first, suite)
-        if not suite.tests:
+        if not (suite.own or suite.tests):
             raise _Stop("gave_up", "No test could be written, so nothing can be said of the code.")
         chosen = await self._choose(first, existing)
         current = await self._check(chosen)
@@ -214,8 +214,7 @@ class _Run:
             source = await self.coach.workspace.read(self.request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
-                own = Suite(source, self.request.tests_file)
-                return replace(own, given=frozenset(own.tests))
+                return Suite(source, self.request.tests_file, own=True)
         self._begin("tests")
         return await self.team.write_tests()
 
@@ -251,7 +250,7 @@ class _Run:
         ruling = await self.examiner.judge_tests(self.written, chosen, self.pool)
         self.ruling, self.suite = ruling, ruling.suite
         self.emit(CourtClosed(ruling.kept, ruling.dropped, ruling.mutation_score))
-        if not ruling.kept:
+        if not (ruling.kept or self.suite.own):
             # Agreement chose it, even if nothing is left that could judge it. The tests stay, too.
             await self._save(chosen.program)
             raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
@@ -308,7 +307,7 @@ class _Run:
         and it is not for guessed tests, which are wrong more often than such an edit is right.
         """
         best = self.best
-        may_repair = self.suite.given and self.request.max_iters > 1 and not self.pending
+        may_repair = self.suite.gives and self.request.max_iters > 1 and not self.pending
         if best is None or not may_repair or passes_given(best.report, self.suite):
             return False
         self._begin("debug")

@@ -53,7 +53,7 @@ def rule(
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        reason = "" if test in suite.given else _unfit(test, first, second, votes, planted)
+        reason = "" if suite.is_given(test) else _unfit(test, first, second, votes, planted)
         if reason:
             dropped.append(Dropped(test, reason))
         else:
@@ -68,7 +68,10 @@ def _voters(
     candidates: list[dict[str, CaseOutcome]], suite: Suite
 ) -> list[Mapping[str, CaseOutcome]]:
     """Who may vouch for a guessed test: not who fails a given one, while another does not."""
-    honest = [all(c.get(test) == "passed" for test in suite.given) for c in candidates]
+    honest = [
+        bool(c) and all(outcome == "passed" for test, outcome in c.items() if suite.is_given(test))
+        for c in candidates
+    ]
     if not any(honest):
         return list(candidates)
     return [c if ok else {} for c, ok in zip(candidates, honest, strict=True)]

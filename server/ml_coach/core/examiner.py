@@ -138,7 +138,7 @@ class Examiner:
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
             calls = calls_of(source_of(suite.source, function), spec.names)
-            if function in suite.given and calls:
+            if suite.is_given(function) and calls:
                 trace = await self.executor.trace(
                     attempt.program, calls[0], timeout_seconds=self.limit_seconds
                 )

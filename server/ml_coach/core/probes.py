@@ -38,7 +38,7 @@ def probes(suite: Suite, spec: Spec) -> Probes:
     """Ordinary are the given tests' calls, and the first half of the guessed ones: the test writer
     is asked for normal inputs first. The other half and variants of all are the others."""
     calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
-    tests = (source_of(suite.source, name) for name in suite.given)
+    tests = (source_of(suite.source, name) for name in suite.tests if suite.is_given(name))
     given = {call for test in tests for call in calls_of(test, spec.names)}
     guessed = [call for call in calls if call not in given]
     edge = guessed[(len(guessed) + 1) // 2 :]
@@ -47,14 +47,13 @@ def probes(suite: Suite, spec: Spec) -> Probes:
 
 
 def source_of(source: str, function: str) -> str:
-    """The text of one test function, empty where there is none of that name."""
-    tree = syntax.parse(source)
-    if tree is None:
-        return ""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            return ast.unparse(node)
-    return ""
+    """The text of one test function (`test_x`, `TestA::test_b`), empty where there is none."""
+    scope: ast.Module | ast.FunctionDef | ast.ClassDef | None = syntax.parse(source)
+    for name in function.split("::"):
+        body = scope.body if scope else ()
+        parts = (node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef))
+        scope = next((part for part in parts if part.name == name), None)
+    return ast.unparse(scope) if scope else ""
 
 
 def calls_of(source: str, names: Sequence[str]) -> tuple[str, ...]:

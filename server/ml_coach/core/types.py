@@ -85,11 +85,13 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One pytest file. `given` names the test functions made of the prompt's own examples."""
+    """One pytest file. `given` names the test functions made of the prompt's own examples; in a
+    file of the user's `own` every test is given."""
 
     source: str
     file: str = "test_generated.py"
     given: frozenset[str] = frozenset()
+    own: bool = False
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -99,6 +101,15 @@ class Suite:
         body = tree.body if tree else ()
         named = (node.name for node in body if isinstance(node, kinds))
         return tuple(name for name in named if name.lower().startswith("test"))
+
+    @property
+    def gives(self) -> bool:
+        """Whether any of its tests is given."""
+        return self.own or bool(self.given)
+
+    def is_given(self, test: str) -> bool:
+        """Whether this test function (`test_x`, `TestA::test_b`) is one of those that are given."""
+        return self.own or test in self.given
 
 
 FindingKind = Literal[

@@ -76,7 +76,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             given = _count(len(event.suite.given), "given test")
             return _with_notes(f"{event.suite.file}: {given} and the model's own", event.done)
         case CourtClosed():
-            text = f"{len(event.kept)} tests kept, {len(event.dropped)} dropped"
+            text = f"{_count(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
             if event.mutation_score is not None:
                 text += f"; they notice {event.mutation_score:.0%} of planted mistakes"
             return text

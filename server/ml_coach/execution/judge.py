@@ -88,7 +88,8 @@ def _outcome_of(
     """The verdict on evidence that holds."""
     bad = [case for case in cases if case.outcome != "passed"]
     if not cases:
-        return _report("error", "there is no test", answer, ())
+        where = f" in {', '.join(charge.expected)}" if charge.expected else ""
+        return _report("error", f"there is no test{where}", answer, ())
     if bad:
         how = f"{bad[0].name} {_said(bad[0].outcome)}"
         why = f"{len(bad)} of {len(cases)} tests did not pass: {how}"
