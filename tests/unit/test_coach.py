@@ -453,6 +453,48 @@ class Emptying(unittest.TestCase):
 """
 
 
+async def test_a_program_that_hangs_is_debugged_and_not_cleared(
+    executor: SandboxedExecutor,
+) -> None:
+    hangs = "```python\ndef half(x):\n    while x == 0:\n        pass\n    return abs(x) // 2\n```"
+    right = "```python\ndef half(x):\n    return x // 2\n```"
+    tests = "assert half(8) == 4\nassert half(0) == 0\nassert half(-2) == -1"
+    told = Told(
+        executor,
+        {"coder": [hangs], "test_writer": [tests], "debugger": [right]},
+        prompt="Write half(x) that halves an integer.",
+        run_timeout_seconds=1.0,
+        auto_patch=True,
+    )
+    report = await told.run()
+    assert report.outcome == "passed"
+    assert report.tests
+    assert len(report.tests.passed) == 3
+    assert "stopped: ran longer than 1 s, in test_guessed_2" in told.model.prompts("debugger")[0]
+
+
+async def test_a_patched_program_is_no_witness_against_the_tests_that_it_fails(
+    executor: SandboxedExecutor,
+) -> None:
+    sums = "def sub(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return a + b\n"
+    half_mended = sums.replace("a + b", "a - b", 1)
+    told = Told(
+        executor,
+        {
+            "coder": [f"```python\n{sums}```"],
+            "test_writer": ["assert sub(5, 2) == 3\nassert mul(5, 2) == 10"],
+            "debugger": [f"```python\n{half_mended}```"],
+        },
+        prompt="Write functions sub(a, b) and mul(a, b).",
+        auto_patch=True,
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert report.dropped == ()
+    assert told.workspace.files["generated_code.py"] == half_mended
+    assert "mul(5, 2) == 10" in told.workspace.files["test_generated.py"]
+
+
 async def test_no_test_of_the_users_own_is_dropped_in_whatever_class_it_is(
     executor: SandboxedExecutor,
 ) -> None:

@@ -66,6 +66,16 @@ def test_a_test_that_can_not_run_is_dropped() -> None:
     assert reasons("+!+") == {"test_a": "it can not be run"}
 
 
+def test_what_a_program_keeps_from_running_is_not_dropped_for_that() -> None:
+    ran = [Case("test_given_1", "passed"), Case("test_a", "failed"), Case("test_b", "not_run")]
+    hung = TestReport("error", tuple(ran), limit="time")
+    ruling = rule(SUITE, hung, hung, [hung], [])
+    assert ruling.kept == TESTS
+    ruling = rule(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
+    assert [d.test for d in ruling.dropped] == ["test_a"], "the others do not agree with it"
+    assert reasons("+?+") == {"test_a": "it can not be run"}
+
+
 def test_a_test_that_notices_no_mistake_is_dropped() -> None:
     assert reasons("+++", planted="+-+ +-+") == {"test_b": "it notices no planted mistake"}
 

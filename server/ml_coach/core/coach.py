@@ -336,8 +336,10 @@ class _Run:
         fresh = [c for c in pool if c.program.digest not in self.seen]
         if not fresh:
             raise _Stop("gave_up", "The same program came back after a fresh start.")
-        program = choose(fresh, self.written).program
-        return Diagnosis("code", "A fresh start", rewriting(current.program, program.source))
+        chosen = choose(fresh, self.written)
+        self.pool.append(chosen)
+        after = chosen.program.source
+        return Diagnosis("code", "A fresh start", rewriting(current.program, after))
 
     async def _try(self, diagnosis: Diagnosis, current: Attempt) -> Attempt | None:
         """Checks the patched program; it becomes the user's only if it is better and accepted."""
@@ -378,9 +380,8 @@ class _Run:
                     self.pending = patch
                     raise _Stop("gave_up", "A patch that helps waits for your decision.")
         self.emit(PatchApplied(patch, summary))
-        # The better program is a witness too: a test that it still fails may itself be wrong.
+        # A witness is written apart from the others: one made of a candidate would clear itself.
         (candidate,) = await self._compare([attempt.program])
-        self.pool.append(candidate)
         judged_by = self.suite
         await self._hold_court(candidate)
         if self.suite != judged_by:

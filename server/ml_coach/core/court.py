@@ -45,6 +45,8 @@ def rule(
     those on all programs, that one included, `mutants` those on its mutants.
     """
     first, second = _outcomes(chosen), _outcomes(again)
+    # A program that hangs or ends the run keeps tests from being run, which is not their fault.
+    unheard = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
     if not first:
         # The program can not even be imported: that says nothing of any test.
         return Ruling(suite, suite.tests, (), None)
@@ -53,7 +55,8 @@ def rule(
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        reason = "" if suite.is_given(test) else _unfit(test, first, second, votes, planted)
+        judges = suite.is_given(test) or test in unheard
+        reason = "" if judges else _unfit(test, first, second, votes, planted)
         if reason:
             dropped.append(Dropped(test, reason))
         else:

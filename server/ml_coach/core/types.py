@@ -215,6 +215,11 @@ class TestReport:
     def passed(self) -> frozenset[str]:
         return frozenset(c.name for c in self.cases if c.outcome == "passed")
 
+    @property
+    def ended(self) -> bool:
+        """Whether the run came to its end, so that a test that did not run never would."""
+        return self.verdict in ("passed", "failed")
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:

@@ -261,6 +261,8 @@ def _case(
             kind, message = "missing_package", findings.missing_package(missing[1], python)
     elif call and call[0] == "passed" and not call[1]:
         return Case(name, "passed", line=test.line, seconds=seconds), None
+    elif not call and full == evidence.running:
+        outcome, message = "failed", "the run ended in this test"
     elif reports and any(r[0] == "skipped" or r[1] for r in reports.values()):
         outcome, message = "skipped", "the test was skipped or is expected to fail"
     detail = bad[3] if bad else ""
