@@ -528,6 +528,40 @@ async def test_a_file_of_the_users_without_a_test_is_told_as_that(
     assert (report.outcome, report.reason) == ("failed", "there is no test in test_shop.py")
 
 
+@pytest.mark.parametrize(
+    ("tests", "outcome", "reason"),
+    [
+        (
+            f"import pytest\n{SHOP_TESTS}\n\n@pytest.mark.skip\n"
+            "def test_later():\n    assert False\n\n\n"
+            "@pytest.mark.xfail\ndef test_some_day():\n    assert total('ab') == 'ab'\n",
+            "passed", "All tests pass. 2 skipped.",
+        ),
+        (
+            "import pytest\n\n\n@pytest.mark.skip\ndef test_later():\n    assert False\n",
+            "failed", "every test was skipped",
+        ),
+        (
+            SHOP_TESTS.replace("):", ")"),
+            "failed", "test_shop.py does not compile: line 4: expected ':' in `def test_total()`",
+        ),
+        (SHOP_TESTS.replace("3", "4"), "gave_up", "1 of 1 tests did not pass: test_total failed"),
+    ],
+    ids=["skipped", "all skipped", "broken", "failing"],
+)  # fmt: skip
+async def test_running_the_users_tests_says_what_they_say(
+    executor: SandboxedExecutor, tests: str, outcome: str, reason: str
+) -> None:
+    told = Told(
+        executor, {}, prompt="", task="debug", max_iters=1,
+        files={"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": tests},
+        program_file="shop.py", tests_file="test_shop.py",
+    )  # fmt: skip
+    report = await told.run()
+    assert (report.outcome, report.reason) == (outcome, reason)
+    assert told.workspace.writes == []
+
+
 async def test_syntax_errors_of_the_first_program_are_mended_unasked(
     executor: SandboxedExecutor,
 ) -> None:

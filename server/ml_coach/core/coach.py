@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ml_coach.core import syntax
 from ml_coach.core.agents import debugger
 from ml_coach.core.asking import Asker, Budget, Price
 from ml_coach.core.candidates import Candidate, agreeing, choose, more_wanted, passes_given
@@ -131,7 +132,9 @@ class _Run:
         try:
             await self.coach.prepare()
             await self._work()
-            outcome, reason = "passed", "All tests pass."
+            skipped = self.best.report.skipped if self.best else 0
+            left_out = f" {skipped} skipped." if skipped else ""
+            outcome, reason = "passed", f"All tests pass.{left_out}"
         except _Stop as stop:
             outcome, reason = stop.outcome, stop.reason
         except BudgetSpent as spent:
@@ -214,6 +217,8 @@ class _Run:
             source = await self.coach.workspace.read(self.request.tests_file)
             if source is not None:
                 # The user's own tests judge the user's own program.
+                if fault := syntax.complaint(source):
+                    raise _Stop("failed", f"{self.request.tests_file} does not compile: {fault}")
                 return Suite(source, self.request.tests_file, own=True)
         self._begin("tests")
         return await self.team.write_tests()
@@ -271,11 +276,15 @@ class _Run:
         # The user's own program is repaired, never rewritten from nothing.
         may_start_anew = self.request.task != "debug"
         most = self.coach.model.profile.repairs if may_start_anew else self.request.max_iters
+        only_run = self.request.task == "debug" and self.request.max_iters == 1
         while not current.passes:
             if self.iteration >= self.request.max_iters:
                 why = current.report.why or debugger.summarize(current.failures[:1])
-                used_up = f"{self.request.max_iters} iterations (MAX_ITERS) are used up."
-                raise _Stop("gave_up", f"{used_up} {why}".strip())
+                used_up = (
+                    f"{self.request.max_iters} iterations (MAX_ITERS) are used up. {why}".strip()
+                )
+                # Whose tests are only run, once, did not ask for more.
+                raise _Stop("gave_up", why if only_run else used_up)
             self.iteration += 1
             proposal = await self._diagnose(current) if repairs < most else None
             repairs += 1

@@ -62,8 +62,10 @@ def rule(
         else:
             kept.append(test)
     out = {d.test for d in dropped}
-    noticed = [p for p in planted if any(p.get(test) != "passed" for test in kept)]
-    score = len(noticed) / len(planted) if planted and kept else None
+    # One that does not pass as it is can not tell a mistake from what is there already.
+    passing = [test for test in kept if first[test] == "passed"]
+    noticed = [p for p in planted if any(p.get(test) != "passed" for test in passing)]
+    score = len(noticed) / len(planted) if planted and passing else None
     return Ruling(without(suite, out), tuple(kept), tuple(dropped), score)
 
 

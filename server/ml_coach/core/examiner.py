@@ -82,7 +82,7 @@ class Examiner:
             self._test([program], suite, seconds),
         )
         self.emit(ProgramInspected(findings))
-        if report.verdict == "error" and not (report.cases or report.findings):
+        if report.verdict == "error" and not report.findings:
             # Not a word about the program itself: debugging it would be blaming the innocent.
             raise SetupError(report.why)
         report = explained(report, suite)

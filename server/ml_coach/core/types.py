@@ -107,6 +107,11 @@ class Suite:
         """Whether any of its tests is given."""
         return self.own or bool(self.given)
 
+    @property
+    def may_skip(self) -> bool:
+        """Whether a skipped test is the user's own will, who writes of it in this file."""
+        return self.own and any(word in self.source for word in ("skip", "xfail"))
+
     def is_given(self, test: str) -> bool:
         """Whether this test function (`test_x`, `TestA::test_b`) is one of those that are given."""
         return self.own or test in self.given
@@ -195,7 +200,8 @@ Verdict = Literal["passed", "failed", "error", "tampered"]
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """The judge's word on one suite. `passed` only when every expected test ran and passed.
+    """The judge's word on one suite. `passed` only when every expected test ran and passed, but for
+    those that the user's own file skips.
 
     `why` is one sentence for the user wherever the verdict is not `passed`. `ran_on` says which
     Python ran the tests, and why, where that is not the one that the workspace has.
@@ -214,6 +220,10 @@ class TestReport:
     @property
     def passed(self) -> frozenset[str]:
         return frozenset(c.name for c in self.cases if c.outcome == "passed")
+
+    @property
+    def skipped(self) -> int:
+        return sum(c.outcome == "skipped" for c in self.cases)
 
     @property
     def ended(self) -> bool:

@@ -100,6 +100,7 @@ def tests_sentence(report: TestReport) -> str:
     """`9 of 9 tests pass`; why, where it is not the tests that failed."""
     total = len(report.cases)
     text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
+    text += f", {report.skipped} skipped" if report.skipped else ""
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
 
 

@@ -87,7 +87,7 @@ class SandboxedExecutor:
         common = {**files, suite.file: suite.source}
         await self._workers.prepare()
         jobs = [
-            self._judge(common, batch, {suite.file: expected}, timeout_seconds)
+            self._judge(common, batch, {suite.file: expected}, timeout_seconds, suite.may_skip)
             for batch in self._batches(programs)
         ]
         return tuple(report for reports in await _all(jobs) for report in reports)
@@ -138,6 +138,7 @@ class SandboxedExecutor:
         programs: Sequence[Program],
         expected: Mapping[str, Sequence[ExpectedTest]],
         timeout_seconds: float,
+        may_skip: bool = False,
     ) -> list[TestReport]:
         """Judges each program, put beside `files`, with the same tests. A program without a name
         stands for what `files` holds already."""
@@ -170,7 +171,7 @@ class SandboxedExecutor:
             programs, oaths, await self._ask_all(request), strict=True
         ):
             flags = (*shared, *review.flags({program.file: program.source}))
-            charge = Charge(expected, flags, program.file, self._limits, timeout_seconds)
+            charge = Charge(expected, flags, program.file, self._limits, timeout_seconds, may_skip)
             reports.append(judge(answer, oath, charge))
         return reports
 
