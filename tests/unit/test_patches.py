@@ -122,6 +122,127 @@ def test_a_program_that_does_not_compile_is_repaired_by_a_function() -> None:
     assert "def circumference" in text
 
 
+STACK = '''\
+class Stack:
+    """A stack."""
+
+    def __init__(self):
+        self.items = []
+
+    def pop(self):
+        raise NotImplementedError
+
+    @property
+    def limit(self):
+        return 10
+
+    @limit.setter
+    def limit(self, value):
+        raise NotImplementedError
+
+    class Full(Exception):
+        code = 1
+        text = "full"
+'''
+IN_STACK = {
+    "a method": (
+        "    def pop(self):\n        return self.items.pop()\n",
+        ("        raise NotImplementedError", "        return self.items.pop()"),
+    ),
+    "a method in other indentation": (
+        '  def pop(self):\n    return """\n  {}\n"""\n',
+        ("        raise NotImplementedError", '      return """\n  {}\n"""'),
+    ),
+    "a setter": (
+        "    @limit.setter\n    def limit(self, value):\n        pass\n",
+        ("value):\n        raise NotImplementedError", "value):\n        pass"),
+    ),
+    "a member of a class in it": (
+        "    class Full(Exception):\n        code = 2\n",
+        ("code = 1", "code = 2"),
+    ),
+    "a new method beside another": (
+        "    SIZE = 1\n\n    def __init__(self):\n        self.items = [0]\n\n"
+        "    def push(self, item):\n        pass\n",
+        ("    def __init__(self):\n        self.items = []\n",
+         "    SIZE = 1\n\n    def __init__(self):\n        self.items = [0]\n\n"
+         "    def push(self, item):\n        pass\n"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", ["", "\n\ndef helper():\n    return Stack()\n"])
+@pytest.mark.parametrize(("members", "change"), IN_STACK.values(), ids=IN_STACK.keys())
+def test_a_class_with_some_members_changes_these_alone(
+    members: str, change: tuple[str, str], rest: str
+) -> None:
+    before = STACK + rest
+    after = before.replace(*change, 1)
+    assert taken(f"```python\nclass Stack:\n{members}```", {"m.py": before}) == {"m.py": after}
+
+
+def test_new_functions_stay_around_a_class_with_some_members() -> None:
+    reply = (
+        "```python\ndef above():\n    return 1\n\n\nclass Stack:\n    def push(self, item):\n"
+        "        pass\n\n\ndef below():\n    return 2\n```"
+    )
+    above, below = "def above():\n    return 1\n\n\n", "\n\ndef below():\n    return 2\n"
+    after = f"{above}{STACK}\n    def push(self, item):\n        pass\n{below}"
+    assert taken(reply, {"m.py": STACK}) == {"m.py": after}
+
+
+def test_new_functions_stay_around_the_class_of_a_bare_method() -> None:
+    reply = "```python\nABOVE = 1\n\ndef pop(self):\n    pass\n\ndef below():\n    return 2\n```"
+    after = "ABOVE = 1\n\n\n" + STACK.replace("raise NotImplementedError", "pass", 1)
+    after += "\n\ndef below():\n    return 2\n"
+    assert taken(reply, {"m.py": STACK}) == {"m.py": after}
+
+
+def test_a_class_with_all_members_is_replaced() -> None:
+    after = STACK.replace("self.items = []", "self.items = [0]").replace("A stack.", "Any stack.")
+    assert taken(f"```python\n{after}```", {"m.py": STACK}) == {"m.py": after}
+
+
+@pytest.mark.parametrize("reply", ["A = 5\n\n\ndef f():\n    return A\n", "A = 5\n"])
+def test_a_name_that_would_be_lost_is_refused(reply: str) -> None:
+    before = "A, B = 1, 2\n\n\ndef f():\n    return A + B\n"
+    assert "would lose B" in refused(f"```python\n{reply}```", {"m.py": before}).reason
+
+
+def test_a_class_of_a_program_that_does_not_compile_loses_no_method() -> None:
+    broken = STACK.replace("def pop(self):", "def pop(self:")
+    some = "class Stack:\n    def pop(self):\n        return self.items.pop()\n"
+    problem = refused(f"```python\n{some}```", {"m.py": broken})
+    assert "would lose Stack.Full, Stack.__init__, Stack.limit" in problem.reason
+    assert taken(f"```python\n{STACK}```", {"m.py": broken}) == {"m.py": STACK}
+
+
+TOP = "#!/usr/bin/env python3\n# License: MIT\n\n"
+ONE = "# Adds.\ndef f(x):\n    return x\n\n\n# The end.\n"
+GUARD = '\n\nif __name__ == "__main__":\n    f(1)\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "reply", "after"),
+    [
+        (TOP + ONE, "def f(x):\n    return 2\n", TOP + ONE.replace("return x", "return 2")),
+        (TOP + ONE + GUARD, f"# F.\ndef f(x):\n    return 2\n{GUARD}",
+         f"{TOP}# Adds.\ndef f(x):\n    return 2\n{GUARD}"),
+        (TOP + "def f(x:\n", "def f(x):\n    return 2\n", TOP + "def f(x):\n    return 2\n"),
+        (TOP.rstrip(), "def f(x):\n    return 2\n", TOP + "\ndef f(x):\n    return 2"),
+    ],
+)  # fmt: skip
+def test_comments_that_a_reply_lacks_are_kept(before: str, reply: str, after: str) -> None:
+    assert taken(f"```python\n{reply}```", {"m.py": before}) == {"m.py": after}
+
+
+@pytest.mark.parametrize(("above", "below"), [('"""Doc."""\n', ""), ("", GUARD)])
+def test_an_example_takes_no_place_of_a_docstring_or_main_guard(above: str, below: str) -> None:
+    before = f"{above}def f(x):\n    return x\n{below}"
+    reply = "```python\ndef f(x):\n    return 2\n\n\nprint(f(1))\n```"
+    assert taken(reply, {"m.py": before}) == {"m.py": before.replace("return x", "return 2")}
+
+
 def test_line_ends_and_a_missing_last_newline_are_kept() -> None:
     before = BEFORE.replace("\n", "\r\n").removesuffix("\r\n")
     after = AFTER.replace("\n", "\r\n").removesuffix("\r\n")

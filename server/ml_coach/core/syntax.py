@@ -153,6 +153,18 @@ def last_line(statement: ast.stmt) -> int:
     return statement.end_lineno or statement.lineno
 
 
+def lines_in_strings(node: ast.AST) -> frozenset[int]:
+    """The lines, counted from 1, that begin inside a string: to indent them would change it."""
+    inside: set[int] = set()
+    for part in walk(node):
+        is_string = isinstance(part, ast.JoinedStr) or (
+            isinstance(part, ast.Constant) and isinstance(part.value, str | bytes)
+        )
+        if is_string and isinstance(part, ast.expr) and part.end_lineno:
+            inside.update(range(part.lineno + 1, part.end_lineno + 1))
+    return frozenset(inside)
+
+
 def is_main_guard(statement: ast.stmt) -> bool:
     """Whether it is `if __name__ == "__main__":`."""
     return isinstance(statement, ast.If) and "__name__" in loads(statement.test)

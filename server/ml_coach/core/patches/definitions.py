@@ -5,19 +5,27 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from textwrap import dedent, indent
+from textwrap import dedent
 
-from ml_coach.core.patches.lines import line_end, split_lines
-from ml_coach.core.patches.python import LONGEST, bound_names, names_of, parsed
+from ml_coach.core import syntax
+from ml_coach.core.patches.lines import indent_of, line_end, split_lines
+from ml_coach.core.patches.python import (
+    LONGEST,
+    Function,
+    Placed,
+    keys_of,
+    names_with_members,
+    parsed,
+)
+from ml_coach.core.patches.whole import is_whole_file, under_top_comments
 
-_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _LEFT_OUT = re.compile(
     r"#[^#]{0,200}(?:\.\.\.|…)"
     r"|#[ \t]{0,8}\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
     r"|your (?:existing )?code|previous code|other (?:code|functions))\b",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_HEAD = re.compile(r"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,11 @@ class NotMerged:
 def merge_code(before: str, code: str) -> str | NotMerged:
     """`before` with the functions, classes, constants and imports of `code` in their places.
 
-    Code that binds every name of the file at its top level is the new file itself. Otherwise
-    definitions replace those of the same name, a method is found in the one class that has it,
-    missing imports go to the others, new definitions go beside the ones they came with, and
-    loose calls and asserts, which models add to show how it works, are left out.
+    Code that binds every name of the file, in its classes too, is the new file itself. Otherwise
+    definitions replace those of the same name, member by member where a class lacks some, a
+    method is found in the one class that has it, missing imports go to the others, new
+    definitions go beside the ones they came with, and loose calls and asserts, which models add
+    to show how it works, are left out. Code that would lose a name of the file is not merged.
     """
     if max(len(before), len(code)) > LONGEST:
         return NotMerged("is too long to be compared with the file.")
@@ -52,46 +61,59 @@ def merge_code(before: str, code: str) -> str | NotMerged:
     original = parsed(before)
     if original is None:
         merged = _replace_broken(before, code, tree, whole=not elided)
-    elif not elided and _is_whole_file(original, tree):
-        merged = code
+    elif not elided and is_whole_file(before, original, code, tree):
+        merged = under_top_comments(before, code)
     else:
         merged = _merge(before, original, code, tree)
     if isinstance(merged, NotMerged):
         return merged
     end = line_end(before)
     merged = merged.replace("\r\n", "\n").replace("\n", end) if end == "\r\n" else merged
-    if parsed(merged) is None:
+    names = _bound_by_heads(before) if original is None else names_with_members(original)
+    return _objection(merged, names) or merged
+
+
+def _objection(merged: str, names: set[str]) -> NotMerged | None:
+    tree = parsed(merged)
+    if tree is None:
         return NotMerged("would leave a program that does not compile.")
-    return merged
+    lost = ", ".join(sorted(names - names_with_members(tree)))
+    return NotMerged(f"would lose {lost}, which it does not replace.") if lost else None
 
 
 def _inside_definition(tree: ast.Module, line: int) -> bool:
     return any(
-        isinstance(statement, _Definition)
+        isinstance(statement, syntax.Definition)
         and statement.lineno <= line <= (statement.end_lineno or 0)
         for statement in tree.body
     )
 
 
-def _is_whole_file(original: ast.Module, tree: ast.Module) -> bool:
-    loose = any(not list(names_of(statement)) for statement in original.body)
-    loose_too = any(not list(names_of(statement)) for statement in tree.body)
-    return bound_names(original) <= bound_names(tree) and (loose_too or not loose)
+def _bound_by_heads(text: str) -> set[str]:
+    """What text without a tree binds, members too, by the first lines of its definitions."""
+    bound: set[str] = set()
+    owner = inset = ""
+    for indentation, kind, name in _HEAD.findall(text):
+        if not indentation:
+            bound.add(name)
+            owner, inset = (f"{name}." if kind == "class" else ""), ""
+        elif owner and indentation == (inset or indentation):
+            bound.add(f"{owner}{name}")
+            inset = indentation
+    return bound
 
 
 def _replace_broken(before: str, code: str, tree: ast.Module, *, whole: bool) -> str | NotMerged:
     """A file that does not compile has no tree: its definitions are found by their first lines."""
-    heads = list(_HEAD.finditer(before))
-    names = {head[1] for head in heads}
-    if whole and names <= bound_names(tree):
-        return code
+    if whole and _bound_by_heads(before) <= names_with_members(tree):
+        return under_top_comments(before, code)
     lines = split_lines(before)
-    replaced = [statement for statement in tree.body if isinstance(statement, _Definition)]
+    replaced = [statement for statement in tree.body if isinstance(statement, syntax.Definition)]
     for statement in replaced:
         places = [
             at
             for at, line in enumerate(lines)
-            if (head := _HEAD.match(line)) and head[1] == statement.name
+            if (head := _HEAD.match(line)) and not head[1] and head[3] == statement.name
         ]
         if len(places) != 1:
             return NotMerged(f"defines {statement.name}, which has no one place in the file.")
@@ -111,37 +133,61 @@ def _merge(before: str, original: ast.Module, code: str, tree: ast.Module) -> st
     if "\r" in before.replace("\r\n", ""):
         return NotMerged("can not be placed in a file with lone carriage returns.")
     lines = split_lines(before)
-    places = _places(original)
-    pieces: list[_Piece] = []
-    imports: list[str] = []
-    waiting: list[str] = []
-    for statement in tree.body:
-        source = _source(code, statement)
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            imports += [] if _imported(original, statement) else source
-        elif isinstance(statement, _Definition | ast.Assign | ast.AnnAssign):
-            names = [*names_of(statement)]
-            place = next((places[name] for name in names if name in places), None)
-            place = place or _method_place(original, statement)
-            if place is None:
-                waiting += [*source, "", ""]
-                continue
-            head = lines[place[0]]
-            inset = head[: len(head) - len(head.lstrip())]
-            source = split_lines(indent("\n".join(source), inset))
-            pieces.append((*place, [*waiting, *source]))
-            waiting = []
-    if waiting:
-        at = max((end for _, end, _ in pieces), default=_end_of_definitions(original, lines))
-        pieces.append((at, at, ["", "", *waiting[:-2]] if at else waiting[:-2]))
+    imports = [
+        line
+        for statement in tree.body
+        if isinstance(statement, ast.Import | ast.ImportFrom) and not _imported(original, statement)
+        for line in _source(code, statement)
+    ]
+    pieces = _pieces(lines, original, code, tree)
     if imports:
         at = _end_of_imports(original)
-        pieces.append((at, at, imports))
+        pieces.insert(0, (at, at, imports))
     return _assembled(before, lines, pieces)
 
 
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
+
+
+def _pieces(
+    lines: list[str],
+    original: ast.Module | ast.ClassDef,
+    code: str,
+    new: ast.Module | ast.ClassDef,
+) -> list[_Piece]:
+    """What puts the definitions in `new` into `original`: both are modules, or both one class."""
+    places = _places(original)
+    if isinstance(original, ast.Module):
+        inset, gap, bottom = "", ["", ""], _end_of_definitions(original, lines)
+    else:
+        inset, gap = indent_of(lines[original.body[0].lineno - 1]), [""]
+        bottom = _span(original)[1]
+    pieces: list[_Piece] = []
+    ends: list[int] = []
+    waiting: list[str] = []
+    for statement in new.body:
+        if not isinstance(statement, Placed):
+            continue
+        old = next((places[key] for key in keys_of(statement) if key in places), None)
+        if part := _part_of_class(original, old, statement):
+            old, shown = part
+            first, end = _span(old)
+            pieces += [(first, first, waiting), *_pieces(lines, old, code, shown)]
+        elif old is None:
+            waiting += [*_source(code, statement, inset), *gap]
+            continue
+        else:
+            first, end = _span(old)
+            source = _source(code, statement, indent_of(lines[first]))
+            pieces.append((first, end, [*waiting, *source]))
+        ends.append(end)
+        waiting = []
+    if waiting:
+        at = max(ends, default=bottom)
+        above = gap if at else []
+        pieces.append((at, at, [*above, *waiting[: -len(gap)]]))
+    return pieces
 
 
 def _assembled(before: str, lines: list[str], pieces: list[_Piece]) -> str | NotMerged:
@@ -151,48 +197,56 @@ def _assembled(before: str, lines: list[str], pieces: list[_Piece]) -> str | Not
     if len(set(spans)) != len(spans):
         return NotMerged("defines the same name twice.")
     lines = list(lines)
-    # From the bottom up, so that the numbers of what is still to come stay true.
-    for first, end, source in sorted(pieces, key=lambda piece: piece[:2], reverse=True):
+    # From the bottom up, so that the numbers of what is still to come stay true; and of two
+    # pieces for one place the later one first, which then is below the other.
+    for first, end, source in sorted(pieces[::-1], key=lambda piece: piece[:2], reverse=True):
         lines[first:end] = source
     text = "".join(f"{line}\n" for line in lines)
     return text if before.endswith("\n") or not before else text.removesuffix("\n")
 
 
-def _places(tree: ast.Module) -> dict[str, tuple[int, int]]:
-    """The lines of each definition and constant; of several with one name, the last counts."""
+def _places(tree: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
+    """Each definition and constant by its names; of several with one name, the last counts."""
     return {
-        name: _span(statement)
+        key: statement
         for statement in tree.body
-        if isinstance(statement, _Definition | ast.Assign | ast.AnnAssign)
-        for name in names_of(statement)
+        if isinstance(statement, Placed)
+        for key in keys_of(statement)
     }
 
 
-def _method_place(tree: ast.Module, statement: ast.stmt) -> tuple[int, int] | None:
-    if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+def _part_of_class(
+    original: ast.Module | ast.ClassDef, old: ast.stmt | None, new: ast.stmt
+) -> tuple[ast.ClassDef, ast.Module | ast.ClassDef] | None:
+    """The class of which `new` is only a part, and the part: some members, or one bare method."""
+    if isinstance(old, ast.ClassDef) and isinstance(new, ast.ClassDef):
+        return (old, new) if names_with_members(old) - names_with_members(new) else None
+    if old or not isinstance(original, ast.Module) or not isinstance(new, Function):
         return None
-    found = [
-        _span(method)
-        for cls in tree.body
-        if isinstance(cls, ast.ClassDef)
-        for method in cls.body
-        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
-        and method.name == statement.name
-    ]
-    return found[0] if len(found) == 1 else None
+    (key,) = keys_of(new)
+    classes = [cls for cls in original.body if isinstance(cls, ast.ClassDef)]
+    owners = [cls for cls in classes if isinstance(_places(cls).get(key), Function)]
+    return (owners[0], ast.Module([new], [])) if len(owners) == 1 else None
 
 
 def _span(statement: ast.stmt) -> tuple[int, int]:
     """First line from 0, decorators included, and the line after the last."""
     first = statement.lineno
-    if isinstance(statement, _Definition):
+    if isinstance(statement, syntax.Definition):
         first = min([first, *(decorator.lineno for decorator in statement.decorator_list)])
     return first - 1, statement.end_lineno or first
 
 
-def _source(code: str, statement: ast.stmt) -> list[str]:
+def _source(code: str, statement: ast.stmt, inset: str = "") -> list[str]:
+    """The statement's lines, indented by `inset`; what is inside a string stays as it is."""
     first, last = _span(statement)
-    return code.split("\n")[first:last]
+    lines = code.split("\n")[first:last]
+    own = indent_of(lines[0])
+    kept = syntax.lines_in_strings(statement)
+    return [
+        line if number in kept or not line.strip() else inset + line.removeprefix(own)
+        for number, line in enumerate(lines, first + 1)
+    ]
 
 
 def _imported(tree: ast.Module, wanted: ast.Import | ast.ImportFrom) -> bool:
@@ -228,5 +282,7 @@ def _end_of_imports(tree: ast.Module) -> int:
 
 
 def _end_of_definitions(tree: ast.Module, lines: list[str]) -> int:
-    spans = [_span(statement)[1] for statement in tree.body if isinstance(statement, _Definition)]
+    spans = [
+        _span(statement)[1] for statement in tree.body if isinstance(statement, syntax.Definition)
+    ]
     return max(spans, default=len(lines))

@@ -10,6 +10,10 @@ from ml_coach.core import syntax
 LONGEST = 100_000
 """Characters up to which a text is compiled; a longer one would take too long to try readings."""
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Placed = syntax.Definition | ast.Assign | ast.AnnAssign
+"""Statements that have a place in a file by the names that they bind."""
+
 
 def parsed(source: str) -> ast.Module | None:
     """The tree of a program that compiles, None where it does not (or is too deeply nested)."""
@@ -26,6 +30,26 @@ def parsed(source: str) -> ast.Module | None:
 def bound_names(tree: ast.Module) -> frozenset[str]:
     """The names that importing the module binds at its top level."""
     return frozenset(name for statement in tree.body for name in names_of(statement))
+
+
+def names_with_members(tree: ast.Module | ast.ClassDef) -> set[str]:
+    """What a module binds, with the members of its classes as `Class.member`; or a class."""
+    members = {
+        f"{cls.name}.{name}"
+        for cls in tree.body
+        if isinstance(cls, ast.ClassDef)
+        for name in names_with_members(cls)
+    }
+    return members.union(*map(keys_of, tree.body))
+
+
+def keys_of(statement: ast.stmt) -> Iterator[str]:
+    """The names that a statement binds; what sets a property is told from what gets it."""
+    if isinstance(statement, Function):
+        decorators = [d.attr for d in statement.decorator_list if isinstance(d, ast.Attribute)]
+        yield ".".join([statement.name, *(d for d in decorators if d in ("setter", "deleter"))])
+    else:
+        yield from names_of(statement)
 
 
 def names_of(statement: ast.stmt) -> Iterator[str]:

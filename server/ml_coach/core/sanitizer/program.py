@@ -281,13 +281,7 @@ def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
 
 def _indented(lines: Sequence[str], begin: int, statement: ast.stmt) -> str:
     """Four spaces more for each line, except inside strings, whose value must not change."""
-    inside: set[int] = set()
-    for node in syntax.walk(statement):
-        is_string = isinstance(node, ast.JoinedStr) or (
-            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
-        )
-        if is_string and isinstance(node, ast.expr) and node.end_lineno:
-            inside.update(range(node.lineno + 1, node.end_lineno + 1))
+    inside = syntax.lines_in_strings(statement)
     return "\n".join(
         line if number in inside or not line.strip() else "    " + line
         for number, line in enumerate(lines, begin)
