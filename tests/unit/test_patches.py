@@ -114,6 +114,34 @@ def test_a_function_with_lines_left_out_is_refused() -> None:
     assert "leaves out" in refused(reply).reason
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "# Remaining elements\n    return 3",
+        "# 1, 3, 5, ... up to n\n    return 3",
+        'return "#" + n[:3] + "..."',
+        'return """\n# ...\n"""',
+    ],
+)
+def test_a_function_that_only_reads_as_if_lines_were_left_out_is_taken(body: str) -> None:
+    reply = f"```python\ndef diameter(self):\n    {body}\n```"
+    assert body.splitlines()[0] in taken(reply)["shapes.py"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "# same as before\n    return 1",
+        "# your code here\n    pass",
+        "return 1\n    # unchanged",
+        "# ... keep the existing checks ...\n    return 1",
+    ],
+)
+def test_a_comment_in_the_place_of_code_is_refused(body: str) -> None:
+    reply = f"```python\ndef area(radius):\n    {body}\n```"
+    assert "leaves out" in refused(reply).reason
+
+
 def test_a_program_that_does_not_compile_is_repaired_by_a_function() -> None:
     broken = BEFORE.replace("def area(radius):", "def area(radius:")
     reply = '```python\ndef area(radius):\n    return math.pi * radius ** 2\n```'
@@ -196,6 +224,14 @@ def test_new_functions_stay_around_the_class_of_a_bare_method() -> None:
     after = "ABOVE = 1\n\n\n" + STACK.replace("raise NotImplementedError", "pass", 1)
     after += "\n\ndef below():\n    return 2\n"
     assert taken(reply, {"m.py": STACK}) == {"m.py": after}
+
+
+@pytest.mark.parametrize("members", ["    {}\n\n{}", "{1}\n    {0}\n"])
+def test_a_class_may_leave_out_its_other_methods(members: str) -> None:
+    pop = "    def pop(self):\n        return self.items.pop()\n"
+    shown = members.format("# ... other methods ...", pop)
+    after = STACK.replace("raise NotImplementedError", "return self.items.pop()", 1)
+    assert taken(f"```python\nclass Stack:\n{shown}```", {"m.py": STACK}) == {"m.py": after}
 
 
 def test_a_class_with_all_members_is_replaced() -> None:

@@ -128,6 +128,9 @@ _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "blank line of a megabyte": lambda: (_hunk("-" + " " * 1_000_000 + "\n"), _PROGRAM),
     "digits": lambda: (_hunk(" " + "1" * 500_000 + "\n"), _PROGRAM),
     "one line of a megabyte": lambda: ("# ." * 350_000, _PROGRAM),
+    "many elisions": lambda: ("class A:\n" + "    # unchanged\n" * 6_000, _PROGRAM),
+    "many elisions of a class": lambda: (
+        "class A:\n" + "    # rest of the code\n" * 4_000 + "    x = 1\n", _PROGRAM),
     "comment signs": lambda: ("x = 1 " + "#" * 99_000, _PROGRAM),
     "deep brackets": lambda: (f"```python\nx = {'(' * 40_000}{')' * 40_000}\n```", _PROGRAM),
     "deep minus": lambda: (_hunk(f"-    return a + 1\n+    return {'-' * 90_000}a\n"), _PROGRAM),

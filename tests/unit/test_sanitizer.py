@@ -285,3 +285,56 @@ def test_a_complete_block_is_preferred_to_an_elided_one() -> None:
     shorter = "def f(x):\n    # ... existing code ...\n    return x\n"
     reply = f"```python\n{F}```\nshorter:\n```python\n{shorter}```"
     assert program(reply) == F
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if x:\n        y = x\n        # Same as above\n        return y\n    return 0",
+        "out = []\n    for y in x:\n        # unchanged\n        out.append(y)\n    return out",
+        "head = x[0]\n    # the rest of the file\n    return x[1:]",
+        'return """\n# ... existing code ...\n"""',
+        "# 1, 3, 5, ... up to n\n    return range(1, x, 2)",
+    ],
+)
+def test_a_comment_on_the_code_below_it_is_no_elision(code: str) -> None:
+    source = f"def f(x):\n    {code}\n"
+    assert program(source) == source
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if x:\n        # unchanged\n        pass\n    return x",
+        "if x:\n        # Same as above\n        ...\n    return x",
+        "y = x\n    # the rest of the file\n\n\ndef g(x):\n    return x",
+        "# existing code here\n    return x",
+        "# ... keep what was there ...\n    return x",
+    ],
+)
+def test_a_comment_in_the_place_of_code_is_an_elision(code: str) -> None:
+    assert "leaves a part out" in refusal(f"def f(x):\n    {code}\n")
+
+
+ERROR = 'class Broke(Exception):\n    """Too little money."""\n'
+ACCOUNT = "class Account:\n    def take(self):\n        raise Broke\n"
+
+
+@pytest.mark.parametrize("error", [ERROR, "class Broke(Exception):\n    pass\n"])
+def test_a_class_with_a_base_needs_no_body(error: str) -> None:
+    names = ("Account", "Broke")
+    assert program(f"{error}\n\n{ACCOUNT}", names=names) == f"{error}\n\n{ACCOUNT}"
+    assert program(error, names=("Broke",)) == error
+    apart = program(f"```python\n{error}```\n```python\n{ACCOUNT}```", names=("Account",))
+    assert "Broke" in defined(apart)
+
+
+def test_a_sketch_of_a_class_with_a_base_does_not_win() -> None:
+    full = "class Broke(Exception):\n    code = 1\n"
+    reply = f"```python\n{full}```\nIn short:\n```python\n{ERROR}```"
+    assert program(reply, names=("Broke",)) == full
+    assert program(f"{full}\n\n{ERROR}", names=("Broke",)) == full
+
+
+def test_a_class_without_a_base_needs_a_body() -> None:
+    assert "no body" in refusal("class Account:\n    pass\n", names=("Account",))

@@ -179,6 +179,12 @@ def is_docstring(statement: ast.stmt) -> bool:
 
 
 def is_placeholder(statement: ast.stmt) -> bool:
+    """Whether a definition is empty and so not finished; a class can have all from its bases."""
+    is_derived = isinstance(statement, ast.ClassDef) and bool(statement.bases)
+    return is_empty(statement) and not is_derived
+
+
+def is_empty(statement: ast.stmt) -> bool:
     """Whether a definition has nothing in its body: a docstring, `pass`, `...`, not implemented."""
     if not isinstance(statement, Definition):
         return False
@@ -206,8 +212,8 @@ def asked(tree: ast.Module) -> list[Definition]:
 def _is_open(definition: Definition) -> bool:
     if isinstance(definition, ast.ClassDef):
         inner = [s for s in definition.body if isinstance(s, Definition)]
-        return any(_is_open(s) for s in inner) or is_placeholder(definition)
-    return is_placeholder(definition)
+        return any(_is_open(s) for s in inner) or is_empty(definition)
+    return is_empty(definition)
 
 
 def free_names(tree: ast.Module) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textwrap import dedent
 
 from ml_coach.core import syntax
-from ml_coach.core.patches.lines import indent_of, line_end, split_lines
+from ml_coach.core.patches.lines import indent_of, is_comment, line_end, split_lines
 from ml_coach.core.patches.python import (
     LONGEST,
     Function,
@@ -18,13 +18,9 @@ from ml_coach.core.patches.python import (
     parsed,
 )
 from ml_coach.core.patches.whole import is_whole_file, under_top_comments
+from ml_coach.core.sanitizer.elisions import elisions
 
-_LEFT_OUT = re.compile(
-    r"#[^#]{0,200}(?:\.\.\.|…)"
-    r"|#[ \t]{0,8}\(?(?:the )?(?:rest of|remaining|existing|unchanged|same as|as before"
-    r"|your (?:existing )?code|previous code|other (?:code|functions))\b",
-    re.IGNORECASE,
-)
+_NEAR = 500  # lines above a comment in which its class is looked for
 _HEAD = re.compile(r"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
 
 
@@ -55,8 +51,8 @@ def merge_code(before: str, code: str) -> str | NotMerged:
         return NotMerged("does not compile.")
     if not tree.body:
         return NotMerged("holds no statement.")
-    elided = [at for at, line in enumerate(split_lines(code), 1) if _LEFT_OUT.search(line)]
-    if any(_inside_definition(tree, at) for at in elided):
+    elided = elisions(code)
+    if any(_is_in_function(code.split("\n"), at - 1) for at in elided):
         return NotMerged("leaves out lines of a function.")
     original = parsed(before)
     if original is None:
@@ -81,12 +77,15 @@ def _objection(merged: str, names: set[str]) -> NotMerged | None:
     return NotMerged(f"would lose {lost}, which it does not replace.") if lost else None
 
 
-def _inside_definition(tree: ast.Module, line: int) -> bool:
-    return any(
-        isinstance(statement, syntax.Definition)
-        and statement.lineno <= line <= (statement.end_lineno or 0)
-        for statement in tree.body
+def _is_in_function(lines: list[str], at: int) -> bool:
+    """Whether the comment is inside of more than a class, whose other members stay anyway."""
+    inset = indent_of(lines[at])
+    heads = (
+        line
+        for line in reversed(lines[max(0, at - _NEAR) : at])
+        if line.strip() and not is_comment(line) and len(indent_of(line)) < len(inset)
     )
+    return bool(inset) and not next(heads, "").lstrip().startswith("class ")
 
 
 def _bound_by_heads(text: str) -> set[str]:

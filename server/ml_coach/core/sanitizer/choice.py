@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal
@@ -231,12 +231,16 @@ def _has_body(tree: ast.Module, name: str) -> bool:
 # Choice
 
 
-def _defined(candidate: Code, names: Sequence[str]) -> list[str]:
+def _defined(
+    candidate: Code,
+    names: Sequence[str],
+    is_missing: Callable[[ast.stmt], bool] = syntax.is_placeholder,
+) -> list[str]:
     """The asked names that the candidate really defines, not as an empty shell."""
     real = {
         name
         for statement in candidate.tree.body
-        if not syntax.is_placeholder(statement)
+        if not is_missing(statement)
         for name in syntax.bindings(statement)
     }
     return [name for name in names if name in real]
@@ -248,6 +252,7 @@ def _merit(candidate: Code, names: Sequence[str]) -> tuple[int, ...]:
     missing = candidate.free_names & candidate.lost
     return (
         len(_defined(candidate, names)),
+        len(_defined(candidate, names, syntax.is_empty)),
         not elision(candidate.source),
         -len(missing),
         bool(definitions),

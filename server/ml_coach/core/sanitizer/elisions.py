@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 
 _DOTS = r"(?:\.{3,}|…)"
 _WHAT = (
@@ -27,6 +29,7 @@ _SENTENCES = (
     r"(?:the |your )?(?:existing|previous|unchanged|remaining) code",
     rf"(?:the )?(?:rest|everything else){_STAYS}+",
     r"(?:same|exactly) as (?:before|above|in the original(?: code)?)",
+    rf"your code{_STAYS}?",
     rf"{_WHAT} (?:omitted|elided|unchanged|remains? (?:the same|unchanged)){_STAYS}*",
     r"(?:unchanged|omitted|snip(?:ped)?)(?: for brevity)?",
 )
@@ -34,31 +37,69 @@ _SENTENCE = re.compile(
     rf"[(\[<]?\s*{_DOTS}?\s*(?:{'|'.join(_SENTENCES)})\s*{_DOTS}?\s*[)\]>]?\s*{_DOTS}?[.!]?",
     re.IGNORECASE,
 )
+# These may as well speak of what a program works on, so they count only where no code follows.
+_WEAK = re.compile(
+    rf"(?:(?:same|exactly) as above|unchanged|(?:the )?rest of the file|your code{_STAYS}?)[.!]?",
+    re.IGNORECASE,
+)
 # With dots around it, less is enough: `# ... other methods ...`.
 _DOTTED = re.compile(
     rf"[(\[<]?\s*{_DOTS}\s*(?:{_OTHER}{_STAYS}*|{_REST}{_STAYS}*)?\s*{_DOTS}?\s*[)\]>]?"
-    rf"|[(\[<]?\s*(?:{_OTHER}{_STAYS}*)\s*{_DOTS}\s*[)\]>]?",
+    rf"|[(\[<]?\s*(?:{_OTHER}{_STAYS}*)\s*{_DOTS}\s*[)\]>]?"
+    rf"|{_DOTS}\s*[a-z]{{2,}}[a-z ,'-]*{_DOTS}",
     re.IGNORECASE,
 )
+_NEAR = 100  # lines that are looked at, as a runaway reply may have thousands of such comments
 _COMMENT = re.compile(r"[ \t]*#+[ \t]*(.*?)[ \t]*$")
 
 
 def elision(source: str) -> str:
     """The first comment in `source` that stands for missing code, empty where there is none."""
+    return next(iter(elisions(source).values()), "")
+
+
+def elisions(source: str) -> dict[int, str]:
+    """The comments in `source` that stand for missing code, by their lines, counted from 1."""
     if "#" not in source:
-        return ""
+        return {}
     lines = source.split("\n")
-    for at, line in enumerate(lines):
-        comment = _COMMENT.fullmatch(line) if len(line) < 200 else None
-        if not comment or not comment[1]:
-            continue
-        text = comment[1]
-        if _SENTENCE.fullmatch(text):
-            return line.strip()
-        # Dots alone inside a longer comment only shorten what that comment says.
-        neighbours = (lines[at - 1 : at] or [""]) + (lines[at + 1 : at + 2] or [""])
-        if _DOTTED.fullmatch(text) and not all(_COMMENT.fullmatch(n) for n in neighbours):
-            is_alone = not any(_COMMENT.fullmatch(n) for n in neighbours)
-            if is_alone or re.search(r"\w", text):
-                return line.strip()
-    return ""
+    found = {at: line.strip() for at, line in enumerate(lines, 1) if _is_elision(lines, at - 1)}
+    # Only now, as it takes long: what reads like a comment may be a line of a string.
+    comments = _comment_lines(source) if found else frozenset[int]()
+    return {at: text for at, text in found.items() if at in comments}
+
+
+def _is_elision(lines: list[str], at: int) -> bool:
+    comment = _COMMENT.fullmatch(lines[at]) if len(lines[at]) < 200 else None
+    if not comment or not comment[1]:
+        return False
+    text = comment[1]
+    if _SENTENCE.fullmatch(text):
+        return not (_WEAK.fullmatch(text) and _is_followed(lines, at))
+    # Dots alone inside a longer comment only shorten what that comment says.
+    neighbours = (lines[at - 1 : at] or [""]) + (lines[at + 1 : at + 2] or [""])
+    if not _DOTTED.fullmatch(text) or all(_COMMENT.fullmatch(n) for n in neighbours):
+        return False
+    is_alone = not any(_COMMENT.fullmatch(n) for n in neighbours)
+    return is_alone or bool(re.search(r"\w", text))
+
+
+def _is_followed(lines: list[str], at: int) -> bool:
+    """Whether code comes after the comment in its block, other than `pass` and `...`."""
+    for line in lines[at + 1 : at + _NEAR]:
+        code = line.strip()
+        if code and not code.startswith("#") and code not in ("pass", "..."):
+            return _indentation(line) >= _indentation(lines[at])
+    return False
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _comment_lines(source: str) -> frozenset[int]:
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    try:
+        return frozenset(token.start[0] for token in tokens if token.type == tokenize.COMMENT)
+    except (tokenize.TokenError, SyntaxError):
+        return frozenset(range(1, source.count("\n") + 2))  # no Python, and so no strings in it

@@ -237,7 +237,7 @@ def _overridden(tree: ast.Module) -> set[int]:
             continue
         before = last.get(statement.name)
         if before is not None and not _is_read_between(tree, before, index):
-            if syntax.is_placeholder(statement) and not syntax.is_placeholder(tree.body[before]):
+            if syntax.is_empty(statement) and not syntax.is_empty(tree.body[before]):
                 gone.add(index)
                 continue
             gone.add(before)
