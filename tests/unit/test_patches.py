@@ -272,6 +272,13 @@ def test_comments_that_a_reply_lacks_are_kept(before: str, reply: str, after: st
     assert taken(f"```python\n{reply}```", {"m.py": before}) == {"m.py": after}
 
 
+def test_an_import_goes_below_the_comments_at_the_top() -> None:
+    before = f"{TOP}def g(x):\n    return x\n\n\ndef f(x):\n    return x\n"
+    reply = "```python\nimport math\n\ndef f(x):\n    return math.pi\n```"
+    text = taken(reply, {"m.py": before})["m.py"]
+    assert text.startswith(f"{TOP}import math\n")
+
+
 @pytest.mark.parametrize(("above", "below"), [('"""Doc."""\n', ""), ("", GUARD)])
 def test_an_example_takes_no_place_of_a_docstring_or_main_guard(above: str, below: str) -> None:
     before = f"{above}def f(x):\n    return x\n{below}"

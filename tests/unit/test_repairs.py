@@ -49,6 +49,24 @@ def test_adds_what_is_missing(code: str, line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("top", "rest"),
+    [
+        ("#!/usr/bin/env python3\n# -*- coding: utf-8 -*-\n", ""),
+        ("#!/usr/bin/env python3\n\n# Copyright me\n", ""),
+        ("# Licensed to all.\n# Or to none.\n\n", "# What f is for.\n"),
+        ("# MIT\n\n'''Doc.'''\nfrom __future__ import annotations\n", "\nimport os\n\n"),
+        ("# What all this is for.\n\n", "import os\n\n"),
+        ("", "\n# What f is for.\n"),
+    ],
+)
+def test_an_import_goes_below_what_is_on_the_whole_file(top: str, rest: str) -> None:
+    body = f"{rest}def f():\n    return math.pi\n"
+    new, _ = add_missing_imports(top + body)
+    gap = "" if "import" in body else "\n\n"
+    assert new == f"{top}import math\n{gap}{body}"
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "import math\nmath.sqrt(2)\n",

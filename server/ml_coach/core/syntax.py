@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import cast
 
 # What CPython's parser and compiler raise on text that is not Python: ValueError for NUL and lone
@@ -18,6 +20,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
 
+
+_ON_THE_FILE = re.compile(r"#!|#.*(?:coding[:=]|copyright|licen[cs]e)", re.IGNORECASE)
 
 # CPython 3.11 and 3.12 count the depth of the tree they build once for all threads: two that parse
 # at a time can fail with a SystemError (gh-106905). A finalizer may parse in its thread's turn.
@@ -243,16 +247,33 @@ def free_names(tree: ast.Module) -> frozenset[str]:
     return frozenset(read - bound - BUILTINS)
 
 
+def top_comments(lines: Sequence[str]) -> list[str]:
+    """The comments above the first statement, and the blank lines between."""
+    return list(takewhile(lambda line: not line.strip() or line.startswith("#"), lines))
+
+
+def end_of_top(lines: Sequence[str]) -> int:
+    """How many of `lines` are comments on the whole file, below which its first import goes.
+
+    What touches the first statement is on that one, but for what can only be on the file.
+    """
+    top = top_comments(lines)
+    end = max((at for at, line in enumerate(top, 1) if not line.strip()), default=0)
+    if any(map(_ON_THE_FILE.match, top[end:])):
+        return len(top)
+    return end if any(line.strip() for line in top[:end]) else 0
+
+
 def insert_at_top(source: str, tree: ast.Module, piece: str) -> str:
-    """`source` with `piece` where imports go: after the docstring and `__future__` imports."""
-    at = 0
+    """`source` with `piece` where imports go: after top comments, docstring, `__future__`."""
+    lines = source.split("\n")
+    at = top = end_of_top(lines)
     for index, statement in enumerate(tree.body):
         is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
         if not is_future and not (index == 0 and is_docstring(statement)):
             break
         at = last_line(statement)
-    lines = source.split("\n")
     head, rest = lines[:at], lines[at:]
     # Two blank lines before a definition that now follows, as a formatter would.
-    gap = ["", ""] if at == 0 and tree.body and isinstance(tree.body[0], Definition) else []
+    gap = ["", ""] if at == top and tree.body and isinstance(tree.body[0], Definition) else []
     return "\n".join([*head, piece, *gap, *rest])

@@ -140,7 +140,7 @@ def _merge(before: str, original: ast.Module, code: str, tree: ast.Module) -> st
     ]
     pieces = _pieces(lines, original, code, tree)
     if imports:
-        at = _end_of_imports(original)
+        at = _end_of_imports(original, lines)
         pieces.insert(0, (at, at, imports))
     return _assembled(before, lines, pieces)
 
@@ -265,9 +265,9 @@ def _import_keys(statement: ast.Import | ast.ImportFrom) -> list[tuple[str, str,
     return [(module, alias.name, alias.asname or "") for alias in statement.names]
 
 
-def _end_of_imports(tree: ast.Module) -> int:
-    """The line after the imports at the top, or after the docstring where there are none."""
-    at = 0
+def _end_of_imports(tree: ast.Module, lines: list[str]) -> int:
+    """The line after the imports at the top, or after docstring or comments if there are none."""
+    at = syntax.end_of_top(lines)
     for index, statement in enumerate(tree.body):
         docstring = (
             index == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from itertools import takewhile
 
 from ml_coach.core import syntax
 from ml_coach.core.patches.lines import split_lines
@@ -39,13 +38,8 @@ def _comments(text: str) -> set[str]:
 
 def under_top_comments(before: str, code: str) -> str:
     """The code as the whole file, under the comments at the file's top: a shebang, a licence."""
-    top = _top_comments(before)
-    own = _top_comments(code)
+    top = syntax.top_comments(split_lines(before))
+    own = syntax.top_comments(split_lines(code))
     if _comments("\n".join(top)) <= _comments("\n".join(own)):
         return code
     return "\n".join([*top, *code.split("\n")[len(own) :]])
-
-
-def _top_comments(text: str) -> list[str]:
-    lines = takewhile(lambda line: not line.strip() or line.startswith("#"), split_lines(text))
-    return list(lines)
