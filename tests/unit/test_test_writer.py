@@ -109,6 +109,19 @@ def test_the_suite_has_imports_then_given_then_guessed() -> None:
     assert suite.given == {"test_given_1"}
 
 
+def test_a_guessed_test_never_takes_the_name_of_a_given_one() -> None:
+    spec = Spec("", names=("f",), examples=("assert f(1) == 2",))
+    one = "def test_given_1():\n    assert f(1) == 3\n"
+    suite = assemble(spec, "m", "test_m.py", one)
+    assert suite.tests == ("test_given_1", "test_given_1_guessed")
+    assert "def test_given_1():\n    assert f(1) == 2\n" in suite.source
+    assert suite.given == {"test_given_1"}
+    two = split_asserts("def test_given():\n    assert f(1) == 3\n    assert f(2) == 3\n")
+    suite = assemble(spec, "m", "test_m.py", two)
+    assert suite.tests == ("test_given_1", "test_given_1_guessed", "test_given_2")
+    assert suite.given == {"test_given_1"}
+
+
 def test_a_helper_of_the_prompt_that_an_example_calls_is_imported() -> None:
     stub = 'def encode(s):\n    return s[::-1]\n\n\ndef decode(s):\n    """Undo encode."""\n'
     spec = Spec(stub, stub, names=("decode",), examples=("assert decode(encode('ab')) == 'ab'",))

@@ -230,6 +230,9 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     """One file: imports, then what the prompt gives, then what is guessed."""
     given = as_functions(spec.examples, "given")
     imports, body = _imports_apart(guessed)
+    # Of two tests with one name the later one runs, and it would count as given.
+    for name in Suite(given).tests:
+        body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
     names = imported(spec, f"{given}\n{body}")
     needed = ["import pytest", import_line(module, names)]
     ours = (*needed, f"import {module}")
