@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ml_coach.core.agents.test_writer import (
@@ -10,8 +12,11 @@ from ml_coach.core.agents.test_writer import (
     single_tests,
     split_asserts,
     stated,
+    write_tests,
 )
+from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.types import Spec
+from unit.parts import SMALL, ScriptedModel
 
 ROMAN = Spec(
     "Write roman_to_int(s), ValueError on invalid numerals such as IIII, VX or the empty string",
@@ -128,6 +133,48 @@ def test_a_helper_of_the_prompt_that_an_example_calls_is_imported() -> None:
     assert "from m import decode, encode\n" in assemble(spec, "m", "test_m.py", "").source
     plain = Spec(stub, stub, names=("decode",), examples=("assert decode('ba') == 'ab'",))
     assert "from m import decode\n" in assemble(plain, "m", "test_m.py", "").source
+
+
+@pytest.mark.parametrize(
+    ("stub", "example", "line"),
+    [
+        ("", "assert math.isclose(f(1), 3.14)", "import math"),
+        ("", "assert asyncio.run(f(2)) == 4", "import asyncio"),
+        ("", "assert f(date(2020, 1, 1)) == 3", "from datetime import date"),
+        (
+            "import re\nfrom stock import Price\n\n\ndef f(x):\n    pass\n",
+            "assert f(Price(1)) == Price(2)",
+            "from stock import Price",
+        ),
+    ],
+)
+def test_what_an_example_needs_of_a_library_is_imported(stub: str, example: str, line: str) -> None:
+    spec = Spec(stub, stub, names=("f",), examples=(example,))
+    head = assemble(spec, "m", "test_m.py", "").source.split("\n\n\n")[0]
+    assert head == f"{line}\nimport pytest\nfrom m import f"
+
+
+def test_of_two_imports_of_one_name_that_for_the_given_tests_holds() -> None:
+    spec = Spec("", names=("f",), examples=("assert f(date(2020, 1, 1)) == 3",))
+    guessed = "from calendars import date\n\n\ndef test_a():\n    assert f(date()) == 2\n"
+    head = assemble(spec, "m", "test_m.py", guessed).source.split("\n\n\n")[0]
+    assert head.index("from calendars import date") < head.index("from datetime import date")
+
+
+def test_a_function_that_only_an_example_names_is_imported() -> None:
+    spec = Spec("", names=("decode",), examples=("assert decode(encode('ab')) == sorted('ab')",))
+    assert "from m import decode, encode\n" in assemble(spec, "m", "test_m.py", "").source
+
+
+async def test_a_copy_of_what_only_an_example_names_is_no_part_of_the_tests() -> None:
+    reply = "def encode(s):\n    return s\n\n\ndef test_a():\n    assert decode('a') == 'a'\n"
+    model = ScriptedModel({"test_writer": [reply]}, replace(SMALL, edit_format="diff"))
+    budget = Budget(max_calls=1, max_tokens=1000, max_seconds=1)
+    asker = Asker(model, budget, lambda event: None)
+    spec = Spec("", names=("decode",), examples=("assert decode(encode('a')) == 'a'",))
+    written = await write_tests(asker, spec, model.profile, "m.py", "test_m.py", pytest.fail)
+    assert written.suite.tests == ("test_given_1", "test_a")
+    assert "def encode" not in written.suite.source
 
 
 def test_independent_asserts_get_a_function_each() -> None:

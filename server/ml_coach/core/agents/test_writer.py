@@ -16,7 +16,7 @@ from ml_coach.core.agents.coder import details_text, task_text
 from ml_coach.core.agents.templates import render
 from ml_coach.core.asking import Asker
 from ml_coach.core.ports import Call, Message, Profile
-from ml_coach.core.repairs import repair
+from ml_coach.core.repairs import add_missing_imports, repair, undefined_names
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Program, Spec, Suite
 
@@ -95,7 +95,7 @@ def _asks_for_class(spec: Spec) -> bool:
 def _guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ...]] | Refused:
     if single and (statements := single_tests(text, spec)):
         return as_functions(statements, "guessed"), ()
-    cleaned = sanitize(text, names=spec.names, kind="suite")
+    cleaned = sanitize(text, names=imported(spec), kind="suite")
     if isinstance(cleaned, Refused):
         return cleaned
     source, done = repair(cleaned.source)
@@ -205,12 +205,30 @@ def _subject(statement: str) -> str:
 
 
 def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:
-    """What `tests` need of the program: what was asked for, and what the prompt defines beside it,
-    such as the inverse that an example calls."""
+    """What `tests` need of the program: what was asked for, and what the prompt defines or calls
+    beside it, such as the inverse in an example."""
     used = syntax.loads(syntax.module(tests))
     stub = syntax.parse(spec.stub)
     defined = (n.name for n in stub.body if isinstance(n, syntax.Definition)) if stub else ()
-    return tuple(dict.fromkeys((*spec.names, *(name for name in defined if name in used))))
+    needed = [*(name for name in defined if name in used), *_called_beside(spec)]
+    return tuple(dict.fromkeys((*spec.names, *needed)))
+
+
+def _called_beside(spec: Spec) -> list[str]:
+    """The functions that the examples call and nothing else defines: the program has to."""
+    examples = "\n".join(spec.examples)
+    calls = (n for n in syntax.walk(syntax.module(examples)) if isinstance(n, ast.Call))
+    called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    free = undefined_names("\n".join([spec.stub, *_libraries(spec), examples]))
+    return [name for name, _ in free if name in called]
+
+
+def _libraries(spec: Spec) -> list[str]:
+    """The imports that the examples need: the prompt's own, and those with one obvious home."""
+    examples = "\n".join(spec.examples)
+    used = syntax.loads(syntax.module(examples)) - set(spec.names)
+    imports, _ = _imports_apart(add_missing_imports(f"{spec.stub}\n{examples}")[0])
+    return [line for line in imports if used & syntax.top_level(syntax.module(line))]
 
 
 def import_line(module: str, names: Sequence[str]) -> str:
@@ -237,7 +255,8 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     needed = ["import pytest", import_line(module, names)]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
-    head = "\n".join(dict.fromkeys([*kept, *needed]))
+    # Of two imports of one name the later one holds: it must be the given tests' own.
+    head = "\n".join(dict.fromkeys([*kept, *_libraries(spec), *needed]))
     # pytest takes whatever is called so for a test, also the code under test.
     like_tests = [name for name in names if name.startswith(("test", "Test"))]
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)

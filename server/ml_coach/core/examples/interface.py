@@ -21,12 +21,17 @@ _USES = re.compile(
     r"\b(?:use|uses|using|call|calls|calling|like|via|with|import|from|by|than|where)\b[^.,;:]*$",
     re.IGNORECASE,
 )
-
-
+# A sentence that speaks of what is there already, if it does not go on to ask for something new.
+_KNOWS = re.compile(
+    r"(?:\b(?:use|uses|using|call|calls|calling|like|than|not|never|without|avoid)\b|n['’]t\b)"
+    r"(?!.*\b(?:write|implement|create|define|build|make|develop|provide|design)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SENTENCE_ENDS = re.compile(r"[.;!?](?:\s|$)|\n\s*(?:\n|[-*•#\d])")
 _NAMED = re.compile(
     r"\b(?:function|method|class|named|called|def)[ \t]+(?:(?:named|called)[ \t]+)?"
-    r"(?:`([A-Za-z_]\w*)\b[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
-    r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]))"
+    r"(?:`([A-Za-z_]\w*)\b(?!\.\w)[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
+    r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
 _RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
 _CODE_BEGINS = re.compile(
@@ -72,7 +77,10 @@ def prose_names(prompt: str) -> Iterator[str]:
     """Names said in words or by a call: "a function called `foo`", "Write add(2, 3)"."""
     for match in _NAMED.finditer(prompt):
         name = match[1] or match[2] or match[3]
-        if name not in syntax.BUILTINS and not re.fullmatch(r"[A-Z][a-z]*s", name):
+        if name in syntax.BUILTINS or re.fullmatch(r"[A-Z][a-z]*s", name):
+            continue
+        before = _SENTENCE_ENDS.split(prompt[max(0, match.start() - 300) : match.start()])[-1]
+        if not _KNOWS.search(before):
             yield name
     for name, begin, end in _asked_calls(prompt):
         if expressions.is_example_call(prompt[begin:end]):
