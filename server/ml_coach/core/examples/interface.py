@@ -33,6 +33,7 @@ _NAMED = re.compile(
     r"(?:`([A-Za-z_]\w*)\b(?!\.\w)[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
     r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
+_CLASS = re.compile(r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]")
 _RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
 _CODE_BEGINS = re.compile(
     r"def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def "
@@ -79,6 +80,8 @@ def prose_names(prompt: str) -> Iterator[str]:
         name = match[1] or match[2] or match[3]
         if name in syntax.BUILTINS or re.fullmatch(r"[A-Z][a-z]*s", name):
             continue
+        if match[0].startswith("method") and _CLASS.search(prompt):
+            continue
         before = _SENTENCE_ENDS.split(prompt[max(0, match.start() - 300) : match.start()])[-1]
         if not _KNOWS.search(before):
             yield name
@@ -95,6 +98,10 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         if end is None or name in syntax.BUILTINS or re.fullmatch("[A-Z]", name):
             continue
         before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
+        # After a class is named, what is not said to be a function is a method of it.
+        is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
+        if is_method and not re.search(r"\bfunctions?\s+`?$", before[-1]):
+            continue
         if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
             yield name, match.start(), end
 
