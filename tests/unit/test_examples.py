@@ -152,6 +152,22 @@ def f(x):
     )
 
 
+@pytest.mark.parametrize(
+    ("shown", "example"),
+    [
+        (">>> f(1) is None\nFalse", "assert (f(1) is None) == False"),
+        (">>> 3 in f(1)\nFalse", "assert (3 in f(1)) == False"),
+        (">>> f(1) == f(2)\nFalse", "assert (f(1) == f(2)) == False"),
+        (">>> f(1) and f(2)\nFalse", "assert (f(1) and f(2)) == False"),
+        (">>> not f(1)\nFalse", "assert (not f(1)) == False"),
+        (">>> f(1)\n1, 2", "assert f(1) == (1, 2)"),
+        (">>> f(1)\n2  # two", "assert f(1) == 2  # two"),
+    ],
+)
+def test_what_a_doctest_shows_is_compared_as_a_whole(shown: str, example: str) -> None:
+    assert extract_examples(f"{ASK}\n\n{shown}\n") == (example,)
+
+
 def test_doctests_with_state_are_left_out() -> None:
     shown = ">>> s = Stack()\n>>> s.push(1)\n>>> s.pop()\n1\n"
     prompt = f"class Stack:\n    '''\n{textwrap.indent(shown, '    ')}    '''\n"

@@ -126,7 +126,10 @@ def callee(code: str) -> str:
 
 def equal(code: str, value: str, exact: bool) -> Example:
     sign = "is" if value == "None" else "=="
-    return Example(f"assert {code} {sign} {value}", code, value, exact)
+    statement = f"assert {code} {sign} {value}"
+    # A side that is itself a comparison, or a tuple without brackets, would read as another test.
+    meant = normal(f"assert ({code}\n) {sign} ({value}\n)")
+    return Example(statement if normal(statement) == meant else meant, code, value, exact)
 
 
 def nearly(code: str, value: str) -> Example | None:
