@@ -174,6 +174,28 @@ def test_doctests_with_state_are_left_out() -> None:
     assert extract_examples(prompt) == ()
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ">>> f(xs)\n>>> xs\n[1, 2, 3]",
+        ">>> f(xs)\n>>> print(xs)\n[1, 2, 3]",
+        ">>> f(xs)\n>>> g(xs)\n3",
+        ">>> xs.append(2)\n>>> f(xs)\n3",
+        ">>> xs.pop()\n2\n>>> f(xs)\n3",
+        ">>> xs[0] = 1\n>>> f(xs)\n3",
+        ">>> for x in (4, 5):\n...     xs.append(x)\n>>> f(xs)\n3",
+        ">>> ys = xs\n>>> ys.clear()\n>>> f(xs)\n3",
+    ],
+)
+def test_a_value_that_may_have_changed_is_left_out(shown: str) -> None:
+    assert extract_examples(f"{ASK}\n\n>>> xs = [3, 1, 2]\n{shown}\n") == ()
+
+
+def test_a_value_stays_known_where_calls_show_what_they_return() -> None:
+    shown = ">>> xs = [3]\n>>> f(xs)\n4\n>>> f(xs, 2)\n5\n>>> xs\n[4]\n"
+    assert extract_examples(f"{ASK}\n\n{shown}") == ("assert f([3]) == 4", "assert f([3], 2) == 5")
+
+
 def test_asserts_in_prose_and_fences() -> None:
     prompt = (
         "Write f.\nassert f(1) == 2\n- `assert f(2) == 3`\n"

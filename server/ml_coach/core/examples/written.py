@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
 from ml_coach.core import syntax
@@ -40,17 +40,22 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
         if not isinstance(statement, ast.Expr):
             _remember(statement, known, unclear)
             continue
-        if syntax.loads(statement) & unclear:
+        read = syntax.loads(statement)
+        if read & unclear:
             continue
-        if syntax.loads(statement) & known.keys():
+        if read & known.keys():
             code = ast.unparse(_Put(known).visit(statement))
         else:
             code = ast.get_source_segment(code, statement.value) or code
-        if example := _doctest(code, shown.wanted):
+        example = _doctest(code, shown.wanted)
+        if example and read - known.keys() - syntax.BUILTINS:
             with_output.add(expressions.callee(example.call))
             yield shown.line, example
-        elif not shown.wanted:
+            continue
+        if not shown.wanted:
             silent.append(replace(shown, code=code))
+        # What is no example of a value may be there to change its argument.
+        _forget(read & known.keys(), known, unclear)
     for shown in silent:
         # No output means None, if the prompt shows by another example that it writes outputs.
         if expressions.is_plain_call(shown.code) and expressions.callee(shown.code) in with_output:
@@ -117,7 +122,7 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
 
 
 def _remember(statement: ast.stmt, known: dict[str, str], unclear: set[str]) -> None:
-    """Follows `>>> xs = [1, 2]`; anything else that binds makes its names unclear."""
+    """Follows `>>> xs = [1, 2]`; anything else makes its names unclear."""
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if expressions.is_closed(value):
             known[name] = ast.unparse(value)
@@ -125,9 +130,14 @@ def _remember(statement: ast.stmt, known: dict[str, str], unclear: set[str]) -> 
         case ast.Import() | ast.ImportFrom():
             pass
         case _:
-            for name in syntax.bindings(statement):
-                unclear.add(name)
-                known.pop(name, None)
+            changed = known.keys() & syntax.loads(statement)
+            _forget({*syntax.bindings(statement), *changed}, known, unclear)
+
+
+def _forget(names: Set[str], known: dict[str, str], unclear: set[str]) -> None:
+    for name in names:
+        unclear.add(name)
+        known.pop(name, None)
 
 
 class _Put(ast.NodeTransformer):
