@@ -186,6 +186,37 @@ def test_what_functions_need_stays_at_module_level() -> None:
 
 
 @pytest.mark.parametrize(
+    "filling",
+    [
+        "for i in range(3):\n    TABLE[i] = i\n    print(i)\n",
+        "for i in range(3):\n    TABLE.setdefault(i, i)\n    assert TABLE\n",
+        "for i in [{i: i for i in range(3)}]:\n    TABLE = i\n    print(TABLE)\n",
+    ],
+)
+def test_what_fills_a_table_stays_with_the_function_that_reads_it(filling: str) -> None:
+    source = f"TABLE = {{}}\n{filling}\n\ndef f(x):\n    i = x\n    return TABLE[i]\n"
+    assert program(source) == source
+    assert defined(source)["f"](1) == 1  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "for i in TABLE:\n    print(i, TABLE[i], TABLE.get(i), f(i))\n",
+        "for i in range(int(input())):\n    TABLE[i] = i\n",
+        "for i in range(3):\n    math.floor(i)\n    print(f(i))\n",
+    ],
+)
+def test_an_example_that_only_reads_a_table_moves(example: str) -> None:
+    source = program(
+        "import math\n\nTABLE = {}\n\n\ndef f(x):\n    i = math.floor(x)\n"
+        f"    return TABLE.get(i)\n\n\n{example}"
+    )
+    assert "TABLE = {}" in source.partition('if __name__ == "__main__":\n')[0]
+    assert "for i in" in source.partition('if __name__ == "__main__":\n')[2]
+
+
+@pytest.mark.parametrize(
     "example",
     [
         "try:\n    f(0)\nexcept ValueError:\n    pass\n",

@@ -62,6 +62,11 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
     firm: list[Place | None] = [
         _firm_place(statement, functions - effects.keys()) for statement in tree.body
     ]
+    read = _read_by_definitions(tree)
+    firm = [
+        "stay" if _fills(statement) & read else place
+        for statement, place in zip(tree.body, firm, strict=True)
+    ]
     _drag_along(tree, firm)
     needed = set(names)
     for statement, place in zip(tree.body, firm, strict=True):
@@ -88,6 +93,38 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
             moved |= syntax.loads(statement)
     _drag_along(tree, firm)
     return [place or "stay" for place in firm]
+
+
+def _read_by_definitions(tree: ast.Module) -> frozenset[str]:
+    """The module's own names that its functions and classes read."""
+    definitions = [s for s in tree.body if isinstance(s, syntax.Definition)]
+    imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    read = frozenset[str]().union(*(syntax.free_names(ast.Module([d], [])) for d in definitions))
+    return read - syntax.top_level(ast.Module([*definitions, *imports], []))
+
+
+def _fills(statement: ast.stmt) -> set[str]:
+    """The names that a block surely sets or fills: `T = 1`, `T[i] = 1`, `T.append(1)`.
+
+    No name where it may never end: where it waits for the user, or has a `while` in it.
+    """
+    inside = _outside_functions(statement)
+    if not isinstance(statement, ast.For | ast.If | ast.With | ast.Try) or any(
+        isinstance(node, ast.While)
+        or (isinstance(node, ast.Call) and _calls_one_of(node, {"input"}))
+        for node in inside
+    ):
+        return set()
+    names = set(syntax.bindings(statement))
+    for node in inside:
+        match node:
+            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
+                names.add(_owner(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as func) as call):
+                names |= set() if _is_effect(call) else {_owner(func)}
+            case _:
+                pass
+    return names
 
 
 def _effects(tree: ast.Module) -> dict[str, set[str]]:
@@ -201,14 +238,16 @@ def _changes(statement: ast.stmt) -> set[str]:
     """The names that a statement binds or whose objects it may change: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
-        target: ast.expr | None = None
         if isinstance(node, ast.Subscript | ast.Attribute):
-            target = node.value
-        while isinstance(target, ast.Subscript | ast.Attribute):
-            target = target.value
-        if isinstance(target, ast.Name):
-            names.add(target.id)
-    return names
+            names.add(_owner(node))
+    return names - {""}
+
+
+def _owner(part: ast.expr) -> str:
+    """The name whose object `part` is a part of, empty where it has none: `T` for `T.a[0]`."""
+    while isinstance(part, ast.Subscript | ast.Attribute):
+        part = part.value
+    return part.id if isinstance(part, ast.Name) else ""
 
 
 def _drag_along(tree: ast.Module, places: list[Place | None]) -> None:
