@@ -39,6 +39,12 @@ ASK = "Write f(x). "
             ["assert f(1) == True", "assert f(0) == False"],
         ),
         ("f([]) returns None", ["assert f([]) is None"]),
+        (
+            "f(1) returns 2, but f('') raises ValueError",
+            ["assert f(1) == 2", "with pytest.raises(ValueError):\n    f('')"],
+        ),
+        ("f(1) returns 2. It should return 0 if x is 0.", ["assert f(1) == 2"]),
+        ("f(1) returns 2 # small, but not the smallest", ["assert f(1) == 2"]),
         ("f(-1.5, k=2) returns -3.0", ["assert f(-1.5, k=2) == -3.0"]),
         ("f(3) returns 10**9 + 7", ["assert f(3) == 10**9 + 7"]),
         ("f({'a': 1}) equals {'b': (1, 2)} (a dict)", ["assert f({'a': 1}) == {'b': (1, 2)}"]),
@@ -90,6 +96,22 @@ def test_sentences(prompt: str, examples: list[str]) -> None:
         "f(1) raises ValueError if strict",
         "f(1) raises an error",
         "f(1) and f(2) are equal",
+        "f(1) returns 3 and 5",
+        "f(1) returns `3` and `5`",
+        "f(1) returns 'Ada' and 'Lovelace'",
+        "f(1) returns True and None",
+        "f(1) returns 3 and the empty list",
+        "f(1) returns `3`, `5`",
+        "f(1) returns True, False",
+        "f(5) = 5! = 120",
+        "Fix this bug: f(1) returns 6",
+        "The actual result: f(1) returns 6",
+        "f(1) returns 6, but it should return 5",
+        "f(1) returns 6, which is wrong",
+        "f(1) returns 6 (not 5)",
+        "f(1) returns 6. It should return 5",
+        "f(1) returns 6 (should be [1, 5])",
+        "f(1) returns 6; expected: 5",
         "numerals such as IIII, VX or the empty string",
         "e.g. IIII is wrong",
         "O(1) is 1",
@@ -172,6 +194,45 @@ def test_doctests_with_state_are_left_out() -> None:
     shown = ">>> s = Stack()\n>>> s.push(1)\n>>> s.pop()\n1\n"
     prompt = f"class Stack:\n    '''\n{textwrap.indent(shown, '    ')}    '''\n"
     assert extract_examples(prompt) == ()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "examples"),
+    [
+        ("Write an async function f(x). f(1) returns 2", ["assert asyncio.run(f(1)) == 2"]),
+        ("Write f(x). await f(1) returns 2", ["assert asyncio.run(f(1)) == 2"]),
+        ("Write f(x).\nassert await f(1) == 2", ["assert asyncio.run(f(1)) == 2"]),
+        (
+            "Write an async function f(x). f(1) raises KeyError",
+            ["with pytest.raises(KeyError):\n    asyncio.run(f(1))"],
+        ),
+        (
+            "Write an async function f(x).\nassert asyncio.run(f(1)) == 2",
+            ["assert asyncio.run(f(1)) == 2"],
+        ),
+        ("Write f(x), which is a coroutine. f(1) returns 2", []),
+        ("async def f(x):\n    'Doc.'\n\nassert f(1) == 2", ["assert asyncio.run(f(1)) == 2"]),
+        ("async def f(x):\n    pass\n\nassert [y async for y in f(1)] == [2]", []),
+        ("def f(x):\n    'Awaits a coroutine.'\n\nassert f(1) == 2", ["assert f(1) == 2"]),
+        ("class A:\n    async def f(self):\n        pass\n\nassert A().f() == 2", []),
+    ],
+)
+def test_what_must_be_awaited_is_run_or_left_out(prompt: str, examples: list[str]) -> None:
+    assert list(extract_examples(prompt)) == examples
+
+
+@pytest.mark.parametrize("flag", ["+SKIP", "+ELLIPSIS", "+NORMALIZE_WHITESPACE"])
+def test_a_doctest_with_rules_of_its_own_is_left_out(flag: str) -> None:
+    shown = f">>> f(1)  # doctest: {flag}\n2\n>>> f(2)\n3\n"
+    assert extract_examples(f"{ASK}\n\n{shown}") == ("assert f(2) == 3",)
+
+
+def test_what_is_printed_begins_with_its_own_blanks() -> None:
+    shown = "    >>> print(f(1))\n      2\n    >>> print(f(2))\n    3 \n    >>> f(3)\n      4\n"
+    assert extract_examples(f"{ASK}\n\n{shown}") == (
+        "assert str(f(1)) == '  2'",
+        "assert f(3) == 4",
+    )
 
 
 @pytest.mark.parametrize(

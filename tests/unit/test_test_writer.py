@@ -114,6 +114,13 @@ def test_the_suite_has_imports_then_given_then_guessed() -> None:
     assert suite.given == {"test_given_1"}
 
 
+def test_a_text_over_several_lines_is_not_indented() -> None:
+    text, call = "assert f('''a\nb''') == 2", 'assert f(\n"1"\n) == 2'
+    source = assemble(Spec("", names=("f",), examples=(text, call)), "m", "t.py", "").source
+    assert "def test_given_1():\n    assert f('a\\nb') == 2\n" in source
+    assert 'def test_given_2():\n    assert f(\n    "1"\n    ) == 2\n' in source
+
+
 def test_a_guessed_test_never_takes_the_name_of_a_given_one() -> None:
     spec = Spec("", names=("f",), examples=("assert f(1) == 2",))
     one = "def test_given_1():\n    assert f(1) == 3\n"

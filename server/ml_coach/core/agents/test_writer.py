@@ -239,9 +239,17 @@ def as_functions(statements: Sequence[str], kind: str) -> str:
     """One test function for each statement: `test_given_1`, `test_given_2`, ..."""
     functions: list[str] = []
     for number, statement in enumerate(statements, 1):
-        body = "\n".join(f"    {line}" for line in statement.splitlines())
+        body = "\n".join(f"    {line}" for line in _indentable(statement).splitlines())
         functions.append(f"def test_{kind}_{number}():\n{body}\n")
     return "\n\n".join(functions)
+
+
+def _indentable(statement: str) -> str:
+    """`statement` so that it can be indented: no string in it goes over several lines."""
+    tree = syntax.module(statement)
+    strings = (n for n in syntax.walk(tree) if isinstance(n, ast.Constant))
+    is_long = any(string.lineno != string.end_lineno for string in strings)
+    return ast.unparse(tree) if is_long else statement
 
 
 def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:

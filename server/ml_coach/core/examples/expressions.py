@@ -151,7 +151,7 @@ def is_self_contained(test: ast.expr) -> bool:
         return False
     called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
     bound = set(syntax.target_names(test))
-    free = syntax.loads(test) - called - bound - syntax.BUILTINS - {"math"}
+    free = syntax.loads(test) - called - bound - syntax.BUILTINS - {"math", "asyncio"}
     return not free and bool(called - syntax.BUILTINS)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ml_coach.core import syntax
 from ml_coach.core.examples import expressions, interface
 from ml_coach.core.examples.cases import cases
+from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import calls_with_values
 from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
@@ -34,8 +35,10 @@ def extract_examples(prompt: str) -> tuple[str, ...]:
     unique: dict[str, str] = {}
     for example in examples:
         statement = syntax.parse(example.statement)
-        if statement is not None and len(statement.body) == 1:
-            unique.setdefault(ast.unparse(statement), example.statement)
+        if statement is None or len(statement.body) != 1:
+            continue
+        if plain := awaited(example, prompt, tree):
+            unique.setdefault(expressions.normal(plain.statement), plain.statement)
     return tuple(unique.values())
 
 

@@ -30,15 +30,29 @@ _RAISES = re.compile(
         `?(?P<error>[A-Z]\w*(?:Error|Exception|Iteration|Interrupt))`?""",
     re.VERBOSE,
 )
-# After a value only these may follow on the line: the sentence or the clause ends there.
+# After a value only these may follow on the line: the sentence or the clause ends there. A second
+# value does not end it ("returns 3 and 5"), nor does a factorial ("= 5! = 120").
 _ENDS = re.compile(
-    r"""[`"']?[ \t]*(?:$|\#|//|;|[.!](?:\s|$)|\)|\(|—|–"""
-    r"""|and\b|because\b|since\b|,(?![ \t]*[\d\[('"{-]))"""
+    r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|and[ \t]+`?[\w.]+\("""
+    r"""|,(?![ \t]*`?(?:[\d\[('"{-]|(?:[Tt]rue|[Ff]alse|[Nn]one|null)\b)))"""
 )
-# Before a call in its sentence, these turn a fact into something else.
+# Before a call in its sentence, these turn a fact into something else; the second kind does so
+# before a colon, too ("Fix this bug: ...").
 _DOUBT = re.compile(
-    r"\b(?:not|never|currently|instead|wrong\w*|incorrect\w*|bugs?|buggy|broken|actually|if|unless"
-    r"|suppose|assum\w+|whether|except|avoid|shouldn|don|doesn|isn|when)\b|n't\b",
+    r"\b(?:not|never|instead|if|unless|suppose|assum\w+|whether|except|avoid|shouldn|don|doesn|isn"
+    r"|when)\b|n't\b",
+    re.IGNORECASE,
+)
+_WRONG = re.compile(
+    r"\b(?:currently|wrong\w*|incorrect\w*|bugs?|buggy|broken|actual(?:ly)?)\b", re.IGNORECASE
+)
+# Behind a value, these take it back; the second kind only with another value behind it.
+_TAKES_BACK = re.compile(
+    r"[^#\n]*[,(]\s*(?:but\b(?!\s*`?$)|(?:which\s+is\s+)?(?:not|wrong|incorrect)\b)", re.IGNORECASE
+)
+_CORRECTS = re.compile(
+    r"[.,;(\n—–-]\s*(?:(?:and|it|this|that|which)\s+)*(?:expected(?:\s+\w+)?:?"
+    r"|(?:should|must)\s+(?:\w+\s+)?(?:return|be|give|yield|equal))\s+`?",
     re.IGNORECASE,
 )
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
@@ -56,12 +70,21 @@ def calls_with_values(prompt: str) -> Iterator[tuple[int, Example]]:
         line_end = prompt.find("\n", end)
         rest = prompt[end : line_end if line_end >= 0 else len(prompt)]
         line_begin = prompt.rfind("\n", 0, match.start()) + 1
-        before = re.split(r"[.;!?:](?:\s|$)", prompt[line_begin : match.start()])[-1]
-        if _DOUBT.search(before):
+        before = re.split(r"[.;!?](?:\s|$)", prompt[line_begin : match.start()])[-1]
+        if _WRONG.search(before) or _DOUBT.search(re.split(r":(?:\s|$)", before)[-1]):
+            continue
+        if _is_taken_back(CALL.split(prompt[end : end + 200])[0]):
             continue
         line = prompt.count("\n", 0, match.start())
         if example := _read_value(code, rest, recurrences):
             yield line, example
+
+
+def _is_taken_back(after: str) -> bool:
+    """Whether what follows says that the value is wrong: "f(1) returns 2. It should return 3."."""
+    correction = _CORRECTS.search(after)
+    value = after[correction.end() :].partition("\n")[0] if correction else ""
+    return bool(_TAKES_BACK.match(after)) or value_at(value) is not None
 
 
 def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:

@@ -14,12 +14,14 @@ from ml_coach.core.examples.expressions import Example
 DOCTEST = re.compile(r">>>[ \t]?(.*)$")
 ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")
 FENCE = re.compile(r"(?:`{3,}|~{3,})")
+_DIRECTIVE = re.compile(r"#\s*doctest:")
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """One `>>>` of a prompt: its line (from 0), its code and the lines of output below it."""
+    """One `>>>` of a prompt: its line (from 0), its code and the lines of output below it, without
+    the indentation of the `>>>`."""
 
     line: int
     code: str
@@ -34,7 +36,8 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
     silent: list[_Shown] = []
     for shown in _shown(prompt):
         tree = syntax.parse(shown.code)
-        if tree is None or len(tree.body) != 1:
+        # What is marked is to be skipped, or compared by other rules than equality.
+        if tree is None or len(tree.body) != 1 or _DIRECTIVE.search(shown.code):
             continue
         statement, code = tree.body[0], shown.code
         if not isinstance(statement, ast.Expr):
@@ -67,6 +70,7 @@ def _shown(prompt: str) -> Iterator[_Shown]:
     at = 0
     while at < len(lines):
         begin = DOCTEST.match(lines[at].lstrip())
+        indentation = lines[at].partition(">>>")[0]
         start = at
         at += 1
         if not begin:
@@ -76,7 +80,7 @@ def _shown(prompt: str) -> Iterator[_Shown]:
             source.append(more[1] or "")
             at += 1
         while at < len(lines) and lines[at].strip() and not _stops_doctest(lines[at]):
-            wanted.append(lines[at].strip())
+            wanted.append(lines[at].removeprefix(indentation))
             at += 1
         yield _Shown(start, "\n".join(source).strip(), tuple(wanted))
 
@@ -91,13 +95,13 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
     if tree is None:
         return None
     value = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
-    text = "\n".join(wanted)
+    text = "\n".join(line.strip() for line in wanted)
     if isinstance(value, ast.Compare) and text in ("", "True"):
         return expressions.from_comparison(code, value)
     if not wanted or value is None:
         return None
-    if wanted[0].startswith("Traceback"):
-        error = re.match(r"(?:\w+\.)*(\w+)", wanted[-1])
+    if text.startswith("Traceback"):
+        error = re.match(r"(?:\w+\.)*(\w+)", wanted[-1].strip())
         return (
             expressions.raises(code, error[1], True)
             if error and error[1] in expressions.ERRORS
@@ -110,8 +114,10 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
     ):
         if len(wanted) != 1 or len(value.args) != 1 or value.keywords:
             return None
-        inner = f"str({ast.unparse(value.args[0])})"
-        return Example(f"assert {inner} == {text!r}", inner, repr(text), True)
+        inner, printed = f"str({ast.unparse(value.args[0])})", wanted[0]
+        if printed != printed.rstrip():
+            return None  # Blanks at a line's end may be no more than an editor's.
+        return Example(f"assert {inner} == {printed!r}", inner, repr(printed), True)
     if expressions.closed_value(text) is not None:
         return expressions.equal(code, text, True)
     wanted_tree = syntax.parse(text)
