@@ -273,6 +273,11 @@ def test_asserts_in_prose_and_fences() -> None:
     )
 
 
+def test_what_a_function_asserts_of_its_parameter_is_no_example() -> None:
+    prompt = "def f(x):\n    pass\n\n\ndef check(candidate):\n    assert candidate(1) == 2\n"
+    assert extract_examples(f"{prompt}    assert f(2) == 3\n") == ("assert f(2) == 3",)
+
+
 def test_named_inputs() -> None:
     prompt = "def f(a, k):\n    '''\n    Input: a = [1, 2], k = 3\n    Output: [3] # why\n    '''\n"
     assert extract_examples(prompt) == ("assert f([1, 2], 3) == [3]",)

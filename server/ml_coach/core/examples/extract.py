@@ -31,7 +31,9 @@ def extract_examples(prompt: str) -> tuple[str, ...]:
         [*doctests(prompt), *asserts(prompt), *_sentences(prompt, tree), *_cases(prompt, tree)],
         key=lambda pair: pair[0],
     )
-    examples = _without_contradictions([example for _, example in found[:MOST_EXAMPLES]])
+    parameters = _parameters(tree)
+    own = [e for _, e in found if not parameters.intersection(expressions.called(e.call))]
+    examples = _without_contradictions(own[:MOST_EXAMPLES])
     unique: dict[str, str] = {}
     for example in examples:
         statement = syntax.parse(example.statement)
@@ -60,6 +62,14 @@ def names_of(prompt: str) -> tuple[str, ...]:
 def _stub(prompt: str) -> ast.Module | None:
     stub = interface.stub_of(prompt)
     return syntax.parse(stub) if stub else None
+
+
+def _parameters(tree: ast.Module | None) -> frozenset[str]:
+    """What only a function of the prompt can call: `candidate` in its `def check(candidate)`."""
+    if tree is None:
+        return frozenset()
+    names = frozenset(node.arg for node in syntax.walk(tree) if isinstance(node, ast.arg))
+    return names - syntax.top_level(tree)
 
 
 def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
