@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ml_coach.core import syntax
+from ml_coach.execution.inside.wire import SOURCE_FOLDERS
 
 FILES_AT_MOST = 300
 BYTES_AT_MOST = 4 << 20
-SOURCE_FOLDERS = ("", "src")
 
 
 def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
-    """Files by their path in the run, for all modules that `files` import from the workspace,
+    """Files by their path in the workspace, for all modules that `files` import from there,
     directly or not. What `files` already holds is not read: it may be newer than the disk."""
     root = workspace.resolve()
     found: dict[str, bytes] = {}
@@ -26,9 +26,9 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
     todo = [(name, text) for name, text in files.items() if name.endswith(".py")]
     while todo:
         name, text = todo.pop()
-        for wanted in _imported(name, text):
-            path, content = _read(wanted, root)
-            if not path or path in found or path in files:
+        for path in _places(name, text):
+            content = None if path in found or path in files else _read(path, root)
+            if content is None:
                 continue
             size += len(content)
             if len(found) >= FILES_AT_MOST or size > BYTES_AT_MOST:
@@ -36,6 +36,15 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
             found[path] = content
             todo.append((path, content.decode("utf-8", "replace")))
     return found
+
+
+def _places(name: str, text: str) -> Iterator[str]:
+    """Where the modules may lie that the file `name` imports. Each has the place in the run that
+    it has in the workspace, so which one is taken is for Python to say."""
+    for wanted in _imported(name, text):
+        for folder in map(PurePosixPath, SOURCE_FOLDERS):
+            yield (folder / f"{wanted}.py").as_posix()
+            yield (folder / wanted / "__init__.py").as_posix()
 
 
 def _imported(name: str, text: str) -> Iterator[str]:
@@ -63,15 +72,16 @@ def _with_parents(parts: list[str]) -> Iterator[str]:
         yield "/".join(parts[:length])
 
 
-def _read(wanted: str, root: Path) -> tuple[str, bytes]:
-    if any(part.startswith(".") or not part for part in wanted.split("/")):
-        return "", b""
-    for folder in SOURCE_FOLDERS:
-        for path in (f"{wanted}.py", f"{wanted}/__init__.py"):
-            file = root / folder / path
-            try:
-                if file.is_file() and file.resolve().is_relative_to(root):
-                    return path, file.read_bytes()
-            except OSError:
-                continue
-    return "", b""
+def _read(path: str, root: Path) -> bytes | None:
+    """None for what is not there, and for what is hidden or leads out of the workspace."""
+    file = root / path
+    try:
+        if not _is_hidden(path) and file.is_file() and file.resolve().is_relative_to(root):
+            return file.read_bytes()
+    except OSError:
+        pass
+    return None
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))

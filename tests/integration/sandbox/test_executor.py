@@ -221,6 +221,40 @@ async def test_modules_of_the_workspace_are_there_and_nothing_else(tmp_path: Pat
     assert ran.stdout == "7 ['shop', 'x.py']\n"
 
 
+def written(workspace: Path, files: dict[str, str]) -> SandboxedExecutor:
+    """An executor of a workspace that holds these files."""
+    for name, text in files.items():
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text(text)
+    return SandboxedExecutor(workspace=workspace)
+
+
+async def verdicts(
+    executor: SandboxedExecutor, programs: list[Program], suite: Suite
+) -> list[tuple[str, str]]:
+    """How each of the programs was judged, and why so. The executor is closed."""
+    try:
+        reports = await executor.test(programs, suite, {}, timeout_seconds=8)
+    finally:
+        await executor.aclose()
+    return [(report.verdict, report.why) for report in reports]
+
+
+async def test_programs_in_a_source_folder_are_judged_and_not_what_the_disk_holds(
+    tmp_path: Path,
+) -> None:
+    """Also where the test imports them by the name that an installed project would have."""
+    wrong = "from units import ONE\ndef add(a, b):\n    return a - b * ONE\n"
+    executor = written(
+        tmp_path,
+        {"src/calc.py": wrong, "src/units.py": "ONE = 1\n", "src/shop/__init__.py": ""},
+    )
+    test = "from calc import add\nimport shop\ndef test_add():\n    assert add(1, 2) == 3\n"
+    programs = [Program(text, "src/calc.py") for text in (wrong, wrong.replace("-", "+"), wrong)]
+    found = await verdicts(executor, programs, Suite(test, "tests/test_calc.py"))
+    assert [verdict for verdict, _ in found] == ["failed", "passed", "failed"], found
+
+
 async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
     await asyncio.to_thread(
         subprocess.run,

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ml_coach.execution.inside import expressions
+from ml_coach.execution.inside.wire import SOURCE_FOLDERS
 
 if TYPE_CHECKING:
     from ml_coach.execution.inside.contained import World
@@ -63,7 +64,8 @@ def main(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in world.own_modules:
         del sys.modules[name]
-    sys.path.insert(0, work)
+    folders = (f"{work}/{folder}".rstrip("/") for folder in SOURCE_FOLDERS)
+    sys.path[:0] = filter(os.path.isdir, folders)
     if request["kind"] != "tests":
         sys.meta_path[:] = [f for f in sys.meta_path if "_pytest" not in type(f).__module__]
     owner = os.getpid()

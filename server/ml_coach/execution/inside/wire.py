@@ -9,6 +9,7 @@ from typing import Any
 
 Message = dict[str, Any]
 HEADER = struct.Struct("!I")
+SOURCE_FOLDERS = ("", "src")  # of a workspace, and so of a run: what modules are imported from
 PARTS_AT_MOST = 8  # of one request; a cell has the pipes for so many
 CANARY_SOURCE = "def test_pass():\n    assert True\n\n\ndef test_fail():\n    assert 1 == 2\n"
 
