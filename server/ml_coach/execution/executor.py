@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import findings, inspector, plugins, review
+from ml_coach.execution import findings, inspector, plugins, review, workspace_modules
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.wire import CANARY_SOURCE, PARTS_AT_MOST, Message
 from ml_coach.execution.judge import Charge, Oath, judge
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.workers import Workers
 
+NO_FIXTURE = re.compile(r"(fixture '\w+') not found")
+
 
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
 
     `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
-    Modules that code imports from the workspace are copied in. `allow_weak`
-    is the user's word that code may run with process limits only, where nothing better works.
-    `only_level` tries one level and no other.
+    Modules that code imports from the workspace are copied in, and so is each conftest.py of the
+    user's own tests. `allow_weak` is the user's word that code may run with process limits only,
+    where nothing better works. `only_level` tries one level and no other.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class SandboxedExecutor:
         only_level: str = "",
     ) -> None:
         self._limits = limits or Limits()
+        self._workspace = workspace
         self._workers = Workers(
             python, workspace, allow_weak=allow_weak, limits=self._limits, only_level=only_level
         )
@@ -84,13 +89,17 @@ class SandboxedExecutor:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             finding = _broken_suite(suite, error)
             return (TestReport("error", (), (finding,), finding.message),) * len(programs)
-        common = {**files, suite.file: suite.source}
+        own = await self._conftests(suite, {program.file for program in programs})
+        left_out = [name for name, text in own.items() if not review.only_fixtures(text)]
+        kept = {name: text for name, text in own.items() if name not in left_out}
+        common = {**kept, **files, suite.file: suite.source}
         await self._workers.prepare()
         jobs = [
             self._judge(common, batch, {suite.file: expected}, timeout_seconds, suite.may_skip)
             for batch in self._batches(programs)
         ]
-        return tuple(report for reports in await _all(jobs) for report in reports)
+        judged = [report for reports in await _all(jobs) for report in reports]
+        return tuple(_without(left_out, report) for report in judged)
 
     async def evaluate(
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
@@ -125,6 +134,13 @@ class SandboxedExecutor:
         (report,) = await self._judge(files, (Program("", ""),), expected, timeout_seconds)
         return report
 
+    async def _conftests(self, suite: Suite, on_trial: Collection[str]) -> dict[str, str]:
+        """Those of the user's own tests, which are all given. Other tests know of none."""
+        if self._workspace is None or not suite.given.issuperset(suite.tests):
+            return {}
+        found = await asyncio.to_thread(workspace_modules.conftests, suite.file, self._workspace)
+        return {name: text for name, text in found.items() if name not in on_trial}
+
     def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:
         """Programs that share a cell, so that every processor has work."""
         size = min(PARTS_AT_MOST, -(-len(programs) // self._processors))
@@ -144,7 +160,8 @@ class SandboxedExecutor:
         stands for what `files` holds already."""
         sources = {name: _text(text) for name, text in files.items() if name.endswith(".py")}
         conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
-        fixtures_only = bool(conftests) and all(review.only_fixtures(sources[n]) for n in conftests)
+        if not all(review.only_fixtures(sources[name]) for name in conftests):
+            conftests = []
         wanted = plugins.wanted(sources[name] for name in expected if name in sources)
         compare_with = plugins.compare_with(sources[name] for name in expected if name in sources)
         rebinds = sorted({n for name in expected for n in rebound(sources.get(name, ""))})
@@ -159,7 +176,7 @@ class SandboxedExecutor:
                 "plugins": wanted,
                 "compare_with": compare_with,
                 "rebinds": rebinds,
-                "conftest": fixtures_only,
+                "conftests": conftests,
             }
             parts.append(
                 {"files": _packed({**own, oath.canary_file: CANARY_SOURCE}), "tests": tests}
@@ -236,6 +253,20 @@ def _texts(files: Mapping[str, str | bytes]) -> dict[str, str]:
 def _is_test_file(name: str) -> bool:
     last = name.rsplit("/", 1)[-1]
     return last.endswith(".py") and (last.startswith("test_") or last.endswith("_test.py"))
+
+
+def _without(left_out: Sequence[str], report: TestReport) -> TestReport:
+    """`report`; an error where a test missed a fixture for want of these conftest.py files, which
+    says nothing of the program."""
+    details = (finding.detail for finding in report.findings)
+    missing = next(filter(None, map(NO_FIXTURE.search, details)), None)
+    if not left_out or missing is None:
+        return report
+    why = (
+        f"The {missing[1]} is not there: {left_out[0]} does more than define fixtures, "
+        "and ML Coach runs tests without such a file."
+    )
+    return replace(report, verdict="error", cases=(), findings=(), why=why)
 
 
 def _broken_suite(suite: Suite, error: BaseException) -> Finding:

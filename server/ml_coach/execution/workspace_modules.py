@@ -38,11 +38,21 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
     return found
 
 
+def conftests(tests_file: str, workspace: Path) -> dict[str, str]:
+    """What pytest loads ahead of this test file: in its folder, and in those above it."""
+    root = workspace.resolve()
+    paths = [(above / "conftest.py").as_posix() for above in PurePosixPath(tests_file).parents]
+    found = {path: _read(path, root) for path in paths}
+    return {path: text.decode("utf-8", "replace") for path, text in found.items() if text}
+
+
 def _places(name: str, text: str) -> Iterator[str]:
     """Where the modules may lie that the file `name` imports. Each has the place in the run that
     it has in the workspace, so which one is taken is for Python to say."""
+    beside = PurePosixPath(name).parent
+    folders = dict.fromkeys((*map(PurePosixPath, SOURCE_FOLDERS), beside))
     for wanted in _imported(name, text):
-        for folder in map(PurePosixPath, SOURCE_FOLDERS):
+        for folder in folders:
             yield (folder / f"{wanted}.py").as_posix()
             yield (folder / wanted / "__init__.py").as_posix()
 

@@ -11,13 +11,15 @@ import contextlib
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+from _pytest.config import ConftestImportFailure
 from _pytest.unittest import TestCaseFunction
 
 from ml_coach.execution.inside.notary import Tell
+from ml_coach.execution.inside.program import described
 from ml_coach.execution.inside.witness import Witness
 
 TEXT_AT_MOST = 8000
@@ -33,6 +35,18 @@ class Reporter:
         self._witness = witness
         self._work = work
         self._awaited: set[str] = set()
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, Any, None]:
+        """Tells what is wrong with a conftest.py: pytest itself only prints it."""
+        outcome = yield
+        failure = outcome.excinfo[1] if outcome.excinfo else None
+        if isinstance(failure, ConftestImportFailure) and failure.__cause__:
+            raised = described(failure.__cause__, self._work)
+            name = os.path.relpath(failure.path, self._work)
+            why = f"{raised['exception']}: {raised['text']}"
+            places = "\n".join(f"{file}:{line}" for file, line in raised["frames"])
+            self._tell(("not_collected", name, why, places, why))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

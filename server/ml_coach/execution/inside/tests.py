@@ -81,7 +81,8 @@ class Prepared:
         seen = witness.witness(
             fix, tell, broken, compiled, follower.send, frozenset(spec["rebinds"])
         )
-        tests = frozenset(name.rpartition("/")[2] for name in spec["targets"])
+        fixed = (*spec["targets"], *spec["conftests"])
+        tests = frozenset(name.rpartition("/")[2] for name in fixed)
         watch = watcher(fix, (channel, follower), tell, guarded.user, tests)
         channel.send((frozenset(fix.known), seen.codes))
         reporter = Reporter(tell, spec["canary"], seen, work)
@@ -108,9 +109,10 @@ class Prepared:
         gc.freeze()  # as the worker did
 
     def _codes(self, spec: dict[str, Any], work: str) -> dict[str, types.CodeType]:
-        """The code of the test files, made before any code of the user's could rewrite them."""
+        """The code of the test files and what they share, made before any code of the user's
+        could rewrite them."""
         made: dict[str, types.CodeType] = {}
-        for name in spec["targets"]:
+        for name in (*spec["targets"], *spec["conftests"]):
             path = str(Path(work, name))
             if spec["canary"] in name:
                 self.compiled[path] = b"", _placed(self.canary, path)
@@ -131,8 +133,8 @@ class Prepared:
         self, spec: dict[str, Any], plugins: Sequence[str], reporter: Reporter, work: str
     ) -> int:
         session = self.session
-        if session is None or plugins or spec["conftest"]:
-            arguments = _arguments(work, plugins, conftest=spec["conftest"])
+        if session is None or plugins or spec["conftests"]:
+            arguments = _arguments(work, plugins, conftest=bool(spec["conftests"]))
             return int(pytest.main([*arguments, *spec["targets"]], plugins=[reporter]))
         session.config.args = spec["targets"]
         session.config.pluginmanager.register(reporter)
@@ -169,14 +171,20 @@ def _placed(code: types.CodeType, path: str) -> types.CodeType:
 
 
 def _keep_compiled_code(compiled: dict[str, tuple[bytes, types.CodeType]]) -> None:
-    compile_test = rewrite._rewrite_test
+    compile_test, read_compiled = rewrite._rewrite_test, rewrite._read_pyc
 
     def kept(fn: Any, config: Any) -> Any:
         if known := compiled.get(str(fn)):
             return os.stat(fn), known[1]
+        if fn.name == "conftest.py":
+            raise ImportError("it was made while the tests were loaded")
         return compile_test(fn, config)
 
-    rewrite._rewrite_test = kept
+    def read(source: Any, *more: Any) -> Any:
+        # A conftest.py may import the program, which could leave compiled code for the next one.
+        return None if source.name == "conftest.py" else read_compiled(source, *more)
+
+    rewrite._rewrite_test, rewrite._read_pyc = kept, read
 
 
 def _is_installed(name: str) -> bool:
