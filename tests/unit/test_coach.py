@@ -560,6 +560,39 @@ async def test_running_the_users_tests_says_what_they_say(
     report = await told.run()
     assert (report.outcome, report.reason) == (outcome, reason)
     assert told.workspace.writes == []
+@pytest.mark.parametrize(
+    "asking",
+    [
+        "print(inc(int(input('x: '))))",
+        "import sys\n    print(inc(int(sys.argv[1])))",
+        "import argparse\n    parser = argparse.ArgumentParser()\n"
+        "    parser.add_argument('x', type=int)\n    print(inc(parser.parse_args().x))",
+    ],
+    ids=["input", "argv", "argparse"],
+)
+async def test_a_program_may_wait_for_its_users_words(
+    executor: SandboxedExecutor, asking: str
+) -> None:
+    program = f"def inc(x):\n    return x + {{}}\n\n\nif __name__ == '__main__':\n    {asking}"
+    right, wrong = (f"```python\n{program.format(n)}\n```" for n in (1, 2))
+    told = Told(executor, {"coder": [right], "test_writer": [TESTS]})
+    assert (await told.run()).outcome == "passed"
+    assert told.story == [*START, CourtClosed, *CHECK, RunFinished]
+    assert told.only(ProgramInspected)[0].findings[0].kind == "input"
+    told = Told(
+        executor, {"coder": [wrong], "test_writer": [TESTS], "debugger": ["?"]}, max_iters=1
+    )
+    assert (await told.run()).outcome == "gave_up"
+
+
+async def test_a_program_that_fails_when_it_is_run_has_not_passed(
+    executor: SandboxedExecutor,
+) -> None:
+    program = GOOD.replace("\n```", "\n\n\nif __name__ == '__main__':\n    print([][1])\n```")
+    told = Told(executor, {"coder": [program], "test_writer": [TESTS]}, max_iters=1)
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert told.only(TestsFinished)[-1].report.verdict == "passed"
 
 
 async def test_syntax_errors_of_the_first_program_are_mended_unasked(

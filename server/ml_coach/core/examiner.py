@@ -20,7 +20,7 @@ from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestR
 
 # A planted mistake, or an edit, often makes a loop endless; waiting longer tells nothing more.
 MUTANT_SECONDS = 2.0
-# Programs that only wait (for input, for requests) may do so when they are run, not imported.
+# Programs that only wait (for words, for requests) may do so when they are run, not imported.
 _WAITING = ("timeout", "input")
 
 
@@ -36,8 +36,8 @@ class Attempt:
     def blocking(self) -> tuple[Finding, ...]:
         """The inspection's findings that stand between this program and `passed`.
 
-        A program that waits for ever or for input when it is *run* may well be a server or a
-        dialogue; its tests import it, and they decide.
+        A program that waits for ever or for its user's words when it is *run* may well be a server,
+        a dialogue or a command; its tests import it, and they decide.
         """
         tested = self.report.verdict == "passed"
         return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))

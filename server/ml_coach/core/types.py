@@ -122,7 +122,7 @@ FindingKind = Literal[
     "name",  # a name that nothing defines
     "runtime",  # an exception while the program ran
     "timeout",  # stopped: wall or CPU time
-    "input",  # asked for input, of which there is none
+    "input",  # asked for input or arguments, of which there are none
     "limit",  # stopped: memory, processes, disk, output
     "missing_package",  # an import that is not installed
     "test",  # a failing test

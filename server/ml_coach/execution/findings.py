@@ -21,6 +21,8 @@ NO_SPACE = {errno.ENOSPC: "disk", errno.EDQUOT: "disk", errno.EFBIG: "disk", err
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # A dotted name is not there though its package is.
 NO_MODULE = re.compile(r"No module named '([^'.]+)'")
+ARGUMENT = re.compile(r"(sys\.)?argv\[")
+NOBODY_THERE = "and nobody is there to answer"
 # Modules whose package has another name on the index.
 OTHERWISE_CALLED = {
     "PIL": "Pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
@@ -131,7 +133,10 @@ def execution(answer: Message, file: str, limits: Limits, timeout_seconds: float
     elif status != 0:
         where = _place(left, file) if left else (file, 0)
         message = f"ended with exit code {status}" if status is not None else "ended without a word"
-        finding = Finding("runtime", message, *where, detail=stderr[-DETAIL_AT_MOST:])
+        kind = "runtime"
+        if status == 2 and left and str(left.get("by")).endswith("/argparse.py"):
+            kind, message = "input", f"{message}: argparse wants arguments, {NOBODY_THERE}"
+        finding = Finding(kind, message, *where, detail=stderr[-DETAIL_AT_MOST:])
     return Execution(
         clean=finding is None,
         exit_code=status,
@@ -158,8 +163,11 @@ def _raised(raised: dict[str, Any], file: str, stderr: str, python: str) -> Find
     name, text = str(raised["exception"]), str(raised["text"])
     detail = stderr[-DETAIL_AT_MOST:]
     if name == "EOFError" and "EOF when reading" in text:
-        message = "EOFError: the program calls input(), and nobody is there to answer"
-        return Finding("runtime", message, *place, detail=detail)
+        message = f"EOFError: the program calls input(), {NOBODY_THERE}"
+        return Finding("input", message, *place, detail=detail)
+    if name == "IndexError" and ARGUMENT.match(str(raised.get("expression"))):
+        message = f"IndexError: the program wants arguments in sys.argv, {NOBODY_THERE}"
+        return Finding("input", message, *place, detail=detail)
     if name == "ModuleNotFoundError" and (missing := NO_MODULE.search(text)):
         message = missing_package(missing[1], python)
         return Finding("missing_package", message, *place, detail=detail)

@@ -19,7 +19,7 @@ _MEANS = {
     "name": "Nothing defines this name.",
     "runtime": "The program raised this when it was run.",
     "timeout": "The program did not end within the time that one execution may take.",
-    "input": "The program waits for input, of which there is none in a run.",
+    "input": "The program asks for input or arguments, of which there are none in a run.",
     "limit": "The program was stopped at a limit of the sandbox.",
     "missing_package": "This package is not installed where the program runs.",
     "test": "This test fails.",

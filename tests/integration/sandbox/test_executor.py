@@ -20,6 +20,7 @@ from ml_coach.execution.sandbox.limits import Limits
 
 ADD = "def add(a, b):\n    return a + b\n"
 SUITE = Suite("from generated_code import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n")
+PARSER = "import argparse\np = argparse.ArgumentParser()\np.add_argument('words')\n"
 
 
 @pytest.fixture
@@ -45,7 +46,12 @@ async def test_a_good_program_has_no_finding(executor: SandboxedExecutor) -> Non
     ("code", "kind", "line", "message"),
     [
         ("def f():\n    return 1 / 0\nf()", "runtime", 2, "ZeroDivisionError: division by zero"),
-        ("x = input('? ')", "runtime", 1, "calls input(), and nobody is there"),
+        ("x = input('? ')", "input", 1, "calls input(), and nobody is there"),
+        ("\nfrom sys import argv\nx = int(argv[1]) + argv[2]", "input", 3, "sys.argv"),
+        ("import sys\nx = [[\n0], sys.argv[1]]", "input", 3, "sys.argv"),
+        ("import sys\nx = sys.argv[1] if len(sys.argv) > 1 else [][0]", "runtime", 2, "IndexError"),
+        (f"{PARSER}p.parse_args()", "input", 4, "exit code 2"),
+        (f"{PARSER}p.parse_args(['a'])\nimport sys\nsys.exit(2)", "runtime", 6, "exit code 2"),
         (
             "\nimport nothing_like_it",
             "missing_package",

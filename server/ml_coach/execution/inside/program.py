@@ -12,7 +12,9 @@ import contextlib
 import faulthandler
 import gc
 import io
+import itertools
 import json
+import linecache
 import os
 import signal
 import sys
@@ -125,10 +127,12 @@ def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
         exec(compile(Path(file).read_bytes(), file, "exec", dont_inherit=True), module.__dict__)
     except SystemExit as leaving:
         status = _status_of(leaving)
-        record({"left": status, "frames": frames(leaving.__traceback__, work)})
+        by, _ = _raised_in(leaving)
+        record({"left": status, "by": by, "frames": frames(leaving.__traceback__, work)})
     except BaseException as error:  # noqa: BLE001 - every way to fail is a finding
         status = 1
-        record(described(error, work))
+        _, expression = _raised_in(error)
+        record({**described(error, work), "expression": expression})
         show(error)
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]
@@ -136,6 +140,22 @@ def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
         atexit._run_exitfuncs()
     record({"end": status})
     return status
+
+
+def _raised_in(error: BaseException) -> tuple[str, str]:
+    """The file whose code raised it, and the text of what that evaluated, if it is on one line."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None:
+        return "", ""
+    code = trace.tb_frame.f_code
+    places = itertools.islice(code.co_positions(), trace.tb_lasti // 2, None)
+    line, end_line, start, end = next(places, (None, None, None, None))
+    if line is None or line != end_line:
+        return code.co_filename, ""
+    text = linecache.getline(code.co_filename, line).encode()[start:end]
+    return code.co_filename, text.decode(errors="replace")
 
 
 def _status_of(leaving: SystemExit) -> int:
