@@ -1,7 +1,8 @@
 """A folder as the run's workspace: what the terminal works in.
 
 Writes are atomic (a reader sees the old text or the new one), never follow a link out of the
-folder, and are remembered, so that a file which the user changed since is known as theirs.
+folder, and are remembered, so that a file which the user changed since is known as theirs. What
+they change while a run works is not written over.
 """
 
 from __future__ import annotations
@@ -64,12 +65,15 @@ class FolderWorkspace:
         """Remembers a text that an editor was given for `file`."""
         self.ledger.note(self._path(file), text)
 
+    def texts(self, files: Sequence[str]) -> dict[str, str | None]:
+        """What each of `files` reads, None where there is no such file."""
+        return {file: self._read(file) for file in files}
+
     def foreign(self, files: Sequence[str]) -> list[str]:
         """Those of `files` that exist and hold something that ML Coach did not write."""
-        texts = {file: self._read(file) for file in files}
         return [
             file
-            for file, text in texts.items()
+            for file, text in self.texts(files).items()
             if text is not None and not self.ledger.wrote(self._path(file), text)
         ]
 
@@ -104,6 +108,49 @@ class FolderWorkspace:
             Path(scratch).unlink(missing_ok=True)
             raise
         self.ledger.note(path, text)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's view of a folder: implements `core.ports.Workspace`.
+
+    `known` is each file's text as the run found it, then as it wrote it. A file that reads
+    otherwise was changed by the user, or by another run: it stays as it is, and what this run
+    wanted to write goes into the folder `kept`.
+    """
+
+    folder: FolderWorkspace
+    known: dict[str, str | None]
+    kept: Path
+
+    @property
+    def root(self) -> Path:
+        return self.folder.root
+
+    async def read(self, file: str) -> str | None:
+        return await self.folder.read(file)
+
+    async def write(self, texts: Mapping[str, str]) -> None:
+        """Raises `OSError` with a sentence, and writes nothing, where that would lose an edit."""
+        new: dict[str, str] = {}
+        for file, text in texts.items():
+            now, known = await self.folder.read(file), self.known.get(file)
+            if now in (None, known):
+                new[file] = text
+            elif text not in (now, known):
+                self._keep(texts)
+                raise OSError(
+                    f"{file} was changed while the run worked, so it is left as it is. "
+                    f"What ML Coach wrote is kept in {self.kept}"
+                )
+        await self.folder.write(new)
+        self.known.update(texts)
+
+    def _keep(self, texts: Mapping[str, str]) -> None:
+        for file, text in texts.items():
+            path = self.kept / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
 
 
 def _digest(text: str) -> str:

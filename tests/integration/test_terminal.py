@@ -154,6 +154,59 @@ async def test_a_file_of_the_users_is_never_overwritten_unasked(terminal: Termin
     assert (await terminal.run("generate", PROMPT, "--auto-patch")).code == 0
 
 
+@pytest.mark.parametrize(
+    ("held", "file", "text"),
+    [
+        ("coder", "generated_code.py", "mine = 1\n"),
+        ("coder", "test_generated.py", "mine = 1\n"),
+        ("debugger", "generated_code.py", f"{WRONG}\n\ndef my_helper():\n    return 1\n"),
+    ],
+)
+async def test_what_the_user_writes_while_a_run_works_stays(
+    terminal: Terminal, held: str, file: str, text: str
+) -> None:
+    terminal.model.held = {held}
+    process = await terminal.start("generate", PROMPT, "--auto-patch", COLUMNS="400")
+    await terminal.model.was_asked(held)
+    (terminal.folder / file).write_text(text, encoding="utf-8")
+    terminal.model.release.set()
+    out = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert f"{file} was changed while the run worked" in out
+    assert terminal.text(file) == text
+    kept = terminal.run_folders()[-1] / "kept"
+    assert f"kept in {kept}" in " ".join(out.split())
+    assert (kept / "generated_code.py").read_text() == (WRONG if held == "coder" else RIGHT)
+
+
+async def test_a_file_that_the_run_has_nothing_new_for_keeps_the_users_edits(
+    terminal: Terminal,
+) -> None:
+    terminal.model.held = {"debugger"}
+    process = await terminal.start("generate", PROMPT, "--auto-patch")
+    await terminal.model.was_asked("debugger")
+    mine = terminal.text("test_generated.py") + "\n\ndef test_mine():\n    pass\n"
+    (terminal.folder / "test_generated.py").write_text(mine, encoding="utf-8")
+    terminal.model.release.set()
+    await process.communicate()
+    assert process.returncode == 0
+    assert terminal.text("generated_code.py") == RIGHT
+    assert terminal.text("test_generated.py") == mine
+
+
+async def test_two_runs_in_one_folder_do_not_write_over_each_other(terminal: Terminal) -> None:
+    terminal.model.held = {"coder"}
+    slow = await terminal.start("generate", PROMPT, "--auto-patch")
+    await terminal.model.was_asked("coder")
+    terminal.model.held = set()
+    assert (await terminal.run("generate", PROMPT, "--auto-patch")).code == 0
+    terminal.model.release.set()
+    out = (await slow.communicate())[0].decode()
+    assert slow.returncode == 1
+    assert "generated_code.py was changed while the run worked" in out
+    assert terminal.text("generated_code.py") == RIGHT
+
+
 async def test_events_as_json_lines(terminal: Terminal) -> None:
     ended = await terminal.run("generate", PROMPT, "--auto-patch", "--json")
     events = [from_json(json.loads(line)) for line in ended.out.splitlines()]

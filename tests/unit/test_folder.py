@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.folder import FolderWorkspace, Ledger
+from ml_coach.folder import FolderWorkspace, Ledger, RunFolder
 
 
 @pytest.fixture
@@ -56,3 +56,23 @@ async def test_what_is_no_text_is_left_alone(workspace: FolderWorkspace) -> None
     (workspace.root / "a.py").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OSError, match="not UTF-8"):
         await workspace.read("a.py")
+
+
+async def test_a_run_writes_over_nothing_that_it_did_not_find_or_write(
+    workspace: FolderWorkspace, tmp_path: Path
+) -> None:
+    await workspace.write({"a.py": "found\n"})
+    files = ("a.py", "new.py", "gone.py")
+    run = RunFolder(workspace, workspace.texts(files), tmp_path / "kept")
+    for step in ("1\n", "2\n"):
+        await run.write(dict.fromkeys(files, step))
+    (run.root / "gone.py").unlink()
+    (run.root / "new.py").write_text("theirs\n")
+    with pytest.raises(OSError, match=rf"new\.py was changed .* kept in {tmp_path / 'kept'}$"):
+        await run.write(dict.fromkeys(files, "3\n"))
+    assert workspace.texts(files) == {"a.py": "2\n", "new.py": "theirs\n", "gone.py": None}
+    for file in files:
+        assert (tmp_path / "kept" / file).read_text() == "3\n"
+    # What the run has nothing new for is no reason to stop.
+    await run.write({"a.py": "3\n", "new.py": "2\n", "gone.py": "2\n"})
+    assert workspace.texts(files) == {"a.py": "3\n", "new.py": "theirs\n", "gone.py": "2\n"}

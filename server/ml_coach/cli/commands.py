@@ -25,7 +25,7 @@ from ml_coach.core.errors import ModelError
 from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
 from ml_coach.execution.terminal import main as sandbox_command
-from ml_coach.folder import FolderWorkspace
+from ml_coach.folder import FolderWorkspace, RunFolder
 from ml_coach.run_log import new_run_id
 from ml_coach.settings import Settings
 
@@ -170,19 +170,22 @@ def generate(
     if not prompt.strip():
         fail("The prompt is empty. Say what the program must do.", USAGE)
     app = App()
-    workspace = FolderWorkspace(output, app.ledger)
+    folder = FolderWorkspace(output, app.ledger)
     request = request_from(settings, prompt)
     files = (request.program_file, request.tests_file)
     if files[0] == files[1]:
         fail("The program and its tests need two different files.", USAGE)
-    if not force and (foreign := workspace.foreign(files)):
+    run_id = new_run_id()
+    # Before it is looked whose they are, so that nothing can come in between unseen.
+    workspace = RunFolder(folder, folder.texts(files), app.run_log.folder_for(run_id) / "kept")
+    if not force and (foreign := folder.foreign(files)):
         fail(
             f"{' and '.join(foreign)} in {output.resolve()} was not written by ML Coach, or was "
             "changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
             USAGE,
         )
-    report, run_id = _until_done(
-        _generate(app, settings, request, workspace, as_json=as_json, verbose=verbose,
+    report = _until_done(
+        _generate(app, settings, request, workspace, run_id, as_json=as_json, verbose=verbose,
                   record=record)
     )  # fmt: skip
     if not as_json:
@@ -191,23 +194,21 @@ def generate(
 
 
 async def _generate(
-    app: App, settings: Settings, request: Any, workspace: FolderWorkspace, *,
+    app: App, settings: Settings, request: Any, workspace: RunFolder, run_id: str, *,
     as_json: bool, verbose: bool, record: Path | None,
-) -> tuple[RunReport, str]:  # fmt: skip
+) -> RunReport:  # fmt: skip
     console = Console()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
     can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
     reviewer = TerminalReviewer(console, view.paused) if can_ask else NobodyToAsk()
-    run_id = new_run_id()
     try:
-        report = await app.run(
+        return await app.run(
             request, settings, workspace, reviewer, view,
             run_id=run_id, record=record,
         )  # fmt: skip
     finally:
         view.close()
         await app.aclose()
-    return report, run_id
 
 
 def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:

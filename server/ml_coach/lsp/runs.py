@@ -212,6 +212,8 @@ class Runs:
 
     async def _cleared(self, run: Run) -> bool:
         """Whether the run may write; asks the user where that would replace their own text."""
+        # Before it is looked whose they are, so that nothing can come in between unseen.
+        await run.workspace.begin(run.job.written)
         foreign = await self.foreign(run.job)
         if not foreign:
             return True
@@ -221,11 +223,15 @@ class Runs:
             (_OVERWRITE, _ELSEWHERE),
             _ASK_SECONDS,
         )
+        if chosen == _OVERWRITE:
+            # That is said of the text at the time of the answer, and of the files asked about.
+            await run.workspace.begin(foreign)
         if chosen == _ELSEWHERE:
             run.job = replace(run.job, request=await self._elsewhere(run.job))
             run.view.program_file = run.job.request.program_file
             run.view.tests_file = run.job.request.tests_file
             self._refuse_busy(run)
+            run.workspace.known.update(dict.fromkeys(run.job.written))  # None of them is there.
         return bool(chosen)
 
     async def _elsewhere(self, job: Job) -> Request:

@@ -6,7 +6,7 @@ is merged or left alone, never replaced; what could not be put into the editor i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from ml_coach.lsp.texts import ended_like, merged, plain, same_text
 
 @dataclass(slots=True)
 class EditorWorkspace:
-    """One run's view. `known` is each file's text as the run last read or wrote it."""
+    """One run's view. `known` is each file's text as the run last knew it: as it found the file,
+    then as it wanted it. What the file holds beyond that is the user's, also after a merge."""
 
     client: Client
     places: Places
@@ -35,6 +36,11 @@ class EditorWorkspace:
 
     def place(self, file: str) -> Place:
         return Place(self.root, file)
+
+    async def begin(self, files: Iterable[str]) -> None:
+        """Takes the files as they are now for what the run found."""
+        for file in files:
+            self.known[file] = await self._current(file)
 
     async def read(self, file: str) -> str | None:
         text = await self._current(file)
@@ -56,11 +62,11 @@ class EditorWorkspace:
         for file, wanted in texts.items():
             now = await self._current(file)
             text = wanted if now is None or wanted is None else ended_like(now, wanted)
-            if now == text:
+            known = self.known.get(file, now)
+            after = text if _unchanged(now, known) else self._merged(file, now, texts)
+            if same_text(after, now):
                 self.known[file] = text
                 continue
-            known = self.known.get(file, now)
-            after = text if same_text(now, known) else self._merged(file, known, text, now)
             changes.append(FileChange(file, now, after))
         if not changes:
             return True
@@ -71,6 +77,7 @@ class EditorWorkspace:
             return False
         for change in changes:
             self.adopt(change)
+            self.known[change.file] = texts[change.file]
         return True
 
     def adopt(self, change: FileChange) -> None:
@@ -81,19 +88,18 @@ class EditorWorkspace:
         if change.after is not None:
             self.disk.note(change.file, change.after)
 
-    def _merged(
-        self, file: str, known: str | None, text: str | None, now: str | None
-    ) -> str | None:
-        fitted = merged(plain(known), plain(text), plain(now), file)
+    def _merged(self, file: str, now: str | None, texts: Mapping[str, str | None]) -> str | None:
+        fitted = merged(plain(self.known[file]), plain(texts[file]), plain(now), file)
         if isinstance(fitted, PatchRefused):
-            raise OSError(self._kept(file, text, fitted.reason))
-        self.client.log(f"{file} was edited meanwhile; both changes are in it now.")
+            raise OSError(f"{fitted.reason}{self._kept(texts)}")
+        if not same_text(fitted, now):
+            self.client.log(f"{file} was edited meanwhile; both changes are in it now.")
         return fitted if fitted is None or now is None else ended_like(now, fitted)
 
-    def _kept(self, file: str, text: str | None, reason: str) -> str:
-        if text is None:
-            return reason
-        return f"{reason} ML Coach's text is kept in {self.journal.keep(file, text)}."
+    def _kept(self, texts: Mapping[str, str | None]) -> str:
+        # Every text of the step: none of them is written.
+        paths = [str(self.journal.keep(f, text)) for f, text in texts.items() if text is not None]
+        return f" ML Coach's text is kept in {' and '.join(paths)}." if paths else ""
 
     async def _current(self, file: str) -> str | None:
         uri = self.places.uri(self.place(file))
@@ -104,3 +110,8 @@ class EditorWorkspace:
         on_disk = await self.disk.read(file)
         ours, then = self.held.texts.get(uri, (None, None))
         return ours if ours is not None and on_disk == then else on_disk
+
+
+def _unchanged(now: str | None, known: str | None) -> bool:
+    # Who opens a file that is not there yet has an empty buffer, and has written nothing.
+    return same_text(now, known) or (known is None and not (now or "").strip())

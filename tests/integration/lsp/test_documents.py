@@ -109,6 +109,78 @@ async def test_a_users_own_file_is_never_overwritten_unasked(start: StartEditor,
     assert editor.text("generated_code.py") == RIGHT
 
 
+async def asked_for_code(start: StartEditor, model: ScriptedModel, **more: Any) -> Editor:
+    """An editor whose run waits for the coder's reply."""
+    editor = await start()
+    if more.pop("again", False):
+        await editor.generate(PROMPT, autoPatch=True)
+        await editor.until(editor.finished)
+        editor.events.clear()
+        editor.messages.clear()
+        model.forget()
+    model.held.add("coder")
+    await editor.generate(PROMPT, **more)
+    await model.was_asked("coder")
+    return editor
+
+
+class TestEditsBeforeTheFirstWrite:
+    @pytest.mark.parametrize("where", ["in a new buffer", "on disk", "in an earlier program"])
+    async def test_they_stay_and_our_texts_are_kept(
+        self, start: StartEditor, model: ScriptedModel, root: Path, where: str
+    ):
+        editor = await asked_for_code(start, model, again="earlier" in where)
+        mine = f"{RIGHT}\n\ndef my_helper():\n    return 1\n"
+        match where:
+            case "in a new buffer":
+                editor.open("generated_code.py", mine)
+            case "on disk":
+                (root / "generated_code.py").write_text(mine)
+            case _:
+                editor.type("generated_code.py", mine)
+        model.release.set()
+        report = await editor.until(editor.finished)
+        assert report["outcome"] == "failed"
+        assert editor.text("generated_code.py") == mine
+        (told,) = await editor.until(lambda: [m for m in editor.messages if "kept in" in m])
+        kept = [_read(path) for path in told.split("kept in ")[1].rstrip(".").split(" and ")]
+        assert kept[0] == WRONG
+        tests = kept[1] if "earlier" not in where else editor.text("test_generated.py")
+        assert "def test_small" in tests
+
+    async def test_what_fits_is_in_the_file_through_all_steps(
+        self, start: StartEditor, model: ScriptedModel
+    ):
+        editor = await asked_for_code(start, model, again=True, autoPatch=True)
+        editor.type("generated_code.py", f"# my note\n\n\n{RIGHT}")
+        model.release.set()
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert editor.text("generated_code.py") == f"# my note\n\n\n{RIGHT}"
+
+    async def test_a_buffer_that_is_still_empty_is_filled(
+        self, start: StartEditor, model: ScriptedModel
+    ):
+        editor = await asked_for_code(start, model, autoPatch=True)
+        editor.open("generated_code.py", "")
+        model.release.set()
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert editor.text("generated_code.py") == RIGHT
+
+    async def test_overwriting_is_for_the_files_that_were_asked_about(
+        self, start: StartEditor, root: Path
+    ):
+        (root / "generated_code.py").write_text("print('mine')\n")
+
+        def answer(question: str) -> str:
+            (root / "test_generated.py").write_text("mine = 1\n")
+            return "Overwrite"
+
+        editor = await start(prepare=lambda e: setattr(e, "answer", answer))
+        await editor.generate(PROMPT)
+        assert (await editor.until(editor.finished))["outcome"] == "failed"
+        assert editor.text("test_generated.py") == "mine = 1\n"
+
+
 async def test_without_a_way_to_ask_it_refuses_and_names_the_file(start: StartEditor, root: Path):
     (root / "generated_code.py").write_text("print('mine')\n")
     editor = await start("emacs28-eglot-1.9")
