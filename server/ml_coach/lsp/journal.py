@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ml_coach.core.types import FileChange
+from ml_coach.lsp.texts import same_text
 
 RUN = "run"
 
@@ -48,17 +49,22 @@ class Journal:
         return Path(lines[0]["root"]) if lines and "root" in lines[0] else None
 
     def last_act(self) -> tuple[str, tuple[FileChange, ...]]:
-        """The latest act, and its net change of each file."""
-        act, first, last = "", dict[str, str | None](), dict[str, str | None]()
+        """The latest act and what it changed, each file's oldest change first.
+
+        Steps are one change as long as nobody else changed the file between them.
+        """
+        act, changes = "", dict[str, list[FileChange]]()
         for line in self._lines():
             if "file" not in line:
                 continue
             if line["act"] != act:
-                act, first, last = line["act"], {}, {}
-            first.setdefault(line["file"], line["before"])
-            last[line["file"]] = line["after"]
-        changes = tuple(FileChange(f, first[f], last[f]) for f in first if first[f] != last[f])
-        return act, changes
+                act, changes = line["act"], {}
+            change = FileChange(line["file"], line["before"], line["after"])
+            former = changes.setdefault(change.file, [])
+            if former and same_text(former[-1].after, change.before):
+                change = replace(change, before=former.pop().before)
+            former.append(change)
+        return act, tuple(c for each in changes.values() for c in each if c.before != c.after)
 
     def _append(self, line: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

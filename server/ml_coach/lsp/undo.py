@@ -42,12 +42,14 @@ async def undo(run_id: str, parts: Parts, places: Places, runs: Runs) -> Undone:
     next_act = _NEXT[act]
     workspace = runs.workspace(run_id, root, next_act)
     wanted: dict[str, str | None] = {}
-    for change in changes:
-        now = await workspace.read(change.file)
+    # From the last change to the first: what the user typed between two is part of neither.
+    for change in reversed(changes):
+        file = change.file
+        now = wanted[file] if file in wanted else await workspace.read(file)
         fitted = _taken_back(change, now)
         if isinstance(fitted, PatchRefused):
             return Undone("refused", reason=f"{fitted.reason} Nothing was changed.")
-        wanted[change.file] = fitted
+        wanted[file] = fitted
     try:
         await workspace.write(wanted)
     except OSError as error:

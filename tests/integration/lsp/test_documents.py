@@ -243,6 +243,53 @@ async def test_undo_keeps_what_came_after(start: StartEditor, root: Path):
     assert "Nothing was changed" in refused["reason"]
 
 
+async def test_undo_is_refused_where_the_user_typed_into_a_file_that_it_would_delete(
+    start: StartEditor,
+):
+    editor = await start()
+    run_id = await offered(editor)
+    helper = "def my_helper():\n    return 1\n\n\n"
+    editor.type("generated_code.py", helper + WRONG)
+    await editor.choose(await editor.action("generated_code.py", "Apply"))
+    await editor.until(editor.finished)
+    undone = await editor.command("undoRun", runId=run_id)
+    assert undone["action"] == "refused"
+    assert "Nothing was changed" in undone["reason"]
+    assert editor.text("generated_code.py") == helper + RIGHT
+    assert "def test_small" in editor.text("test_generated.py")
+
+
+async def test_undo_keeps_what_came_between_two_patches(
+    start: StartEditor, model: ScriptedModel, root: Path
+):
+    wrong = f"{WRONG}\n\ndef twice(a):\n    return a\n"
+    (root / "sums.py").write_text(wrong)
+    (root / "test_sums.py").write_text(
+        "from sums import add, twice\n\n\ndef test_add():\n    assert add(1, 2) == 3\n\n\n"
+        "def test_twice():\n    assert twice(2) == 4\n"
+    )
+    editor = await start()
+    editor.open("sums.py")
+    run_id = (await editor.command("debug", uri=editor.uri("sums.py")))["runId"]
+    await editor.until(lambda: editor.event("PatchOffered"))
+    model.replies["debugger"] = "```python\ndef twice(a):\n    return 2 * a\n```\n"
+    model.held.add("debugger")
+    model.forget()
+    await editor.choose(await editor.action("sums.py", "Apply"))
+    await model.was_asked("debugger")
+    editor.type("sums.py", f"# my note\n\n\n{editor.text('sums.py')}")
+    model.release.set()
+    await editor.until(lambda: editor.kinds().count("PatchOffered") == 2)
+    await editor.choose(await editor.action("sums.py", "Apply"))
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+    right = f"# my note\n\n\n{RIGHT}\n\ndef twice(a):\n    return 2 * a\n"
+    assert editor.text("sums.py") == right
+    assert (await editor.command("undoRun", runId=run_id))["action"] == "undone"
+    assert editor.text("sums.py") == f"# my note\n\n\n{wrong}"
+    assert (await editor.command("undoRun", runId=run_id))["action"] == "redone"
+    assert editor.text("sums.py") == right
+
+
 class TestClientsThatAnswerBadly:
     async def test_null(self, start: StartEditor):
         def prepare(editor: Editor) -> None:
