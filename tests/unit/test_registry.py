@@ -55,6 +55,9 @@ def test_names_are_read(name: str, parsed: ModelName) -> None:
         ("openai:m@http://", "no base URL"),
         ("openai:m@http://h:port/v1", "no base URL"),
         ("openai:m@http://u:secret@h/v1", "may hold no key"),
+        ("openai:m@http://secret@h/v1", "may hold no key"),
+        ("openai:m@http://secret@h:port/v1", "no base URL"),
+        ("openai:m@http://secret@/v1", "no base URL"),
         ("openai:m@http://h/v1?key=secret", "may hold no key"),
     ],
 )

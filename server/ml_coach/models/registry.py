@@ -229,7 +229,8 @@ def _check_base_url(base_url: str) -> None:
     except ValueError:
         parts = urlsplit("")
     if not parts.hostname:
-        raise BadRequestError(f"“{base_url}” is no base URL, like http://localhost:11434/v1.")
-    if parts.password or parts.query:
+        # Not repeated, as it may hold a key.
+        raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
+    if parts.username or parts.password or parts.query:
         # The name is shown, logged and kept: a key may not be a part of it.
         raise BadRequestError("A base URL may hold no key; set OPENAI_API_KEY instead.")
