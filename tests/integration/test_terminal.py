@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import pty
@@ -16,7 +17,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from ml_coach.cli.view import HarmlessConsole, show_report
 from ml_coach.core.events import RunFinished
+from ml_coach.core.types import RunReport, Usage
 from ml_coach.run_log import from_json
 from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel, scripted_model
 
@@ -249,6 +252,32 @@ async def test_no_artefact_of_a_run_holds_a_key(terminal: Terminal) -> None:
         for file in folder.rglob("*"):
             if file.is_file():
                 assert KEY.encode() not in file.read_bytes(), file
+
+
+async def test_nothing_that_others_wrote_drives_the_terminal(terminal: Terminal) -> None:
+    """Neither a prompt nor a model's words nor what a program raises."""
+    raising = 'def add(a, b):\n    raise ValueError("\\x1b[2J\\x1b[HAll tests pass")\n'
+    terminal.model.replies["coder"] = f"Here:\x1b[3J\ud800\n```python\n{raising}```\n"
+    ended = await terminal.run("generate", f"{PROMPT}\x1b[4J", "-v")
+    assert ended.code == 1
+    listed = await terminal.run("runs")
+    shown = await terminal.run("show", terminal.run_folders()[-1].name)
+    (terminal.folder / "raising.py").write_text(f"{raising}\nadd(1, 2)\n", encoding="utf-8")
+    ran = await terminal.run("exec", "raising.py")
+    for printed, code in (
+        (ended.out, "[3J"), (ended.out, "[2J"), (listed.out, "[4J"), (shown.out, "[2J"),
+        (ran.err, "[2J"),
+    ):  # fmt: skip
+        assert f"\\x1b{code}" in printed
+        assert "\x1b" not in printed
+
+
+def test_a_reason_that_was_made_harmless_is_shown_whole() -> None:
+    reason = "x " * 10 + "\x1b[2J" * 3 + " y" * 10
+    report = RunReport("failed", reason, None, None, None, 1, Usage(), 1.0, "model", "sandbox")
+    out = io.StringIO()
+    show_report(HarmlessConsole(file=out, width=40), report, folder=".", run_id="run")
+    assert out.getvalue().count(" y") == 10
 
 
 async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:

@@ -17,6 +17,7 @@ from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields, summarize
 from ml_coach.bench.tasks import Task
+from ml_coach.cli.view import HarmlessConsole
 from ml_coach.core.events import DownloadAdvanced, Event
 from ml_coach.core.ports import Model
 from ml_coach.settings import Settings
@@ -41,7 +42,7 @@ async def bench(
 ) -> None:
     """Runs and prints; rows go to disk at once, the report to `output` at the end. With `plan` the
     researcher plans also for a model that its own plans do not help."""
-    app, console = App(), Console()
+    app, console = App(), HarmlessConsole()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     downloading: int | None = None

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ml_coach import __version__
@@ -20,7 +19,7 @@ from ml_coach import app as app_module
 from ml_coach import settings as settings_module
 from ml_coach.app import DEFAULT_PROMPT, App, request_from
 from ml_coach.cli.asking import NobodyToAsk, TerminalReviewer
-from ml_coach.cli.view import JsonView, TerminalView, show_diff, show_report
+from ml_coach.cli.view import HarmlessConsole, JsonView, TerminalView, show_diff, show_report
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
@@ -92,15 +91,16 @@ def run() -> None:
 
 
 def fail(text: str, code: int) -> NoReturn:
-    Console(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
+    HarmlessConsole(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
     raise SystemExit(code)
 
 
 def _settings(**flags: Any) -> Settings:
     """Environment, then flags. A bad variable is told and its default used; a bad flag ends it."""
     settings, problems = settings_module.from_environment(os.environ)
+    console = HarmlessConsole(stderr=True)
     for problem in problems:
-        Console(stderr=True).print(f"[yellow]ml-coach:[/] {escape(problem)}", soft_wrap=True)
+        console.print(f"[yellow]ml-coach:[/] {escape(problem)}", soft_wrap=True)
     settings, problems = settings_module.with_flags(settings, flags)
     if problems:
         fail(problems[0].split("; using")[0] + ".", USAGE)
@@ -197,7 +197,7 @@ async def _generate(
     app: App, settings: Settings, request: Any, workspace: RunFolder, run_id: str, *,
     as_json: bool, verbose: bool, record: Path | None,
 ) -> RunReport:  # fmt: skip
-    console = Console()
+    console = HarmlessConsole()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
     can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
     reviewer = TerminalReviewer(console, view.paused) if can_ask else NobodyToAsk()
@@ -212,7 +212,7 @@ async def _generate(
 
 
 def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
-    console = Console()
+    console = HarmlessConsole()
     show_report(console, report, folder=str(output), run_id=run_id)
     if report.pending is not None:
         console.print(f"Apply the waiting patch with: [bold]ml-coach apply {run_id}[/]")
@@ -223,7 +223,7 @@ def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
 @cli.command()
 def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> None:
     """List the latest runs."""
-    console = Console()
+    console = HarmlessConsole()
     for run in App().run_log.latest(limit):
         asked = run.request
         # Debugging a file has no prompt: what was done, and to what, says which run it was.
@@ -239,7 +239,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
 ) -> None:
     """Print one run again, from its log."""
-    log, console = App().run_log, Console()
+    log, console = App().run_log, HarmlessConsole()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=False)
     try:
         events: list[Event] = list(log.events(run_id))
@@ -261,7 +261,7 @@ def apply(
     from ml_coach.core.patches import rebase
     from ml_coach.core.types import PatchRefused
 
-    app, console = App(), Console()
+    app, console = App(), HarmlessConsole()
     try:
         events = list(app.run_log.events(run_id))
     except KeyError:
@@ -291,7 +291,7 @@ def models() -> None:
     """List the models that can be used, and why one can not."""
     from ml_coach.models import registry
 
-    app, settings, console = App(), _settings(), Console()
+    app, settings, console = App(), _settings(), HarmlessConsole()
     access = app.access(settings)
     default = settings.model or registry.default_model(access)
     for row in registry.list_models(access):
@@ -316,7 +316,7 @@ def pull(
 
     settings = _settings()
     wanted = name.removeprefix("local:") or weights.KNOWN[0].name
-    view = TerminalView(Console(), verbose=False)
+    view = TerminalView(HarmlessConsole(), verbose=False)
 
     def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
         view(DownloadAdvanced(wanted, done_bytes, total_bytes, source))
@@ -327,7 +327,7 @@ def pull(
         view.close()
         fail(str(error), 1)
     view.close()
-    Console().print(f"{wanted} is ready: {path}", soft_wrap=True)
+    HarmlessConsole().print(f"{wanted} is ready: {path}", soft_wrap=True)
 
 
 @cli.command()
@@ -335,7 +335,7 @@ def doctor() -> None:
     """Check Python, model, sandbox, disk and memory, each with how to mend it."""
     from ml_coach.doctor import examine
 
-    app, settings, console = App(), _settings(), Console()
+    app, settings, console = App(), _settings(), HarmlessConsole()
     checks = _until_done(examine(settings, app.access(settings), app.state, Path.cwd()))
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"

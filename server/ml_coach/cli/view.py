@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.syntax import Syntax
 from rich.table import Table
@@ -41,7 +42,7 @@ from ml_coach.core.events import (
     TextArrived,
 )
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import DOING, sentence
+from ml_coach.core.wording import DOING, harmless, sentence
 from ml_coach.run_log import to_json
 
 # Which word stands at the left of an event's line.
@@ -62,6 +63,17 @@ _LABELS: dict[type[Event], str] = {
     CallRetrying: "wait",
 }
 _MOST_SHOWN_FAILURES = 5
+
+
+class HarmlessConsole(Console):
+    """Prints what models, programs and prompts say, and nothing of it can drive the terminal."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield Segment(harmless(text), style) if control is None else segment
 
 
 class JsonView:
@@ -245,5 +257,6 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     for file in report.files:
         table.add_row("file", escape(f"{folder}/{file}"))
     title = Text(f" {report.outcome.replace('_', ' ')} ", f"bold {colour[report.outcome]}")
-    body = Group(Text(report.reason), table)
+    # Made harmless before it is laid out: it gets longer, and what does not fit would be cut off.
+    body = Group(Text(harmless(report.reason)), table)
     console.print(Panel(body, title=title, title_align="left", border_style=colour[report.outcome]))

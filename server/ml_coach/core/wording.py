@@ -110,3 +110,17 @@ def _count(number: int, noun: str) -> str:
 
 def _with_notes(text: str, notes: tuple[str, ...]) -> str:
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def harmless(text: str) -> str:
+    """What others wrote, without what could drive a terminal, turn text around or end a print."""
+    return "".join(c if _is_harmless(c) else f"\\x{ord(c):02x}" for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    code = ord(character)
+    if character in "\n\t":
+        return True
+    turns_text = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    is_half = 0xD800 <= code <= 0xDFFF  # of a pair in UTF-16, which no encoding knows alone
+    return code >= 32 and not 0x7F <= code < 0xA0 and not turns_text and not is_half

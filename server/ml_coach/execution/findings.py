@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
+from ml_coach.core.wording import harmless
 from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
@@ -71,17 +72,8 @@ def records_of(answer: Message) -> list[dict[str, Any]]:
 
 
 def text_of(raw: str) -> str:
-    """What the run printed, without what could drive a terminal or turn text around."""
-    text = raw.encode("latin-1").decode("utf-8", "backslashreplace")
-    return "".join(c if _is_harmless(c) else f"\\x{ord(c):02x}" for c in text)
-
-
-def _is_harmless(character: str) -> bool:
-    code = ord(character)
-    if character in "\n\t":
-        return True
-    turns_text = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    return code >= 32 and not 0x7F <= code < 0xA0 and not turns_text
+    """What the run printed, as text that is safe to show."""
+    return harmless(raw.encode("latin-1").decode("utf-8", "backslashreplace"))
 
 
 def reached_limit(answer: Message, raised: dict[str, Any] | None) -> str:

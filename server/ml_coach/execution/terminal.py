@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ml_coach.core.wording import harmless
 from ml_coach.execution.commands import Outcome, exec_file, pytest_folder
 
 
@@ -48,16 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def show(outcome: Outcome, json_file: Path | None) -> int:
     """Passes the program's own output through, then says in one line how it went."""
-    sys.stdout.write(outcome.stdout)
+    sys.stdout.write(harmless(outcome.stdout))
     sys.stdout.flush()
-    sys.stderr.write(outcome.stderr)
-    for line in outcome.findings:
-        sys.stderr.write(f"{line}\n")
+    sys.stderr.write(harmless(outcome.stderr))
     record = outcome.record
     where = ", ".join(part for part in (record["level"], outcome.ran_on) if part)
-    sys.stderr.write(
-        f"{record['verdict']} ({where}){': ' if record['why'] else ''}{record['why']}\n"
-    )
+    verdict = f"{record['verdict']} ({where}){': ' if record['why'] else ''}{record['why']}"
+    for line in (*outcome.findings, verdict):
+        sys.stderr.write(f"{harmless(line)}\n")
     if json_file:
         json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return 0 if outcome.passed else 1
