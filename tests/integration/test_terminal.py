@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shlex
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -305,6 +306,51 @@ async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
         shown += piece
     os.close(ours)
     assert await process.wait() == 0
+    assert terminal.text("generated_code.py") == RIGHT
+
+
+async def read_until(terminal: int, text: bytes) -> bytes:
+    """What it shows until it has shown `text`; the rest where it never does."""
+    shown = b""
+    while text not in shown:
+        try:
+            piece = await asyncio.to_thread(os.read, terminal, 4096)
+        except OSError:  # Linux says so where others say end of file.
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown
+
+
+NO_TEXT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes([255]))"
+
+
+@pytest.mark.parametrize(
+    ("editor", "says"),
+    [
+        ("no-such-editor -w", b"The editor no-such-editor -w does not start"),
+        ("vi '", b"The editor vi ' does not start"),
+        (shlex.join([sys.executable, "-c", NO_TEXT]), b"is not UTF-8 text"),
+    ],
+)
+async def test_where_the_editor_fails_the_user_is_asked_again(
+    terminal: Terminal, editor: str, says: bytes
+) -> None:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ml_coach", "generate", PROMPT,
+        cwd=terminal.folder, env=terminal.environment(TERM="xterm", EDITOR=editor),
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    await read_until(ours, b"[q]uit")
+    os.write(ours, b"e\n")
+    assert says in await read_until(ours, b"[q]uit")
+    os.write(ours, b"y\n")
+    shown = await read_until(ours, b"the end")
+    os.close(ours)
+    assert await process.wait() == 0, shown
     assert terminal.text("generated_code.py") == RIGHT
 
 

@@ -51,9 +51,9 @@ class TerminalReviewer:
                         return Decision("discard")
                     case "e":
                         edited = await _edit(patch)
-                        if edited is not None:
+                        if isinstance(edited, Patch):
                             return Decision("apply", edited)
-                        self.console.print("Nothing was changed.")
+                        self.console.print(edited, markup=False, highlight=False)
                     case "q":
                         return Decision("stop")
                     case "" if not answer:
@@ -77,16 +77,22 @@ async def _line(stream: IO[str]) -> str:
         loop.remove_reader(stream.fileno())
 
 
-async def _edit(patch: Patch) -> Patch | None:
-    """The patch as the user's editor leaves its new text; None where nothing was saved."""
+async def _edit(patch: Patch) -> Patch | str:
+    """The patch as the user's editor leaves its new text; a sentence where that is none."""
     change = patch.changes[0]
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / Path(change.file).name
         file.write_text(change.after or "", encoding="utf-8")
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+        try:
+            process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+        except (OSError, ValueError) as error:
+            return f"The editor {editor} does not start: {error}. Set VISUAL or EDITOR to another."
         await process.wait()
-        text = file.read_text(encoding="utf-8")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return "What the editor left is not UTF-8 text. Nothing was changed."
     if text == change.after:
-        return None
+        return "Nothing was changed."
     return make_patch({change.file: change.before}, {change.file: text})
