@@ -103,6 +103,19 @@ async def test_with_nobody_to_ask_the_patch_waits_and_can_be_applied(terminal: T
     assert terminal.text("generated_code.py") == RIGHT
 
 
+async def test_a_patch_that_waits_for_another_folder_says_which(terminal: Terminal) -> None:
+    ended = await terminal.run("generate", PROMPT, "-o", "sub dir", COLUMNS="40")
+    run = terminal.run_folders()[-1].name
+    assert f"ml-coach apply {run} -o 'sub dir'\n" in ended.out
+    elsewhere = await terminal.run("apply", run)
+    assert elsewhere.code == 1
+    assert f"There is no generated_code.py in {terminal.folder}" in elsewhere.err
+    assert "-o" in elsewhere.err
+    applied = await terminal.run("apply", run, "-o", "sub dir")
+    assert applied.code == 0, applied.err
+    assert terminal.text("sub dir/generated_code.py") == RIGHT
+
+
 async def test_a_waiting_patch_is_refused_on_a_changed_file(terminal: Terminal) -> None:
     await terminal.run("generate", PROMPT)
     mine = "def add(a, b):\n    return sum((a, b))\n"

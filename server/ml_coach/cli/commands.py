@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -215,7 +216,9 @@ def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
     console = HarmlessConsole()
     show_report(console, report, folder=str(output), run_id=run_id)
     if report.pending is not None:
-        console.print(f"Apply the waiting patch with: [bold]ml-coach apply {run_id}[/]")
+        where = "" if output == Path() else f" -o {shlex.quote(str(output))}"
+        command = f"[bold]ml-coach apply {run_id}{escape(where)}[/]"
+        console.print(f"Apply the waiting patch with: {command}", soft_wrap=True)
     if report.outcome == "stopped" and report.program and report.files:
         console.print(f"The best program so far is in {output / report.program.file}")
 
@@ -274,7 +277,13 @@ def apply(
     async def apply_it() -> str:
         patch = report.pending
         assert patch is not None
-        texts = {c.file: await workspace.read(c.file) or "" for c in patch.changes}
+        texts: dict[str, str] = {}
+        for change in patch.changes:
+            text = await workspace.read(change.file)
+            if text is None and change.before is not None:
+                there = f"There is no {change.file} in {output.resolve()}."
+                return f"{there} With -o you name the folder that the run wrote into."
+            texts[change.file] = text or ""
         fitted = rebase(patch, texts)
         if isinstance(fitted, PatchRefused):
             return f"{fitted.reason} Nothing was changed."
