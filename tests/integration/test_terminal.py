@@ -146,6 +146,8 @@ async def test_nonsense_in_the_environment_is_told_and_the_default_used(
         (["generate", PROMPT, "--program-file", "a.py", "--tests-file", "a.py"], "two different"),
         (["show", "nothing"], "no run 'nothing'"),
         (["generate", PROMPT, "-m", "nonsense"], "nonsense"),
+        (["generate", b"add \xff".decode(errors="surrogateescape")], "must be UTF-8 text"),
+        (["serve", "--tcp", "99999999"], "can not listen on port 99999999"),
     ],
 )
 async def test_what_is_wrong_is_said_in_a_line(
@@ -253,6 +255,38 @@ async def test_ctrl_c_stops_leaves_nothing_and_says_where_the_best_is(terminal: 
     assert "The best program so far is in generated_code.py" in out.decode()
     assert terminal.text("generated_code.py") == WRONG
     assert not [child for child in children if child.is_running()]
+
+
+@pytest.mark.parametrize("command", ["runs", "exec", "serve"])
+async def test_ctrl_c_before_all_is_imported_ends_it_without_a_traceback(
+    terminal: Terminal, tmp_path: Path, command: str
+) -> None:
+    # Stands in for a module that every command imports, at the moment of the Ctrl-C.
+    pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (tmp_path / "argparse.py").write_text(pressed, encoding="utf-8")
+    ended = await terminal.run(command, PYTHONPATH=str(tmp_path))
+    assert (ended.code, ended.out, ended.err) == (130, "", "")
+
+
+async def test_a_verdict_that_can_not_be_written_is_said(terminal: Terminal) -> None:
+    (terminal.folder / "a.py").write_text("print('done')\n", encoding="utf-8")
+    ended = await terminal.run("exec", "a.py", "--json", "nowhere/verdict.json")
+    assert ended.code == 2
+    assert ended.out == "done\n"
+    assert "nowhere/verdict.json" in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+async def test_a_prompt_on_standard_input_is_text(terminal: Terminal, locale: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ml_coach", "generate", "-",
+        cwd=terminal.folder, env=terminal.environment(LC_ALL=locale),
+        stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, err = await process.communicate(b"Write gr\xfc\xdfe().")
+    assert process.returncode == 2
+    assert err == b"ml-coach: The prompt must be UTF-8 text.\n"
 
 
 async def test_no_artefact_of_a_run_holds_a_key(terminal: Terminal) -> None:

@@ -5,6 +5,13 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry point of `ml-coach` and of `python -m ml_coach`."""
+    try:
+        _command()
+    except KeyboardInterrupt:  # It may come while the imports still go on.
+        raise SystemExit(130) from None
+
+
+def _command() -> None:
     import sys
 
     if sys.argv[1:2] == ["serve"]:

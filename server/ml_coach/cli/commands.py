@@ -166,8 +166,11 @@ def generate(
         allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
-    if prompt == "-":
-        prompt = sys.stdin.read()
+    try:
+        prompt = sys.stdin.read() if prompt == "-" else prompt
+        prompt.encode()  # Where Python let other bytes in as half characters, this tells.
+    except UnicodeError:
+        fail("The prompt must be UTF-8 text.", USAGE)
     if not prompt.strip():
         fail("The prompt is empty. Say what the program must do.", USAGE)
     app = App()

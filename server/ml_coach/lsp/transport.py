@@ -75,7 +75,11 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
                 connected.set_result((reader, writer))
 
         # Never another address: whoever can connect can have files written.
-        listener = await asyncio.start_server(accept, "127.0.0.1", port)
+        try:
+            listener = await asyncio.start_server(accept, "127.0.0.1", port)
+        except (OSError, OverflowError) as error:  # It is taken, or no port at all.
+            sys.stderr.write(f"ml-coach can not listen on port {port}: {error}\n")
+            return 1
         address = listener.sockets[0].getsockname()
         sys.stderr.write(f"ml-coach listens on {address[0]}:{address[1]}\n")
         sys.stderr.flush()
