@@ -277,6 +277,22 @@ async def test_a_verdict_that_can_not_be_written_is_said(terminal: Terminal) -> 
     assert "Traceback" not in ended.err
 
 
+async def test_an_unknown_level_is_named_and_the_known_ones_too(terminal: Terminal) -> None:
+    (terminal.folder / "a.py").write_text("print('done')\n", encoding="utf-8")
+    ended = await terminal.run("exec", "a.py", "--level", "bogus")
+    assert ended.code == 2
+    assert ended.out == ""
+    last = ended.err.splitlines()[-1]
+    assert all(name in last for name in ("bogus", "namespaces", "landlock"))
+
+
+async def test_a_run_is_a_line_however_narrow_the_terminal(terminal: Terminal) -> None:
+    await terminal.run("generate", PROMPT)
+    listed = await terminal.run("runs", COLUMNS="40")
+    (line,) = listed.out.splitlines()
+    assert PROMPT in line
+
+
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
 async def test_a_prompt_on_standard_input_is_text(terminal: Terminal, locale: str) -> None:
     process = await asyncio.create_subprocess_exec(

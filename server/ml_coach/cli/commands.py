@@ -236,7 +236,8 @@ def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> No
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
         first_line = prompt.splitlines()[0]
         outcome = run.outcome or "unfinished"
-        console.print(f"{run.run_id}  {outcome:<10}  {escape(first_line[:80])}", highlight=False)
+        line = f"{run.run_id}  {outcome:<10}  {escape(first_line[:80])}"
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 @cli.command()

@@ -9,9 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from ml_coach.core.wording import harmless
 from ml_coach.execution.commands import Outcome, exec_file, pytest_folder
+from ml_coach.execution.levels import LevelName
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.add_argument(
             "--allow-weak", action="store_true", help="run even where nothing but limits contains"
         )
-        command.add_argument("--level", default="", help="try this level of containment only")
+        command.add_argument(
+            "--level",
+            default="",
+            choices=get_args(LevelName),
+            help="try this level of containment only",
+        )
     chosen = parser.parse_args(arguments)
     run = exec_file if chosen.command == "exec" else pytest_folder
     outcome = asyncio.run(
