@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
+
+from ml_coach.core.types import Program
 
 DEFAULT_LOCAL_MODEL = "local:qwen2.5-coder-1.5b"
 
@@ -92,10 +95,17 @@ def _text(value: Any) -> str:
 
 def _python_file(value: Any) -> str:
     name = _text(value)
-    parts = name.split("/")
-    if not name.endswith(".py") or name.startswith("/") or ".." in parts or "\\" in name:
+    path = PurePosixPath(name)
+    if path.suffix != ".py" or path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError
-    return name
+    return str(path)  # One file has one spelling: two settings may not mean the same.
+
+
+def _program_file(value: Any) -> str:
+    file = _python_file(value)
+    if not Program("", file).is_importable:
+        raise ValueError
+    return file
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -116,8 +126,9 @@ SETTINGS: tuple[Setting, ...] = (
         "Apply the debugger's patches without asking.",
     ),
     Setting(
-        "program_file", "ML_COACH_PROGRAM_FILE", "--program-file", "programFile", _python_file,
-        "a relative path that ends in .py", "Where the program is written.",
+        "program_file", "ML_COACH_PROGRAM_FILE", "--program-file", "programFile", _program_file,
+        "a relative path of Python names that ends in .py, so that tests can import it",
+        "Where the program is written.",
     ),
     Setting(
         "tests_file", "ML_COACH_TESTS_FILE", "--tests-file", "testFile", _python_file,

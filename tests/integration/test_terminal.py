@@ -144,6 +144,8 @@ async def test_nonsense_in_the_environment_is_told_and_the_default_used(
         (["generate", " "], "The prompt is empty"),
         (["generate", PROMPT, "--program-file", "../x.py"], "--program-file=../x.py"),
         (["generate", PROMPT, "--program-file", "a.py", "--tests-file", "a.py"], "two different"),
+        (["generate", PROMPT, "--program-file", "./test_generated.py"], "two different"),
+        (["generate", PROMPT, "--program-file", "my-mod.py"], "--program-file=my-mod.py"),
         (["show", "nothing"], "no run 'nothing'"),
         (["generate", PROMPT, "-m", "nonsense"], "nonsense"),
         (["generate", b"add \xff".decode(errors="surrogateescape")], "must be UTF-8 text"),

@@ -29,6 +29,11 @@ def test_later_places_win() -> None:
         ("RUN_TIMEOUT", "nan", "8"),
         ("AUTO_PATCH", "perhaps", "0"),
         ("ML_COACH_PROGRAM_FILE", "../x.py", "generated_code.py"),
+        ("ML_COACH_PROGRAM_FILE", "my-mod.py", "generated_code.py"),
+        ("ML_COACH_PROGRAM_FILE", "my-app/mod.py", "generated_code.py"),
+        ("ML_COACH_PROGRAM_FILE", "class.py", "generated_code.py"),
+        ("ML_COACH_PROGRAM_FILE", "a.b.py", "generated_code.py"),
+        ("ML_COACH_PROGRAM_FILE", ".py", "generated_code.py"),
         ("ML_COACH_TESTS_FILE", "/etc/x.py", "test_generated.py"),
     ],
 )
@@ -39,6 +44,13 @@ def test_nonsense_names_the_variable_and_the_default(
     assert settings == Settings()
     assert problem.startswith(f"{variable}={value} is not ")
     assert f"using {default}" in problem
+
+
+@pytest.mark.parametrize("spelling", ["./app/mod.py", "app//mod.py", " app/./mod.py"])
+def test_a_file_has_one_spelling(spelling: str) -> None:
+    settings, problems = with_editor(Settings(), {"programFile": spelling, "testFile": spelling})
+    assert (settings.program_file, settings.tests_file) == ("app/mod.py", "app/mod.py")
+    assert problems == []
 
 
 def test_an_unknown_editor_setting_is_told() -> None:

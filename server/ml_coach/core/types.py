@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -81,6 +82,12 @@ class Program:
     def module(self) -> str:
         """The name that a test imports it by."""
         return self.file.removesuffix(".py").replace("/", ".")
+
+    @property
+    def is_importable(self) -> bool:
+        """Whether that is a name at all: no test can import `my-mod.py` or `class.py`."""
+        parts = self.file.removesuffix(".py").split("/")
+        return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)

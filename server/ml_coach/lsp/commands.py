@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.types import Program
 from ml_coach.lsp.arguments import (
     ApplyPatch,
     Generate,
@@ -149,6 +150,14 @@ class Commands:
         return await self._start(Job(place.root, request, settings))
 
     async def _start(self, job: Job) -> dict[str, Any]:
+        request = job.request
+        # The user's own tests may load the program in their own way.
+        own_tests = request.task == "debug" and self._pairs.exists(job.root, request.tests_file)
+        if not own_tests and not Program("", request.program_file).is_importable:
+            raise RequestFailed(
+                f"Tests can not import {request.program_file}: rename it, so that each part of its "
+                "path is a Python name, as in app/my_module.py."
+            )
         if not self._client.asks and (foreign := await self._runs.foreign(job)):
             raise RequestFailed(
                 f"{' and '.join(foreign)} was not written by ML Coach, or was changed since. "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pygls.exceptions import JsonRpcException
 
 from conftest import StartEditor
-from scripted_model import PROMPT
+from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
 
 INVALID_PARAMS, REQUEST_FAILED = -32602, -32803
 
@@ -64,6 +65,41 @@ async def test_bad_arguments_are_refused_with_a_sentence(start: StartEditor):
         assert refusal.value.data is None
     assert editor.events == []
     assert [path.name for path in editor.root.iterdir()] == ["here.py"]
+
+
+@pytest.mark.parametrize("name", ["my-mod.py", "class.py", "a#b.py", "my-app/mod.py"])
+async def test_a_program_that_no_test_can_import_is_refused(
+    start: StartEditor, model: ScriptedModel, name: str
+):
+    editor = await start()
+    (editor.root / name).parent.mkdir(exist_ok=True)
+    (editor.root / name).write_text('def add(a, b):\n    """Adds."""\n')
+    uri = (editor.root / name).as_uri()
+    for command, argument in (
+        ("generate", {"prompt": PROMPT, "targetUri": uri, "overwrite": True}),
+        ("implement", {"uri": uri, "function": "add"}),
+        ("writeTests", {"uri": uri}),
+        ("debug", {"uri": uri}),
+    ):
+        with pytest.raises(JsonRpcException, match=f"can not import {name}: rename") as refusal:
+            await editor.command(command, **argument)
+        assert refusal.value.code == REQUEST_FAILED, command
+    assert model.asked == []
+    assert [path.name for path in editor.root.rglob("*.py")] == [Path(name).name]
+
+
+async def test_the_users_own_tests_may_load_such_a_program(start: StartEditor):
+    editor = await start()
+    (editor.root / "my-mod.py").write_text(WRONG)
+    (editor.root / "test_my-mod.py").write_text(
+        "import runpy\nfrom pathlib import Path\n\n\n"
+        "def test_add():\n"
+        '    program = runpy.run_path(str(Path(__file__).with_name("my-mod.py")))\n'
+        '    assert program["add"](1, 2) == 3\n'
+    )
+    await editor.command("debug", uri=editor.uri("my-mod.py"), autoPatch=True)
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+    assert editor.text("my-mod.py") == RIGHT
 
 
 async def test_patches_that_do_not_wait_are_told_so(start: StartEditor):
