@@ -22,7 +22,7 @@ from ml_coach.cli.view import HarmlessConsole, show_report
 from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport, Usage
 from ml_coach.run_log import from_json
-from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel, scripted_model
+from scripted_model import PROMPT, RIGHT, TESTS, WRONG, ScriptedModel, scripted_model
 
 KEY = "sk-a-key-that-nobody-may-see"
 
@@ -88,6 +88,18 @@ async def test_a_prompt_becomes_a_tested_program(terminal: Terminal) -> None:
     assert shown.code == 0
     assert "1 of 2 tests pass" in shown.out
     assert "2 of 2 passed" in shown.out
+
+
+async def test_the_end_says_which_tests_were_dropped_and_why(terminal: Terminal) -> None:
+    idle = "".join(f"\n\ndef test_idle_{n}():\n    assert callable(add)\n" for n in range(7))
+    terminal.model.replies["test_writer"] = f"```python\n{TESTS}{idle}```\n"
+    ended = await terminal.run("generate", PROMPT, "--auto-patch")
+    assert ended.code == 0, ended.err
+    assert "2 of 2 passed (0 given by the prompt, 7 dropped)" in ended.out
+    told = [line for line in ended.out.splitlines() if "it notices no planted mistake" in line]
+    assert len(told) == 5
+    assert "test_idle_0" in told[0]
+    assert "and 2 more" in ended.out
 
 
 async def test_with_nobody_to_ask_the_patch_waits_and_can_be_applied(terminal: Terminal) -> None:

@@ -62,7 +62,7 @@ _LABELS: dict[type[Event], str] = {
     ReplyRefused: "reply",
     CallRetrying: "wait",
 }
-_MOST_SHOWN_FAILURES = 5
+_MOST_SHOWN = 5
 
 
 class HarmlessConsole(Console):
@@ -166,7 +166,7 @@ class TerminalView:
         line = Text.assemble((f"{seconds}  ", "dim"), (f"{label:<9}", "bold cyan"), (text, style))
         self._console.print(line)
         if isinstance(event, TestsFinished):
-            for finding in event.report.findings[:_MOST_SHOWN_FAILURES]:
+            for finding in event.report.findings[:_MOST_SHOWN]:
                 self._console.print(Text(f"{'':19}✗ {finding.message}", "red"))
 
     def _advance(self, event: DownloadAdvanced) -> None:
@@ -237,7 +237,7 @@ def _whose(report: RunReport) -> str:
 
 
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
-    """The end of a run: outcome and reason, then tests, calls, tokens and seconds."""
+    """The end of a run: outcome, reason, tests and why some were dropped, then what it took."""
     colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
@@ -245,6 +245,10 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     if report.tests is not None:
         passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
         table.add_row("tests", f"{passed} ({_whose(report)})")
+    for dropped in report.dropped[:_MOST_SHOWN]:
+        table.add_row("dropped", Text(f"{dropped.test}: {dropped.reason}"))
+    if more := len(report.dropped[_MOST_SHOWN:]):
+        table.add_row("", f"and {more} more")
     usage = report.usage
     tokens = f"{usage.tokens} tokens ({usage.prompt_tokens} in, {usage.completion_tokens} out)"
     cost = f", ${usage.cost:.4f}" if usage.cost else ""
