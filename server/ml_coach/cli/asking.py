@@ -83,14 +83,14 @@ async def _edit(patch: Patch) -> Patch | str:
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / Path(change.file).name
-        file.write_text(change.after or "", encoding="utf-8")
+        file.write_text(change.after or "", encoding="utf-8", newline="")
         try:
             process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
         except (OSError, ValueError) as error:
             return f"The editor {editor} does not start: {error}. Set VISUAL or EDITOR to another."
         await process.wait()
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_bytes().decode("utf-8")
         except (OSError, UnicodeDecodeError):
             return "What the editor left is not UTF-8 text. Nothing was changed."
     if text == change.after:

@@ -223,7 +223,7 @@ def _say_what_remains(report: RunReport, output: Path, run_id: str) -> None:
         command = f"[bold]ml-coach apply {run_id}{escape(where)}[/]"
         console.print(f"Apply the waiting patch with: {command}", soft_wrap=True)
     if report.outcome == "stopped" and report.program and report.files:
-        console.print(f"The best program so far is in {output / report.program.file}")
+        console.print(f"The best program so far is in {escape(str(output / report.program.file))}")
 
 
 @cli.command()

@@ -280,9 +280,7 @@ class _Run:
         while not current.passes:
             if self.iteration >= self.request.max_iters:
                 why = current.report.why or debugger.summarize(current.failures[:1])
-                used_up = (
-                    f"{self.request.max_iters} iterations (MAX_ITERS) are used up. {why}".strip()
-                )
+                used_up = f"MAX_ITERS ({self.request.max_iters}) is used up. {why}".strip()
                 # Whose tests are only run, once, did not ask for more.
                 raise _Stop("gave_up", why if only_run else used_up)
             self.iteration += 1

@@ -19,7 +19,7 @@ WHAT_TO_DO = (
     "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
     "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; or allow the "
     "weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
-    "flag --allow-weak)."
+    "flag --allow-weak-sandbox)."
 )
 
 

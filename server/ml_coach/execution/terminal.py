@@ -32,7 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "that you do not trust is started outside of the sandbox",
         )
         command.add_argument(
-            "--allow-weak", action="store_true", help="run even where nothing but limits contains"
+            "--allow-weak-sandbox",
+            "--allow-weak",
+            action="store_true",
+            help="run even where nothing but limits contains",
         )
         command.add_argument(
             "--level",
@@ -47,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen.path,
             chosen.timeout,
             python=chosen.python,
-            allow_weak=chosen.allow_weak,
+            allow_weak=chosen.allow_weak_sandbox,
             only_level=chosen.level,
         )
     )
