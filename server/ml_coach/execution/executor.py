@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import os
@@ -11,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core import syntax
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
 from ml_coach.execution import findings, inspector, plugins, review, workspace_modules
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
@@ -69,7 +71,8 @@ class SandboxedExecutor:
     async def run(
         self, file: str, files: Mapping[str, str | bytes], *, timeout_seconds: float
     ) -> Execution:
-        request = self._request("script", files, timeout_seconds, file=file)
+        package = _package(file, _text(files.get(file, "")))
+        request = self._request("script", files, timeout_seconds, file=file, package=package)
         answer = await self._ask(request)
         if "error" in answer:
             why = f"the sandbox could not run it: {answer['error']}"
@@ -267,6 +270,14 @@ def _without(left_out: Sequence[str], report: TestReport) -> TestReport:
         "and ML Coach runs tests without such a file."
     )
     return replace(report, verdict="error", cases=(), findings=(), why=why)
+
+
+def _package(file: str, source: str) -> str:
+    """The package as whose module a file runs, as `python -m` does; empty for a plain script."""
+    tree = syntax.parse(source)
+    nodes = syntax.walk(tree) if tree else ()
+    relative = any(isinstance(node, ast.ImportFrom) and node.level for node in nodes)
+    return file.rpartition("/")[0].replace("/", ".") if relative else ""
 
 
 def _broken_suite(suite: Suite, error: BaseException) -> Finding:

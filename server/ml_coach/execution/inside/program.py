@@ -120,8 +120,11 @@ def _main_module(file: str) -> types.ModuleType:
 def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
     file = f"{work}/{request['file']}"
     sys.argv = [file]
-    sys.path[0] = str(Path(file).parent)
     module = _main_module(file)
+    if request["package"]:
+        sys.path[0], module.__package__ = work, request["package"]
+    else:
+        sys.path[0] = str(Path(file).parent)
     status = 0
     try:
         exec(compile(Path(file).read_bytes(), file, "exec", dont_inherit=True), module.__dict__)
