@@ -595,6 +595,51 @@ async def test_a_program_that_fails_when_it_is_run_has_not_passed(
     assert told.only(TestsFinished)[-1].report.verdict == "passed"
 
 
+CHAIN = " + ".join(f"'{n}'" for n in range(900))  # compiles, but is too deep to be written anew
+
+
+@pytest.mark.parametrize(
+    ("program", "tests", "outcome"),
+    [
+        (f"TEXT = {CHAIN}\n\n\ndef inc(x):\n    return x + 1", TESTS, "passed"),
+        (f"def inc(x):\n    len({CHAIN})\n    return x + 2", TESTS, "gave_up"),
+        ("def inc(x):\n    return x + 1", f"assert inc(len({CHAIN})) == 1\n{TESTS}", "passed"),
+    ],
+    ids=["right", "wrong", "tests"],
+)
+async def test_no_depth_of_the_models_code_ends_a_run(
+    executor: SandboxedExecutor, program: str, tests: str, outcome: str
+) -> None:
+    replies = {"coder": [f"```python\n{program}\n```"], "test_writer": [tests], "debugger": ["?"]}
+    told = Told(executor, replies, max_iters=2)
+    report = await told.run()
+    assert report.outcome == outcome, report.reason
+
+
+async def test_no_depth_of_the_users_tests_ends_a_run(executor: SandboxedExecutor) -> None:
+    tests = f"from shop import total\n\n\ndef test_total():\n    assert total({CHAIN}) == 3\n"
+    told = Told(
+        executor,
+        {"debugger": ["?"]},
+        prompt="",
+        task="debug",
+        files={"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": tests},
+        program_file="shop.py",
+        tests_file="test_shop.py",
+        max_iters=2,
+    )
+    assert (await told.run()).outcome == "gave_up"
+
+
+async def test_a_prompt_that_is_too_deep_fails_with_its_sentence(
+    executor: SandboxedExecutor,
+) -> None:
+    told = Told(executor, {}, prompt=f"Write inc(x).\n\nassert inc({CHAIN}) == 1")
+    report = await told.run()
+    assert report.outcome == "failed"
+    assert report.reason == "The prompt or the code is nested too deeply for Python to take apart."
+
+
 async def test_syntax_errors_of_the_first_program_are_mended_unasked(
     executor: SandboxedExecutor,
 ) -> None:

@@ -330,6 +330,11 @@ def test_no_mutant_of_what_does_not_parse() -> None:
     assert mutants(Program("def f(:")) == ()
 
 
+def test_no_mutant_of_what_python_can_not_write_anew() -> None:
+    chain = " + ".join("x" for _ in range(900))
+    assert mutants(Program(f"def f(x):\n    return {chain}\n")) == ()
+
+
 def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
     source = "def test():\n    assert f([1, 2], 'ab') == 3\n    assert g(f(x)) and f(1, y)\n"
     calls = calls_of(source, ["f"])
@@ -373,6 +378,13 @@ def test_every_probe_can_be_parsed(value: object) -> None:
 @pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
 def test_no_probes_of_what_does_not_parse(source: str) -> None:
     assert calls_of(source, ["f"]) == ()
+
+
+def test_calls_that_python_can_not_write_anew_are_no_probes() -> None:
+    deep = "[" * 190 + "]" * 190
+    chain = "-" * 400 + "1"
+    assert calls_of(f"f(2)\nf({chain})\n", ["f"]) == ("f(2)",)
+    assert all(variant.startswith("f(") for variant in variants_of([f"f({deep}, 1)"]))
 
 
 def test_calls_are_made_of_type_hints() -> None:

@@ -141,6 +141,10 @@ class _Run:
             outcome, reason = "gave_up", str(spent)
         except (ModelError, SetupError, OSError) as error:
             outcome, reason = "failed", str(error)
+        except RecursionError:
+            # Most that is too deep is left out; what the prompt gives can not be.
+            outcome = "failed"
+            reason = "The prompt or the code is nested too deeply for Python to take apart."
         except asyncio.CancelledError:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.

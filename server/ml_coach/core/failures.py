@@ -32,11 +32,14 @@ def _explained(finding: Finding, tests: dict[str, ast.FunctionDef]) -> Finding:
         (s for s in ast.walk(test) if isinstance(s, ast.Assert) and s.lineno == finding.line),
         None,
     )
-    message = _raised(finding, test) if statement is None else _compared(finding, statement.test)
-    if not message:
+    try:
+        told = _raised(finding, test) if statement is None else _compared(finding, statement.test)
+    except RecursionError:
+        told = ""  # What is too deep to be written anew stays in pytest's words.
+    if not told:
         return finding
     # pytest's own explanation tells the same once more; a prompt has no room for that.
-    return replace(finding, message=message[:_MOST_CHARACTERS], detail="")
+    return replace(finding, message=told[:_MOST_CHARACTERS], detail="")
 
 
 def _compared(finding: Finding, test: ast.expr) -> str:

@@ -51,7 +51,8 @@ class Place:
 def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     """At most `most` programs, each one mistake away from `program`, spread over its whole text.
 
-    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
+    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it. There are
+    none of what does not parse or is nested too deeply to be written anew.
     """
     tree = syntax.parse(program.source)
     if tree is None:
@@ -61,7 +62,10 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     found: dict[str, Program] = {}
     for place, new in mistakes[::step][:most]:
         place.put(new)
-        source = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+        try:
+            source = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+        except RecursionError:  # A few hundred terms are too deep a tree.
+            return ()
         place.put(place.node)
         found[source] = replace(program, source=source)
     return tuple(found.values())

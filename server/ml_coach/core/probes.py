@@ -10,7 +10,6 @@ Where no test makes a call, calls are made of the signature's type hints.
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
@@ -47,26 +46,27 @@ def probes(suite: Suite, spec: Spec) -> Probes:
 
 
 def source_of(source: str, function: str) -> str:
-    """The text of one test function (`test_x`, `TestA::test_b`), empty where there is none."""
+    """The text of one test function (`test_x`, `TestA::test_b`), empty where none can be read."""
     scope: ast.Module | ast.FunctionDef | ast.ClassDef | None = syntax.parse(source)
     for name in function.split("::"):
         body = scope.body if scope else ()
         parts = (node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef))
         scope = next((part for part in parts if part.name == name), None)
-    return ast.unparse(scope) if scope else ""
+    return syntax.unparsed(scope) if scope else ""
 
 
 def calls_of(source: str, names: Sequence[str]) -> tuple[str, ...]:
     """The test file's calls of `names` with literal arguments, in the order of the text."""
     found = sorted(_calls(source, names), key=lambda node: (node.lineno, node.col_offset))
-    return tuple(dict.fromkeys(map(ast.unparse, found)))[:MOST_PROBES]
+    texts = dict.fromkeys(map(syntax.unparsed, found))
+    return tuple(text for text in texts if text)[:MOST_PROBES]
 
 
 def variants_of(calls: Sequence[str]) -> tuple[str, ...]:
     """Small changes of each of `calls` in turn, so many that there are `MOST_PROBES` with them."""
     rows = [list(_variants(call)) for call in calls]
     turns = (row[n] for n in range(MOST_VARIANTS) for row in rows if n < len(row))
-    found = [variant for variant in dict.fromkeys(turns) if variant not in calls]
+    found = [variant for variant in dict.fromkeys(turns) if variant and variant not in calls]
     return tuple(found[: MOST_PROBES - len(calls)])
 
 
@@ -98,9 +98,9 @@ def _variants(call: str) -> Iterator[str]:
     for turn in zip_longest(*others, fillvalue=_NO_MORE):
         for index, value in enumerate(turn):
             if value is not _NO_MORE:
-                changed = copy.deepcopy(tree)
-                changed.args[index] = syntax.expression(repr(value))
-                yield ast.unparse(changed)
+                arguments = [*tree.args]
+                arguments[index] = syntax.expression(repr(value))
+                yield syntax.unparsed(ast.Call(tree.func, arguments, tree.keywords))
 
 
 def _neighbours(value: Any) -> Iterator[Any]:

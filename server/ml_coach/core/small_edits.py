@@ -61,7 +61,8 @@ class Edit:
 
 
 def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
-    """At most `most` edits of `program`, limits first, then turns; () where it does not parse.
+    """At most `most` edits of `program`, limits first, then turns; () where it does not parse or is
+    nested too deeply to be compared.
 
     Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
     """
@@ -72,7 +73,10 @@ def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
     changes = list(_changes(list(places_under_test(tree, but=ast.Assert))))
     found: dict[str, Edit] = {}
     for kind, place, new in changes[:most]:
-        edit = _edit(program, tree, place, new, kind)
+        try:
+            edit = _edit(program, tree, place, new, kind)
+        except RecursionError:  # A few hundred terms are too deep a tree.
+            return ()
         if edit is not None:
             found.setdefault(edit.program.source, edit)
     return tuple(found.values())

@@ -88,6 +88,15 @@ def compiles(source: str) -> bool:
     return not complaint(source)
 
 
+def unparsed(node: ast.AST) -> str:
+    """The text of `node`, empty where it is too deep for Python to write it anew: a few hundred
+    terms, of which a parser still makes a tree."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
+
+
 def walk(node: ast.AST) -> Iterator[ast.AST]:
     """Every node below and with `node`, in no order; twice as fast as `ast.walk`."""
     pending = [node]

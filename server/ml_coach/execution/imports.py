@@ -34,7 +34,7 @@ def _imported(text: str) -> Iterator[str]:
                 yield module.split(".")[0]
             case ast.Try() if any(_catches_imports(handler) for handler in node.handlers):
                 todo += [*node.orelse, *node.finalbody]
-            case ast.If(test=test) if ast.unparse(test).endswith("TYPE_CHECKING"):
+            case ast.If(test=test) if syntax.unparsed(test).endswith("TYPE_CHECKING"):
                 todo += node.orelse
             case _:
                 todo += ast.iter_child_nodes(node)

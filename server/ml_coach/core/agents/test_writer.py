@@ -101,7 +101,10 @@ def _guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ..
     source, done = repair(cleaned.source)
     if not Suite(source).tests:
         return Refused("The reply holds no test.")
-    return split_asserts(source), cleaned.done + done
+    try:
+        return split_asserts(source), cleaned.done + done
+    except RecursionError:
+        return Refused("The tests are nested too deeply. Write them in a simpler way.")
 
 
 def single_tests(text: str, spec: Spec) -> tuple[str, ...]:
@@ -169,7 +172,7 @@ def _statements(lines: Sequence[str]) -> list[str]:
         try:
             # Unparsed, because equal tests must be equal texts and comments must go.
             found.append(ast.unparse(_up_to_rounding(syntax.module(statement))))
-        except (SyntaxError, ValueError):
+        except syntax.NOT_PYTHON:
             continue
     return found
 
