@@ -1,6 +1,7 @@
 """What tests of every kind share: one load of the real model."""
 
 import os
+import sys
 from collections.abc import AsyncGenerator, Generator
 
 import pluggy
@@ -21,6 +22,14 @@ def pytest_runtest_makereport(
     if report.skipped and os.environ.get("ML_COACH_NO_SKIPS"):
         report.outcome = "failed"
         report.longrepr = f"Nothing may be skipped here: {report.longrepr}"
+
+
+@pytest.fixture(autouse=True)
+def _own_recursion_limit() -> Generator[None]:
+    """Some tests load programs that raise it, in this very process."""
+    limit = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(limit)
 
 
 SMALLEST = "qwen2.5-coder-0.5b"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -77,12 +76,7 @@ def test_edits_are_bounded_and_those_of_limits_come_first() -> None:
 
 def test_no_edit_of_what_python_can_not_write_anew() -> None:
     chain = " + ".join("a" for _ in range(900))
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(1000)  # Python's own; other tests run programs that raise it.
-    try:
-        assert small_edits(Program(f"def f(a):\n    return a < 3 and {chain}\n")) == ()
-    finally:
-        sys.setrecursionlimit(limit)
+    assert small_edits(Program(f"def f(a):\n    return a < 3 and {chain}\n")) == ()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -138,8 +138,8 @@ class SandboxedExecutor:
         return report
 
     async def _conftests(self, suite: Suite, on_trial: Collection[str]) -> dict[str, str]:
-        """Those of the user's own tests, which are all given. Other tests know of none."""
-        if self._workspace is None or not suite.given.issuperset(suite.tests):
+        """Those of the user's own tests. Other tests know of none."""
+        if self._workspace is None or not suite.own:
             return {}
         found = await asyncio.to_thread(workspace_modules.conftests, suite.file, self._workspace)
         return {name: text for name, text in found.items() if name not in on_trial}

@@ -289,7 +289,7 @@ async def test_a_module_beside_the_one_that_imports_it_is_there(tmp_path: Path) 
 OWN = Suite(
     "from calc import add\n\n\ndef test_add(three):\n    assert add(1, 2) == three\n",
     "tests/test_calc.py",
-    frozenset({"test_add"}),
+    own=True,
 )
 THREE = "import pytest\n\n\n@pytest.fixture\ndef three():\n    return {}\n"
 
@@ -337,7 +337,7 @@ async def test_where_a_conftest_that_has_hooks_is_missed_no_program_is_to_blame(
         "and ML Coach runs tests without such a file."
     )
     needs_none = Suite(
-        OWN.source.replace("(three)", "()").replace("== three", "== 3"), OWN.file, OWN.given
+        OWN.source.replace("(three)", "()").replace("== three", "== 3"), OWN.file, own=True
     )
     assert await verdicts(written(tmp_path, {}), programs, needs_none) == [("passed", "")]
 
