@@ -75,6 +75,7 @@ def test_a_fence_takes_nothing_away(
 
 @settings(deadline=None)
 @given(_modules())
+@example(("TEXT = '\\\\begin{code}'\n\n\ndef go(x):\n    return x\n", ("go",)))
 def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
     source, names = module
     result = sanitize(json.dumps({"code": source}), names=names)

@@ -128,6 +128,10 @@ def _codes(reply: str) -> Iterator[Code]:
     if whole := code.as_it_is(reply):
         yield replace(whole, done=("removed the model's reasoning",))
         return
+    # Marks inside a string are the program's own, so what is quoted as a whole goes first.
+    if found := _first(text.quoted(reply)):
+        yield found
+        return
     blocks = readings.fenced_blocks(reply)
     parts = _wanted_blocks(blocks)
     marked = [] if parts else list(readings.marked_blocks(reply))
@@ -138,10 +142,9 @@ def _codes(reply: str) -> Iterator[Code]:
     yield from (replace(found, done=(words, *found.done)) for found in read)
     if read:
         return
-    for part in text.unescaped(reply):
-        if found := _inner(_only_block(part)):
-            yield replace(found, done=("undid escapes", *found.done))
-            return
+    if found := _first(text.unescaped(reply)):
+        yield found
+        return
     if not blocks and (found := code.read(reply)):
         yield found
 
@@ -155,6 +158,11 @@ def _wanted_blocks(blocks: Sequence[readings.Block]) -> list[str]:
 def _only_block(part: str) -> str:
     blocks = _wanted_blocks(readings.fenced_blocks(part))
     return blocks[-1] if blocks else part
+
+
+def _first(parts: Iterator[str]) -> Code | None:
+    found = next(filter(None, (_inner(_only_block(part)) for part in parts)), None)
+    return found and replace(found, done=("undid escapes", *found.done))
 
 
 def _inner(part: str) -> Code | None:

@@ -77,8 +77,8 @@ def without_thoughts(text: str) -> str:
     return _SPECIAL_TOKEN.sub("", text)
 
 
-def unescaped(text: str) -> Iterator[str]:
-    """The code inside JSON, a string literal or text whose line ends are written as `\\n`."""
+def quoted(text: str) -> Iterator[str]:
+    """The code inside text that as a whole is JSON or a Python literal."""
     text = text.strip()
     if text[:1] in ('"', "{", "["):
         with suppress(ValueError, RecursionError):
@@ -86,6 +86,12 @@ def unescaped(text: str) -> Iterator[str]:
     if text[:1] in "\"'([{rbuf":
         with suppress(*syntax.NOT_PYTHON, TypeError):
             yield from _code_strings(ast.literal_eval(text))
+
+
+def unescaped(text: str) -> Iterator[str]:
+    """The code inside JSON, a string literal or text whose line ends are written as `\\n`."""
+    yield from quoted(text)
+    text = text.strip()
     if r"\n" in text and text.count(r"\n") > text.count("\n"):
         yield _ESCAPE.sub(_unescape, text.strip("\"'"))
 
