@@ -560,6 +560,8 @@ async def test_running_the_users_tests_says_what_they_say(
     report = await told.run()
     assert (report.outcome, report.reason) == (outcome, reason)
     assert told.workspace.writes == []
+
+
 @pytest.mark.parametrize(
     "asking",
     [
@@ -567,8 +569,9 @@ async def test_running_the_users_tests_says_what_they_say(
         "import sys\n    print(inc(int(sys.argv[1])))",
         "import argparse\n    parser = argparse.ArgumentParser()\n"
         "    parser.add_argument('x', type=int)\n    print(inc(parser.parse_args().x))",
+        "import sys\n    if len(sys.argv) < 2:\n        sys.exit('usage: inc X')\n    print(1)",
     ],
-    ids=["input", "argv", "argparse"],
+    ids=["input", "argv", "argparse", "usage"],
 )
 async def test_a_program_may_wait_for_its_users_words(
     executor: SandboxedExecutor, asking: str
@@ -638,6 +641,22 @@ async def test_a_prompt_that_is_too_deep_fails_with_its_sentence(
     report = await told.run()
     assert report.outcome == "failed"
     assert report.reason == "The prompt or the code is nested too deeply for Python to take apart."
+
+
+async def test_no_program_can_skip_the_test_that_it_fails(executor: SandboxedExecutor) -> None:
+    skipping = "import pytest\n\n\ndef total(xs):\n    pytest.skip()\n"
+    blank = "def test_that_blanks_are_skipped():\n    assert True\n"
+    told = Told(
+        executor, {"debugger": [f"```python\n{skipping}```"]}, prompt="", task="debug",
+        files={
+            "shop.py": "def total(xs):\n    return 0\n",
+            "test_shop.py": f"{SHOP_TESTS}\n\n{blank}",
+        },
+        program_file="shop.py", tests_file="test_shop.py", auto_patch=True,
+    )  # fmt: skip
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    assert told.workspace.writes == []
 
 
 async def test_syntax_errors_of_the_first_program_are_mended_unasked(

@@ -42,7 +42,7 @@ def rule(
     """Judges the tests of `suite`.
 
     `chosen` and `again` are two reports on the program that the run goes on with, `candidates`
-    those on all programs, that one included, `mutants` those on its mutants.
+    those on all programs that were written apart from each other, `mutants` those on its mutants.
     """
     first, second = _outcomes(chosen), _outcomes(again)
     # A program that hangs or ends the run keeps tests from being run, which is not their fault.

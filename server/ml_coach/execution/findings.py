@@ -126,8 +126,8 @@ def execution(answer: Message, file: str, limits: Limits, timeout_seconds: float
         where = _place(left, file) if left else (file, 0)
         message = f"ended with exit code {status}" if status is not None else "ended without a word"
         kind = "runtime"
-        if status == 2 and left and str(left.get("by")).endswith("/argparse.py"):
-            kind, message = "input", f"{message}: argparse wants arguments, {NOBODY_THERE}"
+        if left and left.get("asks"):
+            kind, message = "input", f"{message}: the program wants arguments, {NOBODY_THERE}"
         finding = Finding(kind, message, *where, detail=stderr[-DETAIL_AT_MOST:])
     return Execution(
         clean=finding is None,

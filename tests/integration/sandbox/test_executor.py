@@ -261,15 +261,23 @@ async def test_programs_in_a_source_folder_are_judged_and_not_what_the_disk_hold
     assert [verdict for verdict, _ in found] == ["failed", "passed", "failed"], found
 
 
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "from ..rates import RATE\nfrom .near import NEAR\n",
+        "from shop.rates import RATE\nfrom near import NEAR\n",
+        "from ..rates import RATE\nfrom near import NEAR\n",
+    ],
+)
 async def test_a_module_that_imports_from_its_own_package_runs_as_part_of_it(
-    tmp_path: Path,
+    tmp_path: Path, imports: str
 ) -> None:
     (tmp_path / "shop" / "parts").mkdir(parents=True)
     (tmp_path / "shop" / "rates.py").write_text("RATE = 7\n")
     (tmp_path / "shop" / "parts" / "near.py").write_text("NEAR = 8\n")
     executor = SandboxedExecutor(workspace=tmp_path)
     file = "shop/parts/bill.py"
-    code = "from ..rates import RATE\nfrom .near import NEAR\nprint(__name__, RATE, NEAR)\n"
+    code = f"{imports}print(__name__, RATE, NEAR)\n"
     try:
         ran = await executor.run(file, {file: code}, timeout_seconds=8)
     finally:
