@@ -88,7 +88,7 @@ class FolderWorkspace:
         path = self._path(file)
         try:
             # newline="" keeps the user's line ends.
-            with path.open(encoding="utf-8", newline="") as text:
+            with path.open(encoding="utf-8-sig", newline="") as text:
                 return text.read()
         except FileNotFoundError:
             return None

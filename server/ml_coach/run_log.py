@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import IO, Any, cast, get_args
 
 from cattrs import Converter
+from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.core.events import Event, FilesSaved, RunFinished, RunStarted, TextArrived
@@ -43,7 +44,10 @@ def from_json(line: dict[str, Any]) -> Event:
     """The inverse of `to_json`. Raises `ValueError` for what is no event of this version."""
     if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
         raise ValueError(f"{line.get('event')!r} is no event")
-    return cast(Event, _converter().structure(line, cast(Any, Event)))
+    try:
+        return cast(Event, _converter().structure(line, cast(Any, Event)))
+    except BaseValidationError as error:
+        raise ValueError(str(error)) from None
 
 
 def new_run_id() -> str:

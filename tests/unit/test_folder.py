@@ -52,6 +52,11 @@ async def test_a_file_keeps_its_mode(workspace: FolderWorkspace) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+async def test_a_byte_order_mark_is_no_part_of_the_text(workspace: FolderWorkspace) -> None:
+    (workspace.root / "a.py").write_bytes(b"\xef\xbb\xbfx = 1\r\n")
+    assert await workspace.read("a.py") == "x = 1\r\n"
+
+
 async def test_what_is_no_text_is_left_alone(workspace: FolderWorkspace) -> None:
     (workspace.root / "a.py").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OSError, match="not UTF-8"):

@@ -59,6 +59,8 @@ def test_names_are_read(name: str, parsed: ModelName) -> None:
         ("openai:m@http://secret@h:port/v1", "no base URL"),
         ("openai:m@http://secret@/v1", "no base URL"),
         ("openai:m@http://h/v1?key=secret", "may hold no key"),
+        ("openai:m@secret@h/v1", "no base URL"),
+        ("openai:m@HTTP://secret@h/v1", "no base URL"),
     ],
 )
 def test_a_bad_name_says_why(name: str, why: str) -> None:

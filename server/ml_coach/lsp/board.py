@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.types import Dropped, Finding, Suite, TestReport
 from ml_coach.lsp.positions import split
@@ -65,6 +65,18 @@ class Board:
         )
         if pinned:
             self._runs[run_id] = pinned
+        self._tell(before)
+
+    def respell(self, old: str, new: str) -> None:
+        """The editor spells a document's URI otherwise than we did."""
+        before = self._by_uri()
+        for run_id, pins in self._runs.items():
+            self._runs[run_id] = tuple(replace(p, uri=new) if p.uri == old else p for p in pins)
+        if old in self.suites:
+            self.suites[new] = self.suites.pop(old)
+        for uri, state in self.suites.items():
+            if state.program_uri == old:
+                self.suites[uri] = replace(state, program_uri=new)
         self._tell(before)
 
     def clear(self, run_id: str) -> None:

@@ -185,7 +185,7 @@ class Commands:
         text = self._places.open_text(self._places.uri(place))
         if text is None:
             try:
-                text = place.path.read_text(encoding="utf-8")
+                text = place.path.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
                 raise RequestFailed(f"{place.file} can not be read: {error}.") from None
         return place, text
@@ -223,7 +223,7 @@ class Commands:
         if undone.action == "refused":
             self._client.tell(undone.reason, warning=True)
         else:
-            self._runs.board.clear(argument.run_id)
+            self._runs.forget(argument.run_id)
         return asdict(undone)
 
     async def resume(self, argument: OnRun) -> dict[str, Any]:
@@ -235,7 +235,8 @@ class Commands:
             root = Journal(parts.run_folder(run_id)).root
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r} that could be resumed.") from None
-        if root is None or root not in self._places.roots:
+        roots = self._places.roots
+        if root is None or (roots and root not in roots):
             raise RequestFailed(f"That run worked in {root or 'a terminal'}, not open here.")
         settings = await self._configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)

@@ -47,6 +47,13 @@ class Desk:
     # Documents
 
     def document_changed(self, uri: str) -> None:
+        if self.places.open_text(uri) is not None and uri.startswith("file:"):
+            before = self.places.spelt(uri)
+            if before != uri:
+                self._board.respell(before, uri)
+                if before in self.runs.latest:
+                    self.runs.latest[uri] = self.runs.latest.pop(before)
+                self._lenses_changed()
         self.places.document_changed()
         # Findings move with their lines, and go with them.
         if uri in self._board.uris() and not self._client.pulls_diagnostics:
@@ -55,7 +62,10 @@ class Desk:
     def diagnostics(self, uri: str) -> list[lsp.Diagnostic]:
         text = self.places.open_text(uri)
         if text is None:
-            text = self._board.text_at_run(uri)
+            text = self.places.disk_text(uri)
+        if text is None and not self.runs.holds(uri):
+            return []
+        text = self._board.text_at_run(uri) if text is None else text
         return present.diagnostics(uri, text, self._board, self._client, self.runs.uri_of)
 
     def hover(self, uri: str, position: lsp.Position) -> lsp.Hover | None:

@@ -40,6 +40,7 @@ class Places:
 
     client: Client
     _changed: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
+    _spelt: dict[Path, str] = field(default_factory=dict[Path, str])
 
     @property
     def roots(self) -> list[Path]:
@@ -94,12 +95,26 @@ class Places:
             path = to_fs_path(document.uri)
             if path and (Path(path) == place.path or Path(path).resolve() == place.path):
                 return document.uri
-        return place.uri
+        return self._spelt.get(place.path, place.uri)
+
+    def spelt(self, uri: str) -> str:
+        """Remembers how the editor spells an open document's URI. Gives the spelling until then."""
+        path = Path(to_fs_path(uri) or "").resolve()
+        before = self._spelt.get(path, uri_of(path))
+        self._spelt[path] = uri
+        return before
 
     def open_text(self, uri: str) -> str | None:
         """The text of an open document, unsaved edits included; None when it is not open."""
         document = self.client.workspace.text_documents.get(unquote(uri))
         return None if document is None else document.source
+
+    def disk_text(self, uri: str) -> str | None:
+        """What the file of a document that is not open reads; None where there is none."""
+        try:
+            return Path(to_fs_path(uri) or "").read_text("utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def version(self, uri: str) -> int | None:
         document = self.client.workspace.text_documents.get(unquote(uri))

@@ -172,9 +172,7 @@ class Runs:
 
     def _ended(self, run: Run, outcome: Outcome, reason: str) -> None:
         """Tells of a run that has no report of its own."""
-        report = RunReport(
-            outcome, reason, None, None, None, 0, Usage(), 0.0, run.job.settings.model, ""
-        )
+        report = RunReport(outcome, reason, None, None, None, 0, Usage(), 0.0, "", "")
         run.view(RunFinished(report))
 
     def event_json(self, run_id: str, event: Event) -> dict[str, Any]:
@@ -190,10 +188,21 @@ class Runs:
         root = run.job.root if run else Journal(self._parts.run_folder(run_id)).root
         return file if root is None else self._places.uri(Place(root, file))
 
+    def forget(self, run_id: str) -> None:
+        """Its files read otherwise now: what it found, and which tests passed, is no longer so."""
+        self.board.clear(run_id)
+        for uri, state in self.board.suites.items():
+            if state.run_id == run_id:
+                self.board.suites[uri] = replace(state, report=None)
+        self._lenses_changed()
+
     def suite_for(self, program_uri: str) -> str:
         """The tests file of the latest run on that program, empty for none."""
         states = self.board.suites.values()
         return next((s.suite.file for s in states if s.program_uri == program_uri), "")
+
+    def holds(self, uri: str) -> bool:
+        return uri in self.held.texts
 
     # A user's own file
 

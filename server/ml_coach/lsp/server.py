@@ -17,7 +17,7 @@ from pygls.lsp.server import LanguageServer
 
 import ml_coach
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.wire import CoachProtocol, make_converter
+from ml_coach.lsp.wire import CoachProtocol, RequestFailed, make_converter
 
 if TYPE_CHECKING:
     from ml_coach.lsp.desk import Desk
@@ -120,7 +120,10 @@ def _command(server: CoachServer, name: str) -> Callable[..., Coroutine[Any, Any
         from ml_coach.lsp.arguments import read_arguments
 
         kind, handler = (await server.desk()).commands[name]
-        return await handler(read_arguments(kind, name, arguments))
+        try:
+            return await handler(read_arguments(kind, name, arguments))
+        except OSError as error:
+            raise RequestFailed(str(error)) from None
 
     return command
 

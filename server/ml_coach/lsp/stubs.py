@@ -52,12 +52,18 @@ def stubs_in(source: str) -> tuple[Stub, ...]:
 
 
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:
-    for child in ast.iter_child_nodes(node):
+    children = list(ast.iter_child_nodes(node))
+    definitions = [child for child in children if isinstance(child, Definition)]
+    # Of what is also defined with a body nothing is open: `@overload`, a property's setter.
+    finished = {d.name for d in definitions if not is_placeholder(d)}
+    for child in children:
         if not isinstance(child, Definition):
             if isinstance(child, ast.stmt):
                 yield from _below(child, lines, outer)
             continue
         path = (*outer, child)
+        if is_placeholder(child) and child.name in finished:
+            continue
         if is_placeholder(child) and not isinstance(child, ast.ClassDef):
             # A method comes with its whole class: tests can only reach it through that.
             prompt = "\n".join(lines[first_line(path[0]) - 1 : last_line(path[0])]) + "\n"

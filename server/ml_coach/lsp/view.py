@@ -123,7 +123,9 @@ class RunView:
 
     def _text(self, file: str) -> str:
         shown = self.workspace.places.open_text(self._uri(file))
-        return self._saved.get(file, "") if shown is None else shown
+        if shown is not None:
+            return shown
+        return self._saved.get(file) or self.workspace.places.disk_text(self._uri(file)) or ""
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
         files = frozenset((self._uri(self.program_file), self._uri(self.tests_file)))

@@ -112,6 +112,8 @@ class Endpoint:
         # The deadline is set around each await, never across a yield: there it would fire in the
         # consumer's code.
         started = asyncio.get_running_loop().time()
+        if not all(v.isascii() and v.isprintable() for v in self.headers.values()):
+            raise AuthError(self.sentence("the key holds a character that no key can hold"))
         request = self.http.build_request(
             "POST", url, json=body, headers=dict(self.headers), timeout=None
         )
@@ -195,9 +197,15 @@ def new_client(base_url: str) -> httpx.AsyncClient:
     Proxies of the environment are used, but never for a server on this machine.
     """
     here = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
-    return httpx.AsyncClient(
-        follow_redirects=False, timeout=None, verify=_tls(), trust_env=not here
-    )
+    try:
+        return httpx.AsyncClient(
+            follow_redirects=False, timeout=None, verify=_tls(), trust_env=not here
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):
+        # Its text may hold the proxy's password.
+        raise UnavailableError(
+            "The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names can not be used."
+        ) from None
 
 
 @cache

@@ -84,6 +84,9 @@ def parse(name: str) -> ModelName:
     if provider == "openai":
         model, _, base_url = model.partition("@http")
         base_url = f"http{base_url}" if base_url else ""
+        if "@" in model and not base_url:
+            # OpenAI's own models have no such name: it is an address, and may hold a key.
+            raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
         _check_base_url(base_url)
     model = model or _DEFAULTS.get(provider, "")
     if not model and provider != "editor":

@@ -17,11 +17,18 @@ from test_contract import CALL, ask, refusal
 
 from conftest import KEY, open_model
 from ml_coach.core.asking import Asker, Backoff, Budget
-from ml_coach.core.errors import AuthError, BadAnswerError, ModelError, QuotaError
+from ml_coach.core.errors import (
+    AuthError,
+    BadAnswerError,
+    ModelError,
+    QuotaError,
+    UnavailableError,
+)
 from ml_coach.core.events import Event
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
+from ml_coach.models.http import new_client
 from ml_coach.models.openai_compatible import OpenAICompatibleModel, chat_url, openai_fields
 from ml_coach.models.recorded import Recorder
 
@@ -96,6 +103,26 @@ async def test_a_server_on_this_machine_is_asked_without_a_proxy(
     model = open_model(provider, server.url, tmp_path)
     await ask(model)
     await model.aclose()
+
+
+@pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1", "http://user:secret@h:port"])
+async def test_a_proxy_that_can_not_be_used_is_told(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(UnavailableError, match="ALL_PROXY names can not be used") as told:
+        new_client("https://example.com/v1")
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("key", ["“sk-1”", "sk-1\nsk-2"])
+async def test_what_can_be_no_key_is_told_before_the_call(server: FakeProvider, key: str) -> None:
+    model = OpenAICompatibleModel("m", "m", server.url, api_key=key, profile=Profile())
+    error = await refusal(model, server, Script())
+    await model.aclose()
+    assert isinstance(error, AuthError)
+    assert key not in str(error)
+    assert not server.requests
 
 
 @pytest.mark.parametrize("provider", GEMINI)
