@@ -147,6 +147,28 @@ async def test_findings_move_with_their_lines_and_go_with_them(start: StartEdito
     await editor.until(lambda: editor.diagnostics[uri] == [])
 
 
+async def test_findings_of_a_file_that_is_not_open_follow_it_once_it_is(
+    start: StartEditor, root: Path
+):
+    (root / "sums.py").write_text(WRONG)
+    own = "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    (root / "test_sums.py").write_text(own)
+    editor = await start("neovim-0.11")
+    editor.open("sums.py")
+    await editor.command("runTests", uri=editor.uri("sums.py"))
+    await editor.until(editor.finished)
+    (finding,) = editor.diagnostics[editor.uri("test_sums.py")]
+    assert finding.range.start.line == 4
+    # An editor may escape more of a URI than is needed.
+    spelt = editor.uri("test_sums.py").replace("_sums", "%5Fsums")
+    editor._open(spelt, f"# one\n{own}")
+    await editor.until(
+        lambda: [d.range.start.line for d in editor.diagnostics.get(spelt, ())] == [5]
+    )
+    editor._set(spelt, own.replace("== 3", "== -1"))
+    await editor.until(lambda: editor.diagnostics[spelt] == [])
+
+
 async def test_settings_are_the_folders_own_and_live(start: StartEditor, tmp_path: Path):
     other = tmp_path / "other"
     other.mkdir()
