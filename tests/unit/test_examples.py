@@ -44,6 +44,15 @@ ASK = "Write f(x). "
             ["assert f(1) == 2", "with pytest.raises(ValueError):\n    f('')"],
         ),
         ("f(1) returns 2. It should return 0 if x is 0.", ["assert f(1) == 2"]),
+        ("f(1) should return 2. Expected: 2.", ["assert f(1) == 2"]),
+        ("f(1) returns 2, expected 2", ["assert f(1) == 2"]),
+        ("f(1) returns 2, not 23.", ["assert f(1) == 2"]),
+        ("f([1, 2]) is 2 (not 1)", ["assert f([1, 2]) == 2"]),
+        ("f(1) returns 2 and raises ValueError for negative x.", ["assert f(1) == 2"]),
+        ("f(1) returns 2, but raises ValueError for negative x.", ["assert f(1) == 2"]),
+        ("f(1) returns 2, but it should be fast.", ["assert f(1) == 2"]),
+        ("f(1) returns True, False otherwise", ["assert f(1) == True"]),
+        ("Wrong input: f(1) raises KeyError", ["with pytest.raises(KeyError):\n    f(1)"]),
         ("f(1) returns 2 # small, but not the smallest", ["assert f(1) == 2"]),
         ("f(-1.5, k=2) returns -3.0", ["assert f(-1.5, k=2) == -3.0"]),
         ("f(3) returns 10**9 + 7", ["assert f(3) == 10**9 + 7"]),
@@ -108,7 +117,14 @@ def test_sentences(prompt: str, examples: list[str]) -> None:
         "The actual result: f(1) returns 6",
         "f(1) returns 6, but it should return 5",
         "f(1) returns 6, which is wrong",
-        "f(1) returns 6 (not 5)",
+        "f(1) returns 6 (not right)",
+        "f(1) returns 6, not what I want",
+        "f(1) returns 6, which is not 5",
+        "f(1) returns 6, but I expected 5",
+        "f(1) returns 6, but it should be 5",
+        "f(1) returns 6, but only if strict",
+        "f(1) returns 6 and then 5",
+        "This is wrong: f(1) returns 6",
         "f(1) returns 6. It should return 5",
         "f(1) returns 6 (should be [1, 5])",
         "f(1) returns 6; expected: 5",
@@ -211,6 +227,16 @@ def test_doctests_with_state_are_left_out() -> None:
             ["assert asyncio.run(f(1)) == 2"],
         ),
         ("Write f(x), which is a coroutine. f(1) returns 2", []),
+        ("Write a coroutine f(x). f(1) returns 2", ["assert asyncio.run(f(1)) == 2"]),
+        ("Write an async function that doubles. f(1) returns 2", []),
+        ("Write f(x) as an async function. f(1) returns 2", []),
+        ("Write an async function that doubles.\nassert f(1) == 2", ["assert f(1) == 2"]),
+        ("Write f(x).\nassert [y async for y in f(1)] == [2]", []),
+        ("Write f(s), for a keyword as `await`.\nassert f('if') == 1", ["assert f('if') == 1"]),
+        ("Write f(x). Do not make it async. f(1) returns 2", ["assert f(1) == 2"]),
+        ("Write f(x) for an asynchronous client: f(1) returns 2", ["assert f(1) == 2"]),
+        ("Is g an async function? Write f(x). f(1) returns 2", ["assert f(1) == 2"]),
+        ("def f(x):\n    'Not async.'\n\nassert g(f(1)) == 2", ["assert g(f(1)) == 2"]),
         ("async def f(x):\n    'Doc.'\n\nassert f(1) == 2", ["assert asyncio.run(f(1)) == 2"]),
         ("async def f(x):\n    pass\n\nassert [y async for y in f(1)] == [2]", []),
         ("def f(x):\n    'Awaits a coroutine.'\n\nassert f(1) == 2", ["assert f(1) == 2"]),
@@ -278,6 +304,13 @@ def test_what_a_function_asserts_of_its_parameter_is_no_example() -> None:
     assert extract_examples(f"{prompt}    assert f(2) == 3\n") == ("assert f(2) == 3",)
 
 
+@pytest.mark.parametrize("call", ["set([1, 2])", "list(range(5))", "str(12)", "max(1, 2)"])
+def test_a_parameter_may_be_called_like_a_builtin(call: str) -> None:
+    name = call.partition("(")[0]
+    prompt = f'def f({name}):\n    """Doc.\n\n    >>> f({call})\n    3\n    """\n'
+    assert extract_examples(prompt) == (f"assert f({call}) == 3",)
+
+
 def test_named_inputs() -> None:
     prompt = "def f(a, k):\n    '''\n    Input: a = [1, 2], k = 3\n    Output: [3] # why\n    '''\n"
     assert extract_examples(prompt) == ("assert f([1, 2], 3) == [3]",)
@@ -327,6 +360,26 @@ def test_every_example_is_one_statement() -> None:
         ("Write f(s) that works like the function `itertools.chain`", ("f(s)",), ("f",)),
         ("Write f(s) as the function itertools_more.chain would be", ("f(s)",), ("f",)),
         ("Without using loops, write a function called `f`", (), ("f",)),
+        ("Write f(s), not using any built-in function called `x`", ("f(s)",), ("f",)),
+        ("Write f(s) without using the function `groupby`", ("f(s)",), ("f",)),
+        ("Write f(s). Do not use `a`, or the function `max_of`", ("f(s)",), ("f",)),
+        ("Write f(s) that works like the function `chain`", ("f(s)",), ("f",)),
+        ("I'd like a function called `is_prime` that tells", (), ("is_prime",)),
+        ("I'd like the function `is_prime`", (), ("is_prime",)),
+        ("I would like a function named `add_all`", (), ("add_all",)),
+        ("Using recursion, I need a function called `fib`", (), ("fib",)),
+        ("Without imports: function `rot13`", (), ("rot13",)),
+        ("I don't know how to do it: a function called `flatten`", (), ("flatten",)),
+        ("Do not use recursion in a function called `f`", (), ("f",)),
+        ("We will call the function `solve`", (), ("solve",)),
+        ("It should use a class called Calculator", (), ("Calculator",)),
+        ("Fix this bug: add(2, 3) returns 6, but it should return 5.", (), ("add",)),
+        (
+            "Write a class `Stack`. Then write is_balanced(text) that uses it.",
+            ("is_balanced(text)",),
+            ("is_balanced", "Stack"),
+        ),
+        ("Write a class Stack. Implement the methods push(x) and pop()", (), ("Stack",)),
         ("Create a class Stack that has push(x) and pop()", (), ("Stack",)),
         ("Create a class Stack with a method called `push`", (), ("Stack",)),
         ("Create a class Stack and a function run(s)", ("run(s)",), ("run", "Stack")),

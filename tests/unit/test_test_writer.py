@@ -173,6 +173,29 @@ def test_a_function_that_only_an_example_names_is_imported() -> None:
     assert "from m import decode, encode\n" in assemble(spec, "m", "test_m.py", "").source
 
 
+@pytest.mark.parametrize(
+    ("prompt", "example", "head"),
+    [
+        ("", "f(1) == approx(2)", "from pytest import approx\nimport pytest\nfrom m import f"),
+        ("", "f(array([1])) == 2", "import pytest\nfrom m import f"),
+        ("", "f(0) == sin(0)", "import pytest\nfrom m import f"),
+        ("As in: from lib import box, lid", "f(box(1)) == 2", "import pytest\nfrom m import f"),
+        ("from m import f, box", "f(box(1)) == 2", "import pytest\nfrom m import f, box"),
+    ],
+)
+def test_the_program_is_asked_for_nothing_that_has_another_home(
+    prompt: str, example: str, head: str
+) -> None:
+    spec = Spec(prompt, names=("f",), examples=(f"assert {example}",))
+    assert assemble(spec, "m", "test_m.py", "").source.split("\n\n\n")[0] == head
+
+
+def test_a_function_approx_that_is_asked_for_is_the_program_s_own() -> None:
+    spec = Spec("", names=("approx",), examples=("assert approx(1) == 2",))
+    head = assemble(spec, "m", "test_m.py", "").source.split("\n\n\n")[0]
+    assert head == "import pytest\nfrom m import approx"
+
+
 async def test_a_copy_of_what_only_an_example_names_is_no_part_of_the_tests() -> None:
     reply = "def encode(s):\n    return s\n\n\ndef test_a():\n    assert decode('a') == 'a'\n"
     model = ScriptedModel({"test_writer": [reply]}, replace(SMALL, edit_format="diff"))

@@ -29,6 +29,13 @@ ASSERTS = r"""
 root ::= "```python\n"? line{1,4} "```"?
 line ::= "assert " [^\n]+ "\n"
 """
+# Of libraries, where `add_missing_imports` sees no obvious home.
+_LIBRARY_FUNCTIONS = (
+    "acos allclose approx arange array array_equal asarray asin atan atan2 cbrt cos cosh degrees "
+    "exp fabs fmod fsum linspace log log10 log2 modf ndarray ones pow radians raises sin sinh tan "
+    "tanh trunc zeros DataFrame Series UserList UserString"
+)
+_FROM_IMPORT = re.compile(r"\bfrom[ \t]+[\w.]+[ \t]+import[ \t]+(?:\(([\w,\s]+)\)|(\w[\w, \t]*))")
 _LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
 _RAISES = re.compile(r"^(?P<call>.+\))`?\s+raises\s+`?(?P<error>[A-Z]\w*)")
 _WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]*\):")
@@ -218,12 +225,26 @@ def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:
 
 
 def _called_beside(spec: Spec) -> list[str]:
-    """The functions that the examples call and nothing else defines: the program has to."""
+    """The functions that the examples call and nothing else defines: the program has to.
+
+    A name that has another home is left out: where the program lacks it, no test could run.
+    """
     examples = "\n".join(spec.examples)
     calls = (n for n in syntax.walk(syntax.module(examples)) if isinstance(n, ast.Call))
     called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
     free = undefined_names("\n".join([spec.stub, *_libraries(spec), examples]))
-    return [name for name, _ in free if name in called]
+    elsewhere = {*_LIBRARY_FUNCTIONS.split(), *_imported_by_prompt(spec)}
+    return [name for name, _ in free if name in called - elsewhere]
+
+
+def _imported_by_prompt(spec: Spec) -> set[str]:
+    """What the text takes from elsewhere, not from where it also takes what it asks for."""
+    found: set[str] = set()
+    for match in _FROM_IMPORT.finditer(spec.prompt):
+        names = re.findall(r"\w+", match[1] or match[2])
+        if not set(spec.names).intersection(names):
+            found.update(names)
+    return found
 
 
 def _libraries(spec: Spec) -> list[str]:
@@ -231,7 +252,12 @@ def _libraries(spec: Spec) -> list[str]:
     examples = "\n".join(spec.examples)
     used = syntax.loads(syntax.module(examples)) - set(spec.names)
     imports, _ = _imports_apart(add_missing_imports(f"{spec.stub}\n{examples}")[0])
-    return [line for line in imports if used & syntax.top_level(syntax.module(line))]
+    lines = [line for line in imports if used & syntax.top_level(syntax.module(line))]
+    known = syntax.top_level(syntax.module("\n".join(lines)))
+    stub = syntax.parse(spec.stub)
+    if "approx" in used - known - (syntax.top_level(stub) if stub else set[str]()):
+        lines.append("from pytest import approx")
+    return lines
 
 
 def import_line(module: str, names: Sequence[str]) -> str:

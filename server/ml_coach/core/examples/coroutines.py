@@ -12,8 +12,19 @@ from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
 
 _SPEAKS = re.compile(r"\b(?:async\w*|await|coroutines?)\b", re.IGNORECASE)
-_ASYNC = (
-    r"\b(?:async(?:hronous)?\s+(?:def|function|coroutine)\s+(?:(?:named|called)\s+)?|await\s+)`?"
+_KIND = r"(?:async(?:hronous)?\s+(?:def|function|coroutine|method)|coroutine(?:\s+function)?)"
+# Before a name in a prompt without code, this says that its calls must be awaited.
+_ASYNC = rf"(?i:\b(?:{_KIND}\s+(?:(?:named|called)\s+)?`?|await\s+`?(?=\w+\()))"
+# This asks for something async without its name. A prompt that only speaks of such things ("tells
+# whether `await` is a keyword", "for an asynchronous client") does not.
+_ASKS = re.compile(
+    r"(?<!not )(?<!n't )(?<!n’t )(?<!never )\b"
+    r"(?:(?:write|implement|create|define|build|develop|need|provide|code)"
+    rf"(?:\s+(?:me|us|an?|the|two|simple|small|short|python))*\s+(?:{_KIND}\b(?!\s+`?\w+\()"
+    r"|(?:async(?:hronous)?\s+(?:functions|methods)|coroutines)\b)"
+    rf"|as\s+an?\s+{_KIND}\b|(?:(?:which|that)\s+is|(?:should|must)\s+be|make\s+(?:it|this|them))"
+    r"\s+(?:an?\s+)?(?:async(?:hronous)?|coroutine)\b)",
+    re.IGNORECASE,
 )
 
 
@@ -33,8 +44,14 @@ def awaited(example: Example, prompt: str, tree: ast.Module | None) -> Example |
     statement = ast.unparse(runs.visit(syntax.module(example.statement)))
     if runs.any:
         return replace(example, statement=statement) if syntax.compiles(statement) else None
+    if not syntax.compiles(example.statement):
+        return None
+    if tree is None:
+        # Code that the user wrote is taken at its word, a sentence is not.
+        return example if example.exact or not _ASKS.search(prompt) else None
     plain = {d.name for d in definitions if not _has_coroutine(d)}
-    return example if expressions.callee(example.call) in plain else None
+    is_plain = len(plain) == len(definitions) or expressions.callee(example.call) in plain
+    return example if is_plain else None
 
 
 def _has_coroutine(definition: syntax.Definition) -> bool:

@@ -69,7 +69,8 @@ def _parameters(tree: ast.Module | None) -> frozenset[str]:
     if tree is None:
         return frozenset()
     names = frozenset(node.arg for node in syntax.walk(tree) if isinstance(node, ast.arg))
-    return names - syntax.top_level(tree)
+    # A parameter called `set` says nothing about the `set([1, 2])` in an example.
+    return names - syntax.top_level(tree) - syntax.BUILTINS
 
 
 def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
@@ -79,7 +80,8 @@ def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
     said += interface.prose_names(prompt)
     if not said:
         # A prompt that names nothing still shows what it means by calling it.
-        pairs = [*doctests(prompt), *asserts(prompt), *calls_with_values(prompt)]
+        said_of = calls_with_values(prompt, also_wrong=True)
+        pairs = [*doctests(prompt), *asserts(prompt), *said_of]
         said = [expressions.callee(e.call) for _, e in sorted(pairs, key=lambda pair: pair[0])]
     return tuple(dict.fromkeys(name for name in said if name))
 

@@ -21,12 +21,17 @@ _USES = re.compile(
     r"\b(?:use|uses|using|call|calls|calling|like|via|with|import|from|by|than|where)\b[^.,;:]*$",
     re.IGNORECASE,
 )
-# A sentence that speaks of what is there already, if it does not go on to ask for something new.
+# A clause that speaks of what is there already ("do not use the method `split`", "like the function
+# `chain`"), and not of what it asks for ("I'd like a function called `f`").
 _KNOWS = re.compile(
-    r"(?:\b(?:use|uses|using|call|calls|calling|like|than|not|never|without|avoid)\b|n['’]t\b)"
-    r"(?!.*\b(?:write|implement|create|define|build|make|develop|provide|design)\b)",
+    r"(?:\b(?:avoid|without)|(?:\b(?:not|never)|n['’]t)\s+(?:use|using|call|calling))\b"
+    r"(?!.*\b(?:write|implement|create|define|build|make|develop|provide|design|need|want|and|but"
+    r"|then|(?<!-)in|inside|within|for(?!\s+loop)|with|to|by)\b)"
+    r"|(?:\b(?:use|uses|using|than)|(?<![’']d )(?<!\bwould )\blike)\s+(?:the|this|that)\s+"
+    r"(?:[\w-]+\s+)?$",
     re.IGNORECASE | re.DOTALL,
 )
+_CLAUSE_ENDS = re.compile(r"[,:](?!\s*n?or\b)|\bso\b", re.IGNORECASE)
 _SENTENCE_ENDS = re.compile(r"[.;!?](?:\s|$)|\n\s*(?:\n|[-*•#\d])")
 _NAMED = re.compile(
     r"\b(?:function|method|class|named|called|def)[ \t]+(?:(?:named|called)[ \t]+)?"
@@ -34,6 +39,8 @@ _NAMED = re.compile(
     r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
 _CLASS = re.compile(r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]")
+_OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
+_FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
 _RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
 _CODE_BEGINS = re.compile(
     r"def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def "
@@ -83,7 +90,7 @@ def prose_names(prompt: str) -> Iterator[str]:
         if match[0].startswith("method") and _CLASS.search(prompt):
             continue
         before = _SENTENCE_ENDS.split(prompt[max(0, match.start() - 300) : match.start()])[-1]
-        if not _KNOWS.search(before):
+        if not _KNOWS.search(_CLAUSE_ENDS.split(before)[-1]):
             yield name
     for name, begin, end in _asked_calls(prompt):
         if expressions.is_example_call(prompt[begin:end]):
@@ -98,9 +105,9 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         if end is None or name in syntax.BUILTINS or re.fullmatch("[A-Z]", name):
             continue
         before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
-        # After a class is named, what is not said to be a function is a method of it.
+        # In a sentence about a class, what is not said to be a function is a method of it.
         is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
-        if is_method and not re.search(r"\bfunctions?\s+`?$", before[-1]):
+        if is_method and _OF_A_CLASS.search(before[-1]) and not _FUNCTION.search(before[-1]):
             continue
         if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
             yield name, match.start(), end

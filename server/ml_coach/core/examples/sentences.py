@@ -34,7 +34,11 @@ _RAISES = re.compile(
 # value does not end it ("returns 3 and 5"), nor does a factorial ("= 5! = 120").
 _ENDS = re.compile(
     r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|and[ \t]+`?[\w.]+\("""
-    r"""|,(?![ \t]*`?(?:[\d\[('"{-]|(?:[Tt]rue|[Ff]alse|[Nn]one|null)\b)))"""
+    r"""|and[ \t]+(?:it|never|not|nothing|no|is|has|does|can|cannot|may|should|must|will|would"""
+    r"""|for|if|when|otherwise|(?:rais|throw|print|leav|work|handl|ignor|accept|tak|run|keep|chang"""
+    r"""|modifi)e?s)\b"""
+    r"""|,(?![ \t]*`?(?:[\d\[('"{-]|(?:[Tt]rue|[Ff]alse|[Nn]one|null)\b"""
+    r"""(?!`?[ \t]+(?:otherwise|for|if|when|else)\b))))"""
 )
 # Before a call in its sentence, these turn a fact into something else; the second kind does so
 # before a colon, too ("Fix this bug: ...").
@@ -46,19 +50,31 @@ _DOUBT = re.compile(
 _WRONG = re.compile(
     r"\b(?:currently|wrong\w*|incorrect\w*|bugs?|buggy|broken|actual(?:ly)?)\b", re.IGNORECASE
 )
-# Behind a value, these take it back; the second kind only with another value behind it.
+# "Wrong result: f(1) returns 2" tells of a fault, "wrong input: f('a') raises ValueError" does not.
+_BLAMES = re.compile(
+    r"\b(?:currently|bugs?|buggy|broken|actual(?:ly)?|(?:wrong|incorrect)(?:ly)?"
+    r"(?:\s+(?:results?|outputs?|answers?|values?|behaviou?rs?|examples?))?\s*$)\b",
+    re.IGNORECASE,
+)
+# Behind a value, these take it back; the second kind only with another value behind it. "5, not 23"
+# does not: it says once more that 5 is right.
 _TAKES_BACK = re.compile(
-    r"[^#\n]*[,(]\s*(?:but\b(?!\s*`?$)|(?:which\s+is\s+)?(?:not|wrong|incorrect)\b)", re.IGNORECASE
+    r"[^#\n]*[,(]\s*(?:(?:which\s+is\s+)?(?:wrong|incorrect|not\s+(?:as|correct|expected|good|ok"
+    r"|right|true|what|the\s+(?:correct|expected|right)))\b|which\s+is\s+not\s+`?[\d\[('\"{-]"
+    r"|but\b[^.\n]*\b(?:(?:should|must)\s+(?:\w+\s+)?(?:return|give|yield|equal)|correct|right"
+    r"|wrong|incorrect|expect\w*|instead|needs?\s+to|only|ought|supposed|want\w*)\b)",
+    re.IGNORECASE,
 )
 _CORRECTS = re.compile(
-    r"[.,;(\n—–-]\s*(?:(?:and|it|this|that|which)\s+)*(?:expected(?:\s+\w+)?:?"
+    r"[.,;(\n—–-]\s*(?:(?:and|but|it|this|that|which)\s+)*(?:expected(?:\s+\w+)?:?"
     r"|(?:should|must)\s+(?:\w+\s+)?(?:return|be|give|yield|equal))\s+`?",
     re.IGNORECASE,
 )
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
 
-def calls_with_values(prompt: str) -> Iterator[tuple[int, Example]]:
+def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tuple[int, Example]]:
+    """What sentences say of calls; `also_wrong` those of a fault, which name the function too."""
     recurrences = _recurrences(prompt)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         end = expressions.call_end(prompt, match.end() - 1)
@@ -71,20 +87,25 @@ def calls_with_values(prompt: str) -> Iterator[tuple[int, Example]]:
         rest = prompt[end : line_end if line_end >= 0 else len(prompt)]
         line_begin = prompt.rfind("\n", 0, match.start()) + 1
         before = re.split(r"[.;!?](?:\s|$)", prompt[line_begin : match.start()])[-1]
-        if _WRONG.search(before) or _DOUBT.search(re.split(r":(?:\s|$)", before)[-1]):
-            continue
-        if _is_taken_back(CALL.split(prompt[end : end + 200])[0]):
+        *above, clause = re.split(r":(?:\s|$)", before)
+        if _WRONG.search(clause) or _DOUBT.search(clause):
             continue
         line = prompt.count("\n", 0, match.start())
-        if example := _read_value(code, rest, recurrences):
+        example = _read_value(code, rest, recurrences)
+        if example is None:
+            continue
+        after = CALL.split(prompt[end : end + 200])[0]
+        is_wrong = any(_BLAMES.search(text) for text in above) or _is_taken_back(example, after)
+        if also_wrong or not is_wrong:
             yield line, example
 
 
-def _is_taken_back(after: str) -> bool:
+def _is_taken_back(example: Example, after: str) -> bool:
     """Whether what follows says that the value is wrong: "f(1) returns 2. It should return 3."."""
     correction = _CORRECTS.search(after)
-    value = after[correction.end() :].partition("\n")[0] if correction else ""
-    return bool(_TAKES_BACK.match(after)) or value_at(value) is not None
+    value = value_at(after[correction.end() :].partition("\n")[0]) if correction else None
+    is_other = value is not None and expressions.normal(value) != expressions.normal(example.value)
+    return is_other or _TAKES_BACK.match(after) is not None
 
 
 def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:
