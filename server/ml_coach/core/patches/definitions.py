@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import ast
-import re
+from collections.abc import Set
 from dataclasses import dataclass
 from textwrap import dedent
 
 from ml_coach.core import syntax
+from ml_coach.core.patches.classes import drops_of_head, has_same_head
+from ml_coach.core.patches.gaps import left_out
+from ml_coach.core.patches.heads import HEAD, bound_by_heads, kept_of_heads
 from ml_coach.core.patches.lines import indent_of, is_comment, line_end, split_lines
 from ml_coach.core.patches.python import (
     LONGEST,
     Function,
     Placed,
+    is_imported,
     keys_of,
     names_with_members,
     parsed,
 )
-from ml_coach.core.patches.whole import is_whole_file, under_top_comments
-from ml_coach.core.sanitizer.elisions import elisions
-
-_NEAR = 500  # lines above a comment in which its class is looked for
-_HEAD = re.compile(r"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
+from ml_coach.core.patches.whole import is_whole_file, under_top_comments, whole_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +51,30 @@ def merge_code(before: str, code: str) -> str | NotMerged:
         return NotMerged("does not compile.")
     if not tree.body:
         return NotMerged("holds no statement.")
-    elided = elisions(code)
-    if any(_is_in_function(code.split("\n"), at - 1) for at in elided):
-        return NotMerged("leaves out lines of a function.")
     original = parsed(before)
+    gap = left_out(before, original, code, tree)
+    if gap == "in a function":
+        return NotMerged("leaves out lines of a function.")
+    given = names_with_members(tree)
     if original is None:
-        merged = _replace_broken(before, code, tree, whole=not elided)
-    elif not elided and is_whole_file(before, original, code, tree):
-        merged = under_top_comments(before, code)
+        names = bound_by_heads(before) if gap else kept_of_heads(before, tree)
+        merged = _replace_broken(before, code, tree, whole=not gap and names <= given)
     else:
-        merged = _merge(before, original, code, tree)
+        whole = set[str]() if gap else whole_classes(original, tree)
+        names = names_with_members(original)
+        names = {name for name in names if name in given or name.partition(".")[0] not in whole}
+        if not gap and names <= given and is_whole_file(before, original, code, tree):
+            merged = under_top_comments(before, code)
+        else:
+            merged = _merge(before, original, code, tree, whole)
     if isinstance(merged, NotMerged):
         return merged
     end = line_end(before)
     merged = merged.replace("\r\n", "\n").replace("\n", end) if end == "\r\n" else merged
-    names = _bound_by_heads(before) if original is None else names_with_members(original)
     return _objection(merged, names) or merged
 
 
-def _objection(merged: str, names: set[str]) -> NotMerged | None:
+def _objection(merged: str, names: Set[str]) -> NotMerged | None:
     tree = parsed(merged)
     if tree is None:
         return NotMerged("would leave a program that does not compile.")
@@ -77,34 +82,9 @@ def _objection(merged: str, names: set[str]) -> NotMerged | None:
     return NotMerged(f"would lose {lost}, which it does not replace.") if lost else None
 
 
-def _is_in_function(lines: list[str], at: int) -> bool:
-    """Whether the comment is inside of more than a class, whose other members stay anyway."""
-    inset = indent_of(lines[at])
-    heads = (
-        line
-        for line in reversed(lines[max(0, at - _NEAR) : at])
-        if line.strip() and not is_comment(line) and len(indent_of(line)) < len(inset)
-    )
-    return bool(inset) and not next(heads, "").lstrip().startswith("class ")
-
-
-def _bound_by_heads(text: str) -> set[str]:
-    """What text without a tree binds, members too, by the first lines of its definitions."""
-    bound: set[str] = set()
-    owner = inset = ""
-    for indentation, kind, name in _HEAD.findall(text):
-        if not indentation:
-            bound.add(name)
-            owner, inset = (f"{name}." if kind == "class" else ""), ""
-        elif owner and indentation == (inset or indentation):
-            bound.add(f"{owner}{name}")
-            inset = indentation
-    return bound
-
-
 def _replace_broken(before: str, code: str, tree: ast.Module, *, whole: bool) -> str | NotMerged:
     """A file that does not compile has no tree: its definitions are found by their first lines."""
-    if whole and _bound_by_heads(before) <= names_with_members(tree):
+    if whole:
         return under_top_comments(before, code)
     lines = split_lines(before)
     replaced = [statement for statement in tree.body if isinstance(statement, syntax.Definition)]
@@ -112,7 +92,7 @@ def _replace_broken(before: str, code: str, tree: ast.Module, *, whole: bool) ->
         places = [
             at
             for at, line in enumerate(lines)
-            if (head := _HEAD.match(line)) and not head[1] and head[3] == statement.name
+            if (head := HEAD.match(line)) and not head[1] and head[3] == statement.name
         ]
         if len(places) != 1:
             return NotMerged(f"defines {statement.name}, which has no one place in the file.")
@@ -128,17 +108,22 @@ def _replace_broken(before: str, code: str, tree: ast.Module, *, whole: bool) ->
     return "".join(f"{line}\n" for line in lines) if replaced else NotMerged("defines nothing.")
 
 
-def _merge(before: str, original: ast.Module, code: str, tree: ast.Module) -> str | NotMerged:
+def _merge(
+    before: str, original: ast.Module, code: str, tree: ast.Module, whole: set[str]
+) -> str | NotMerged:
     if "\r" in before.replace("\r\n", ""):
         return NotMerged("can not be placed in a file with lone carriage returns.")
     lines = split_lines(before)
     imports = [
         line
         for statement in tree.body
-        if isinstance(statement, ast.Import | ast.ImportFrom) and not _imported(original, statement)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        and not is_imported(original, statement)
         for line in _source(code, statement)
     ]
-    pieces = _pieces(lines, original, code, tree)
+    pieces = _pieces(lines, original, code, tree, whole)
+    if isinstance(pieces, NotMerged):
+        return pieces
     if imports:
         at = _end_of_imports(original, lines)
         pieces.insert(0, (at, at, imports))
@@ -154,8 +139,12 @@ def _pieces(
     original: ast.Module | ast.ClassDef,
     code: str,
     new: ast.Module | ast.ClassDef,
-) -> list[_Piece]:
-    """What puts the definitions in `new` into `original`: both are modules, or both one class."""
+    whole: set[str],
+) -> list[_Piece] | NotMerged:
+    """What puts the definitions in `new` into `original`: both are modules, or both one class.
+
+    The classes in `whole` are replaced, whichever members they lack.
+    """
     places = _places(original)
     if isinstance(original, ast.Module):
         inset, gap, bottom = "", ["", ""], _end_of_definitions(original, lines)
@@ -169,10 +158,15 @@ def _pieces(
         if not isinstance(statement, Placed):
             continue
         old = next((places[key] for key in keys_of(statement) if key in places), None)
-        if part := _part_of_class(original, old, statement):
+        part = _part_of_class(original, old, statement)
+        if part and not (isinstance(statement, ast.ClassDef) and statement.name in whole):
             old, shown = part
             first, end = _span(old)
-            pieces += [(first, first, waiting), *_pieces(lines, old, code, shown)]
+            inner = _pieces(lines, old, code, shown, set())
+            head = _head(lines, old, code, shown)
+            if isinstance(inner, NotMerged) or isinstance(head, NotMerged):
+                return inner if isinstance(inner, NotMerged) else head
+            pieces += [(first, first, waiting), *head, *inner]
         elif old is None:
             waiting += [*_source(code, statement, inset), *gap]
             continue
@@ -187,6 +181,29 @@ def _pieces(
         above = gap if at else []
         pieces.append((at, at, [*above, *waiting[: -len(gap)]]))
     return pieces
+
+
+def _head(
+    lines: list[str], old: ast.ClassDef, code: str, new: ast.Module | ast.ClassDef
+) -> list[_Piece] | NotMerged:
+    """What puts the decorators and bases of a class of which some members are shown in place."""
+    if isinstance(new, ast.Module) or has_same_head(old, new):
+        return []
+    if drops_of_head(old, new):
+        return NotMerged(f"has neither all members nor the whole head of class {old.name}.")
+    (first, end), source = _head_span(lines, old), code.split("\n")
+    start, stop = _head_span(source, new)
+    own, inset = indent_of(source[start]), indent_of(lines[first])
+    if end <= old.lineno - 1 or stop <= new.lineno - 1:
+        return NotMerged(f"changes the head of class {old.name}, which is in one line with it.")
+    return [(first, end, [inset + line.removeprefix(own) for line in source[start:stop]])]
+
+
+def _head_span(lines: list[str], cls: ast.ClassDef) -> tuple[int, int]:
+    end = _span(cls.body[0])[0]
+    while end and (not lines[end - 1].strip() or is_comment(lines[end - 1])):
+        end -= 1
+    return _span(cls)[0], end
 
 
 def _assembled(before: str, lines: list[str], pieces: list[_Piece]) -> str | NotMerged:
@@ -246,23 +263,6 @@ def _source(code: str, statement: ast.stmt, inset: str = "") -> list[str]:
         line if number in kept or not line.strip() else inset + line.removeprefix(own)
         for number, line in enumerate(lines, first + 1)
     ]
-
-
-def _imported(tree: ast.Module, wanted: ast.Import | ast.ImportFrom) -> bool:
-    known = {
-        key
-        for statement in tree.body
-        if isinstance(statement, ast.Import | ast.ImportFrom)
-        for key in _import_keys(statement)
-    }
-    return all(key in known for key in _import_keys(wanted))
-
-
-def _import_keys(statement: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
-    module = ""
-    if isinstance(statement, ast.ImportFrom):
-        module = "." * statement.level + (statement.module or "")
-    return [(module, alias.name, alias.asname or "") for alias in statement.names]
 
 
 def _end_of_imports(tree: ast.Module, lines: list[str]) -> int:

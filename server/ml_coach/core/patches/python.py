@@ -92,3 +92,21 @@ def _targets(target: ast.expr) -> Iterator[str]:
             yield from _targets(target.value)
         case _:
             pass
+
+
+def is_imported(tree: ast.Module, wanted: ast.Import | ast.ImportFrom) -> bool:
+    """Whether the module imports all that the statement imports."""
+    known = {
+        key
+        for statement in tree.body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for key in _import_keys(statement)
+    }
+    return all(key in known for key in _import_keys(wanted))
+
+
+def _import_keys(statement: ast.Import | ast.ImportFrom) -> list[tuple[str, str, str]]:
+    module = ""
+    if isinstance(statement, ast.ImportFrom):
+        module = "." * statement.level + (statement.module or "")
+    return [(module, alias.name, alias.asname or "") for alias in statement.names]

@@ -1,0 +1,213 @@
+"""What the functions and classes of a reply may take the place of, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_coach.core.patches import apply, read_patch
+from ml_coach.core.types import Patch
+
+
+def merged(before: str, reply: str) -> str:
+    """The file as the reply makes it, or why it does not."""
+    files = {"m.py": before}
+    patch = read_patch(f"```python\n{reply}```", files)
+    if not isinstance(patch, Patch):
+        return f"refused: {patch.reason}"
+    result = apply(patch, files)
+    assert isinstance(result, dict)
+    return result["m.py"]
+
+
+SUM = """\
+def f(xs):
+    total = 0
+    for x in xs:
+        total += x
+    return total
+
+
+def g():
+    return 1
+"""
+GAPS = (
+    "# ... (same as before)", "# as before", "# same as original", "# rest of the loop", "# … rest",
+    "# ... keep the rest", "# loop body unchanged...", "# Existing loop...",
+    "# existing implementation", "# Remaining implementation", "# Existing code for the sum",
+    "# The rest of the function stays as it is", "# remaining lines are the same", "# unchanged",
+    "# same as above", "# the loop is the same",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("comment", GAPS)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "def f(xs):\n    total = 0\n    if not xs:\n        return 0\n    {}\n    return total\n",
+        "def f(xs):\n    total = 0  {}\n    return total\n",
+        "def f(xs):\n    total = 0\n    return total\n    {}\n",
+    ],
+)
+@pytest.mark.parametrize("rest", ["", "\n\ndef g():\n    return 2\n"])
+def test_a_function_whose_loop_is_left_out_is_refused(comment: str, reply: str, rest: str) -> None:
+    assert "leaves out" in merged(SUM, reply.format(comment) + rest)
+
+
+@pytest.mark.parametrize("before", ["class A:\n    {}\n\n    x = 1\n", "{}\n", "def f(:\n{}\n"])
+def test_a_method_or_a_broken_function_with_a_gap_is_refused(before: str) -> None:
+    inner = "def f(self):\n        for x in self:\n            print(x)"
+    reply = "def f(self):\n    # existing implementation\n    print(1)\n"
+    assert "leaves out" in merged(before.format(inner), reply)
+
+
+@pytest.mark.parametrize(
+    "remark", ["# unchanged", "# same as above", "# Existing totals", "# 1, 3, ... 9"]
+)
+def test_a_remark_in_a_function_that_has_all_statements_is_taken(remark: str) -> None:
+    reply = SUM.partition("\n\n\n")[0].replace("total = 0", f"{remark}\n    total = 1") + "\n"
+    assert f"{remark}\n    total = 1" in merged(SUM, reply)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "# Remaining elements\n    return sum(xs)",
+        "# 1 + 3 + 5 + ... + n\n    return sum(xs)",
+        'return "#" + str(xs)[:3] + "..."',
+    ],
+)
+def test_a_shorter_function_with_a_remark_on_its_data_is_taken(body: str) -> None:
+    assert body in merged(SUM, f"def f(xs):\n    {body}\n")
+
+
+def test_the_users_own_comment_is_no_gap() -> None:
+    before = SUM.replace("    for", "    # the rest of it comes later...\n    for")
+    reply = "def f(xs):\n    # the rest of it comes later...\n    return sum(xs)\n"
+    assert "return sum(xs)" in merged(before, reply)
+
+
+HELPER = "\n\ndef helper():\n    return 1\n"
+WHOLE = {
+    "a field of a dataclass": (
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass P:\n    nme: str\n",
+        ("nme", "name"),
+    ),
+    "a wrong __eq__": (
+        "class P:\n    def __init__(self):\n        self.x = 1\n\n"
+        "    def __eq__(self, other):\n        return True\n",
+        ("\n    def __eq__(self, other):\n        return True\n", ""),
+    ),
+    "a wrong __eq__ of a dataclass": (
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass P:\n    x: int\n    y: int\n\n"
+        "    def __eq__(self, other):\n        return True\n",
+        ("\n    def __eq__(self, other):\n        return True\n", ""),
+    ),
+    "a member of an enum": (
+        "from enum import Enum\n\n\nclass C(Enum):\n    RED = 1\n    GREN = 2\n",
+        ("GREN", "GREEN"),
+    ),
+    "__init__": ("class P:\n    def __init_(self):\n        self.x = 1\n", ("init_", "init__")),
+    "__slots__": (
+        "class P:\n    __slots__ = ()\n\n    def __init__(self):\n        self.x = 1\n",
+        ("    __slots__ = ()\n\n", ""),
+    ),
+    "a method": (
+        "class P:\n    def __init__(self):\n        self.x = 1\n\n"
+        "    def old(self):\n        return self.x\n",
+        ("old", "value"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("top", ["", "# A remark.\nA = 1\n\n\n"])
+@pytest.mark.parametrize("rest", ["", HELPER, "\n\nprint(1)\n"])
+@pytest.mark.parametrize(("before", "change"), WHOLE.values(), ids=WHOLE.keys())
+def test_a_whole_file_renames_or_removes_a_member(
+    before: str, change: tuple[str, str], rest: str, top: str
+) -> None:
+    after = before.replace(*change) + rest
+    assert merged(top + before + rest, top + after) == top + after
+    assert merged(top + before + rest, top.replace("# A remark.\n", "") + after) == top + after
+
+
+def test_a_whole_file_that_changes_what_it_keeps_removes_a_member() -> None:
+    before, _ = WHOLE["a wrong __eq__"]
+    after = before.partition("\n    def __eq__")[0].replace("= 1", "= 2") + HELPER
+    assert merged(before + HELPER, after) == after
+
+
+def test_a_whole_file_renames_a_method_where_the_file_does_not_compile() -> None:
+    before = "class A:\n    def __init__(self:\n        pass\n\n    def old(self):\n        pass\n"
+    after = before.replace("(self:", "(self):").replace("old", "renamed")
+    assert merged(before, after) == after
+
+
+@pytest.mark.parametrize(
+    ("names", "shown", "rest"),
+    [
+        (("__init__", "push", "to_json"), ("push",), ""),
+        (("__init__", "push", "to_json"), ("push",), HELPER),
+        (("__init__", "pop"), ("pop",), ""),
+        (("__init__", "pop"), ("pop",), HELPER),
+        (("__init__", "pop"), ("__init__",), ""),
+        (("__init__", "pop"), ("__init__", "push"), ""),
+        (("push", "pop"), ("pop",), ""),
+        (("push", "pop"), ("pop", "push_all"), ""),
+        (("__init__", "pop", "push", "peek"), ("__init__", "pop"), ""),
+        (("__init__", "pop", "push", "peek"), ("__init__",), HELPER),
+    ],
+)
+def test_a_part_of_a_class_loses_no_method(
+    names: tuple[str, ...], shown: tuple[str, ...], rest: str
+) -> None:
+    before = "class A:\n" + "\n".join(f"    def {n}(self):\n        pass\n" for n in names)
+    part = "class A:\n" + "\n".join(f"    def {n}(self):\n        self.x = 1\n" for n in shown)
+    text = merged(before + rest, part + rest)
+    assert [n for n in names if f"def {n}(" not in text] == []
+    assert text.count("self.x = 1") == len(shown)
+
+
+HEADED = """\
+class A(Base):
+    def f(self):
+        return 1
+
+    def g(self):
+        return 2
+"""
+
+
+@pytest.mark.parametrize("head", ["class A(Base, Mixin):", "@final\nclass A(Base):"])
+def test_a_part_of_a_class_brings_its_head(head: str) -> None:
+    base = "class Base:\n    pass\n\n\n"
+    reply = f"{head}\n    def g(self):\n        return 3\n"
+    after = HEADED.replace("class A(Base):", head).replace("return 2", "return 3")
+    assert merged(base + HEADED, reply) == base + after
+
+
+def test_a_part_of_a_class_without_its_base_is_refused() -> None:
+    reply = "class A:\n    def g(self):\n        return 3\n"
+    assert "whole head of class A" in merged("from b import Base\n\n" + HEADED, reply)
+
+
+TWICE = {
+    "overloads": (
+        "from typing import overload\n\n\n@overload\ndef f(x: int) -> int: ...\n@overload\n"
+        "def f(x: str) -> str: ...\ndef f(x):\n    return 1\n"
+    ),
+    "a registered function": (
+        "from functools import singledispatch\n\n\n@singledispatch\ndef show(x):\n    return 1\n\n"
+        "\n@show.register\ndef _(x: int):\n    return 2\n\n\n@show.register\n"
+        "def _(x: str):\n    return 3\n"
+    ),
+    "a constant": "T = 1\nT = T + 1\n\n\ndef f():\n    return 1\n",
+}
+
+
+@pytest.mark.parametrize("before", TWICE.values(), ids=TWICE.keys())
+def test_a_whole_file_may_bind_a_name_twice(before: str) -> None:
+    after = before.replace("return 1", "return 7")
+    for comment in ("# A remark.\n", ""):
+        assert merged(before + f"\n\n{comment}B = 1\n", f"{after}\n\nB = 1\n").rstrip() == (
+            f"{after}\n\nB = 1"
+        )
