@@ -358,32 +358,18 @@ def test_a_reason_that_was_made_harmless_is_shown_whole() -> None:
     assert out.getvalue().count(" y") == 10
 
 
-async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
+async def generate_at_a_terminal(
+    terminal: Terminal, **variables: str
+) -> tuple[asyncio.subprocess.Process, int]:
+    """The process, and our end of its terminal."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ml_coach", "generate", PROMPT,
-        cwd=terminal.folder, env=terminal.environment(TERM="xterm"),
+        cwd=terminal.folder, env=terminal.environment(TERM="xterm", **variables),
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
-    shown = b""
-    while b"[q]uit" not in shown:
-        piece = await asyncio.to_thread(os.read, ours, 4096)
-        assert piece, shown
-        shown += piece
-    assert b"return a + b" in shown
-    os.write(ours, b"y\n")
-    while True:
-        try:
-            piece = await asyncio.to_thread(os.read, ours, 4096)
-        except OSError:  # Linux says so where others say end of file.
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(ours)
-    assert await process.wait() == 0
-    assert terminal.text("generated_code.py") == RIGHT
+    return process, ours
 
 
 async def read_until(terminal: int, text: bytes) -> bytes:
@@ -400,6 +386,18 @@ async def read_until(terminal: int, text: bytes) -> bytes:
     return shown
 
 
+async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
+    process, ours = await generate_at_a_terminal(terminal)
+    shown = await read_until(ours, b"[q]uit")
+    assert b"[q]uit" in shown, shown
+    assert b"return a + b" in shown
+    os.write(ours, b"y\n")
+    await read_until(ours, b"the end")
+    os.close(ours)
+    assert await process.wait() == 0
+    assert terminal.text("generated_code.py") == RIGHT
+
+
 NO_TEXT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes([255]))"
 
 
@@ -414,13 +412,7 @@ NO_TEXT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes([255
 async def test_where_the_editor_fails_the_user_is_asked_again(
     terminal: Terminal, editor: str, says: bytes
 ) -> None:
-    ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ml_coach", "generate", PROMPT,
-        cwd=terminal.folder, env=terminal.environment(TERM="xterm", EDITOR=editor),
-        stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
+    process, ours = await generate_at_a_terminal(terminal, EDITOR=editor)
     await read_until(ours, b"[q]uit")
     os.write(ours, b"e\n")
     assert says in await read_until(ours, b"[q]uit")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import io
 import re
 import threading
+import tokenize
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -164,6 +166,17 @@ def first_line(statement: ast.stmt) -> int:
 
 def last_line(statement: ast.stmt) -> int:
     return statement.end_lineno or statement.lineno
+
+
+def comments(source: str) -> dict[int, str] | None:
+    """Each comment by its line, counted from 1; None where `source` is no Python."""
+    if "#" not in source:
+        return {}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    try:
+        return {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+    except (tokenize.TokenError, SyntaxError):
+        return None
 
 
 def lines_in_strings(node: ast.AST) -> frozenset[int]:

@@ -50,10 +50,7 @@ class Desk:
         if self.places.open_text(uri) is not None and uri.startswith("file:"):
             before = self.places.spelt(uri)
             if before != uri:
-                self._board.respell(before, uri)
-                if before in self.runs.latest:
-                    self.runs.latest[uri] = self.runs.latest.pop(before)
-                self._lenses_changed()
+                self.runs.respell(before, uri)
         self.places.document_changed()
         # Findings move with their lines, and go with them.
         if uri in self._board.uris() and not self._client.pulls_diagnostics:

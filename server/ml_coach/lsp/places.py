@@ -99,6 +99,8 @@ class Places:
 
     def spelt(self, uri: str) -> str:
         """Remembers how the editor spells an open document's URI. Gives the spelling until then."""
+        if uri in self._spelt.values():
+            return uri  # At each change of a document: no look at the disk.
         path = Path(to_fs_path(uri) or "").resolve()
         before = self._spelt.get(path, uri_of(path))
         self._spelt[path] = uri

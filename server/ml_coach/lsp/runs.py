@@ -196,6 +196,13 @@ class Runs:
                 self.board.suites[uri] = replace(state, report=None)
         self._lenses_changed()
 
+    def respell(self, old: str, new: str) -> None:
+        """The editor spells a document's URI otherwise than we did."""
+        self.board.respell(old, new)
+        if old in self.latest:
+            self.latest[new] = self.latest.pop(old)
+        self._lenses_changed()
+
     def suite_for(self, program_uri: str) -> str:
         """The tests file of the latest run on that program, empty for none."""
         states = self.board.suites.values()

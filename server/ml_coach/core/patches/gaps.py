@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from collections import Counter
 from typing import Literal
 
+from ml_coach.core import syntax
 from ml_coach.core.patches.lines import indent_of, is_comment
 from ml_coach.core.patches.python import Function, Placed, keys_of
 from ml_coach.core.sanitizer.elisions import elisions
@@ -50,7 +49,7 @@ def left_out(
         return "in a function"
     own = {line.strip() for line in before.splitlines() if "#" in line}
     beside = bool(definite)
-    for at, text in _comments(code):
+    for at, text in (syntax.comments(code) or {}).items():
         may_be = _LEFT_OUT.match(text) and not _OF_DATA.fullmatch(text)
         if not may_be or at in definite or lines[at - 1].strip() in own:
             continue
@@ -125,14 +124,3 @@ def _is_in_function(lines: list[str], at: int) -> bool:
         if line.strip() and not is_comment(line) and len(indent_of(line)) < len(inset)
     )
     return bool(inset) and not next(heads, "").lstrip().startswith("class ")
-
-
-def _comments(code: str) -> list[tuple[int, str]]:
-    """Each comment of code that compiles, with its line."""
-    if "#" not in code:
-        return []
-    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
-    try:
-        return [(t.start[0], t.string) for t in tokens if t.type == tokenize.COMMENT]
-    except (tokenize.TokenError, SyntaxError):
-        return []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
-import tokenize
+
+from ml_coach.core import syntax
 
 _DOTS = r"(?:\.{3,}|…)"
 _WHAT = (
@@ -64,9 +64,10 @@ def elisions(source: str) -> dict[int, str]:
         return {}
     lines = source.split("\n")
     found = {at: line.strip() for at, line in enumerate(lines, 1) if _is_elision(lines, at - 1)}
-    # Only now, as it takes long: what reads like a comment may be a line of a string.
-    comments = _comment_lines(source) if found else frozenset[int]()
-    return {at: text for at, text in found.items() if at in comments}
+    # Only now, as it takes long: what reads like a comment may be a line of a string. What is no
+    # Python has no strings in it.
+    comments = syntax.comments(source) if found else None
+    return {at: text for at, text in found.items() if comments is None or at in comments}
 
 
 def _is_elision(lines: list[str], at: int) -> bool:
@@ -95,11 +96,3 @@ def _is_followed(lines: list[str], at: int) -> bool:
 
 def _indentation(line: str) -> int:
     return len(line) - len(line.lstrip())
-
-
-def _comment_lines(source: str) -> frozenset[int]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    try:
-        return frozenset(token.start[0] for token in tokens if token.type == tokenize.COMMENT)
-    except (tokenize.TokenError, SyntaxError):
-        return frozenset(range(1, source.count("\n") + 2))  # no Python, and so no strings in it
