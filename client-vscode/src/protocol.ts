@@ -83,7 +83,7 @@ export type RunEvent =
   | { readonly event: 'StageStarted'; readonly stage: string; readonly iteration: number; readonly of: number }
   | { readonly event: 'SuiteWritten'; readonly suite: { file: string } }
   | { readonly event: 'FilesSaved' }
-  | { readonly event: 'CourtClosed'; readonly kept: readonly string[]; readonly dropped: readonly { test: string; reason: string }[] }
+  | { readonly event: 'SuiteFiltered'; readonly kept: readonly string[]; readonly dropped: readonly { test: string; reason: string }[] }
   | { readonly event: 'TestsFinished'; readonly report: TestReport }
   | { readonly event: 'PatchOffered'; readonly patch_id: string; readonly patch: Patch; readonly summary: string; readonly passed: number; readonly total: number }
   | { readonly event: 'PatchApplied'; readonly patch_id: string; readonly patch: Patch; readonly summary: string }

@@ -13,7 +13,7 @@ const STAGES: Record<string, string> = {
   code: 'Code',
   inspect: 'Inspection',
   tests: 'Test writing',
-  court: 'Test review',
+  filter: 'Test review',
   pytest: 'Test run',
   debug: 'Debugging',
   patch: 'Patch',

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from ml_coach.core.asking import Price
+from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
 from ml_coach.core.ports import Model, Reviewer, Workspace
 from ml_coach.core.types import Limits, Request, RunReport
-from ml_coach.folder import Ledger
+from ml_coach.disk import WrittenFiles
 from ml_coach.models import registry
 from ml_coach.models.recorded import RecordedModel, Recorder
 from ml_coach.run_log import RunLog
@@ -71,8 +71,8 @@ class App:
         return RunLog(self.state)
 
     @property
-    def ledger(self) -> Ledger:
-        return Ledger(self.state / "written.jsonl")
+    def written_files(self) -> WrittenFiles:
+        return WrittenFiles(self.state / "written.jsonl")
 
     def model(self, settings: Settings, emit: Emit) -> Model:
         """The model that the settings name. Raises `BadRequestError` for a name of no provider."""

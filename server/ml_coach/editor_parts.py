@@ -1,4 +1,4 @@
-"""Stands behind `lsp.parts.Parts`: the language server's way to App, the run log and the disk."""
+"""Stands behind `lsp.backend.Backend`: the way to App, the run log and the disk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ml_coach.app import App, request_from
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.types import Request, RunReport
-from ml_coach.folder import FolderWorkspace
-from ml_coach.lsp.parts import Complete, PastRun
+from ml_coach.disk import FolderWorkspace
+from ml_coach.lsp.backend import Complete, PastRun
 from ml_coach.run_log import new_run_id, to_json
 from ml_coach.settings import Settings, from_environment
 
@@ -29,7 +29,7 @@ class EditorParts:
         return request_from(settings, prompt, **fields)
 
     def disk(self, root: Path) -> FolderWorkspace:
-        return FolderWorkspace(root, self.app.ledger)
+        return FolderWorkspace(root, self.app.written_files)
 
     def new_run_id(self) -> str:
         return new_run_id()

@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_coach.core import examples, repairs, syntax
+from ml_coach.core import examples
+from ml_coach.core.python import repairs, syntax
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.sanitizer.choice import LONGEST_REPLY
 

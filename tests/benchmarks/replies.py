@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ml_coach.core import syntax
-from ml_coach.core.repairs import repair
+from ml_coach.core.python import syntax
+from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -18,7 +18,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ml_coach.cli.view import HarmlessConsole, show_report
+from ml_coach.cli.terminal_view import HarmlessConsole, show_report
 from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport, Usage
 from ml_coach.run_log import from_json

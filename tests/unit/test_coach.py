@@ -13,7 +13,6 @@ from ml_coach.core.coach import Coach
 from ml_coach.core.errors import AuthError, SetupError
 from ml_coach.core.events import (
     CandidateChosen,
-    CourtClosed,
     Diagnosed,
     Event,
     FilesSaved,
@@ -26,6 +25,7 @@ from ml_coach.core.events import (
     RunFinished,
     RunStarted,
     SpecWritten,
+    SuiteFiltered,
     SuiteWritten,
     TestsFinished,
 )
@@ -84,7 +84,7 @@ async def test_a_right_program_passes_at_once(executor: SandboxedExecutor) -> No
     told = Told(executor, {"coder": [GOOD], "test_writer": [TESTS]})
     report = await told.run()
     assert report.outcome == "passed"
-    assert told.story == [*START, CourtClosed, *CHECK, RunFinished]
+    assert told.story == [*START, SuiteFiltered, *CHECK, RunFinished]
     assert told.workspace.files["generated_code.py"] == "def inc(x):\n    return x + 1\n"
     assert report.usage.calls == 2
     assert report.suite is not None
@@ -104,8 +104,8 @@ async def test_a_wrong_program_is_patched_after_the_user_says_yes(
     report = await told.run()
     assert report.outcome == "passed"
     assert report.iterations == 2
-    repaired = [Diagnosed, *CHECK, PatchOffered, PatchApplied, CourtClosed, FilesSaved]
-    assert told.story == [*START, CourtClosed, *CHECK, *repaired, RunFinished]
+    repaired = [Diagnosed, *CHECK, PatchOffered, PatchApplied, SuiteFiltered, FilesSaved]
+    assert told.story == [*START, SuiteFiltered, *CHECK, *repaired, RunFinished]
     removed, added = told.reviewer.asked[0].text.splitlines()[-2:]
     assert (removed, added) == ("-    return x + 2", "+    return x + 1")
     # The debugger saw what was called, what came and what should, and the variables on the way.
@@ -580,7 +580,7 @@ async def test_a_program_may_wait_for_its_users_words(
     right, wrong = (f"```python\n{program.format(n)}\n```" for n in (1, 2))
     told = Told(executor, {"coder": [right], "test_writer": [TESTS]})
     assert (await told.run()).outcome == "passed"
-    assert told.story == [*START, CourtClosed, *CHECK, RunFinished]
+    assert told.story == [*START, SuiteFiltered, *CHECK, RunFinished]
     assert told.only(ProgramInspected)[0].findings[0].kind == "input"
     told = Told(
         executor, {"coder": [wrong], "test_writer": [TESTS], "debugger": ["?"]}, max_iters=1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ml_coach.core.types import Program
-from ml_coach.execution import inspector, plugins, review
+from ml_coach.execution import inspector, plugins
+from ml_coach.execution import static_checks as review
 from ml_coach.execution.expected_tests import expected_tests
 
 SUITE = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_coach.core.failures import explained
+from ml_coach.core.judging.failures import explained
 from ml_coach.core.types import Case, Finding, Suite, TestReport
 
 

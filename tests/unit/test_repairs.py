@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from ml_coach.core.repairs import add_missing_imports, repair, undefined_names
+from ml_coach.core.python.repairs import add_missing_imports, repair, undefined_names
 
 
 def test_undefined_names_have_their_first_line() -> None:

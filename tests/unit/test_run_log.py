@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from ml_coach.core.events import (
-    CourtClosed,
     Event,
     FilesSaved,
     PatchOffered,
     RunFinished,
     RunStarted,
     StageStarted,
+    SuiteFiltered,
     SuiteWritten,
     TestsFinished,
     TextArrived,
@@ -23,7 +23,7 @@ from ml_coach.core.types import (
     Case,
     Dropped,
     Finding,
-    Place,
+    Location,
     Program,
     Request,
     RunReport,
@@ -34,7 +34,7 @@ from ml_coach.core.types import (
 from ml_coach.run_log import RunLog, from_json, new_run_id, to_json
 
 PATCH = make_patch({"a.py": "x = 1\n"}, {"a.py": "x = 2\n"})
-FINDING = Finding("test", "no", "t.py", 3, test="test_a", related=(Place("a.py", 1, "here"),))
+FINDING = Finding("test", "no", "t.py", 3, test="test_a", related=(Location("a.py", 1, "here"),))
 REPORT = RunReport(
     "gave_up", "why", Program("x = 1\n", "a.py"), Suite("", "t.py", frozenset({"b", "a"})),
     TestReport("failed", (Case("test_a", "failed", "no", 3),), (FINDING,), "no"), 2,
@@ -45,7 +45,7 @@ EVENTS: list[Event] = [
     RunStarted("r", Request("p", examples=("assert f()",)), "m"),
     StageStarted("code", 1, 3),
     SuiteWritten(Suite("s", given=frozenset({"x"})), ("did",)),
-    CourtClosed(("a",), (Dropped("b", "c"),), 0.5),
+    SuiteFiltered(("a",), (Dropped("b", "c"),), 0.5),
     TestsFinished(TestReport("failed", findings=(FINDING,))),
     PatchOffered(PATCH, "s", 1, 2),
     FilesSaved({"a.py": "x = 1\n"}),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
-from ml_coach.core.repairs import repair
+from ml_coach.core.python import syntax
+from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, Sanitized, sanitize
 
 _FRAGMENTS = st.sampled_from([

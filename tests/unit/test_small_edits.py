@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
-from ml_coach.core.examiner import Examiner
-from ml_coach.core.small_edits import Edit, small_edits
+from ml_coach.core.judging.evaluator import Evaluator
+from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.types import Program, Spec, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 
@@ -80,9 +80,9 @@ def test_no_edit_of_what_python_can_not_write_anew() -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def examiner() -> AsyncGenerator[Examiner]:
+async def evaluator() -> AsyncGenerator[Evaluator]:
     executor = SandboxedExecutor()
-    yield Examiner(executor, 5.0, lambda event: None)
+    yield Evaluator(executor, 5.0, lambda event: None)
     await executor.aclose()
 
 
@@ -110,10 +110,10 @@ def given(*statements: str) -> Suite:
     ],
 )
 async def test_an_edit_is_taken_where_it_is_hardly_chance(
-    examiner: Examiner, body: str, tests: list[str], becomes: str | None
+    evaluator: Evaluator, body: str, tests: list[str], becomes: str | None
 ) -> None:
     program = Program(f"def f(a):\n    return {body}\n", "a.py")
-    edit = await examiner.small_edit(program, given(*tests), Spec("", names=("f",)))
+    edit = await evaluator.small_edit(program, given(*tests), Spec("", names=("f",)))
     assert (edit is None) == (becomes is None), edit
     if edit is not None and becomes is not None:
         assert becomes in edit.what

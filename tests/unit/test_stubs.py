@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_coach.lsp.stubs import stubs_in
+from ml_coach.lsp.documents.stubs import stubs_in
 
 
 def test_what_has_a_body_elsewhere_in_its_scope_is_no_stub() -> None:

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 import ml_coach
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 SOURCE = "x = (1 + 2) * [a, (b, c), {d: e}]\n" * 60
 
@@ -78,5 +78,9 @@ def test_nothing_parses_but_by_this_module() -> None:
         for file in server.rglob("*.py")
         if inside not in file.parents
     }
-    assert [file for file, text in texts.items() if "ast.parse(" in text] == ["core/syntax.py"]
-    assert [file for file, text in texts.items() if "catch_warnings" in text] == ["core/syntax.py"]
+    assert [file for file, text in texts.items() if "ast.parse(" in text] == [
+        "core/python/syntax.py"
+    ]
+    assert [file for file, text in texts.items() if "catch_warnings" in text] == [
+        "core/python/syntax.py"
+    ]

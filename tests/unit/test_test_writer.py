@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.agents.test_writer import (
     MOST_GUESSED,
     assemble,
@@ -14,7 +15,6 @@ from ml_coach.core.agents.test_writer import (
     stated,
     write_tests,
 )
-from ml_coach.core.asking import Asker, Budget
 from ml_coach.core.types import Spec
 from unit.parts import SMALL, ScriptedModel
 
@@ -200,9 +200,9 @@ async def test_a_copy_of_what_only_an_example_names_is_no_part_of_the_tests() ->
     reply = "def encode(s):\n    return s\n\n\ndef test_a():\n    assert decode('a') == 'a'\n"
     model = ScriptedModel({"test_writer": [reply]}, replace(SMALL, edit_format="diff"))
     budget = Budget(max_calls=1, max_tokens=1000, max_seconds=1)
-    asker = Asker(model, budget, lambda event: None)
+    model_client = ModelClient(model, budget, lambda event: None)
     spec = Spec("", names=("decode",), examples=("assert decode(encode('a')) == 'a'",))
-    written = await write_tests(asker, spec, model.profile, "m.py", "test_m.py", pytest.fail)
+    written = await write_tests(model_client, spec, model.profile, "m.py", "test_m.py", pytest.fail)
     assert written.suite.tests == ("test_given_1", "test_a")
     assert "def encode" not in written.suite.source
 

@@ -119,7 +119,7 @@ export class RunBook {
         break;
       case 'FilesSaved':
         break; // Nothing to keep, but what is shown of the files has to follow.
-      case 'CourtClosed':
+      case 'SuiteFiltered':
         run.dropped = event.dropped;
         break;
       case 'TestsFinished':

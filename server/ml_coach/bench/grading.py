@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml_coach.bench.tasks import Task
-from ml_coach.core.concurrent import all_of
+from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.ports import Executor
 
 # HumanEval's slowest right solutions take a few seconds.

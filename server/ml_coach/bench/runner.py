@@ -14,7 +14,7 @@ from ml_coach.bench.remembered import RememberedModel, Replies
 from ml_coach.bench.strategies import Setup, StrategyName, solve
 from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task
-from ml_coach.core.concurrent import all_of
+from ml_coach.core.agents.concurrency import all_of
 
 
 class Results:

@@ -12,21 +12,21 @@ from typing import Literal
 from ml_coach.bench.remembered import WithProfile
 from ml_coach.bench.tasks import Task
 from ml_coach.core.agents import coder, researcher
+from ml_coach.core.agents.concurrency import all_of
+from ml_coach.core.agents.model_client import Budget, ModelClient
+from ml_coach.core.agents.team import SAMPLE_TEMPERATURE
 from ml_coach.core.agents.test_writer import assemble, write_tests
-from ml_coach.core.asking import Asker, Budget
-from ml_coach.core.candidates import clusters
 from ml_coach.core.coach import Coach
-from ml_coach.core.concurrent import all_of
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
-from ml_coach.core.examiner import Examiner
+from ml_coach.core.judging.evaluator import Evaluator
+from ml_coach.core.judging.voting import clusters
 from ml_coach.core.ports import Decision, Executor, Model
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.team import SAMPLE_TEMPERATURE
 from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]
-Part = Literal["court", "candidates", "repair"]
+Part = Literal["filter", "candidates", "repair"]
 LIMITS = Limits(calls=60)
 
 
@@ -80,15 +80,15 @@ async def solve(strategy: StrategyName, task: Task, setup: Setup) -> Answer:
 
 
 async def _one_shot(task: Task, setup: Setup) -> Answer:
-    asker, spec = _asker(setup), _spec(task, setup)
-    program = await _sample(asker, spec, setup, None, setup.seed)
-    return Answer({"final": program.source}, asker.budget.usage)
+    model_client, spec = _model_client(setup), _spec(task, setup)
+    program = await _sample(model_client, spec, setup, None, setup.seed)
+    return Answer({"final": program.source}, model_client.budget.usage)
 
 
 async def _best_of_n(task: Task, setup: Setup) -> Answer:
     """Samples at temperature 0.8; the first that passes the given examples, else the first."""
-    asker, spec = _asker(setup), _spec(task, setup)
-    programs = await _samples(asker, spec, setup)
+    model_client, spec = _model_client(setup), _spec(task, setup)
+    programs = await _samples(model_client, spec, setup)
     suite = assemble(spec, programs[0].module, "test_given.py", "")
     chosen = programs[0]
     if suite.tests:
@@ -97,7 +97,7 @@ async def _best_of_n(task: Task, setup: Setup) -> Answer:
         )
         passing = (p for p, r in zip(programs, reports, strict=True) if r.verdict == "passed")
         chosen = next(passing, programs[0])
-    return Answer({"first": programs[0].source, "final": chosen.source}, asker.budget.usage)
+    return Answer({"first": programs[0].source, "final": chosen.source}, model_client.budget.usage)
 
 
 async def _majority(task: Task, setup: Setup) -> Answer:
@@ -106,15 +106,20 @@ async def _majority(task: Task, setup: Setup) -> Answer:
     What they are asked are the calls that the test writer makes; that these cost nothing here
     favours this strategy.
     """
-    asker, spec = _asker(setup), _spec(task, setup)
-    programs = await _samples(asker, spec, setup)
+    model_client, spec = _model_client(setup), _spec(task, setup)
+    programs = await _samples(model_client, spec, setup)
     written = await write_tests(
-        _asker(setup), spec, setup.model.profile, programs[0].file, "test_generated.py", _unheard
+        _model_client(setup),
+        spec,
+        setup.model.profile,
+        programs[0].file,
+        "test_generated.py",
+        _unheard,
     )
-    examiner = Examiner(setup.executor, setup.timeout_seconds, lambda event: None)
-    largest = clusters(await examiner.compare(programs, written.suite, spec))[0]
+    evaluator = Evaluator(setup.executor, setup.timeout_seconds, lambda event: None)
+    largest = clusters(await evaluator.compare(programs, written.suite, spec))[0]
     stages = {"first": programs[0].source, "final": largest[0].program.source}
-    return Answer(stages, asker.budget.usage)
+    return Answer(stages, model_client.budget.usage)
 
 
 async def _loop(task: Task, setup: Setup) -> Answer:
@@ -131,9 +136,9 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     model = setup.model
     if "candidates" in setup.without:
         model = WithProfile(model, replace(model.profile, candidates=1))
-    judged = "court" not in setup.without
+    judged = "filter" not in setup.without
     folder = _Folder()
-    coach = Coach(model, setup.executor, folder, _Yes(), holds_court=judged)
+    coach = Coach(model, setup.executor, folder, _Yes(), filters_tests=judged)
     request = Request(
         task.prompt_with(given=setup.given),
         max_iters=1 if "repair" in setup.without else setup.max_iters,
@@ -161,10 +166,10 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     return Answer(stages, report.usage, report.outcome, report.reason)
 
 
-def _asker(setup: Setup) -> Asker:
+def _model_client(setup: Setup) -> ModelClient:
     limits = setup.limits
     budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
-    return Asker(setup.model, budget, lambda event: None)
+    return ModelClient(setup.model, budget, lambda event: None)
 
 
 def _spec(task: Task, setup: Setup) -> Spec:
@@ -173,19 +178,21 @@ def _spec(task: Task, setup: Setup) -> Spec:
     return Spec(spec.prompt, spec.stub, spec.signatures, (task.entry_point,), examples)
 
 
-async def _samples(asker: Asker, spec: Spec, setup: Setup) -> tuple[Program, ...]:
+async def _samples(model_client: ModelClient, spec: Spec, setup: Setup) -> tuple[Program, ...]:
     seeds = range(setup.seed + 1, setup.seed + 1 + setup.samples)
-    return await all_of(*(_sample(asker, spec, setup, SAMPLE_TEMPERATURE, seed) for seed in seeds))
+    return await all_of(
+        *(_sample(model_client, spec, setup, SAMPLE_TEMPERATURE, seed) for seed in seeds)
+    )
 
 
 async def _sample(
-    asker: Asker, spec: Spec, setup: Setup, temperature: float | None, seed: int
+    model_client: ModelClient, spec: Spec, setup: Setup, temperature: float | None, seed: int
 ) -> Program:
     """One program; the reply as it is where nothing valid can be made of it."""
-    wanted = coder.Wanted(
+    wanted = coder.CoderRequest(
         spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
     )
-    written = await coder.write_program(asker, wanted, _unheard)
+    written = await coder.write_program(model_client, wanted, _unheard)
     return Program("") if isinstance(written, Refused) else written.program
 
 

@@ -16,11 +16,11 @@ def _command() -> None:
 
     if sys.argv[1:2] == ["serve"]:
         # Somebody waits for these: nothing that they do not need is imported for them.
-        from ml_coach.cli.serving import serve
+        from ml_coach.cli.serve import serve
 
         raise SystemExit(serve(sys.argv[2:]))
     if sys.argv[1:2] in (["exec"], ["pytest"]):
-        from ml_coach.execution.terminal import main as sandbox_command
+        from ml_coach.cli.sandbox_commands import main as sandbox_command
 
         raise SystemExit(sandbox_command(sys.argv[1:]))
     from ml_coach.cli.commands import run

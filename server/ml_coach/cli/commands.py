@@ -19,13 +19,19 @@ from ml_coach import __version__
 from ml_coach import app as app_module
 from ml_coach import settings as settings_module
 from ml_coach.app import DEFAULT_PROMPT, App, request_from
-from ml_coach.cli.asking import NobodyToAsk, TerminalReviewer
-from ml_coach.cli.view import HarmlessConsole, JsonView, TerminalView, show_diff, show_report
+from ml_coach.cli.reviewer import NobodyToAsk, TerminalReviewer
+from ml_coach.cli.sandbox_commands import main as sandbox_command
+from ml_coach.cli.terminal_view import (
+    HarmlessConsole,
+    JsonView,
+    TerminalView,
+    show_diff,
+    show_report,
+)
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
-from ml_coach.execution.terminal import main as sandbox_command
-from ml_coach.folder import FolderWorkspace, RunFolder
+from ml_coach.disk import FolderWorkspace, RunFolder
 from ml_coach.run_log import new_run_id
 from ml_coach.settings import Settings
 
@@ -174,7 +180,7 @@ def generate(
     if not prompt.strip():
         fail("The prompt is empty. Say what the program must do.", USAGE)
     app = App()
-    folder = FolderWorkspace(output, app.ledger)
+    folder = FolderWorkspace(output, app.written_files)
     request = request_from(settings, prompt)
     files = (request.program_file, request.tests_file)
     if files[0] == files[1]:
@@ -276,7 +282,7 @@ def apply(
     report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
     if report is None or report.pending is None:
         fail(f"No patch waits in run {run_id}.", USAGE)
-    workspace = FolderWorkspace(output, app.ledger)
+    workspace = FolderWorkspace(output, app.written_files)
 
     async def apply_it() -> str:
         patch = report.pending
@@ -378,7 +384,7 @@ def bench(
         typer.Option(help="JSON lines task_id, code: programs of these tasks to debug."),
     ] = None,
     without: Annotated[
-        list[str] | None, typer.Option(help="Leave out court, candidates or repair.")
+        list[str] | None, typer.Option(help="Leave out filter, candidates or repair.")
     ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Let the researcher plan.")] = False,
     samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
@@ -394,8 +400,8 @@ def bench(
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
     from ml_coach.bench.tasks import read_programs, read_tasks
-    from ml_coach.cli.bench import PARTS, STRATEGIES
-    from ml_coach.cli.bench import bench as run_it
+    from ml_coach.cli.bench_command import PARTS, STRATEGIES
+    from ml_coach.cli.bench_command import bench as run_it
 
     settings = _settings(model=model, max_iters=max_iters)
     wanted = [name for name in (versus, strategy) if name]
@@ -438,6 +444,6 @@ def run_pytest(folder: Path) -> None:
 @cli.command()
 def serve() -> None:
     """Serve the Language Server Protocol to an editor; `ml-coach serve --help` tells more."""
-    from ml_coach.cli.serving import serve as serve_editor
+    from ml_coach.cli.serve import serve as serve_editor
 
     raise SystemExit(serve_editor([]))

@@ -1,6 +1,6 @@
 """The loop. READ THIS FIRST.
 
-    prompt ─ researcher ─► Spec ─ coder ×N ─► Programs ─ examiner ─► court ◄─ test writer
+    prompt ─ researcher ─► Spec ─ coder ×N ─► Programs ─ evaluator ─► court ◄─ test writer
                                     ▲                      │
                                     └── patch ◄─ debugger ◄┘ findings, test report
 
@@ -16,16 +16,13 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ml_coach.core import syntax
 from ml_coach.core.agents import debugger
-from ml_coach.core.asking import Asker, Budget, Price
-from ml_coach.core.candidates import Candidate, agreeing, choose, more_wanted, passes_given
-from ml_coach.core.concurrent import all_of
-from ml_coach.core.court import Ruling
+from ml_coach.core.agents.concurrency import all_of
+from ml_coach.core.agents.model_client import Budget, ModelClient, Price
+from ml_coach.core.agents.team import MOST_LESSONS, Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import (
     CandidateChosen,
-    CourtClosed,
     Diagnosed,
     Emit,
     FilesSaved,
@@ -35,12 +32,15 @@ from ml_coach.core.events import (
     RunFinished,
     RunStarted,
     StageStarted,
+    SuiteFiltered,
 )
-from ml_coach.core.examiner import Attempt, Examiner
+from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
+from ml_coach.core.judging.test_filter import FilterResult
+from ml_coach.core.judging.voting import Candidate, agreeing, choose, more_wanted, passes_given
 from ml_coach.core.patches import rewriting
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
+from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.team import MOST_LESSONS, Team
 from ml_coach.core.types import (
     Diagnosis,
     Outcome,
@@ -62,7 +62,7 @@ class Coach:
     """The loop's outside parts. One coach serves any number of runs at once.
 
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`. Only a
-    measurement of what the court brings sets `holds_court` to False: then every test judges.
+    measurement of what the court brings sets `filters_tests` to False: then every test judges.
     """
 
     model: Model
@@ -71,7 +71,7 @@ class Coach:
     reviewer: Reviewer
     prepare: Callable[[], Awaitable[None]] = _nothing
     price: Price = field(default_factory=Price)
-    holds_court: bool = True
+    filters_tests: bool = True
     clock: Callable[[], float] = time.monotonic
 
     async def run(self, request: Request, emit: Emit, run_id: str = "run") -> RunReport:
@@ -101,15 +101,15 @@ class _Run:
     written: Suite = field(default_factory=lambda: Suite(""))
     suite: Suite = field(default_factory=lambda: Suite(""))
     pool: list[Candidate] = field(default_factory=list[Candidate])
-    ruling: Ruling | None = None
+    filtered: FilterResult | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])
     program: Program | None = None
-    best: Attempt | None = None
+    best: CheckedProgram | None = None
     pending: Patch | None = None
     seen: set[object] = field(default_factory=set[object])
     fresh_starts: int = 0
     team: Team = field(init=False)
-    examiner: Examiner = field(init=False)
+    evaluator: Evaluator = field(init=False)
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -121,9 +121,9 @@ class _Run:
             max_seconds=limits.seconds,
             clock=coach.clock,
         )
-        asker = Asker(coach.model, budget, self.emit, price=coach.price)
-        self.team = Team(asker, self.request, coach.model.profile, self.emit)
-        self.examiner = Examiner(coach.executor, self.request.run_timeout_seconds, self.emit)
+        model_client = ModelClient(coach.model, budget, self.emit, price=coach.price)
+        self.team = Team(model_client, self.request, coach.model.profile, self.emit)
+        self.evaluator = Evaluator(coach.executor, self.request.run_timeout_seconds, self.emit)
 
     # The run as a whole
 
@@ -163,12 +163,12 @@ class _Run:
             suite=self.suite if self.suite.source else None,
             tests=self.best.report if self.best else None,
             iterations=self.iteration,
-            usage=self.team.asker.budget.usage,
+            usage=self.team.model_client.budget.usage,
             seconds=self.coach.clock() - self.started,
             model=self.coach.model.name,
             sandbox=self.coach.executor.level,
             findings=self.best.failures if self.best else (),
-            dropped=self.ruling.dropped if self.ruling else (),
+            dropped=self.filtered.dropped if self.filtered else (),
             pending=self.pending,
             files=dict(self.saved),
         )
@@ -248,34 +248,34 @@ class _Run:
             await self._save(chosen.program, self.written)
         together = agreeing(chosen, self.pool)
         self.emit(CandidateChosen(chosen.program, len(self.pool), together))
-        await self._hold_court(chosen)
+        await self._filter_tests(chosen)
         return chosen.program
 
-    async def _hold_court(self, chosen: Candidate) -> None:
+    async def _filter_tests(self, chosen: Candidate) -> None:
         """Decides anew which of the written tests may judge, now that `chosen` is the best."""
-        if not self.coach.holds_court:
+        if not self.coach.filters_tests:
             return
-        self._begin("court")
-        ruling = await self.examiner.judge_tests(self.written, chosen, self.pool)
-        self.ruling, self.suite = ruling, ruling.suite
-        self.emit(CourtClosed(ruling.kept, ruling.dropped, ruling.mutation_score))
-        if not (ruling.kept or self.suite.own):
+        self._begin("filter")
+        filtered = await self.evaluator.judge_tests(self.written, chosen, self.pool)
+        self.filtered, self.suite = filtered, filtered.suite
+        self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
+        if not (filtered.kept or self.suite.own):
             # Agreement chose it, even if nothing is left that could judge it. The tests stay, too.
             await self._save(chosen.program)
             raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
 
     async def _compare(self, programs: list[Program]) -> list[Candidate]:
-        return await self.examiner.compare(programs, self.written, self.team.spec)
+        return await self.evaluator.compare(programs, self.written, self.team.spec)
 
-    async def _check(self, program: Program) -> Attempt:
+    async def _check(self, program: Program) -> CheckedProgram:
         self._begin("pytest")
-        attempt = await self.examiner.check(program, self.suite)
+        attempt = await self.evaluator.check(program, self.suite)
         self.seen |= {attempt.program.digest, attempt.signature}
         return attempt
 
     # Debugging
 
-    async def _debug_until_passed(self, current: Attempt) -> None:
+    async def _debug_until_passed(self, current: CheckedProgram) -> None:
         repairs = 0
         # The user's own program is repaired, never rewritten from nothing.
         may_start_anew = self.request.task != "debug"
@@ -296,12 +296,12 @@ class _Run:
             if proposal is not None:
                 current = await self._try(proposal, current) or current
 
-    async def _diagnose(self, current: Attempt) -> Diagnosis | None:
+    async def _diagnose(self, current: CheckedProgram) -> Diagnosis | None:
         """A diagnosis with a patch that was not tried before, or None."""
         self._begin("debug")
         diagnosis = debugger.repair_without_model(current.program)
         if diagnosis is None or self._was_tried(diagnosis, current):
-            failures = await self.examiner.with_trace(current, self.suite, self.team.spec)
+            failures = await self.evaluator.with_trace(current, self.suite, self.team.spec)
             diagnosis = await self.team.debug(current.program, failures)
         self.emit(Diagnosed(diagnosis))
         if diagnosis.blame == "tests":
@@ -322,7 +322,7 @@ class _Run:
         if best is None or not may_repair or passes_given(best.report, self.suite):
             return False
         self._begin("debug")
-        edit = await self.examiner.small_edit(best.program, self.suite, self.team.spec)
+        edit = await self.evaluator.small_edit(best.program, self.suite, self.team.spec)
         if edit is None or edit.program.digest in self.seen:
             return False
         summary = f"A small edit, found by trying, makes all tests pass: {edit.what}"
@@ -331,11 +331,11 @@ class _Run:
         attempt = await self._try(diagnosis, best)
         return attempt is not None and attempt.passes
 
-    def _was_tried(self, diagnosis: Diagnosis, current: Attempt) -> bool:
+    def _was_tried(self, diagnosis: Diagnosis, current: CheckedProgram) -> bool:
         patch = diagnosis.patch
         return patch is not None and _patched(current.program, patch).digest in self.seen
 
-    async def _fresh_start(self, current: Attempt) -> Diagnosis:
+    async def _fresh_start(self, current: CheckedProgram) -> Diagnosis:
         """The best of new programs instead of a further repair; a patch like any other."""
         existing = current.program if self.request.task == "implement" else None
         self.fresh_starts += 1
@@ -352,7 +352,7 @@ class _Run:
         after = chosen.program.source
         return Diagnosis("code", "A fresh start", rewriting(current.program, after))
 
-    async def _try(self, diagnosis: Diagnosis, current: Attempt) -> Attempt | None:
+    async def _try(self, diagnosis: Diagnosis, current: CheckedProgram) -> CheckedProgram | None:
         """Checks the patched program; it becomes the user's only if it is better and accepted."""
         patch = diagnosis.patch
         assert patch is not None
@@ -367,8 +367,8 @@ class _Run:
         return None
 
     async def _offer(
-        self, patch: Patch, summary: str, attempt: Attempt, current: Attempt
-    ) -> Attempt | None:
+        self, patch: Patch, summary: str, attempt: CheckedProgram, current: CheckedProgram
+    ) -> CheckedProgram | None:
         """Applies a patch that helps, or asks the user first."""
         self._begin("patch")
         total = len(attempt.report.cases)
@@ -394,7 +394,7 @@ class _Run:
         # A witness is written apart from the others: one made of a candidate would clear itself.
         (candidate,) = await self._compare([attempt.program])
         judged_by = self.suite
-        await self._hold_court(candidate)
+        await self._filter_tests(candidate)
         if self.suite != judged_by:
             attempt = await self._check(attempt.program)
         await self._save(attempt.program, self.suite)

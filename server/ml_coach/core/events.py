@@ -128,7 +128,7 @@ class SuiteWritten:
 
 
 @dataclass(frozen=True, slots=True)
-class CourtClosed:
+class SuiteFiltered:
     """Which tests may judge the code. `mutation_score`: killed / all mutants, None if unknown."""
 
     kept: tuple[str, ...]
@@ -196,7 +196,7 @@ Event = (
     | CandidateChosen
     | ProgramInspected
     | SuiteWritten
-    | CourtClosed
+    | SuiteFiltered
     | TestsFinished
     | Diagnosed
     | PatchOffered

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "gave_up", "stopped", "failed"]
-Stage = Literal["research", "code", "inspect", "tests", "court", "pytest", "debug", "patch"]
+Stage = Literal["research", "code", "inspect", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
 
 
@@ -139,7 +139,7 @@ FindingKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     file: str
     line: int
     message: str = ""
@@ -161,7 +161,7 @@ class Finding:
     end_line: int = 0
     detail: str = ""
     test: str = ""
-    related: tuple[Place, ...] = ()
+    related: tuple[Location, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

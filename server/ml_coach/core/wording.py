@@ -9,7 +9,6 @@ from ml_coach.core.events import (
     CallRetrying,
     CallStarted,
     CandidateChosen,
-    CourtClosed,
     Diagnosed,
     DownloadAdvanced,
     Event,
@@ -24,6 +23,7 @@ from ml_coach.core.events import (
     RunStarted,
     SpecWritten,
     StageStarted,
+    SuiteFiltered,
     SuiteWritten,
     TestsFinished,
     TextArrived,
@@ -35,7 +35,7 @@ DOING: dict[Stage, str] = {
     "code": "writing the program",
     "inspect": "running the program",
     "tests": "writing tests",
-    "court": "judging the tests",
+    "filter": "judging the tests",
     "pytest": "running the tests",
     "debug": "debugging",
     "patch": "trying a patch",
@@ -75,7 +75,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
         case SuiteWritten():
             given = _count(len(event.suite.given), "given test")
             return _with_notes(f"{event.suite.file}: {given} and the model's own", event.done)
-        case CourtClosed():
+        case SuiteFiltered():
             text = f"{_count(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
             if event.mutation_score is not None:
                 text += f"; they notice {event.mutation_score:.0%} of planted mistakes"

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import findings, inspector, plugins, review, workspace_modules
+from ml_coach.execution import findings, inspector, plugins, workspace_modules
+from ml_coach.execution import static_checks as review
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
-from ml_coach.execution.inside.wire import CANARY_SOURCE, PARTS_AT_MOST, Message
+from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, Message
 from ml_coach.execution.judge import Charge, Oath, judge
 from ml_coach.execution.sandbox.limits import Limits
 from ml_coach.execution.workers import Workers

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 How = Literal["plain", "decorated", "async", "unittest"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
 from ml_coach.core.wording import harmless
-from ml_coach.execution.inside.wire import Message
+from ml_coach.execution.inside.messages import Message
 from ml_coach.execution.sandbox.limits import Limits
 
 DETAIL_AT_MOST = 4000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 from ml_coach.core.types import Finding, Program
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ml_coach.execution.inside.lent import PYTEST_AND_ITS_NEEDS
+from ml_coach.execution.inside.fallback_pytest import PYTEST_AND_ITS_NEEDS
 from ml_coach.execution.sandbox.namespaces import outermost
 
 OLDEST = (3, 11)

@@ -15,11 +15,19 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ml_coach.core.types import Case, CaseOutcome, Finding, FindingKind, Place, TestReport, Verdict
+from ml_coach.core.types import (
+    Case,
+    CaseOutcome,
+    Finding,
+    FindingKind,
+    Location,
+    TestReport,
+    Verdict,
+)
 from ml_coach.execution import findings
 from ml_coach.execution.expected_tests import ExpectedTest
+from ml_coach.execution.inside.messages import Message
 from ml_coach.execution.inside.notary import PROOF_BYTES
-from ml_coach.execution.inside.wire import Message
 from ml_coach.execution.sandbox.limits import Limits
 
 
@@ -277,7 +285,7 @@ def _case(
     in_test = [int(line) for where, _, line in lines if where == file]
     line = in_test[-1] if in_test else test.line
     related = tuple(
-        Place(where, int(at), message) for where, _, at in lines if where == charge.program
+        Location(where, int(at), message) for where, _, at in lines if where == charge.program
     )
     finding = Finding(kind, message, file, line, detail=detail, test=name, related=related[-1:])
     return Case(name, outcome, message, line, seconds), finding

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 import ml_coach
-from ml_coach.execution.inside.wire import HEADER, Message, pack
+from ml_coach.execution.inside.messages import HEADER, Message, pack
 from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import Level
 from ml_coach.execution.sandbox.limits import Limits

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ml_coach.execution import findings, imports, interpreter, levels, workspace_modules
-from ml_coach.execution.inside.wire import Message
+from ml_coach.execution.inside.messages import Message
 from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import Limits

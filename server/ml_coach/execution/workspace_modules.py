@@ -10,8 +10,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from ml_coach.core import syntax
-from ml_coach.execution.inside.wire import SOURCE_FOLDERS
+from ml_coach.core.python import syntax
+from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 
 FILES_AT_MOST = 300
 BYTES_AT_MOST = 4 << 20

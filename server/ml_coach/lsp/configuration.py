@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from lsprotocol import types as lsp
 
+from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client, member
-from ml_coach.lsp.parts import Parts
-from ml_coach.lsp.places import Places, uri_of
+from ml_coach.lsp.documents.documents import Documents, uri_of
 from ml_coach.settings import Settings, with_editor
 
 SECTION = "mlCoach"
@@ -23,8 +23,8 @@ _FOREIGN = frozenset({"trace", "serverPath", "server"})
 @dataclass(slots=True)
 class Configuration:
     client: Client
-    places: Places
-    parts: Parts
+    documents: Documents
+    backend: Backend
     _pushed: dict[str, Any] = field(default_factory=dict[str, Any])
     _sections: dict[Path, asyncio.Future[dict[str, Any]]] = field(
         default_factory=dict[Path, "asyncio.Future[dict[str, Any]]"]
@@ -42,13 +42,13 @@ class Configuration:
         self.ask()
 
     def ask(self) -> None:
-        for root in self.places.roots:
+        for root in self.documents.roots:
             self._asked(root)
 
     async def of(self, root: Path) -> Settings:
         """What counts in a folder. Each bad value is told once and has no effect."""
         section = await asyncio.shield(self._asked(root))
-        settings, problems = self.parts.settings()
+        settings, problems = self.backend.settings()
         for layer in (self.client.options, self._pushed, section):
             settings, more = with_editor(settings, _ours(layer))
             problems += more

@@ -1,4 +1,4 @@
-"""The server: which request goes where. All work is done at the desk (desk.py).
+"""The server: which request goes where. All work is done at the session (session.py).
 
 Little is imported here, because an editor waits for the answer to `initialize`.
 """
@@ -17,11 +17,11 @@ from pygls.lsp.server import LanguageServer
 
 import ml_coach
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.wire import CoachProtocol, RequestFailed, make_converter
+from ml_coach.lsp.protocol import CoachProtocol, RequestFailed, make_converter
 
 if TYPE_CHECKING:
-    from ml_coach.lsp.desk import Desk
-    from ml_coach.lsp.parts import Parts
+    from ml_coach.lsp.backend import Backend
+    from ml_coach.lsp.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ _ACTIONS = (
 
 
 class CoachServer(LanguageServer):
-    """`load` gives the parts behind the server; it is called once, after `initialize`."""
+    """`load` gives the backend behind the server; it is called once, after `initialize`."""
 
-    def __init__(self, load: Callable[[], Parts]) -> None:
+    def __init__(self, load: Callable[[], Backend]) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             "ml-coach",
             ml_coach.__version__,
@@ -53,15 +53,15 @@ class CoachServer(LanguageServer):
         self.left = asyncio.Event()
         self.shut_down = False
         self._load = load
-        self._opening: asyncio.Future[Desk] | None = None
-        self._desk: Desk | None = None
+        self._opening: asyncio.Future[Session] | None = None
+        self._session: Session | None = None
         self._closing: asyncio.Future[None] | None = None
 
-    def desk_now(self) -> Desk | None:
-        """The desk if it is there already: nothing has been found or offered before that."""
-        return self._desk
+    def desk_now(self) -> Session | None:
+        """The session if it is there already: nothing has been found or offered before that."""
+        return self._session
 
-    async def desk(self) -> Desk:
+    async def session(self) -> Session:
         self.open()
         assert self._opening is not None
         return await asyncio.shield(self._opening)
@@ -70,20 +70,20 @@ class CoachServer(LanguageServer):
         """Begins to load what the first command will need."""
         self._opening = self._opening or asyncio.ensure_future(self._open())
 
-    async def _open(self) -> Desk:
+    async def _open(self) -> Session:
         # Imported in a thread, so that the editor is answered meanwhile.
-        make, parts = await asyncio.to_thread(self._imported)
-        self._desk = make(self, self.client, parts)
-        self._desk.configuration.ask()
+        make, backend = await asyncio.to_thread(self._imported)
+        self._session = make(self, self.client, backend)
+        self._session.configuration.ask()
         # What was imported stays for good. Walked at each full collection, it would keep an editor
         # waiting for a tenth of a second now and then.
         gc.freeze()
-        return self._desk
+        return self._session
 
-    def _imported(self) -> tuple[type[Desk], Parts]:
-        from ml_coach.lsp.desk import Desk
+    def _imported(self) -> tuple[type[Session], Backend]:
+        from ml_coach.lsp.session import Session
 
-        return Desk, self._load()
+        return Session, self._load()
 
     async def close(self) -> None:
         """Ends every run and every process of ours. May be called twice."""
@@ -104,7 +104,7 @@ class CoachServer(LanguageServer):
         logger.warning("%s: %s", getattr(source, "__name__", source), error)
 
 
-def create_server(load: Callable[[], Parts]) -> CoachServer:
+def create_server(load: Callable[[], Backend]) -> CoachServer:
     server = CoachServer(load)
     _lifetime(server)
     _notifications(server)
@@ -117,9 +117,9 @@ def create_server(load: Callable[[], Parts]) -> CoachServer:
 
 def _command(server: CoachServer, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def command(*arguments: Any) -> Any:
-        from ml_coach.lsp.arguments import read_arguments
+        from ml_coach.lsp.commands.arguments import read_arguments
 
-        kind, handler = (await server.desk()).commands[name]
+        kind, handler = (await server.session()).commands[name]
         try:
             return await handler(read_arguments(kind, name, arguments))
         except OSError as error:
@@ -154,7 +154,7 @@ def _lifetime(server: CoachServer) -> None:
 def _notifications(server: CoachServer) -> None:
     @server.feature(lsp.WINDOW_WORK_DONE_PROGRESS_CANCEL)
     async def cancel(params: lsp.WorkDoneProgressCancelParams) -> None:
-        runs = (await server.desk()).runs
+        runs = (await server.session()).runs
         if run_id := runs.of_token(params.token):
             await runs.stop(run_id)
 
@@ -164,17 +164,17 @@ def _notifications(server: CoachServer) -> None:
 
     @server.feature(lsp.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def configured(params: lsp.DidChangeConfigurationParams) -> None:
-        (await server.desk()).configuration.changed(params.settings)
+        (await server.session()).configuration.changed(params.settings)
 
     @server.feature(lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     async def folders(params: lsp.DidChangeWorkspaceFoldersParams) -> None:
-        (await server.desk()).configuration.refresh()
+        (await server.session()).configuration.refresh()
 
 
 def _documents(server: CoachServer) -> None:
     def changed(params: Any) -> None:
-        if desk := server.desk_now():
-            desk.document_changed(params.text_document.uri)
+        if session := server.desk_now():
+            session.document_changed(params.text_document.uri)
 
     for method in (
         lsp.TEXT_DOCUMENT_DID_OPEN,
@@ -187,13 +187,13 @@ def _documents(server: CoachServer) -> None:
 def _language_features(server: CoachServer) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
-        desk = server.desk_now()
-        return desk.hover(params.text_document.uri, params.position) if desk else None
+        session = server.desk_now()
+        return session.hover(params.text_document.uri, params.position) if session else None
 
     @server.feature(lsp.TEXT_DOCUMENT_CODE_LENS)
     def lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens]:
-        desk = server.desk_now()
-        return desk.lenses(params.text_document.uri) if desk else []
+        session = server.desk_now()
+        return session.lenses(params.text_document.uri) if session else []
 
 
 def _code_actions(server: CoachServer) -> None:
@@ -202,13 +202,13 @@ def _code_actions(server: CoachServer) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)
     async def code_actions(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
-        return (await server.desk()).actions.at(params)
+        return (await server.session()).actions.at(params)
 
     if lazy:
 
         @server.feature(lsp.CODE_ACTION_RESOLVE)
         async def resolve(action: lsp.CodeAction) -> lsp.CodeAction:
-            return (await server.desk()).actions.resolve(action)
+            return (await server.session()).actions.resolve(action)
 
 
 def _pulled_diagnostics(server: CoachServer) -> None:
@@ -218,6 +218,6 @@ def _pulled_diagnostics(server: CoachServer) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
     def pull(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
-        desk = server.desk_now()
-        items = desk.diagnostics(params.text_document.uri) if desk else []
+        session = server.desk_now()
+        items = session.diagnostics(params.text_document.uri) if session else []
         return lsp.RelatedFullDocumentDiagnosticReport(items=items)

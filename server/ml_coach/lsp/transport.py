@@ -14,8 +14,8 @@ from typing import Any
 
 from pygls.io_ import run_async
 
+from ml_coach.lsp.protocol import NoExpectedErrors
 from ml_coach.lsp.server import CoachServer
-from ml_coach.lsp.wire import NoExpectedErrors
 
 logger = logging.getLogger(__name__)
 

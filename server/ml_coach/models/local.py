@@ -15,9 +15,9 @@ import httpx
 from ml_coach.core.errors import BadRequestError, DeadlineError, UnavailableError
 from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.models import weights
-from ml_coach.models.candidates import Candidates
 from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
+from ml_coach.models.llama_batching import Candidates
 from ml_coach.models.llama_process import LlamaProcess, Load
 
 _WHO = "The local model"

@@ -6,7 +6,7 @@ import http from 'node:http';
 export const PROMPT =
   'Write moving_average(values, window), the mean of each window of neighbours. ' +
   'moving_average([1, 2, 3, 4], 2) == [1.5, 2.5, 3.5]. A window below 1 raises ValueError.';
-/** The example is given, so the court can not overrule the test that finds the second mistake. */
+/** The example is given, so the test filter cannot overrule the test that finds the second mistake. */
 export const WRONG_TWICE = `${PROMPT} Be wrong twice. moving_average([3, 5], 1) == [3, 5].`;
 export const WRONG = 'range(len(values) - window)';
 export const RIGHT = 'range(len(values) - window + 1)';

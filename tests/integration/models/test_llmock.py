@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import open_model
-from ml_coach.core.asking import Asker, Backoff, Budget
+from ml_coach.core.agents.model_client import Backoff, Budget, ModelClient
 from ml_coach.core.errors import BadRequestError, ModelError, UnavailableError
 from ml_coach.core.events import CallRetrying, Event
 from ml_coach.core.ports import Call, Message, Model
@@ -34,7 +34,7 @@ async def ask(model: Model, *, attempts: int = 4) -> tuple[str, list[Event]]:
     events: list[Event] = []
     budget = Budget(max_calls=20, max_tokens=10_000, max_seconds=60)
     backoff = Backoff(attempts=attempts, first_seconds=0.02)
-    reply = await Asker(model, budget, events.append, backoff=backoff).ask(CALL)
+    reply = await ModelClient(model, budget, events.append, backoff=backoff).ask(CALL)
     assert reply.finish == "stop"
     return reply.text, events
 

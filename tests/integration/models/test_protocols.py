@@ -16,7 +16,7 @@ from fake_provider import HELLO, FakeProvider, Script, fake_provider
 from test_contract import CALL, ask, refusal
 
 from conftest import KEY, open_model
-from ml_coach.core.asking import Asker, Backoff, Budget
+from ml_coach.core.agents.model_client import Backoff, Budget, ModelClient
 from ml_coach.core.errors import (
     AuthError,
     BadAnswerError,
@@ -248,7 +248,7 @@ async def test_the_key_is_in_nothing_that_is_left_behind(
     errors: list[str] = []
     recorder = Recorder(open_model(provider, server.url, tmp_path), tmp_path / "all.jsonl")
     budget = Budget(max_calls=99, max_tokens=99_999, max_seconds=99)
-    asker = Asker(recorder, budget, events.append, backoff=Backoff(2, 0.001))
+    model_client = ModelClient(recorder, budget, events.append, backoff=Backoff(2, 0.001))
     said = f"no entry for {KEY}"
     call = Call("coder", (Message("user", "hi"),), timeout_seconds=10)
     for script in (
@@ -259,7 +259,7 @@ async def test_the_key_is_in_nothing_that_is_left_behind(
     ):
         server.script = script
         try:
-            await asker.ask(call)
+            await model_client.ask(call)
         except ModelError as error:
             errors.append(f"{error!r} {error.__cause__!r} {vars(error)}")
     assert len(errors) == 8

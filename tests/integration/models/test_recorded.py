@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.core.asking import Asker, Budget
+from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.errors import (
     BadRequestError,
     BlockedError,
@@ -183,17 +183,17 @@ async def test_a_reply_that_was_not_heard_to_its_end_is_a_cut_one(tmp_path: Path
 
 
 async def test_a_reply_in_a_loop_is_replayed_as_it_was_heard(tmp_path: Path) -> None:
-    """Because the asker stops listening to it, before the model comes to an end."""
+    """Because the model_client stops listening to it, before the model comes to an end."""
     file = tmp_path / "calls.jsonl"
     live = Recorder(Canned(["  x = 1\n" * 999, "x = 1"]), file)
-    heard = await asker(live).ask(CALL)
-    again = await asker(RecordedModel(file)).ask(CALL)
+    heard = await model_client(live).ask(CALL)
+    again = await model_client(RecordedModel(file)).ask(CALL)
     assert heard.text == again.text == "x = 1"
 
 
-def asker(model: Model) -> Asker:
+def model_client(model: Model) -> ModelClient:
     events: list[Event] = []
-    return Asker(model, Budget(max_calls=9, max_tokens=9999, max_seconds=99), events.append)
+    return ModelClient(model, Budget(max_calls=9, max_tokens=9999, max_seconds=99), events.append)
 
 
 async def test_a_line_that_a_crash_cut_off_is_no_record(tmp_path: Path) -> None:

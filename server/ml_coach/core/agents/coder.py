@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ml_coach.core import syntax
+from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, fenced, render
-from ml_coach.core.asking import Asker
 from ml_coach.core.patches import read_patch
 from ml_coach.core.ports import Call, Message, Profile
-from ml_coach.core.repairs import repair
+from ml_coach.core.python import syntax
+from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import PatchRefused, Program, Spec
 
@@ -21,7 +21,7 @@ TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class CoderRequest:
     """What the coder is to write. `lessons` are earlier failures in a line each; a `temperature`
     of None is the profile's. An invalid reply is asked for again until `tries` are used up."""
 
@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class CoderResult:
     """A valid program and what was done to the reply to get it."""
 
     program: Program
@@ -60,38 +60,40 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
 
 
 async def write_program(
-    asker: Asker, wanted: Wanted, refused: Callable[[str], None]
-) -> Written | Refused:
+    model_client: ModelClient, request: CoderRequest, refused: Callable[[str], None]
+) -> CoderResult | Refused:
     """A whole new program. `refused` hears each reply that could not be used, with the reason."""
-    spec = wanted.spec
-    messages = render("code", task=task_text(spec), details=details_text(spec, wanted.lessons))
+    spec = request.spec
+    messages = render("code", task=task_text(spec), details=details_text(spec, request.lessons))
 
-    def parse(text: str) -> Written | Refused:
+    def parse(text: str) -> CoderResult | Refused:
         cleaned = sanitize(text, names=spec.names, stub=spec.stub)
         if isinstance(cleaned, Refused):
             return cleaned
         source, done = repair(cleaned.source)
-        return Written(Program(source, wanted.file), cleaned.done + done)
+        return CoderResult(Program(source, request.file), cleaned.done + done)
 
-    return await _ask_until_valid(asker, _call(messages, wanted), wanted.tries, parse, refused)
+    return await _ask_until_valid(
+        model_client, _call(messages, request), request.tries, parse, refused
+    )
 
 
 async def implement(
-    asker: Asker,
-    wanted: Wanted,
+    model_client: ModelClient,
+    request: CoderRequest,
     program: Program,
     function: str,
     refused: Callable[[str], None],
-) -> Written | Refused:
+) -> CoderResult | Refused:
     """`program` with the body of the stub `function` filled in, everything else untouched."""
     messages = render(
         "implement",
         program=fenced(program.source),
         function=function,
-        details=bullets(_LESSONS, wanted.lessons),
+        details=bullets(_LESSONS, request.lessons),
     )
 
-    def parse(text: str) -> Written | Refused:
+    def parse(text: str) -> CoderResult | Refused:
         patch = read_patch(text, {program.file: program.source}, default_file=program.file)
         if isinstance(patch, PatchRefused):
             return Refused(patch.reason)
@@ -99,36 +101,36 @@ async def implement(
         if after is None or after == program.source:
             return Refused(f"The reply does not implement `{function}`.")
         source, done = repair(after)
-        return Written(Program(source, program.file), done)
+        return CoderResult(Program(source, program.file), done)
 
-    call = replace(_call(messages, wanted), draft=program.source)
-    return await _ask_until_valid(asker, call, wanted.tries, parse, refused)
+    call = replace(_call(messages, request), draft=program.source)
+    return await _ask_until_valid(model_client, call, request.tries, parse, refused)
 
 
-def _call(messages: tuple[Message, ...], wanted: Wanted) -> Call:
-    profile = wanted.profile
-    temperature = profile.temperature if wanted.temperature is None else wanted.temperature
+def _call(messages: tuple[Message, ...], request: CoderRequest) -> Call:
+    profile = request.profile
+    temperature = profile.temperature if request.temperature is None else request.temperature
     return Call(
         "coder",
         messages,
         max_tokens=profile.max_tokens,
         temperature=temperature,
-        seed=wanted.seed,
+        seed=request.seed,
     )
 
 
 async def _ask_until_valid(
-    asker: Asker,
+    model_client: ModelClient,
     call: Call,
     tries: int,
-    parse: Callable[[str], Written | Refused],
+    parse: Callable[[str], CoderResult | Refused],
     refused: Callable[[str], None],
-) -> Written | Refused:
-    answer: Written | Refused = Refused("The model was not asked.")
+) -> CoderResult | Refused:
+    answer: CoderResult | Refused = Refused("The model was not asked.")
     for attempt in range(tries):
-        reply = await asker.ask(call)
+        reply = await model_client.ask(call)
         answer = parse(reply.text) if reply.finish == "stop" else Refused(CUT)
-        if isinstance(answer, Written):
+        if isinstance(answer, CoderResult):
             return answer
         refused(answer.reason)
         # The bad reply stays in the talk: the model sees what it wrote and what is wrong with it.

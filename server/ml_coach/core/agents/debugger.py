@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from ml_coach.core.agents.coder import task_text
+from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, fenced, render
-from ml_coach.core.asking import Asker
 from ml_coach.core.patches import read_patch, rewriting
 from ml_coach.core.ports import Call, Profile
-from ml_coach.core.repairs import repair
+from ml_coach.core.python.repairs import repair
 from ml_coach.core.types import Diagnosis, Finding, Patch, PatchRefused, Program, Spec
 
 # More than this and a small model fixes the last one and forgets the first.
@@ -32,7 +32,7 @@ def repair_without_model(program: Program) -> Diagnosis | None:
 
 
 async def debug(
-    asker: Asker,
+    model_client: ModelClient,
     spec: Spec,
     profile: Profile,
     program: Program,
@@ -60,7 +60,7 @@ async def debug(
         seed=seed,
         draft=program.source,
     )
-    reply = await asker.ask(call)
+    reply = await model_client.ask(call)
     if reply.finish == "length":
         return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
     text = reply.text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import render
-from ml_coach.core.asking import Asker
 from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.types import Spec
@@ -28,14 +28,14 @@ def read(prompt: str) -> Spec:
     )
 
 
-async def research(asker: Asker, prompt: str, profile: Profile) -> Spec:
+async def research(model_client: ModelClient, prompt: str, profile: Profile) -> Spec:
     """Adds the model's plan where the profile says that it helps, else only a missing interface.
 
     Tests are written without seeing the code, so both need one name to agree on.
     """
     spec = read(prompt)
     if profile.plans:
-        reply = await asker.ask(Call("researcher", render("research", prompt=spec.prompt)))
+        reply = await model_client.ask(Call("researcher", render("research", prompt=spec.prompt)))
         spec = with_plan(spec, reply.text)
     if not spec.names:
         call = Call(
@@ -44,7 +44,7 @@ async def research(asker: Asker, prompt: str, profile: Profile) -> Spec:
             max_tokens=96,
             stop=("\n\n", "\n    "),
         )
-        spec = with_interface(spec, (await asker.ask(call)).text)
+        spec = with_interface(spec, (await model_client.ask(call)).text)
     return spec
 
 

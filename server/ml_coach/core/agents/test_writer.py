@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ml_coach.core import syntax
 from ml_coach.core.agents.coder import details_text, task_text
+from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import render
-from ml_coach.core.asking import Asker
 from ml_coach.core.ports import Call, Message, Profile
-from ml_coach.core.repairs import add_missing_imports, repair, undefined_names
+from ml_coach.core.python import syntax
+from ml_coach.core.python.repairs import add_missing_imports, repair, undefined_names
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Program, Spec, Suite
 
@@ -42,19 +42,19 @@ _WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenTests:
+class TestWriterResult:
     suite: Suite
     done: tuple[str, ...]
 
 
 async def write_tests(
-    asker: Asker,
+    model_client: ModelClient,
     spec: Spec,
     profile: Profile,
     program_file: str,
     tests_file: str,
     refused: Callable[[str], None],
-) -> WrittenTests:
+) -> TestWriterResult:
     """The given examples as tests, and the model's own behind them.
 
     Where the model writes nothing usable the suite holds the given tests alone; it is empty
@@ -80,16 +80,16 @@ async def write_tests(
         may_be_cut=True,
     )
     for _ in range(TRIES):
-        reply = await asker.ask(call)
+        reply = await model_client.ask(call)
         spec = replace(spec, examples=spec.examples + stated(reply.text, spec))
         guessed = _guessed(reply.text, spec, single=single)
         if not isinstance(guessed, Refused):
             source, done = guessed
-            return WrittenTests(assemble(spec, module, tests_file, source), done)
+            return TestWriterResult(assemble(spec, module, tests_file, source), done)
         refused(guessed.reason)
         again = Message("user", f"{guessed.reason} Reply with the tests only.")
         call = replace(call, messages=(*messages, Message("assistant", reply.text), again))
-    return WrittenTests(assemble(spec, module, tests_file, ""), ())
+    return TestWriterResult(assemble(spec, module, tests_file, ""), ())
 
 
 def _asks_for_class(spec: Spec) -> bool:

@@ -9,10 +9,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import value_at
+from ml_coach.core.python import syntax
 
 _INPUT = re.compile(r"(?:[-*]\s*)?\**inputs?\**\s*:\**\s*(.+)$", re.IGNORECASE)
 _OUTPUT = re.compile(r"(?:[-*]\s*)?\**(?:expected )?outputs?\**\s*:\**\s*(.+)$", re.IGNORECASE)

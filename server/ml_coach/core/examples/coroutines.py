@@ -7,9 +7,9 @@ import re
 from collections.abc import Set
 from dataclasses import replace
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
+from ml_coach.core.python import syntax
 
 _SPEAKS = re.compile(r"\b(?:async\w*|await|coroutines?)\b", re.IGNORECASE)
 _KIND = r"(?:async(?:hronous)?\s+(?:def|function|coroutine|method)|coroutine(?:\s+function)?)"

@@ -7,7 +7,7 @@ import builtins
 import re
 from dataclasses import dataclass
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 ERRORS = frozenset(
     name

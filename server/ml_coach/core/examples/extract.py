@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions, interface
 from ml_coach.core.examples.cases import cases
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import calls_with_values
 from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
+from ml_coach.core.python import syntax
 
 # Far longer than any model's context leaves room for; keeps a pasted log from costing seconds.
 LONGEST_PROMPT = 20_000

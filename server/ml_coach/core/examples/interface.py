@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.sentences import CALL, MOST_CALLS
+from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer.readings import fenced_blocks
 
 _ASKS = re.compile(

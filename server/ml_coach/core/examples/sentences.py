@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
+from ml_coach.core.python import syntax
 
 MOST_CALLS = 300  # that are looked at in one prompt
 CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from ml_coach.core import syntax
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
+from ml_coach.core.python import syntax
 
 DOCTEST = re.compile(r">>>[ \t]?(.*)$")
 ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")

@@ -11,9 +11,9 @@ from itertools import islice
 from ml_coach.core.patches.anchoring import placements, with_lost_signs
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import is_comment, line_end, split_lines
-from ml_coach.core.patches.python import LONGEST, bound_names, parsed
 from ml_coach.core.patches.readings import Reading, readings
 from ml_coach.core.patches.target import Effort, Target
+from ml_coach.core.python.bindings import LONGEST, bound_names, parsed
 from ml_coach.core.types import PatchRefused
 
 _BEAM = 64

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Collection
 from difflib import SequenceMatcher, get_close_matches
 
-from ml_coach.core import syntax
-from ml_coach.core.patches.python import Function, keys_of, names_with_members
+from ml_coach.core.python import syntax
+from ml_coach.core.python.bindings import Function, keys_of, names_with_members
 
 _ALIKE = 0.75
 """`nme` is `name`, and `push` is not `push_all`; chosen by such pairs."""

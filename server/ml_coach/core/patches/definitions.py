@@ -7,12 +7,13 @@ from collections.abc import Set
 from dataclasses import dataclass
 from textwrap import dedent
 
-from ml_coach.core import syntax
 from ml_coach.core.patches.classes import drops_of_head, has_same_head
 from ml_coach.core.patches.gaps import left_out
 from ml_coach.core.patches.heads import HEAD, bound_by_heads, kept_of_heads
 from ml_coach.core.patches.lines import indent_of, is_comment, line_end, split_lines
-from ml_coach.core.patches.python import (
+from ml_coach.core.patches.whole import is_whole_file, under_top_comments, whole_classes
+from ml_coach.core.python import syntax
+from ml_coach.core.python.bindings import (
     LONGEST,
     Function,
     Placed,
@@ -21,7 +22,6 @@ from ml_coach.core.patches.python import (
     names_with_members,
     parsed,
 )
-from ml_coach.core.patches.whole import is_whole_file, under_top_comments, whole_classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from typing import Literal
 
-from ml_coach.core import syntax
 from ml_coach.core.patches.lines import indent_of, is_comment
-from ml_coach.core.patches.python import Function, Placed, keys_of
+from ml_coach.core.python import syntax
+from ml_coach.core.python.bindings import Function, Placed, keys_of
 from ml_coach.core.sanitizer.elisions import elisions
 
 _NEAR = 500  # lines above a comment in which its class is looked for

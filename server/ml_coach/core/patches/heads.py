@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Set
 
-from ml_coach.core import syntax
 from ml_coach.core.patches.classes import keeps_methods
-from ml_coach.core.patches.python import bound_names
+from ml_coach.core.python import syntax
+from ml_coach.core.python.bindings import bound_names
 
 HEAD = re.compile(r"^([ \t]*)(?:async[ \t]+)?(def|class)[ \t]+(\w+)", re.MULTILINE)
 

@@ -10,7 +10,6 @@ from typing import assert_never
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.definitions import NotMerged, merge_code
 from ml_coach.core.patches.edits import FileEdit, Hunk
-from ml_coach.core.patches.fences import Block, fenced_blocks
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.markers import (
     has_patch_envelope,
@@ -18,10 +17,11 @@ from ml_coach.core.patches.markers import (
     read_patch_envelope,
     read_search_blocks,
 )
-from ml_coach.core.patches.python import LONGEST, parsed
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.patches.target import Effort
 from ml_coach.core.patches.unified import looks_like_diff, read_unified
+from ml_coach.core.python.bindings import LONGEST, parsed
+from ml_coach.core.replies.fences import Block, fenced_blocks
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import Patch, PatchRefused
 

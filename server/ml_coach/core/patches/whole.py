@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from ml_coach.core import syntax
 from ml_coach.core.patches.classes import is_whole_class
 from ml_coach.core.patches.lines import split_lines
-from ml_coach.core.patches.python import Placed, bound_names, keys_of, names_of
+from ml_coach.core.python import syntax
+from ml_coach.core.python.bindings import Placed, bound_names, keys_of, names_of
 
 
 def is_whole_file(before: str, original: ast.Module, code: str, tree: ast.Module) -> bool:

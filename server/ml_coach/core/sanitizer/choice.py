@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Literal
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer import code, program, readings, suite, text
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ml_coach.core import repairs, syntax
+from ml_coach.core.python import repairs, syntax
 from ml_coach.core.sanitizer import readings
 from ml_coach.core.sanitizer.text import plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 _DOTS = r"(?:\.{3,}|…)"
 _WHAT = (

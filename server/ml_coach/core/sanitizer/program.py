@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 
 Place = Literal["stay", "main", "drop"]
 

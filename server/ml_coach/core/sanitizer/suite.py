@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Collection
 
-from ml_coach.core import syntax
+from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer.program import Place, rewrite
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from ml_coach.execution.inside import folder as run_folder
-from ml_coach.execution.inside import program, wire
+from ml_coach.execution.inside import messages as wire
+from ml_coach.execution.inside import program, run_folder
 from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
 from ml_coach.execution.sandbox.limits import Limits
 

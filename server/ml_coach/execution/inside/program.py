@@ -24,8 +24,8 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ml_coach.execution.inside import expressions
-from ml_coach.execution.inside.wire import SOURCE_FOLDERS
+from ml_coach.execution.inside import evaluation as expressions
+from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 
 if TYPE_CHECKING:
     from ml_coach.execution.inside.contained import World

@@ -17,8 +17,8 @@ import time
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from ml_coach.execution.inside import contained, tree, wire
-from ml_coach.execution.inside import folder as run_folder
+from ml_coach.execution.inside import contained, run_folder, tree
+from ml_coach.execution.inside import messages as wire
 from ml_coach.execution.inside.contained import World
 from ml_coach.execution.sandbox import kernel, namespaces
 from ml_coach.execution.sandbox.limits import MEGABYTE, Limits

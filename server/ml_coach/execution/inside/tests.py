@@ -23,10 +23,10 @@ from _pytest.config import _prepareconfig
 from _pytest.main import _main
 
 from ml_coach.execution.inside import witness
+from ml_coach.execution.inside.messages import CANARY_SOURCE
 from ml_coach.execution.inside.notary import Fixing, notary, teller
 from ml_coach.execution.inside.reporter import Reporter
 from ml_coach.execution.inside.tampering import Guard, equals_everything, guard, watcher
-from ml_coach.execution.inside.wire import CANARY_SOURCE
 
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = frozenset(

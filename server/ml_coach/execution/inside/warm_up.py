@@ -8,7 +8,7 @@ import inspect
 import sys
 from types import ModuleType
 
-from ml_coach.execution.inside.lent import LentPytest
+from ml_coach.execution.inside.fallback_pytest import LentPytest
 
 # What generated programs and their tests import most; a module costs memory once, shared by forks.
 OFTEN_USED = (

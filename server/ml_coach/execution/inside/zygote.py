@@ -20,7 +20,8 @@ import sys
 from dataclasses import replace
 from typing import NoReturn
 
-from ml_coach.execution.inside import supervisor, warm_up, wire
+from ml_coach.execution.inside import messages as wire
+from ml_coach.execution.inside import supervisor, warm_up
 from ml_coach.execution.inside.contained import World
 from ml_coach.execution.sandbox import kernel, namespaces, seccomp
 from ml_coach.execution.sandbox.limits import Limits

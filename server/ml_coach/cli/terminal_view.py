@@ -1,0 +1,266 @@
+"""A run in the terminal: permanent lines for what happened, one live line for what goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from typing import IO
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from ml_coach.core.events import (
+    CallFinished,
+    CallRetrying,
+    CallStarted,
+    CandidateChosen,
+    Diagnosed,
+    DownloadAdvanced,
+    Event,
+    FilesSaved,
+    PatchApplied,
+    PatchDiscarded,
+    PatchOffered,
+    ProgramInspected,
+    ProgramWritten,
+    ReplyRefused,
+    RunFinished,
+    SpecWritten,
+    StageStarted,
+    SuiteFiltered,
+    SuiteWritten,
+    TestsFinished,
+    TextArrived,
+)
+from ml_coach.core.types import RunReport
+from ml_coach.core.wording import DOING, harmless, sentence
+from ml_coach.run_log import to_json
+
+# Which word stands at the left of an event's line.
+_LABELS: dict[type[Event], str] = {
+    SpecWritten: "research",
+    ProgramWritten: "code",
+    SuiteWritten: "tests",
+    ProgramInspected: "inspect",
+    CandidateChosen: "choose",
+    SuiteFiltered: "filter",
+    TestsFinished: "pytest",
+    Diagnosed: "debug",
+    PatchOffered: "patch",
+    PatchApplied: "patch",
+    PatchDiscarded: "patch",
+    FilesSaved: "save",
+    ReplyRefused: "reply",
+    CallRetrying: "wait",
+}
+_MOST_SHOWN = 5
+
+
+class HarmlessConsole(Console):
+    """Prints what models, programs and prompts say, and nothing of it can drive the terminal."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield Segment(harmless(text), style) if control is None else segment
+
+
+class JsonView:
+    """`--json`: each event as one line. Prompts and replies included, keys never."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def __call__(self, event: Event) -> None:
+        self._out.write(json.dumps(to_json(event)) + "\n")
+        self._out.flush()
+
+    def paused(self) -> Paused:
+        return Paused(None)
+
+    def close(self) -> None:
+        pass
+
+
+class Paused:
+    """Takes the live line away while the user is asked something."""
+
+    def __init__(self, live: Live | None) -> None:
+        self._live = live
+
+    def __enter__(self) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.start(refresh=True)
+
+
+class TerminalView:
+    """Shows events on `console`: live where it is a terminal, else plain lines only."""
+
+    def __init__(
+        self, console: Console, *, verbose: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._clock = clock
+        self._started = clock()
+        self._status = _Status(self._started)
+        self._download: Progress | None = None
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(
+                get_renderable=self._render, console=console, refresh_per_second=8, transient=True
+            )
+            self._live.start()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StageStarted():
+                self._status.stage = DOING[event.stage]
+                self._status.iteration = f"{event.iteration} of {event.of}"
+            case CallStarted():
+                self._status.call_started(self._clock())
+            case TextArrived():
+                self._status.pieces += 1
+                if self._verbose:
+                    self._console.print(event.text, end="", style="dim", markup=False)
+            case CallFinished():
+                self._status.first_piece = None
+                if self._verbose:
+                    self._console.print()
+            case DownloadAdvanced():
+                self._advance(event)
+            case RunFinished():
+                self.close()
+            case _:
+                self._line(event)
+
+    def paused(self) -> Paused:
+        return Paused(self._live)
+
+    def close(self) -> None:
+        if self._live:
+            self._live.stop()
+
+    def _line(self, event: Event) -> None:
+        label, text = _LABELS.get(type(event), ""), sentence(event)
+        if not text:
+            return
+        seconds = f"{self._clock() - self._started:6.1f} s"
+        bad = isinstance(event, PatchDiscarded | ReplyRefused | CallRetrying)
+        style = "yellow" if bad else _verdict_style(event)
+        line = Text.assemble((f"{seconds}  ", "dim"), (f"{label:<9}", "bold cyan"), (text, style))
+        self._console.print(line)
+        if isinstance(event, TestsFinished):
+            for finding in event.report.findings[:_MOST_SHOWN]:
+                self._console.print(Text(f"{'':19}✗ {finding.message}", "red"))
+
+    def _advance(self, event: DownloadAdvanced) -> None:
+        if self._download is None:
+            self._download = Progress(
+                TextColumn("Downloading {task.description}"), BarColumn(), DownloadColumn(),
+                TransferSpeedColumn(), console=self._console,
+            )  # fmt: skip
+            self._download.add_task(event.name, total=event.total_bytes or None)
+            if self._live is None:
+                self._console.print(f"Downloading {event.name} from {event.source} ...")
+        (task,) = self._download.tasks
+        self._download.update(
+            task.id, completed=event.done_bytes, description=f"{event.name} from {event.source}"
+        )
+        if event.total_bytes and event.done_bytes >= event.total_bytes:
+            self._download = None
+
+    def _render(self) -> RenderableType:
+        line = self._status.render(self._clock())
+        return Group(self._download, line) if self._download else line
+
+
+class _Status:
+    """The live line: stage, iteration, speed, time."""
+
+    def __init__(self, started: float) -> None:
+        self.stage = "getting ready"
+        self.iteration = ""
+        self.pieces = 0
+        self.first_piece: float | None = None
+        self._started = started
+        self._spinner = Spinner("dots")
+
+    def call_started(self, now: float) -> None:
+        self.pieces, self.first_piece = 0, now
+
+    def render(self, now: float) -> RenderableType:
+        parts = [self.stage]
+        if self.iteration:
+            parts.append(f"iteration {self.iteration}")
+        if self.pieces and self.first_piece is not None:
+            # Every provider that streams sends about one token a piece.
+            parts.append(f"{self.pieces / max(now - self.first_piece, 0.1):.0f} tokens/s")
+        parts.append(f"{now - self._started:.0f} s")
+        self._spinner.update(text=Text(" · ".join(parts), "dim"))
+        return self._spinner
+
+
+def _verdict_style(event: Event) -> str:
+    if isinstance(event, TestsFinished):
+        return "green" if event.report.verdict == "passed" else "red"
+    if isinstance(event, ProgramInspected):
+        return "yellow" if event.findings else ""
+    return "green" if isinstance(event, PatchApplied) else ""
+
+
+def show_diff(console: Console, text: str) -> None:
+    console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
+
+
+def _whose(report: RunReport) -> str:
+    if report.suite and report.suite.own:
+        return "your own"
+    given = len(report.suite.given) if report.suite else 0
+    dropped = f", {len(report.dropped)} dropped" if report.dropped else ""
+    return f"{given} given by the prompt{dropped}"
+
+
+def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
+    """The end of a run: outcome, reason, tests and why some were dropped, then what it took."""
+    colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column()
+    if report.tests is not None:
+        passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
+        table.add_row("tests", f"{passed} ({_whose(report)})")
+    for dropped in report.dropped[:_MOST_SHOWN]:
+        table.add_row("dropped", Text(f"{dropped.test}: {dropped.reason}"))
+    if more := len(report.dropped[_MOST_SHOWN:]):
+        table.add_row("", f"and {more} more")
+    usage = report.usage
+    tokens = f"{usage.tokens} tokens ({usage.prompt_tokens} in, {usage.completion_tokens} out)"
+    cost = f", ${usage.cost:.4f}" if usage.cost else ""
+    table.add_row("model", escape(f"{report.model}: {usage.calls} calls, {tokens}{cost}"))
+    iterations = f"{report.iterations} iteration{'' if report.iterations == 1 else 's'}"
+    table.add_row("run", f"{run_id}: {iterations}, {report.seconds:.1f} s")
+    table.add_row("sandbox", report.sandbox)
+    if report.tests is not None and report.tests.ran_on:
+        table.add_row("python", escape(report.tests.ran_on))
+    for file in report.files:
+        table.add_row("file", escape(f"{folder}/{file}"))
+    title = Text(f" {report.outcome.replace('_', ' ')} ", f"bold {colour[report.outcome]}")
+    # Made harmless before it is laid out: it gets longer, and what does not fit would be cut off.
+    body = Group(Text(harmless(report.reason)), table)
+    console.print(Panel(body, title=title, title_align="left", border_style=colour[report.outcome]))

@@ -1,0 +1,274 @@
+"""The one place where agents ask a model: budget, retries, truncated replies, usage, events.
+
+Retries are ours alone, so that they are bounded, visible and cancellable. Never another model
+than the one chosen. Nothing that was cut off is ever returned as if it were whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ml_coach.core.errors import (
+    BadAnswerError,
+    BadRequestError,
+    BudgetSpent,
+    ModelError,
+    QuotaError,
+    UnavailableError,
+)
+from ml_coach.core.events import CallFinished, CallRetrying, CallStarted, Emit, TextArrived
+from ml_coach.core.ports import Call, Ended, Message, Model
+from ml_coach.core.types import Usage
+
+_CONTINUE = (
+    "Your reply was cut off by its length limit. Continue with the very next character. "
+    "Do not repeat anything, do not explain, do not open a new code fence."
+)
+_SHORTER = (
+    "Your last reply was cut off by its length limit. Answer again from the start, "
+    "much shorter: only what was asked for."
+)
+_MOST_CONTINUATIONS = 2
+# The usual rule of thumb for English and code; only used where a provider counts nothing itself.
+_CHARACTERS_PER_TOKEN = 4
+# This much text that only repeats itself: a small model in a loop, which ends at the limit alone.
+_LOOP_CHARACTERS = 1500
+_LEAST_OVERLAP = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A model's answer. With `finish == "length"` the text is cut and must not be parsed as whole.
+
+    `usage` includes every request that the answer took.
+    """
+
+    text: str
+    finish: Literal["stop", "length"]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+    cached: float = 0.0
+
+    def of(self, usage: Usage) -> float:
+        fresh = max(0, usage.prompt_tokens - usage.cached_tokens)
+        total = (
+            fresh * self.prompt
+            + usage.cached_tokens * self.cached
+            + usage.completion_tokens * self.completion
+        )
+        return total / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How often and how long to wait: `first_seconds` doubled each time, at most `longest_seconds`.
+
+    Half of each delay is random, so that parallel calls do not come back together. A delay that
+    the provider names is kept in full.
+    """
+
+    attempts: int = 4
+    first_seconds: float = 1.0
+    longest_seconds: float = 30.0
+
+    def delay_seconds(self, failures: int, wanted: float | None, chance: float) -> float:
+        """`failures` counts from 1, `chance` lies between 0 and 1."""
+        longest = min(self.longest_seconds, self.first_seconds * 2 ** (failures - 1))
+        own = longest * (0.5 + 0.5 * chance)
+        return own if wanted is None else max(own, wanted + self.first_seconds * chance)
+
+
+class Budget:
+    """What one run may spend, and what it has. Shared by every call of the run."""
+
+    def __init__(
+        self,
+        *,
+        max_calls: int,
+        max_tokens: int,
+        max_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_calls = max_calls
+        self._max_tokens = max_tokens
+        self._max_seconds = max_seconds
+        self._clock = clock
+        self._started = clock()
+        self.usage = Usage()
+
+    @property
+    def seconds_left(self) -> float:
+        return self._max_seconds - (self._clock() - self._started)
+
+    def take_call(self) -> None:
+        """Counts one request, or raises `BudgetSpent`. Counted first, for calls run in parallel."""
+        if self.usage.calls >= self._max_calls:
+            raise BudgetSpent(f"The run's limit of {self._max_calls} model calls is used up.")
+        if self.usage.tokens >= self._max_tokens:
+            raise BudgetSpent(f"The run's limit of {self._max_tokens} tokens is used up.")
+        if self.seconds_left <= 0:
+            raise BudgetSpent(f"The run's limit of {self._max_seconds:g} s is used up.")
+        self.usage += Usage(calls=1)
+
+    def add(self, usage: Usage) -> None:
+        """Adds what a request turned out to cost, beside its call, which is counted already."""
+        self.usage += replace(usage, calls=0)
+
+
+class ModelClient:
+    """Asks `model` for a run, within `budget`. `clock`, `sleep` and `chance` are time and luck."""
+
+    def __init__(
+        self,
+        model: Model,
+        budget: Budget,
+        emit: Emit,
+        *,
+        price: Price = Price(),
+        backoff: Backoff = Backoff(),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.model = model
+        self.budget = budget
+        self._emit = emit
+        self._price = price
+        self._backoff = backoff
+        self._sleep = sleep
+        self._chance = chance
+        self._ids = itertools.count(1)
+
+    async def ask(self, call: Call) -> Reply:
+        """The whole reply, continued or asked for again where it was cut off.
+
+        Raises `BudgetSpent` before a request that the budget does not cover, and the
+        `ModelError` that remains when retrying is over or pointless.
+        """
+        reply = await self._request(call)
+        continuations = 0
+        most = 0 if call.may_be_cut else _MOST_CONTINUATIONS
+        while reply.finish == "length" and continuations < most:
+            continuations += 1
+            again = not reply.text.strip() or call.schema is not None or _loops(reply.text)
+            try:
+                more = await self._request(_shorter(call) if again else _continued(call, reply))
+            except BadRequestError:
+                break  # What is there already leaves no room: the reply stays cut.
+            text = more.text if again else join_continuation(reply.text, more.text)
+            reply = Reply(text, more.finish, reply.usage + more.usage)
+            if again:
+                break
+        return reply
+
+    async def _request(self, call: Call) -> Reply:
+        """One request with its retries, as one started and one finished call."""
+        self.budget.take_call()
+        call_id = next(self._ids)
+        self._emit(CallStarted(call_id, call.purpose, self.model.name))
+        spent, finish = Usage(calls=1), "failed"
+        try:
+            for failures in itertools.count(1):
+                try:
+                    text, ended = await self._attempt(call, call_id)
+                except (QuotaError, UnavailableError, BadAnswerError) as error:
+                    await self._wait(call_id, failures, error)
+                    self.budget.take_call()
+                    spent += Usage(calls=1)
+                else:
+                    counted = self._counted(call, text, ended.usage)
+                    self.budget.add(counted)
+                    spent += replace(counted, calls=0)
+                    finish = ended.finish
+                    return Reply(text, ended.finish, spent)
+        except asyncio.CancelledError:
+            finish = "cancelled"
+            raise
+        finally:
+            self._emit(CallFinished(call_id, call.purpose, spent, finish))
+        raise AssertionError("the loop above ends by returning or raising")
+
+    async def _attempt(self, call: Call, call_id: int) -> tuple[str, Ended]:
+        text = ""
+        async with aclosing(self.model.stream(call)) as stream:
+            async for piece in stream:
+                if isinstance(piece, Ended):
+                    return text, piece
+                text += piece
+                self._emit(TextArrived(call_id, piece))
+                if _loops(text):
+                    return text, Ended("length", Usage(calls=1))
+        raise BadAnswerError(f"{self.model.name} ended its reply without saying so.")
+
+    async def _wait(self, call_id: int, failures: int, error: ModelError) -> None:
+        if failures >= self._backoff.attempts:
+            raise error
+        wanted = getattr(error, "retry_after_seconds", None)
+        delay = self._backoff.delay_seconds(failures, wanted, self._chance())
+        if delay >= self.budget.seconds_left:
+            raise BudgetSpent(
+                f"The run's time ends before the model may be asked again in {delay:.0f} s: {error}"
+            ) from error
+        self._emit(CallRetrying(call_id, failures + 1, self._backoff.attempts, delay, str(error)))
+        await self._sleep(delay)
+
+    def _counted(self, call: Call, text: str, usage: Usage) -> Usage:
+        if not usage.tokens:
+            asked = sum(len(message.text) for message in call.messages)
+            usage = replace(
+                usage,
+                prompt_tokens=asked // _CHARACTERS_PER_TOKEN,
+                completion_tokens=len(text) // _CHARACTERS_PER_TOKEN,
+            )
+        return replace(usage, cost=self._price.of(usage))
+
+
+def join_continuation(text: str, more: str) -> str:
+    """`text`, cut off, and `more`, its continuation, without what models say twice.
+
+    They open the fence again, repeat the last lines, or start the cut line anew.
+    """
+    if text.count("```") % 2:
+        more = re.sub(r"\A\s*```\w+[ \t]*\n", "", more)
+    for size in range(min(len(text), len(more)), _LEAST_OVERLAP - 1, -1):
+        if text.endswith(more[:size]):
+            return text + more[size:]
+    whole_lines, newline, line = text.rpartition("\n")
+    begun = line.strip()
+    if begun and more.lstrip().startswith(begun):
+        indent = line[: len(line) - len(line.lstrip())]
+        return whole_lines + newline + indent + more.lstrip()
+    return text + more
+
+
+def _continued(call: Call, reply: Reply) -> Call:
+    turns = (Message("assistant", reply.text), Message("user", _CONTINUE))
+    return replace(call, messages=call.messages + turns)
+
+
+def _shorter(call: Call) -> Call:
+    return replace(call, messages=(*call.messages, Message("user", _SHORTER)))
+
+
+def _loops(text: str) -> bool:
+    """Whether the end of `text` is one piece of it three times over, or more often."""
+    end = text[-_LOOP_CHARACTERS:]
+    if len(end) < _LOOP_CHARACTERS:
+        return False
+    last = end[-_LEAST_OVERLAP:]
+    period = len(end) - len(last) - end.rfind(last, 0, -1)
+    return period <= len(end) // 3 and end[period:] == end[:-period]

@@ -1,0 +1,113 @@
+"""The four agents at work on one run: what each is told, and what becomes of its replies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ml_coach.core.agents import coder, debugger, researcher, test_writer
+from ml_coach.core.agents.concurrency import all_of
+from ml_coach.core.agents.model_client import ModelClient
+from ml_coach.core.events import Emit, ProgramWritten, ReplyRefused, SpecWritten, SuiteWritten
+from ml_coach.core.ports import Profile
+from ml_coach.core.sanitizer import Refused
+from ml_coach.core.types import (
+    AgentName,
+    Diagnosis,
+    Finding,
+    Program,
+    Request,
+    Spec,
+    Suite,
+)
+
+SAMPLE_TEMPERATURE = 0.8
+# A small model forgets the task over a longer list.
+MOST_LESSONS = 3
+
+
+@dataclass(slots=True)
+class Team:
+    """`spec` is what they work from, once researched. `lessons` are failures in a line each."""
+
+    model_client: ModelClient
+    request: Request
+    profile: Profile
+    emit: Emit
+    spec: Spec = field(default_factory=lambda: Spec(""))
+    samples: int = 0
+    repairs: int = 0
+    _lessons: list[str] = field(default_factory=list[str])
+
+    def learn(self, lesson: str) -> None:
+        if lesson not in self._lessons:
+            self._lessons.append(lesson)
+
+    @property
+    def lessons(self) -> tuple[str, ...]:
+        return tuple(self._lessons[-MOST_LESSONS:])
+
+    async def research(self, existing: Program | None) -> None:
+        """Sets `spec`: from the prompt, or from the user's own file where there is no prompt."""
+        request = self.request
+        if existing is not None:
+            spec = researcher.read(request.prompt or existing.source)
+        else:
+            spec = await researcher.research(self.model_client, request.prompt, self.profile)
+        if request.examples is not None:
+            spec = replace(spec, examples=request.examples)
+        self.spec = spec
+        self.emit(SpecWritten(spec))
+
+    async def write_program(
+        self, existing: Program | None, *, sampled: bool = False
+    ) -> Program | Refused:
+        """One program by the coder: the model's best guess, or a `sampled` other one. `existing`
+        is the file around the stub that is to be implemented."""
+        self.samples += sampled
+        wanted = coder.CoderRequest(
+            self.spec,
+            self.profile,
+            self.request.program_file,
+            lessons=self.lessons,
+            temperature=SAMPLE_TEMPERATURE if sampled else None,
+            seed=self.request.seed + self.samples,
+            # Shown its bad reply a small model repeats it; a sample is something else.
+            tries=1 if self.profile.candidates > 1 else coder.TRIES,
+        )
+        refused = self._refused("coder")
+        if existing is None:
+            written = await coder.write_program(self.model_client, wanted, refused)
+        else:
+            function = self.request.function
+            written = await coder.implement(self.model_client, wanted, existing, function, refused)
+        if isinstance(written, Refused):
+            return written
+        self.emit(ProgramWritten(written.program, written.done))
+        return written.program
+
+    async def sample_programs(self, number: int, existing: Program | None) -> list[Program]:
+        """Up to `number` other programs, decoded in parallel."""
+        asked = (self.write_program(existing, sampled=True) for _ in range(number))
+        return [program for program in await all_of(*asked) if isinstance(program, Program)]
+
+    async def write_tests(self) -> Suite:
+        request = self.request
+        written = await test_writer.write_tests(
+            self.model_client, self.spec, self.profile,
+            request.program_file, request.tests_file, self._refused("test_writer"),
+        )  # fmt: skip
+        self.emit(SuiteWritten(written.suite, written.done))
+        return written.suite
+
+    async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
+        """The model's best guess; a sampled one where that was no good."""
+        self.repairs += 1
+        return await debugger.debug(
+            self.model_client, self.spec, self.profile, program, findings, lessons=self.lessons,
+            temperature=SAMPLE_TEMPERATURE if self.repairs > 1 else None,
+            seed=self.request.seed + self.repairs,
+        )  # fmt: skip
+
+    def _refused(self, agent: AgentName) -> Callable[[str], None]:
+        return lambda reason: self.emit(ReplyRefused(agent, reason))

@@ -1,0 +1,236 @@
+"""Programs a small edit away: what a slip in a comparison, a bound or an operator asks for.
+
+Search-based repair at a distance of one (Debroy and Wong 2010 repair by mutation; Qi et al. 2015
+show how often what passes the tests is wrong all the same). An edit changes one expression; the
+rest of the text, its comments too, stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from ml_coach.core.judging.mutants import (
+    BOUNDARIES,
+    OPPOSITES,
+    Comparison,
+    Site,
+    changed,
+    places_under_test,
+)
+from ml_coach.core.python import syntax
+from ml_coach.core.types import Program
+
+# What passes a few tests after an edit of a `limit` or of the kind of a result is nearly always
+# right. A condition turned round passes half of all single tests, and some number passes nearly any
+# (bench/RESULTS.md).
+EditKind = Literal["limit", "turn", "quantity"]
+
+# All edits of a function of 40 lines; they take three seconds to test.
+MOST_EDITS = 200
+
+_NEAR: dict[Comparison, tuple[Comparison, ...]] = {
+    **{op: (other,) for op, other in BOUNDARIES.items()},
+    ast.Eq: (ast.LtE, ast.GtE),
+}
+_TURNED: dict[Comparison, Comparison] = {
+    **OPPOSITES, ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE,
+}  # fmt: skip
+_NUMERIC = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Div, ast.Mod, ast.Pow)
+_TWINS = {
+    "min": "max", "max": "min", "any": "all", "all": "any", "floor": "ceil", "ceil": "floor",
+    "lower": "upper", "upper": "lower", "append": "extend", "isalpha": "isalnum",
+    "find": "rfind", "lstrip": "strip", "rstrip": "strip", "search": "fullmatch",
+    "match": "search", "islower": "isupper", "isupper": "islower",
+    "startswith": "endswith", "endswith": "startswith", "round": "int", "int": "round",
+}  # fmt: skip
+# `return list(x)` where `return x` stands, and the other way round.
+_CONVERSIONS = ("list", "tuple", "set", "sorted", "str", "int")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A program that differs from another one in one expression; `what` says in which."""
+
+    program: Program
+    what: str
+    kind: EditKind
+
+
+def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
+    """At most `most` edits of `program`, limits first, then turns; () where it does not parse or is
+    nested too deeply to be compared.
+
+    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
+    """
+    tree = syntax.parse(program.source)
+    if tree is None:
+        return ()
+    # What a program asserts itself, its author is sure of.
+    changes = list(_changes(list(places_under_test(tree, but=ast.Assert))))
+    found: dict[str, Edit] = {}
+    for kind, place, new in changes[:most]:
+        try:
+            edit = _edit(program, tree, place, new, kind)
+        except RecursionError:  # A few hundred terms are too deep a tree.
+            return ()
+        if edit is not None:
+            found.setdefault(edit.program.source, edit)
+    return tuple(found.values())
+
+
+def _changes(places: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
+    for place in places:
+        for new in _limits(place):
+            yield "limit", place, new
+    for place in places:
+        for new in _turns(place):
+            yield "turn", place, new
+    for place in places:
+        for new in _quantities(place.node):
+            yield "quantity", place, new
+
+
+def _edit(
+    program: Program, tree: ast.Module, place: Site, new: ast.AST, kind: EditKind
+) -> Edit | None:
+    """`new` written in the place; None where it changes nothing or the text would not say it."""
+    old = cast("ast.expr | ast.AugAssign", place.node)  # What alone is edited.
+    if ast.dump(new) == ast.dump(old):
+        return None
+    place.put(new)
+    wanted = ast.dump(tree)
+    place.put(old)
+    text = ast.unparse(ast.fix_missing_locations(new))
+    for written in (text, f"({text})"):
+        source = _spliced(program.source, old, written)
+        found = syntax.parse(source)
+        if found is not None and ast.dump(found) == wanted and syntax.compiles(source):
+            what = f"line {old.lineno}: `{ast.unparse(old)}` becomes `{text}`"
+            return Edit(replace(program, source=source), what, kind)
+    return None
+
+
+def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:
+    """`source` with the text of `node` replaced. Columns count bytes of UTF-8."""
+    lines = source.encode().splitlines(keepends=True)
+    last = (node.end_lineno or node.lineno) - 1
+    head = lines[node.lineno - 1][: node.col_offset]
+    tail = lines[last][node.end_col_offset or 0 :]
+    lines[node.lineno - 1 : last + 1] = [head + text.encode() + tail]
+    return b"".join(lines).decode()
+
+
+def _limits(place: Site) -> Iterator[ast.AST]:
+    """Conditions that hold a little more or less often, and other kinds of results."""
+    node = place.node
+    yield from _nearby(node)
+    if place.field == "value" and isinstance(place.parent, ast.Return):
+        yield from _as_other_kinds(cast("ast.expr", node))
+
+
+def _nearby(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            for other in _NEAR.get(type(op), ()):
+                yield ast.Compare(left, [other()], [right])
+        case ast.BoolOp(op=op, values=values):
+            yield changed(node, op=ast.And() if isinstance(op, ast.Or) else ast.Or())
+            for index in range(len(values)):
+                rest = values[:index] + values[index + 1 :]
+                yield rest[0] if len(rest) == 1 else changed(node, values=rest)
+        case ast.ListComp() | ast.SetComp() | ast.GeneratorExp() | ast.DictComp():
+            for index, part in enumerate(node.generators):
+                parts: list[ast.AST] = [*node.generators]
+                parts[index] = changed(part, ifs=[])
+                yield changed(node, generators=parts)
+        case ast.Call():
+            yield from _other_calls(node)
+        case _:
+            return
+
+
+def _turns(place: Site) -> Iterator[ast.AST]:
+    """Conditions turned round."""
+    node = place.node
+    if place.field == "test":
+        yield ast.UnaryOp(ast.Not(), cast("ast.expr", node))
+    match node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
+            yield ast.Compare(left, [_TURNED[type(op)]()], [right])
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield operand
+        case _:
+            return
+
+
+def _as_other_kinds(node: ast.expr) -> Iterator[ast.AST]:
+    for name in _CONVERSIONS:
+        yield ast.Call(ast.Name(name, ast.Load()), [node], [])
+    back = ast.Slice(step=ast.UnaryOp(ast.USub(), ast.Constant(1)))
+    yield ast.Subscript(node, back, ast.Load())
+
+
+def _other_calls(node: ast.Call) -> Iterator[ast.AST]:
+    called = node.func
+    match called:
+        case ast.Name(id=name):
+            field = "id"
+        case ast.Attribute(attr=name):
+            field = "attr"
+        case _:
+            return
+    if name in _TWINS:
+        yield changed(node, func=changed(called, **{field: _TWINS[name]}))
+    if name in _CONVERSIONS and field == "id" and len(node.args) == 1:
+        yield node.args[0]
+    if name in ("sorted", "sort"):
+        rest = [keyword for keyword in node.keywords if keyword.arg != "reverse"]
+        turned = [*rest, ast.keyword("reverse", ast.Constant(True))]
+        yield changed(node, keywords=turned if len(rest) == len(node.keywords) else rest)
+
+
+def _quantities(node: ast.AST) -> Iterator[ast.AST]:
+    """Other numbers, operations and bounds."""
+    match node:
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if isinstance(op, _NUMERIC):
+            yield from (ast.Compare(left, [op], [other]) for other in _stepped(right))
+        case ast.BinOp(op=op) | ast.AugAssign(op=op) if isinstance(op, _ARITHMETIC):
+            yield from (changed(node, op=o()) for o in _ARITHMETIC if o is not type(op))
+        case ast.Constant(value=bool(value)):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int(value)):
+            others = dict.fromkeys((value + 1, value - 1, 0, 1, 2))
+            yield from (_number(other) for other in others if other != value)
+        case _:
+            yield from _bounds(node)
+
+
+def _bounds(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
+        case ast.Subscript(slice=ast.Slice(lower=lower, upper=upper) as cut):
+            for name, bound in (("lower", lower), ("upper", upper)):
+                for other in _stepped(bound) if bound else ():
+                    yield changed(node, slice=changed(cut, **{name: other}))
+        case ast.Call(func=ast.Name(id="range"), args=args, keywords=[]):
+            for index, bound in enumerate(args[:2]):
+                for other in _stepped(bound):
+                    yield changed(node, args=[*args[:index], other, *args[index + 1 :]])
+            if len(args) == 1:
+                yield changed(node, args=[ast.Constant(1), *args])
+        case _:
+            return
+
+
+def _stepped(node: ast.expr) -> Iterator[ast.expr]:
+    """One more and one less; a number has edits of its own."""
+    if not isinstance(node, ast.Constant):
+        yield ast.BinOp(node, ast.Add(), ast.Constant(1))
+        yield ast.BinOp(node, ast.Sub(), ast.Constant(1))
+
+
+def _number(value: int) -> ast.expr:
+    return ast.Constant(value) if value >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-value))

@@ -1,0 +1,142 @@
+"""Which tests may judge the code. A given test always may; a guessed one must be fit to.
+
+About half of the tests that small models write are wrong. A guessed test is kept only if it
+collects and gives the same outcome twice; where there are several candidates it may reject one
+only if two others pass it, and most do; and one that passes must notice at least one planted
+mistake.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ml_coach.core.python import syntax
+from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
+
+# Two programs that were written apart from each other and agree with a test.
+WITNESSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FilterResult:
+    """The suite that judges from now on, and what was dropped from it.
+
+    `mutation_score` is the share of planted mistakes that the kept tests notice, 0 to 1.
+    """
+
+    suite: Suite
+    kept: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+    mutation_score: float | None
+
+
+def rule(
+    suite: Suite,
+    chosen: TestReport,
+    again: TestReport,
+    candidates: Sequence[TestReport],
+    mutants: Sequence[TestReport],
+) -> FilterResult:
+    """Judges the tests of `suite`.
+
+    `chosen` and `again` are two reports on the program that the run goes on with, `candidates`
+    those on all programs that were written apart from each other, `mutants` those on its mutants.
+    """
+    first, second = _outcomes(chosen), _outcomes(again)
+    # A program that hangs or ends the run keeps tests from being run, which is not their fault.
+    unheard = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
+    if not first:
+        # The program can not even be imported: that says nothing of any test.
+        return FilterResult(suite, suite.tests, (), None)
+    votes = _voters([_outcomes(report) for report in candidates], suite)
+    planted = [_outcomes(report) for report in mutants]
+    kept: list[str] = []
+    dropped: list[Dropped] = []
+    for test in first:
+        judges = suite.is_given(test) or test in unheard
+        reason = "" if judges else _unfit(test, first, second, votes, planted)
+        if reason:
+            dropped.append(Dropped(test, reason))
+        else:
+            kept.append(test)
+    out = {d.test for d in dropped}
+    # One that does not pass as it is can not tell a mistake from what is there already.
+    passing = [test for test in kept if first[test] == "passed"]
+    noticed = [p for p in planted if any(p.get(test) != "passed" for test in passing)]
+    score = len(noticed) / len(planted) if planted and passing else None
+    return FilterResult(without(suite, out), tuple(kept), tuple(dropped), score)
+
+
+def _voters(
+    candidates: list[dict[str, CaseOutcome]], suite: Suite
+) -> list[Mapping[str, CaseOutcome]]:
+    """Who may vouch for a guessed test: not who fails a given one, while another does not."""
+    honest = [
+        bool(c) and all(outcome == "passed" for test, outcome in c.items() if suite.is_given(test))
+        for c in candidates
+    ]
+    if not any(honest):
+        return list(candidates)
+    return [c if ok else {} for c, ok in zip(candidates, honest, strict=True)]
+
+
+def _unfit(
+    test: str,
+    first: Mapping[str, CaseOutcome],
+    second: Mapping[str, CaseOutcome],
+    votes: Sequence[Mapping[str, CaseOutcome]],
+    planted: Sequence[Mapping[str, CaseOutcome]],
+) -> str:
+    """Why `test` may not judge, empty when it may."""
+    if first[test] in ("error", "not_run"):
+        return "it can not be run"
+    if first[test] != second.get(test):
+        return "its outcome changes from run to run"
+    rejects = first[test] != "passed"
+    voters = sum(bool(vote) for vote in votes)
+    witnesses = sum(vote.get(test) == "passed" for vote in votes)
+    needed = max(min(WITNESSES, voters), voters // 2 + 1)
+    if rejects and len(votes) > 1 and witnesses < needed:
+        agree = f"{witnesses} of {voters} candidates agree" if witnesses else "no candidate agrees"
+        return f"{agree} with it"
+    if not rejects and planted and all(p.get(test) == "passed" for p in planted):
+        return "it notices no planted mistake"
+    return ""
+
+
+def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
+    """One outcome for each test function: passed only where all its cases are."""
+    outcomes: dict[str, CaseOutcome] = {}
+    for case in report.cases:
+        if outcomes.get(case.function, "passed") == "passed":
+            outcomes[case.function] = case.outcome
+    return outcomes
+
+
+def without(suite: Suite, tests: set[str]) -> Suite:
+    """`suite` without these test functions (`test_x`, `TestA::test_b`); the rest to the letter."""
+    lines = suite.source.splitlines(keepends=True)
+    for node in reversed(_removable(syntax.module(suite.source), "", tests)):
+        start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        end = node.end_lineno or node.lineno
+        while end < len(lines) and not lines[end].strip():
+            end += 1
+        del lines[start - 1 : end]
+    return replace(suite, source="".join(lines).rstrip() + "\n")
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _removable(scope: ast.Module | ast.ClassDef, prefix: str, tests: set[str]) -> list[_Definition]:
+    """The definitions to take out, in their order; a class that would be left empty as a whole."""
+    found: list[_Definition] = []
+    for node in scope.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and prefix + node.name in tests:
+            found.append(node)
+        elif isinstance(node, ast.ClassDef):
+            inner = _removable(node, f"{prefix}{node.name}::", tests)
+            found += [node] if len(inner) == len(node.body) else inner
+    return found

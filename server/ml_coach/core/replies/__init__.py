@@ -1,0 +1,1 @@
+"""A model's reply as text: what of it is code. Imports only `core.python`."""

@@ -1,0 +1,157 @@
+"""A folder as the run's workspace: what the terminal works in.
+
+Writes are atomic (a reader sees the old text or the new one), never follow a link out of the
+folder, and are remembered, so that a file which the user changed since is known as theirs. What
+they change while a run works is not written over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFiles:
+    """Which texts ML Coach wrote where: one JSON line per write, the text as its SHA-256."""
+
+    file: Path
+
+    def note(self, path: Path, text: str) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"path": str(path), "sha256": _digest(text)})
+        with self.file.open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+
+    def wrote(self, path: Path, text: str) -> bool:
+        """Whether `path` holds a text that ML Coach put there."""
+        try:
+            lines = self.file.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        wanted = json.dumps({"path": str(path), "sha256": _digest(text)})
+        return wanted in lines
+
+
+@dataclass(frozen=True, slots=True)
+class FolderWorkspace:
+    """Implements `core.ports.Workspace`. `written_files` is told of every write."""
+
+    root: Path
+    written_files: WrittenFiles
+
+    async def read(self, file: str) -> str | None:
+        return await asyncio.to_thread(self._read, file)
+
+    async def write(self, texts: Mapping[str, str]) -> None:
+        for file, text in texts.items():
+            await asyncio.to_thread(self._write, file, text)
+
+    async def delete(self, file: str) -> None:
+        """Removes `file`; it may be gone already."""
+        await asyncio.to_thread(self._path(file).unlink, missing_ok=True)
+
+    def wrote(self, file: str, text: str) -> bool:
+        """Whether ML Coach gave `file` this text at any time, here or through an editor."""
+        return self.written_files.wrote(self._path(file), text)
+
+    def note(self, file: str, text: str) -> None:
+        """Remembers a text that an editor was given for `file`."""
+        self.written_files.note(self._path(file), text)
+
+    def texts(self, files: Sequence[str]) -> dict[str, str | None]:
+        """What each of `files` reads, None where there is no such file."""
+        return {file: self._read(file) for file in files}
+
+    def foreign(self, files: Sequence[str]) -> list[str]:
+        """Those of `files` that exist and hold something that ML Coach did not write."""
+        return [
+            file
+            for file, text in self.texts(files).items()
+            if text is not None and not self.written_files.wrote(self._path(file), text)
+        ]
+
+    def _path(self, file: str) -> Path:
+        root = self.root.resolve()
+        path = (root / file).resolve()
+        if not path.is_relative_to(root):
+            raise PermissionError(f"{file} lies outside {root}; ML Coach writes only inside it.")
+        return path
+
+    def _read(self, file: str) -> str | None:
+        path = self._path(file)
+        try:
+            # newline="" keeps the user's line ends.
+            with path.open(encoding="utf-8-sig", newline="") as text:
+                return text.read()
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as error:
+            raise OSError(f"{path} is not UTF-8 text; ML Coach leaves it alone.") from error
+
+    def _write(self, file: str, text: str) -> None:
+        path = self._path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+                out.write(text)
+            Path(scratch).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            Path(scratch).replace(path)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
+        self.written_files.note(path, text)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's view of a folder: implements `core.ports.Workspace`.
+
+    `known` is each file's text as the run found it, then as it wrote it. A file that reads
+    otherwise was changed by the user, or by another run: it stays as it is, and what this run
+    wanted to write goes into the folder `kept`.
+    """
+
+    folder: FolderWorkspace
+    known: dict[str, str | None]
+    kept: Path
+
+    @property
+    def root(self) -> Path:
+        return self.folder.root
+
+    async def read(self, file: str) -> str | None:
+        return await self.folder.read(file)
+
+    async def write(self, texts: Mapping[str, str]) -> None:
+        """Raises `OSError` with a sentence, and writes nothing, where that would lose an edit."""
+        new: dict[str, str] = {}
+        for file, text in texts.items():
+            now, known = await self.folder.read(file), self.known.get(file)
+            if now in (None, known):
+                new[file] = text
+            elif text not in (now, known):
+                self._keep(texts)
+                raise OSError(
+                    f"{file} was changed while the run worked, so it is left as it is. "
+                    f"What ML Coach wrote is kept in {self.kept}"
+                )
+        await self.folder.write(new)
+        self.known.update(texts)
+
+    def _keep(self, texts: Mapping[str, str]) -> None:
+        for file, text in texts.items():
+            path = self.kept / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="")
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,1 @@
+"""What a user can start: code actions, the commands behind them, and their arguments."""

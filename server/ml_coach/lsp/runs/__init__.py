@@ -1,0 +1,1 @@
+"""Runs in the editor: started, shown, reviewed, taken back."""

@@ -1,0 +1,152 @@
+"""Our nouns → the protocol's: diagnostics, hover, code lenses. Pure, but for the documents read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from lsprotocol import types as lsp
+
+from ml_coach.core.python.syntax import parse
+from ml_coach.core.types import Finding
+from ml_coach.lsp.client import Client
+from ml_coach.lsp.documents.positions import Text, overlaps
+from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFinding
+
+SOURCE = "ML Coach"
+_MEANS = {
+    "syntax": "The file is no valid Python.",
+    "name": "Nothing defines this name.",
+    "runtime": "The program raised this when it was run.",
+    "timeout": "The program did not end within the time that one execution may take.",
+    "input": "The program asks for input or arguments, of which there are none in a run.",
+    "limit": "The program was stopped at a limit of the sandbox.",
+    "missing_package": "This package is not installed where the program runs.",
+    "test": "This test fails.",
+    "collection": "pytest can not collect this file.",
+    "tampered": "The run tried to change its own verdict.",
+}
+
+
+def diagnostics(
+    uri: str,
+    text: str,
+    finding_store: FindingStore,
+    client: Client,
+    uri_of: Callable[[str, str], str],
+) -> list[lsp.Diagnostic]:
+    """The document's findings as diagnostics. `uri_of` takes a run id and a relative file."""
+    lines = Text.of(text, client.codec)
+    return [diagnostic(pin, at, lines, client, uri_of) for pin, at in finding_store.of(uri, text)]
+
+
+def diagnostic(
+    pin: TrackedFinding, at: int, lines: Text, client: Client, uri_of: Callable[[str, str], str]
+) -> lsp.Diagnostic:
+    finding, message = pin.finding, pin.finding.message
+    height = max(finding.end_line - finding.line, 0) if finding.end_line else 0
+    related = None
+    if finding.related and client.can("text_document.publish_diagnostics.related_information"):
+        related = [
+            lsp.DiagnosticRelatedInformation(
+                lsp.Location(uri_of(pin.run_id, place.file), _line(place.line)),
+                place.message or finding.message,
+            )
+            for place in finding.related
+        ]
+    elif finding.related:
+        message += "".join(f"\n{p.file}:{p.line}: {p.message}" for p in finding.related)
+    return lsp.Diagnostic(
+        range=lines.stretch(at, min(at + height, max(len(lines.lines) - 1, at))),
+        message=message,
+        severity=lsp.DiagnosticSeverity.Error,
+        code=finding.kind,
+        source=SOURCE,
+        related_information=related,
+        data={"runId": pin.run_id},
+    )
+
+
+def _line(number: int) -> lsp.Range:
+    """A whole line of another document, whose columns need not be known."""
+    at = max(number - 1, 0)
+    return lsp.Range(lsp.Position(at, 0), lsp.Position(at, 0))
+
+
+def hover(
+    uri: str,
+    text: str,
+    position: lsp.Position,
+    finding_store: FindingStore,
+    client: Client,
+    patch_title: str,
+) -> lsp.Hover | None:
+    """What a finding means, with its traceback. `patch_title` is a waiting patch's, or empty."""
+    lines = Text.of(text, client.codec)
+    here = lsp.Range(position, position)
+    found = [
+        pin.finding
+        for pin, at in finding_store.of(uri, text)
+        if overlaps(here, lines.stretch(at, at))
+    ]
+    if not found:
+        return None
+    backend = [_explained(finding, markdown=client.reads_markdown) for finding in found]
+    if patch_title:
+        backend.append(f"A patch waits for you: {patch_title}. See the quick fixes here.")
+    kind = lsp.MarkupKind.Markdown if client.reads_markdown else lsp.MarkupKind.PlainText
+    return lsp.Hover(lsp.MarkupContent(kind, "\n\n".join(backend)))
+
+
+def _explained(finding: Finding, *, markdown: bool) -> str:
+    test = f" ({finding.test})" if finding.test else ""
+    title = f"{SOURCE}: {_MEANS[finding.kind]}{test}"
+    detail = finding.detail.strip() or finding.message
+    if not markdown:
+        return f"{title}\n\n{detail}"
+    # A fence longer than any in the text can not be closed by it.
+    fence = "`" * 3
+    while fence in detail:
+        fence += "`"
+    return f"**{title}**\n\n{fence}text\n{detail}\n{fence}"
+
+
+def lenses(uri: str, text: str, state: SuiteState) -> list[lsp.CodeLens]:
+    """One lens over each generated test with what became of it, and one over the file."""
+    tree = parse(text)
+    if tree is None:
+        return []
+    command = lsp.Command("", "mlCoach.runTests", arguments=[{"uri": uri}])
+    found = [_lens(0, _suite_title(state), command)]
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if node.name.lower().startswith("test"):
+            found.append(_lens(node.lineno - 1, _test_title(node.name, state), command))
+    dropped = [drop for drop in state.dropped if drop.test not in text]
+    found += [_lens(0, f"dropped {drop.test}: {drop.reason}", command) for drop in dropped]
+    return found
+
+
+def _lens(line: int, title: str, command: lsp.Command) -> lsp.CodeLens:
+    place = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 0))
+    return lsp.CodeLens(place, lsp.Command(title, command.command, arguments=command.arguments))
+
+
+def _suite_title(state: SuiteState) -> str:
+    if state.report is None:
+        return "ML Coach: not run yet. Run"
+    return f"ML Coach: {len(state.report.passed)} of {len(state.report.cases)} pass. Run again"
+
+
+def _test_title(name: str, state: SuiteState) -> str:
+    for drop in state.dropped:
+        if drop.test.split("[")[0].split("::")[0] == name:
+            return f"dropped: {drop.reason}"
+    kept = "given" if state.suite.is_given(name) else "kept"
+    cases = state.report.cases if state.report else ()
+    outcomes = [c.outcome for c in cases if c.function.split("::")[0] == name]
+    if not outcomes:
+        return f"{kept}, not run yet. Run"
+    bad = next((outcome for outcome in outcomes if outcome not in ("passed", "skipped")), "")
+    return f"{kept}, {bad.replace('_', ' ') or outcomes[0]}. Run again"

@@ -1,0 +1,83 @@
+"""The terminal's workspace: atomic, inside its folder, and it knows whose text is whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ml_coach.disk import FolderWorkspace, RunFolder, WrittenFiles
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> FolderWorkspace:
+    (tmp_path / "work").mkdir()
+    return FolderWorkspace(tmp_path / "work", WrittenFiles(tmp_path / "state" / "written.jsonl"))
+
+
+async def test_what_is_written_is_read(workspace: FolderWorkspace) -> None:
+    texts = {"a.py": "x = 'ä'\r\n", "sub/b.py": ""}
+    await workspace.write(texts)
+    assert {file: await workspace.read(file) for file in texts} == texts
+    assert (workspace.root / "a.py").read_bytes() == "x = 'ä'\r\n".encode()
+    assert sorted(p.name for p in workspace.root.iterdir()) == ["a.py", "sub"]
+    assert await workspace.read("none.py") is None
+
+
+async def test_foreign_is_what_we_did_not_write_or_what_was_changed(
+    workspace: FolderWorkspace,
+) -> None:
+    (workspace.root / "theirs.py").write_text("1\n")
+    await workspace.write({"ours.py": "2\n", "changed.py": "3\n"})
+    (workspace.root / "changed.py").write_text("4\n")
+    files = ["theirs.py", "ours.py", "changed.py", "none.py"]
+    assert workspace.foreign(files) == ["theirs.py", "changed.py"]
+
+
+@pytest.mark.parametrize("file", ["../x.py", "/tmp/x.py", "link/x.py"])
+async def test_nothing_outside_the_folder_is_touched(
+    workspace: FolderWorkspace, tmp_path: Path, file: str
+) -> None:
+    (workspace.root / "link").symlink_to(tmp_path)
+    with pytest.raises(PermissionError, match="outside"):
+        await workspace.write({file: "x"})
+    assert not (tmp_path / "x.py").exists()
+
+
+async def test_a_file_keeps_its_mode(workspace: FolderWorkspace) -> None:
+    path = workspace.root / "a.py"
+    path.write_text("1\n")
+    path.chmod(0o600)
+    await workspace.write({"a.py": "2\n"})
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_byte_order_mark_is_no_part_of_the_text(workspace: FolderWorkspace) -> None:
+    (workspace.root / "a.py").write_bytes(b"\xef\xbb\xbfx = 1\r\n")
+    assert await workspace.read("a.py") == "x = 1\r\n"
+
+
+async def test_what_is_no_text_is_left_alone(workspace: FolderWorkspace) -> None:
+    (workspace.root / "a.py").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(OSError, match="not UTF-8"):
+        await workspace.read("a.py")
+
+
+async def test_a_run_writes_over_nothing_that_it_did_not_find_or_write(
+    workspace: FolderWorkspace, tmp_path: Path
+) -> None:
+    await workspace.write({"a.py": "found\n"})
+    files = ("a.py", "new.py", "gone.py")
+    run = RunFolder(workspace, workspace.texts(files), tmp_path / "kept")
+    for step in ("1\n", "2\n"):
+        await run.write(dict.fromkeys(files, step))
+    (run.root / "gone.py").unlink()
+    (run.root / "new.py").write_text("theirs\n")
+    with pytest.raises(OSError, match=rf"new\.py was changed .* kept in {tmp_path / 'kept'}$"):
+        await run.write(dict.fromkeys(files, "3\n"))
+    assert workspace.texts(files) == {"a.py": "2\n", "new.py": "theirs\n", "gone.py": None}
+    for file in files:
+        assert (tmp_path / "kept" / file).read_text() == "3\n"
+    # What the run has nothing new for is no reason to stop.
+    await run.write({"a.py": "3\n", "new.py": "2\n", "gone.py": "2\n"})
+    assert workspace.texts(files) == {"a.py": "3\n", "new.py": "theirs\n", "gone.py": "2\n"}

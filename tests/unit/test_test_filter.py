@@ -1,0 +1,403 @@
+"""Which tests may judge, and which of several programs to go on with."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_coach.core.judging.inputs import typed_calls
+from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
+from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
+from ml_coach.core.judging.test_filter import rule, without
+from ml_coach.core.judging.voting import Candidate, agreeing, choose, clusters, more_wanted
+from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
+
+TESTS = ("test_given_1", "test_a", "test_b")
+SUITE = Suite(
+    "from m import f\n\n\n" + "\n\n".join(f"def {t}():\n    assert f()\n" for t in TESTS),
+    given=frozenset({"test_given_1"}),
+)
+OUTCOMES: dict[str, CaseOutcome] = {"+": "passed", "-": "failed", "!": "error", "?": "not_run"}
+
+
+def report(marks: str, tests: tuple[str, ...] = TESTS) -> TestReport:
+    """A report on `tests`: + passed, - failed, ! error, ? not run."""
+    cases = tuple(Case(t, OUTCOMES[m]) for t, m in zip(tests, marks, strict=True))
+    return TestReport("passed" if set(marks) == {"+"} else "failed", cases)
+
+
+def reasons(chosen: str, *, again: str = "", votes: str = "", planted: str = "") -> dict[str, str]:
+    filtered = rule(
+        SUITE,
+        report(chosen),
+        report(again or chosen),
+        [report(v) for v in (votes or chosen).split()],
+        [report(p) for p in planted.split()],
+    )
+    return {d.test: d.reason for d in filtered.dropped}
+
+
+def test_a_lone_program_is_judged_by_every_test() -> None:
+    assert reasons("+--") == {}
+
+
+def test_a_rejecting_test_needs_two_witnesses() -> None:
+    assert reasons("+-+", votes="+-+ +++ +-+") == {"test_a": "1 of 3 candidates agree with it"}
+    assert reasons("+-+", votes="+-+ +++ +++") == {}
+
+
+def test_who_fails_a_given_test_is_no_witness() -> None:
+    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "no candidate agrees with it"}
+
+
+def test_a_given_test_is_never_dropped() -> None:
+    assert "test_given_1" not in reasons("-++", again="+++", votes="-++ -++", planted="-++")
+
+
+def test_a_flaky_test_is_dropped() -> None:
+    assert reasons("+++", again="++-") == {"test_b": "its outcome changes from run to run"}
+
+
+def test_a_test_that_can_not_run_is_dropped() -> None:
+    assert reasons("+!+") == {"test_a": "it can not be run"}
+
+
+def test_what_a_program_keeps_from_running_is_not_dropped_for_that() -> None:
+    ran = [Case("test_given_1", "passed"), Case("test_a", "failed"), Case("test_b", "not_run")]
+    hung = TestReport("error", tuple(ran), limit="time")
+    filtered = rule(SUITE, hung, hung, [hung], [])
+    assert filtered.kept == TESTS
+    filtered = rule(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
+    assert [d.test for d in filtered.dropped] == ["test_a"], "the others do not agree with it"
+    assert reasons("+?+") == {"test_a": "it can not be run"}
+
+
+def test_a_test_that_notices_no_mistake_is_dropped() -> None:
+    assert reasons("+++", planted="+-+ +-+") == {"test_b": "it notices no planted mistake"}
+
+
+def test_the_mutation_score_counts_the_kept_tests_only() -> None:
+    planted = [report("+-+"), report("+++"), report("+-+"), report("+++")]
+    filtered = rule(SUITE, report("+++"), report("+++"), [report("+++")], planted)
+    assert filtered.kept == ("test_given_1", "test_a")
+    assert filtered.mutation_score == 0.5
+    assert "test_b" not in filtered.suite.source
+
+
+def test_a_program_that_can_not_be_imported_says_nothing_of_the_tests() -> None:
+    broken = TestReport("error")
+    filtered = rule(SUITE, broken, broken, [broken], [])
+    assert filtered.suite == SUITE
+    assert filtered.kept == TESTS
+
+
+def test_dropping_leaves_the_rest_to_the_letter() -> None:
+    source = (
+        "import pytest  # why\n\n\n@pytest.mark.parametrize('x', [1])\ndef test_a(x):\n"
+        "    assert x\n\n\nclass TestB:\n    def test_c(self):\n        assert 1\n\n\n"
+        "def test_d():\n    assert 2  # yes\n"
+    )
+    left = without(Suite(source), {"test_a", "TestB::test_c"}).source
+    assert left == "import pytest  # why\n\n\ndef test_d():\n    assert 2  # yes\n"
+
+
+def _values(answers: str, number: int) -> tuple[Evaluation, ...]:
+    return tuple(
+        Evaluation(error=f"ValueError: {number}") if a == "E" else Evaluation(a) for a in answers
+    )
+
+
+def candidate(number: int, answers: str, marks: str = "+++", variants: str = "") -> Candidate:
+    values = _values(answers + variants, number)
+    return Candidate(Program(f"# {number}\n"), report(marks), values, len(answers))
+
+
+def test_equal_answers_make_a_cluster() -> None:
+    a, b, c = candidate(1, "12E"), candidate(2, "12E"), candidate(3, "13E")
+    assert clusters([c, a, b]) == [[a, b], [c]]
+    assert agreeing(a, [a, b, c]) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("57.29577951308232", "57.295779513082315", True),
+        ("[(0.1, 'a'), {'x': 0.30000000000000004}]", "[(0.1, 'a'), {'x': 0.3}]", True),
+        ("{1: 'a', 2: 'b'}", "{2: 'b', 1: 'a'}", True),
+        ("4", "4.0", True),
+        ("[1.2246467991473532e-16]", "[0.0]", True),
+        ("inf", "inf", True),
+        ("57.3", "57.295779513082315", False),
+        ("[1, 2]", "(1, 2)", False),
+        ("[1, 2]", "[1, 2, 3]", False),
+        ("{1: 0.5}", "{2: 0.5}", False),
+        ("'0.1'", "'0.10000000000000001'", False),
+        ("<Node 1>", "<Node 2>", False),
+        ("<Node 1>", "'<Node 1>'", False),
+    ],
+)
+def test_answers_are_the_same_as_python_says_and_up_to_rounding(
+    one: str, other: str, *, same: bool
+) -> None:
+    pair = [
+        Candidate(Program(f"# {n}\n"), report("+++"), (Evaluation(value),))
+        for n, value in enumerate((one, other))
+    ]
+    assert len(clusters(pair)) == (1 if same else 2)
+
+
+def test_right_programs_may_differ_in_a_few_variants() -> None:
+    a, b, c = (candidate(n, "12", variants=v) for n, v in enumerate(("34567", "34999", "39999")))
+    assert agreeing(a, [a, b]) == 2
+    assert agreeing(a, [a, c]) == 1
+
+
+def test_programs_that_only_fail_do_not_agree() -> None:
+    a, b = candidate(1, "EE"), candidate(2, "EE")
+    assert [len(group) for group in clusters([a, b])] == [1, 1]
+
+
+def wanted(pool: list[Candidate], suite: Suite, batch: int = 4) -> int:
+    """How many more where each sample was a valid program."""
+    return more_wanted(pool, suite, batch, len(pool) - 1)
+
+
+def test_two_that_say_the_same_to_everything_settle_nothing() -> None:
+    assert wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE) == 1
+
+
+def test_a_guessed_test_settles_it_beside_a_given_one_only() -> None:
+    sure = candidate(1, "12", "+++")
+    assert wanted([sure], SUITE) == 0
+    assert wanted([sure], replace(SUITE, given=frozenset())) == 1
+
+
+def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
+    a, b, c = candidate(1, "12", "+--"), candidate(2, "12", "+--"), candidate(3, "12", "-++")
+    assert wanted([a], SUITE) == 1
+    assert wanted([a, b], SUITE) == 0
+    assert wanted([a, c], SUITE) == 1
+    d = candidate(4, "13", "+--")
+    assert wanted([a, c, d], SUITE) == 2
+
+
+def test_beside_a_second_opinion_one_guessed_test_settles_it() -> None:
+    a, b = candidate(1, "12", "++-"), candidate(2, "34", "+--")
+    assert wanted([a], SUITE) == 1
+    assert wanted([a, b], SUITE) == 0
+    assert wanted([b, candidate(3, "12", "-++")], SUITE) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "others", "marks", "more"),
+    [
+        ("1234", "1256", "++--", 0),
+        ("1234", "1256", "+---", 3),
+        ("1234", "1567", "++--", 3),
+        ("1234", "5678", "+++-", 3),
+        ("1111", "1156", "++--", 3),
+    ],
+)
+def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
+    answers: str, others: str, marks: str, more: int
+) -> None:
+    names = ("test_a", "test_b", "test_c", "test_d")
+    suite = Suite("\n".join(f"def {name}(): assert f()" for name in names))
+    one, other = (
+        replace(candidate(n, said), report=report(row, names))
+        for n, (said, row) in enumerate([(answers, marks), (others, "----")])
+    )
+    assert wanted([one, other], suite) == more
+
+
+def test_more_are_wanted_while_none_does_what_is_given() -> None:
+    wrong = [candidate(n, f"{n}1", "-++") for n in range(9)]
+    assert wanted(wrong[:1], SUITE) == 4
+    assert wanted(wrong[:5], SUITE) == 4
+    assert wanted(wrong, SUITE) == 0
+    assert wanted([*wrong[:4], candidate(9, "12")], SUITE) == 0
+
+
+def test_where_nothing_is_given_one_batch_must_do() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
+    assert wanted(apart[:2], guessed) == 3
+    assert wanted(apart, guessed) == 0
+
+
+def test_a_sample_that_is_no_program_does_not_end_the_drawing() -> None:
+    alone = [candidate(1, "12", "-++")]
+    guessed = replace(SUITE, given=frozenset())
+    assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
+
+
+def test_a_model_that_is_not_sampled_is_asked_once() -> None:
+    assert wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
+
+
+def test_given_tests_outrank_the_crowd() -> None:
+    crowd = [candidate(n, "11", "-++") for n in range(3)]
+    right = candidate(9, "12", "+--")
+    assert choose([*crowd, right], SUITE) is right
+
+
+def test_the_one_that_most_others_vouch_for_wins_among_equals() -> None:
+    a, b, c = candidate(1, "11", "+++"), candidate(2, "12", "+++"), candidate(3, "12", "+++")
+    assert choose([a, b, c], SUITE) is b
+
+
+def test_who_fails_a_given_test_vouches_for_nobody() -> None:
+    right, wrong = candidate(1, "12", "++-"), candidate(2, "34", "+--")
+    failing = [candidate(n, "34", "-++") for n in range(3, 6)]
+    assert choose([right, *failing, wrong], SUITE) is right
+
+
+def test_others_vouch_for_a_share_of_what_they_answer_alike() -> None:
+    """No two agree; the second is closest to them all."""
+    apart = [candidate(n, answers) for n, answers in enumerate(("1234", "1256", "1257", "8956"))]
+    assert [len(group) for group in clusters(apart)] == [1, 1, 1, 1]
+    assert choose(apart, SUITE) is apart[1]
+
+
+def test_the_test_writer_has_two_voices() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    alone, a, b = candidate(1, "13", "+++"), candidate(2, "24", "---"), candidate(3, "24", "---")
+    assert choose([a, alone], guessed) is alone
+    assert choose([a, b, alone], guessed) is alone
+    c = candidate(4, "24", "+--")
+    assert choose([a, b, c, alone], guessed) is c
+
+
+def test_what_raises_at_every_call_is_no_answer() -> None:
+    crowd = [Candidate(Program("# same\n"), report("++-"), _values("EE", 1)) for _ in range(3)]
+    answers = candidate(9, "12", "-+-")
+    assert choose([*crowd, answers], SUITE) is crowd[0], "it does what is given"
+    guessed = replace(SUITE, given=frozenset())
+    assert choose([*crowd, answers], guessed) is answers
+
+
+def test_what_says_the_same_to_everything_is_no_answer_but_a_truth_value_is() -> None:
+    """A crowd that forgets to return or never finds anything, against one that answers."""
+    guessed = replace(SUITE, given=frozenset())
+    answers = candidate(9, "12", "--+")
+    for value, tells in (("None", False), ("[]", False), ("E", False), ("True", True)):
+        same = Evaluation(error="ValueError") if value == "E" else Evaluation(value)
+        crowd = [Candidate(Program(f"# {n}\n"), report("---"), (same, same)) for n in range(3)]
+        assert choose([*crowd, answers], guessed) is (crowd[0] if tells else answers), value
+
+
+def test_who_returns_none_alike_vouches_for_nobody() -> None:
+    guessed = replace(SUITE, given=frozenset())
+    crowd = [
+        Candidate(Program(f"# {n}\n"), report("---"), (Evaluation("None"), Evaluation("4")))
+        for n in range(3)
+    ]
+    first, second = candidate(8, "34", "---"), candidate(9, "34", "---")
+    assert choose([*crowd, first, second], guessed) is first
+
+
+def test_tests_that_a_program_passes_by_one_answer_to_everything_settle_nothing() -> None:
+    assert wanted([candidate(1, "11", "+++")], SUITE) == 1
+
+
+def test_a_mutant_is_one_mistake_away_and_compiles() -> None:
+    source = (
+        "def f(x: int = 2) -> int:\n    '''Doc.'''\n    while x < 10 and not x == 3:\n"
+        "        x += 1\n    return x if x else -1\n\n\n"
+        "if __name__ == '__main__':\n    print(f(1))\n"
+    )
+    found = mutants(Program(source))
+    assert len(found) > 8
+    assert len({m.source for m in found}) == len(found)
+    for mutant in found:
+        compile(mutant.source, "m", "exec")
+        assert "'Doc.'" in mutant.source.replace('"', "'")
+        assert "print(f(1))" in mutant.source
+
+
+def test_mutants_are_bounded_and_spread() -> None:
+    source = "\n".join(f"def f{n}(x):\n    return x + {n}" for n in range(200))
+    found = mutants(Program(source))
+    assert len(found) == MOST_MUTANTS
+    assert any("return x - 19" in m.source or "return None" in m.source for m in found)
+
+
+def test_no_mutant_of_what_does_not_parse() -> None:
+    assert mutants(Program("def f(:")) == ()
+
+
+def test_no_mutant_of_what_python_can_not_write_anew() -> None:
+    chain = " + ".join("x" for _ in range(900))
+    assert mutants(Program(f"def f(x):\n    return {chain}\n")) == ()
+
+
+def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
+    source = "def test():\n    assert f([1, 2], 'ab') == 3\n    assert g(f(x)) and f(1, y)\n"
+    calls = calls_of(source, ["f"])
+    assert calls == ("f([1, 2], 'ab')",)
+    found = variants_of(calls)
+    assert "f([2, 1], 'ab')" in found
+    assert "f([1, 2], 'ba')" in found
+    assert calls[0] not in found
+
+
+def test_the_given_calls_and_half_of_the_guessed_ones_are_ordinary() -> None:
+    source = (
+        "def test_given_1():\n    assert f('given') == 0\n\n\n"
+        "def test_a():\n    assert f('one')\n\n\n"
+        "def test_b():\n    assert (f('two') + 1) * 2 == f('three')\n\n\n"
+        "def test_c():\n    assert f('') == 0\n"
+    )
+    suite, spec = Suite(source, given=frozenset({"test_given_1"})), Spec("", names=("f",))
+    asked = probes(suite, spec)
+    assert asked.ordinary == ("f('given')", "f('one')", "f('two')")
+    assert asked.others[:2] == ("f('three')", "f('')")
+    assert "f('nevig')" in asked.others
+    assert probes(Suite(""), Spec("", names=("f",))).ordinary == ()
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+        max_leaves=6,
+    )
+)
+def test_every_probe_can_be_parsed(value: object) -> None:
+    calls = calls_of(f"f({value!r})", ["f"])
+    found = (*calls, *variants_of(calls))
+    assert 0 < len(found) <= MOST_PROBES
+    for probe in found:
+        ast.parse(probe, mode="eval")
+
+
+@pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
+def test_no_probes_of_what_does_not_parse(source: str) -> None:
+    assert calls_of(source, ["f"]) == ()
+
+
+def test_calls_that_python_can_not_write_anew_are_no_probes() -> None:
+    deep = "[" * 190 + "]" * 190
+    chain = "-" * 400 + "1"
+    assert calls_of(f"f(2)\nf({chain})\n", ["f"]) == ("f(2)",)
+    assert all(variant.startswith("f(") for variant in variants_of([f"f({deep}, 1)"]))
+
+
+def test_calls_are_made_of_type_hints() -> None:
+    calls = typed_calls(["f(xs: List[float], n: int, deep: bool = False) -> bool"])
+    assert calls[0] == "f([2.5, 0.0, 10.0], 3)"
+    assert any(call.startswith("f([], ") for call in calls)
+    assert len(set(calls)) == len(calls) > 4
+    for hint in ("dict[str, list[int]]", "'tuple[int, ...]'", "str | None", "Optional[set[str]]"):
+        for call in typed_calls([f"f(x: {hint})"]):
+            ast.parse(call, mode="eval")
+        assert typed_calls([f"f(x: {hint})"])
+
+
+@pytest.mark.parametrize("signature", ["f(x)", "f()", "f(x: Shop)", "f(x: int, *, y: int)", "f("])
+def test_no_call_is_made_of_what_is_not_known(signature: str) -> None:
+    assert typed_calls([signature]) == ()
