@@ -11,7 +11,6 @@ const TASKS: Record<Task, string> = {
 const STAGES: Record<string, string> = {
   research: 'Research',
   code: 'Code',
-  inspect: 'Inspection',
   tests: 'Test writing',
   filter: 'Test review',
   pytest: 'Test run',

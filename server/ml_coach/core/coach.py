@@ -1,8 +1,11 @@
 """The loop. READ THIS FIRST.
 
-    prompt ─ researcher ─► Spec ─ coder ×N ─► Programs ─ evaluator ─► court ◄─ test writer
+    prompt ─ researcher ─► Spec ─ coder ×N ─► Programs ─ evaluator ─► test filter ◄─ test writer
                                     ▲                      │
                                     └── patch ◄─ debugger ◄┘ findings, test report
+
+`_work` is the whole way; repair_loop.py is its last step. A stage returns its result, or an `End`
+where the run is over. Exceptions are for what breaks a run, and `Coach._until_end` catches them.
 
 Everything is tried on a private copy first. A program reaches the user's files only when it is the
 first one or passes strictly more than the one that is there, so that what the files hold is the
@@ -16,41 +19,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from ml_coach.core.agents import debugger
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
-from ml_coach.core.agents.team import MOST_LESSONS, Team
+from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
-from ml_coach.core.events import (
-    CandidateChosen,
-    Diagnosed,
-    Emit,
-    FilesSaved,
-    PatchApplied,
-    PatchDiscarded,
-    PatchOffered,
-    RunFinished,
-    RunStarted,
-    StageStarted,
-    SuiteFiltered,
-)
-from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
-from ml_coach.core.judging.test_filter import FilterResult
-from ml_coach.core.judging.voting import Candidate, agreeing, choose, more_wanted, passes_given
-from ml_coach.core.patches import rewriting
+from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
+from ml_coach.core.judging.evaluator import Evaluator
+from ml_coach.core.judging.voting import Candidate, agreeing, choose, more_wanted
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
+from ml_coach.core.repair_loop import repair
+from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import (
-    Diagnosis,
-    Outcome,
-    Patch,
-    Program,
-    Request,
-    RunReport,
-    Stage,
-    Suite,
-)
+from ml_coach.core.types import Program, Request, RunReport, Suite
 
 
 async def _nothing() -> None:
@@ -62,7 +43,8 @@ class Coach:
     """The loop's outside parts. One coach serves any number of runs at once.
 
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`. Only a
-    measurement of what the court brings sets `filters_tests` to False: then every test judges.
+    measurement of what the test filter brings sets `filters_tests` to False: then every test
+    judges.
     """
 
     model: Model
@@ -77,354 +59,158 @@ class Coach:
     async def run(self, request: Request, emit: Emit, run_id: str = "run") -> RunReport:
         """Runs `request` to its end and returns the report, also when its task is cancelled.
 
-        Never raises for what a model, a program or the user does; the report's outcome says it.
+        Never raises for what a model, a program or the user does: the report's outcome shows it.
         """
-        return await _Run(self, request, emit, run_id).to_its_end()
+        started = self.clock()
+        run = self._new_run(request, emit)
+        emit(RunStarted(run_id, request, self.model.name))
+        end = await self._until_end(run)
+        report = self._report(run, end, self.clock() - started)
+        emit(RunFinished(report))
+        return report
 
-
-class _Stop(Exception):
-    """Ends the run from any depth with an outcome and its reason."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome: Outcome = outcome
-        self.reason = reason
-
-
-@dataclass(slots=True)
-class _Run:
-    coach: Coach
-    request: Request
-    emit: Emit
-    run_id: str
-    iteration: int = 1
-    written: Suite = field(default_factory=lambda: Suite(""))
-    suite: Suite = field(default_factory=lambda: Suite(""))
-    pool: list[Candidate] = field(default_factory=list[Candidate])
-    filtered: FilterResult | None = None
-    saved: dict[str, str] = field(default_factory=dict[str, str])
-    program: Program | None = None
-    best: CheckedProgram | None = None
-    pending: Patch | None = None
-    seen: set[object] = field(default_factory=set[object])
-    fresh_starts: int = 0
-    team: Team = field(init=False)
-    evaluator: Evaluator = field(init=False)
-    started: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        coach, limits = self.coach, self.request.limits
-        self.started = coach.clock()
+    def _new_run(self, request: Request, emit: Emit) -> Run:
+        limits, profile = request.limits, self.model.profile
         budget = Budget(
             max_calls=limits.calls,
             max_tokens=limits.tokens,
             max_seconds=limits.seconds,
-            clock=coach.clock,
+            clock=self.clock,
         )
-        model_client = ModelClient(coach.model, budget, self.emit, price=coach.price)
-        self.team = Team(model_client, self.request, coach.model.profile, self.emit)
-        self.evaluator = Evaluator(coach.executor, self.request.run_timeout_seconds, self.emit)
+        model_client = ModelClient(self.model, budget, emit, price=self.price)
+        return Run(
+            request=request,
+            profile=profile,
+            team=Team(model_client, request, profile, emit),
+            evaluator=Evaluator(self.executor, request.run_timeout_seconds, emit),
+            workspace=self.workspace,
+            reviewer=self.reviewer,
+            emit=emit,
+            filters_tests=self.filters_tests,
+        )
 
-    # The run as a whole
-
-    async def to_its_end(self) -> RunReport:
-        self.emit(RunStarted(self.run_id, self.request, self.coach.model.name))
+    async def _until_end(self, run: Run) -> End:
         try:
-            await self.coach.prepare()
-            await self._work()
-            skipped = self.best.report.skipped if self.best else 0
-            left_out = f" {skipped} skipped." if skipped else ""
-            outcome, reason = "passed", f"All tests pass.{left_out}"
-        except _Stop as stop:
-            outcome, reason = stop.outcome, stop.reason
+            await self.prepare()
+            return await _work(run)
         except BudgetSpent as spent:
-            outcome, reason = "gave_up", str(spent)
+            return End("gave_up", str(spent))
         except (ModelError, SetupError, OSError) as error:
-            outcome, reason = "failed", str(error)
+            return End("failed", str(error))
         except RecursionError:
-            # Most that is too deep is left out; what the prompt gives can not be.
-            outcome = "failed"
-            reason = "The prompt or the code is nested too deeply for Python to take apart."
+            # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
+            return End(
+                "failed", "The prompt or the code is nested too deeply for Python to take apart."
+            )
         except asyncio.CancelledError:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.
             if task := asyncio.current_task():
                 task.uncancel()
-            outcome, reason = "stopped", "Stopped by the user."
-        report = self._report(outcome, reason)
-        self.emit(RunFinished(report))
-        return report
+            return End("stopped", "Stopped by the user.")
 
-    def _report(self, outcome: Outcome, reason: str) -> RunReport:
+    def _report(self, run: Run, end: End, seconds: float) -> RunReport:
+        state = run.state
         return RunReport(
-            outcome=outcome,
-            reason=reason,
-            program=self.program,
-            suite=self.suite if self.suite.source else None,
-            tests=self.best.report if self.best else None,
-            iterations=self.iteration,
-            usage=self.team.model_client.budget.usage,
-            seconds=self.coach.clock() - self.started,
-            model=self.coach.model.name,
-            sandbox=self.coach.executor.level,
-            findings=self.best.failures if self.best else (),
-            dropped=self.filtered.dropped if self.filtered else (),
-            pending=self.pending,
-            files=dict(self.saved),
+            outcome=end.outcome,
+            reason=end.reason,
+            program=state.program,
+            suite=state.suite if state.suite.source else None,
+            tests=state.best.report if state.best else None,
+            iterations=state.iteration,
+            usage=run.team.model_client.budget.usage,
+            seconds=seconds,
+            model=self.model.name,
+            sandbox=self.executor.level,
+            findings=state.best.failures if state.best else (),
+            dropped=state.dropped,
+            pending=state.pending,
+            files=dict(state.saved),
         )
 
-    async def _work(self) -> None:
-        existing = await self._existing()
-        self._begin("research")
-        await self.team.research(existing)
-        # Tests are written from the spec alone, so both can be asked for at once.
-        first, suite = await all_of(self._first_program(existing), self._tests())
-        self.written = self.suite = suite
-        if isinstance(first, Program):
-            await self._save(first, suite)
-        if not (suite.own or suite.tests):
-            raise _Stop("gave_up", "No test could be written, so nothing can be said of the code.")
-        chosen = await self._choose(first, existing)
-        current = await self._check(chosen)
-        await self._save(chosen, self.suite)
-        self.best = current
-        if self.request.task == "write_tests" and not current.passes:
-            raise _Stop("gave_up", current.report.why or "The tests do not all pass.")
-        try:
-            await self._debug_until_passed(current)
-        except _Stop as stop:
-            if stop.outcome != "gave_up" or not await self._mended_by_small_edit():
-                raise
 
-    # Stages
+async def _work(run: Run) -> End:
+    """Every stage of a run in order."""
+    existing = await _existing_program(run)
+    if isinstance(existing, End):
+        return existing
+    run.begin("research")
+    await run.team.research(existing)
+    # Tests are written from the spec alone, so both can be asked for at once.
+    first, suite = await all_of(_first_program(run, existing), _tests(run))
+    if isinstance(suite, End):
+        return suite
+    state = run.state
+    state.written = state.suite = suite
+    if isinstance(first, Program):
+        await run.save(first, suite)
+    if not (suite.own or suite.tests):
+        return End("gave_up", "No test could be written, so nothing can be said of the code.")
+    chosen = await _choose(run, first, existing)
+    if isinstance(chosen, End):
+        return chosen
+    if end := await run.filter_tests(chosen):
+        return end
+    checked = await run.check(chosen.program)
+    await run.save(chosen.program, state.suite)
+    state.best = checked
+    if run.request.task == "write_tests" and not checked.passes:
+        return End("gave_up", checked.report.why or "The tests do not all pass.")
+    return await repair(run, checked)
 
-    def _begin(self, stage: Stage) -> None:
-        self.emit(StageStarted(stage, self.iteration, self.request.max_iters))
 
-    async def _existing(self) -> Program | None:
-        """The user's own file, for the tasks that start from one."""
-        if self.request.task == "generate":
-            return None
-        source = await self.coach.workspace.read(self.request.program_file)
-        if source is None:
-            raise _Stop("failed", f"There is no file {self.request.program_file}.")
-        return Program(source, self.request.program_file)
-
-    async def _first_program(self, existing: Program | None) -> Program | Refused:
-        if existing is not None and self.request.task != "implement":
-            return existing
-        self._begin("code")
-        return await self.team.write_program(existing)
-
-    async def _tests(self) -> Suite:
-        if self.request.task == "debug":
-            source = await self.coach.workspace.read(self.request.tests_file)
-            if source is not None:
-                # The user's own tests judge the user's own program.
-                if fault := syntax.complaint(source):
-                    raise _Stop("failed", f"{self.request.tests_file} does not compile: {fault}")
-                return Suite(source, self.request.tests_file, own=True)
-        self._begin("tests")
-        return await self.team.write_tests()
-
-    async def _choose(self, first: Program | Refused, existing: Program | None) -> Program:
-        """The best of as many candidates as it takes until they agree; then the court rules."""
-        sampled = self.request.task in ("generate", "implement")
-        batch = self.coach.model.profile.candidates if sampled else 1
-        if isinstance(first, Program):
-            self.pool = await self._compare([first])
-        else:
-            self.team.learn(first.reason)
-        drawn = 0
-        while number := more_wanted(self.pool, self.written, batch, drawn):
-            self._begin("code")
-            programs = await self.team.sample_programs(number, existing)
-            drawn += number
-            self.pool += await self._compare(programs)
-        if isinstance(first, Refused) and not self.pool:
-            raise _Stop("gave_up", f"The model wrote no valid program: {first.reason}")
-        chosen = choose(self.pool, self.written)
-        if isinstance(first, Refused):
-            await self._save(chosen.program, self.written)
-        together = agreeing(chosen, self.pool)
-        self.emit(CandidateChosen(chosen.program, len(self.pool), together))
-        await self._filter_tests(chosen)
-        return chosen.program
-
-    async def _filter_tests(self, chosen: Candidate) -> None:
-        """Decides anew which of the written tests may judge, now that `chosen` is the best."""
-        if not self.coach.filters_tests:
-            return
-        self._begin("filter")
-        filtered = await self.evaluator.judge_tests(self.written, chosen, self.pool)
-        self.filtered, self.suite = filtered, filtered.suite
-        self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
-        if not (filtered.kept or self.suite.own):
-            # Agreement chose it, even if nothing is left that could judge it. The tests stay, too.
-            await self._save(chosen.program)
-            raise _Stop("gave_up", "No test is fit to judge the code: candidates agree on none.")
-
-    async def _compare(self, programs: list[Program]) -> list[Candidate]:
-        return await self.evaluator.compare(programs, self.written, self.team.spec)
-
-    async def _check(self, program: Program) -> CheckedProgram:
-        self._begin("pytest")
-        attempt = await self.evaluator.check(program, self.suite)
-        self.seen |= {attempt.program.digest, attempt.signature}
-        return attempt
-
-    # Debugging
-
-    async def _debug_until_passed(self, current: CheckedProgram) -> None:
-        repairs = 0
-        # The user's own program is repaired, never rewritten from nothing.
-        may_start_anew = self.request.task != "debug"
-        most = self.coach.model.profile.repairs if may_start_anew else self.request.max_iters
-        only_run = self.request.task == "debug" and self.request.max_iters == 1
-        while not current.passes:
-            if self.iteration >= self.request.max_iters:
-                why = current.report.why or debugger.summarize(current.failures[:1])
-                used_up = f"MAX_ITERS ({self.request.max_iters}) is used up. {why}".strip()
-                # Whose tests are only run, once, did not ask for more.
-                raise _Stop("gave_up", why if only_run else used_up)
-            self.iteration += 1
-            proposal = await self._diagnose(current) if repairs < most else None
-            repairs += 1
-            if proposal is None and may_start_anew:
-                proposal = await self._fresh_start(current)
-                repairs = 0
-            if proposal is not None:
-                current = await self._try(proposal, current) or current
-
-    async def _diagnose(self, current: CheckedProgram) -> Diagnosis | None:
-        """A diagnosis with a patch that was not tried before, or None."""
-        self._begin("debug")
-        diagnosis = debugger.repair_without_model(current.program)
-        if diagnosis is None or self._was_tried(diagnosis, current):
-            failures = await self.evaluator.with_trace(current, self.suite, self.team.spec)
-            diagnosis = await self.team.debug(current.program, failures)
-        self.emit(Diagnosed(diagnosis))
-        if diagnosis.blame == "tests":
-            # The coder may never change the tests; only the court may overrule one.
-            self._discard("The debugger blames the tests; no patch may change a test.", None)
-            return None
-        tried = diagnosis.patch is None or self._was_tried(diagnosis, current)
-        return None if tried else diagnosis
-
-    async def _mended_by_small_edit(self) -> bool:
-        """The last resort, which costs no token: one expression changed so that all tests pass.
-
-        The model's patches come first, because what passes by a search alone is wrong more often;
-        and it is not for guessed tests, which are wrong more often than such an edit is right.
-        """
-        best = self.best
-        may_repair = self.suite.gives and self.request.max_iters > 1 and not self.pending
-        if best is None or not may_repair or passes_given(best.report, self.suite):
-            return False
-        self._begin("debug")
-        edit = await self.evaluator.small_edit(best.program, self.suite, self.team.spec)
-        if edit is None or edit.program.digest in self.seen:
-            return False
-        summary = f"A small edit, found by trying, makes all tests pass: {edit.what}"
-        diagnosis = Diagnosis("code", summary, rewriting(best.program, edit.program.source))
-        self.emit(Diagnosed(diagnosis))
-        attempt = await self._try(diagnosis, best)
-        return attempt is not None and attempt.passes
-
-    def _was_tried(self, diagnosis: Diagnosis, current: CheckedProgram) -> bool:
-        patch = diagnosis.patch
-        return patch is not None and _patched(current.program, patch).digest in self.seen
-
-    async def _fresh_start(self, current: CheckedProgram) -> Diagnosis:
-        """The best of new programs instead of a further repair; a patch like any other."""
-        existing = current.program if self.request.task == "implement" else None
-        self.fresh_starts += 1
-        for finding in current.failures[:MOST_LESSONS]:
-            self.team.learn(finding.message)
-        self._begin("code")
-        number = self.coach.model.profile.candidates
-        pool = await self._compare(await self.team.sample_programs(number, existing))
-        fresh = [c for c in pool if c.program.digest not in self.seen]
-        if not fresh:
-            raise _Stop("gave_up", "The same program came back after a fresh start.")
-        chosen = choose(fresh, self.written)
-        self.pool.append(chosen)
-        after = chosen.program.source
-        return Diagnosis("code", "A fresh start", rewriting(current.program, after))
-
-    async def _try(self, diagnosis: Diagnosis, current: CheckedProgram) -> CheckedProgram | None:
-        """Checks the patched program; it becomes the user's only if it is better and accepted."""
-        patch = diagnosis.patch
-        assert patch is not None
-        before = set(self.seen)
-        attempt = await self._check(_patched(current.program, patch))
-        if attempt.improves_on(current):
-            return await self._offer(patch, diagnosis.summary, attempt, current)
-        self.team.learn(attempt.failures[0].message if attempt.failures else attempt.report.why)
-        self._discard("It makes no more tests pass, or it loses one.", patch)
-        if self.fresh_starts and attempt.signature in before:
-            raise _Stop("gave_up", f"The same failure came back. {attempt.report.why}".strip())
+async def _existing_program(run: Run) -> Program | End | None:
+    """The user's own file, for the tasks that start from one."""
+    request = run.request
+    if request.task == "generate":
         return None
-
-    async def _offer(
-        self, patch: Patch, summary: str, attempt: CheckedProgram, current: CheckedProgram
-    ) -> CheckedProgram | None:
-        """Applies a patch that helps, or asks the user first."""
-        self._begin("patch")
-        total = len(attempt.report.cases)
-        self.emit(PatchOffered(patch, summary, len(attempt.report.passed), total))
-        mends_syntax = any(f.kind == "syntax" for f in current.findings)
-        if not (self.request.auto_patch or mends_syntax):
-            decision = await self.coach.reviewer.decide(patch, summary)
-            match decision.answer:
-                case "apply":
-                    if decision.edited is not None:
-                        patch = decision.edited
-                        attempt = await self._check(_patched(current.program, patch))
-                case "discard":
-                    self.team.learn(f"The user refused: {summary}")
-                    self._discard("The user said no.", patch)
-                    return None
-                case "stop":
-                    raise _Stop("stopped", "Stopped by the user.")
-                case "later":
-                    self.pending = patch
-                    raise _Stop("gave_up", "A patch that helps waits for your decision.")
-        self.emit(PatchApplied(patch, summary))
-        # A witness is written apart from the others: one made of a candidate would clear itself.
-        (candidate,) = await self._compare([attempt.program])
-        judged_by = self.suite
-        await self._filter_tests(candidate)
-        if self.suite != judged_by:
-            attempt = await self._check(attempt.program)
-        await self._save(attempt.program, self.suite)
-        self.best = attempt
-        return attempt
-
-    # Bookkeeping
-
-    def _discard(self, reason: str, patch: Patch | None) -> None:
-        self.emit(PatchDiscarded(reason, patch))
-
-    async def _save(self, *written: Program | Suite) -> None:
-        """Puts texts into the user's files, in one step. Tells what the run changed: also a text
-        that stands there already, because the user applied the patch in the editor."""
-        texts = {one.file: one.source for one in written}
-        reads = {file: await self.coach.workspace.read(file) for file in texts}
-        unlike = {file: text for file, text in texts.items() if reads[file] != text}
-        if unlike:
-            await self.coach.workspace.write(unlike)
-        known = {**({self.program.file: self.program.source} if self.program else {}), **self.saved}
-        new = {f: t for f, t in texts.items() if f in unlike or (f in known and known[f] != t)}
-        self.program = next((one for one in written if isinstance(one, Program)), self.program)
-        if new:
-            self.saved |= new
-            self.emit(FilesSaved(new))
+    source = await run.workspace.read(request.program_file)
+    if source is None:
+        return End("failed", f"There is no file {request.program_file}.")
+    return Program(source, request.program_file)
 
 
-def _patched(program: Program, patch: Patch) -> Program:
-    """`program` after `patch`, which was made from exactly this text."""
-    for change in patch.changes:
-        if change.file == program.file and change.after is not None:
-            return Program(change.after, program.file)
-    return program
+async def _first_program(run: Run, existing: Program | None) -> Program | Refused:
+    """The program that the run starts from: the user's, or the coder's best guess."""
+    if existing is not None and run.request.task != "implement":
+        return existing
+    run.begin("code")
+    return await run.team.write_program(existing)
+
+
+async def _tests(run: Run) -> Suite | End:
+    """The user's own tests where their program is debugged, else what the test writer gives."""
+    request = run.request
+    if request.task == "debug":
+        source = await run.workspace.read(request.tests_file)
+        if source is not None:
+            if fault := syntax.complaint(source):
+                return End("failed", f"{request.tests_file} does not compile: {fault}")
+            return Suite(source, request.tests_file, own=True)
+    run.begin("tests")
+    return await run.team.write_tests()
+
+
+async def _choose(run: Run, first: Program | Refused, existing: Program | None) -> Candidate | End:
+    """The best of as many candidates as it takes until enough of them agree."""
+    state = run.state
+    is_sampled = run.request.task in ("generate", "implement")
+    batch = run.profile.candidates if is_sampled else 1
+    if isinstance(first, Program):
+        state.candidates = await run.compare([first])
+    else:
+        run.team.learn(first.reason)
+    drawn = 0
+    while number := more_wanted(state.candidates, state.written, batch, drawn):
+        run.begin("code")
+        programs = await run.team.sample_programs(number, existing)
+        drawn += number
+        state.candidates += await run.compare(programs)
+    if isinstance(first, Refused) and not state.candidates:
+        return End("gave_up", f"The model wrote no valid program: {first.reason}")
+    chosen = choose(state.candidates, state.written)
+    if isinstance(first, Refused):
+        await run.save(chosen.program, state.written)
+    together = agreeing(chosen, state.candidates)
+    run.emit(CandidateChosen(chosen.program, len(state.candidates), together))
+    return chosen

@@ -12,7 +12,7 @@ from typing import Literal
 from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "gave_up", "stopped", "failed"]
-Stage = Literal["research", "code", "inspect", "tests", "filter", "pytest", "debug", "patch"]
+Stage = Literal["research", "code", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
 
 
@@ -284,7 +284,7 @@ class PatchRefused:
 class Diagnosis:
     """The debugger's word: who is to blame, in one summary, with a patch where one is possible."""
 
-    blame: Literal["code", "tests", "spec"]
+    blame: Literal["code", "tests"]
     summary: str
     patch: Patch | None = None
 

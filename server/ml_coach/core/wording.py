@@ -33,7 +33,6 @@ from ml_coach.core.types import Stage, TestReport
 DOING: dict[Stage, str] = {
     "research": "reading the task",
     "code": "writing the program",
-    "inspect": "running the program",
     "tests": "writing tests",
     "filter": "judging the tests",
     "pytest": "running the tests",

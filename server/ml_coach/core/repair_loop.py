@@ -1,0 +1,207 @@
+"""From a program that fails to one that passes: propose a patch, try it, offer it, apply it.
+
+A patch is tried on a private copy and kept only if strictly more tests pass and none is lost.
+"""
+
+from __future__ import annotations
+
+from ml_coach.core.agents import debugger
+from ml_coach.core.agents.team import MOST_LESSONS
+from ml_coach.core.events import Diagnosed, PatchApplied, PatchDiscarded, PatchOffered
+from ml_coach.core.judging.evaluator import CheckedProgram
+from ml_coach.core.judging.voting import choose, passes_given
+from ml_coach.core.patches import rewriting
+from ml_coach.core.run_state import End, Run
+from ml_coach.core.types import Diagnosis, Patch, Program
+
+
+async def repair(run: Run, current: CheckedProgram) -> End:
+    """Repairs `current` until it passes or the run gives up; returns how the run ends."""
+    end = await _repair_by_model(run, current)
+    if end.outcome == "gave_up":
+        return await _repair_by_small_edit(run) or end
+    return end
+
+
+async def _repair_by_model(run: Run, current: CheckedProgram) -> End:
+    request = run.request
+    # The user's own program is repaired, never written anew.
+    may_start_afresh = request.task != "debug"
+    most = run.profile.repairs if may_start_afresh else request.max_iters
+    repairs = 0
+    while not current.passes:
+        if run.state.iteration >= request.max_iters:
+            return _iterations_used_up(run, current)
+        run.state.iteration += 1
+        proposal = await _diagnose(run, current) if repairs < most else None
+        repairs += 1
+        if proposal is None and may_start_afresh:
+            proposal = await _start_afresh(run, current)
+            repairs = 0
+        if isinstance(proposal, End):
+            return proposal
+        if proposal is not None:
+            following = await _try(run, proposal, current)
+            if isinstance(following, End):
+                return following
+            current = following
+    return _passed(current)
+
+
+def _passed(checked: CheckedProgram) -> End:
+    skipped = checked.report.skipped
+    return End("passed", "All tests pass." + (f" {skipped} skipped." if skipped else ""))
+
+
+def _iterations_used_up(run: Run, current: CheckedProgram) -> End:
+    request = run.request
+    why = current.report.why or debugger.summarize(current.failures[:1])
+    if request.task == "debug" and request.max_iters == 1:
+        # The user only had the tests run and asked for no repair.
+        return End("gave_up", why)
+    return End("gave_up", f"MAX_ITERS ({request.max_iters}) is used up. {why}".strip())
+
+
+# Propose
+
+
+async def _diagnose(run: Run, current: CheckedProgram) -> Diagnosis | None:
+    """A diagnosis with a patch that was not tried before, or None."""
+    run.begin("debug")
+    diagnosis = debugger.repair_without_model(current.program)
+    if diagnosis is None or _was_tried(run, diagnosis, current):
+        failures = await run.evaluator.with_trace(current, run.state.suite, run.team.spec)
+        diagnosis = await run.team.debug(current.program, failures)
+    run.emit(Diagnosed(diagnosis))
+    if diagnosis.blame == "tests":
+        # The coder may never change a test; only the test filter may drop one.
+        reason = "The debugger blames the tests; no patch may change a test."
+        run.emit(PatchDiscarded(reason, None))
+        return None
+    is_new = diagnosis.patch is not None and not _was_tried(run, diagnosis, current)
+    return diagnosis if is_new else None
+
+
+async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
+    """The best of new programs instead of a further repair, as a patch like any other."""
+    existing = current.program if run.request.task == "implement" else None
+    run.state.started_afresh = True
+    for finding in current.failures[:MOST_LESSONS]:
+        run.team.learn(finding.message)
+    run.begin("code")
+    programs = await run.team.sample_programs(run.profile.candidates, existing)
+    candidates = await run.compare(programs)
+    new = [c for c in candidates if c.program.digest not in run.state.tried]
+    if not new:
+        return End("gave_up", "The same program came back after a fresh start.")
+    chosen = choose(new, run.state.written)
+    run.state.candidates.append(chosen)
+    patch = rewriting(current.program, chosen.program.source)
+    return Diagnosis("code", "A fresh start", patch)
+
+
+async def _repair_by_small_edit(run: Run) -> End | None:
+    """The last resort, which costs no token: one expression changed so that all tests pass.
+
+    The model's patches come first, because a program that was found by a search alone is wrong more
+    often; and guessed tests do not suffice, because they are wrong more often than such an edit is
+    right (bench/RESULTS.md). None where no edit helps.
+    """
+    state, best = run.state, run.state.best
+    may_repair = state.suite.gives and run.request.max_iters > 1 and not state.pending
+    if best is None or not may_repair or passes_given(best.report, state.suite):
+        return None
+    run.begin("debug")
+    edit = await run.evaluator.small_edit(best.program, state.suite, run.team.spec)
+    if edit is None or edit.program.digest in state.tried:
+        return None
+    summary = f"A small edit, found by trying, makes all tests pass: {edit.what}"
+    diagnosis = Diagnosis("code", summary, rewriting(best.program, edit.program.source))
+    run.emit(Diagnosed(diagnosis))
+    following = await _try(run, diagnosis, best)
+    if isinstance(following, End):
+        return following
+    return _passed(following) if following.passes else None
+
+
+def _was_tried(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> bool:
+    patch = diagnosis.patch
+    return patch is not None and _patched(current.program, patch).digest in run.state.tried
+
+
+# Try
+
+
+async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> CheckedProgram | End:
+    """The program to go on with: the patched one if it is better and accepted, else `current`."""
+    patch = diagnosis.patch
+    assert patch is not None
+    before = set(run.state.tried)
+    checked = await run.check(_patched(current.program, patch))
+    if checked.improves_on(current):
+        return await _offer(run, patch, diagnosis.summary, checked, current)
+    run.team.learn(checked.failures[0].message if checked.failures else checked.report.why)
+    run.emit(PatchDiscarded("It makes no more tests pass, or it loses one.", patch))
+    if run.state.started_afresh and checked.signature in before:
+        return End("gave_up", f"The same failure came back. {checked.report.why}".strip())
+    return current
+
+
+# Offer
+
+
+async def _offer(
+    run: Run, patch: Patch, summary: str, checked: CheckedProgram, current: CheckedProgram
+) -> CheckedProgram | End:
+    """Applies a patch that helps, or asks the user first. `checked` is `current` with `patch`."""
+    run.begin("patch")
+    run.emit(PatchOffered(patch, summary, len(checked.report.passed), len(checked.report.cases)))
+    mends_syntax = any(f.kind == "syntax" for f in current.findings)
+    if run.request.auto_patch or mends_syntax:
+        return await _apply(run, patch, summary, checked)
+    decision = await run.reviewer.decide(patch, summary)
+    match decision.answer:
+        case "apply":
+            if decision.edited is not None:
+                patch = decision.edited
+                checked = await run.check(_patched(current.program, patch))
+            return await _apply(run, patch, summary, checked)
+        case "discard":
+            run.team.learn(f"The user refused: {summary}")
+            run.emit(PatchDiscarded("The user said no.", patch))
+            return current
+        case "stop":
+            return End("stopped", "Stopped by the user.")
+        case "later":
+            run.state.pending = patch
+            return End("gave_up", "A patch that helps waits for your decision.")
+
+
+# Apply
+
+
+async def _apply(
+    run: Run, patch: Patch, summary: str, checked: CheckedProgram
+) -> CheckedProgram | End:
+    """Makes `checked` the best program and filters the tests again, which may change the report."""
+    state = run.state
+    run.emit(PatchApplied(patch, summary))
+    # Not added to `state.candidates`: a program that was made of a candidate has no vote of its
+    # own on the tests.
+    (candidate,) = await run.compare([checked.program])
+    judged_by = state.suite
+    if end := await run.filter_tests(candidate):
+        return end
+    if state.suite != judged_by:
+        checked = await run.check(checked.program)
+    await run.save(checked.program, state.suite)
+    state.best = checked
+    return checked
+
+
+def _patched(program: Program, patch: Patch) -> Program:
+    """`program` after `patch`, which was made from exactly this text."""
+    for change in patch.changes:
+        if change.file == program.file and change.after is not None:
+            return Program(change.after, program.file)
+    return program

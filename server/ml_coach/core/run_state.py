@@ -1,0 +1,116 @@
+"""What a run knows at any moment, and the steps that the coach and the repair loop share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ml_coach.core.agents.team import Team
+from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
+from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
+from ml_coach.core.judging.voting import Candidate
+from ml_coach.core.ports import Profile, Reviewer, Workspace
+from ml_coach.core.types import Dropped, Outcome, Patch, Program, Request, Stage, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run is over: a stage returns this instead of its result. `reason` is one sentence."""
+
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(slots=True)
+class RunState:
+    """What changes while a run works. A report can be made of it at any moment.
+
+    `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
+    `candidates` are programs that were written independently of each other, which is why no patched
+    program is among them. `tried` holds the digests of the checked programs and the signatures of
+    their failures. `program` and `saved` are what the run put into the user's files.
+    """
+
+    iteration: int = 1
+    written: Suite = Suite("")
+    suite: Suite = Suite("")
+    dropped: tuple[Dropped, ...] = ()
+    candidates: list[Candidate] = field(default_factory=list[Candidate])
+    tried: set[object] = field(default_factory=set[object])
+    started_afresh: bool = False
+    best: CheckedProgram | None = None
+    pending: Patch | None = None
+    program: Program | None = None
+    saved: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: the parts that it works with, which stay the same, and its `state`."""
+
+    request: Request
+    profile: Profile
+    team: Team
+    evaluator: Evaluator
+    workspace: Workspace
+    reviewer: Reviewer
+    emit: Emit
+    filters_tests: bool
+    state: RunState = field(default_factory=RunState)
+
+    def begin(self, stage: Stage) -> None:
+        """Reports that `stage` starts."""
+        self.emit(StageStarted(stage, self.state.iteration, self.request.max_iters))
+
+    async def compare(self, programs: list[Program]) -> list[Candidate]:
+        """How each of `programs` does in all written tests and answers the probes."""
+        return await self.evaluator.compare(programs, self.state.written, self.team.spec)
+
+    async def check(self, program: Program) -> CheckedProgram:
+        """Inspects `program` and runs the judging suite on it, on a private copy."""
+        self.begin("pytest")
+        checked = await self.evaluator.check(program, self.state.suite)
+        self.state.tried |= {program.digest, checked.signature}
+        return checked
+
+    async def filter_tests(self, chosen: Candidate) -> End | None:
+        """Decides again which written tests may judge, now that `chosen` is the best program.
+
+        Ends the run where none may.
+        """
+        if not self.filters_tests:
+            return None
+        state = self.state
+        self.begin("filter")
+        filtered = await self.evaluator.judge_tests(state.written, chosen, state.candidates)
+        state.suite, state.dropped = filtered.suite, filtered.dropped
+        self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
+        if filtered.kept or state.suite.own:
+            return None
+        # The candidates' agreement chose this program, so it is worth keeping. The test file stays
+        # as written, too: nothing that was written is lost.
+        await self.save(chosen.program)
+        return End("gave_up", "No test is fit to judge the code: candidates agree on none.")
+
+    async def save(self, *written: Program | Suite) -> None:
+        """Puts texts into the user's files, in one step, and reports what the run changed.
+
+        A text that already stands there is reported too where it differs from what the run knew:
+        then the user applied the patch in the editor. Raises `OSError`.
+        """
+        state = self.state
+        texts = {one.file: one.source for one in written}
+        found = {file: await self.workspace.read(file) for file in texts}
+        differing = {file: text for file, text in texts.items() if found[file] != text}
+        if differing:
+            await self.workspace.write(differing)
+        program = state.program
+        known = {**({program.file: program.source} if program else {}), **state.saved}
+        changed = {
+            file: text
+            for file, text in texts.items()
+            if file in differing or (file in known and known[file] != text)
+        }
+        state.program = next((one for one in written if isinstance(one, Program)), program)
+        if changed:
+            state.saved |= changed
+            self.emit(FilesSaved(changed))
