@@ -150,6 +150,59 @@ async def test_an_edited_patch_is_what_is_applied(executor: SandboxedExecutor) -
     assert told.workspace.files["generated_code.py"].endswith("1 + x\n")
 
 
+DIFFS = Profile(edit_format="diff", plans=False)
+WEAKER_TEST = """--- a/test_generated.py
++++ b/test_generated.py
+@@ -5,2 +5,2 @@
+ def test_given_1():
+-    assert inc(2) == 3
++    assert inc(2) == 4
+"""
+RIGHT_PROGRAM = """--- a/generated_code.py
++++ b/generated_code.py
+@@ -1,2 +1,2 @@
+ def inc(x):
+-    return x + 2
++    return x + 1
+"""
+NEW_TESTS = """--- /dev/null
++++ b/test_generated.py
+@@ -0,0 +1,2 @@
++def test_given_1():
++    assert True
+"""
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [WEAKER_TEST, RIGHT_PROGRAM + NEW_TESTS],
+    ids=["a test changed", "program and tests changed"],
+)
+@pytest.mark.parametrize("auto_patch", [True, False], ids=["auto", "asked"])
+async def test_no_patch_of_the_debugger_changes_a_test(
+    executor: SandboxedExecutor, patch: str, *, auto_patch: bool
+) -> None:
+    told = Told(
+        executor,
+        {
+            "coder": [BAD],
+            "test_writer": ["```python\ndef test_one():\n    assert inc(1) == 2\n```"],
+            "debugger": [f"The test is wrong.\n\n```diff\n{patch}```"],
+        },
+        profile=DIFFS,
+        auto_patch=auto_patch,
+        max_iters=2,
+        answers=[Decision("later")],
+    )
+    report = await told.run()
+    assert report.outcome == "gave_up"
+    (written,) = told.only(SuiteWritten)
+    assert told.workspace.files["test_generated.py"] == written.suite.source
+    offered = [event.patch for event in told.only(PatchOffered)]
+    changed = [change.file for offer in offered for change in offer.changes]
+    assert set(changed) <= {"generated_code.py"}
+
+
 async def test_a_patch_that_loses_a_test_is_discarded(executor: SandboxedExecutor) -> None:
     prompt = "Write half(x). half(4) returns 2\nhalf(3) returns 1"
     wrong = "```python\ndef half(x):\n    return 2 if x == 4 else 0\n```"

@@ -1,4 +1,4 @@
-"""Which tests may judge, and which of several programs to go on with."""
+"""Which tests may judge, and which of several programs the run goes on with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ml_coach.core.judging.inputs import typed_calls
 from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
-from ml_coach.core.judging.test_filter import rule, without
+from ml_coach.core.judging.test_filter import filter_tests, without
 from ml_coach.core.judging.voting import Candidate, agreeing, choose, clusters, more_wanted
 from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
 
@@ -31,7 +31,7 @@ def report(marks: str, tests: tuple[str, ...] = TESTS) -> TestReport:
 
 
 def reasons(chosen: str, *, again: str = "", votes: str = "", planted: str = "") -> dict[str, str]:
-    filtered = rule(
+    filtered = filter_tests(
         SUITE,
         report(chosen),
         report(again or chosen),
@@ -45,12 +45,12 @@ def test_a_lone_program_is_judged_by_every_test() -> None:
     assert reasons("+--") == {}
 
 
-def test_a_rejecting_test_needs_two_witnesses() -> None:
+def test_a_rejecting_test_is_kept_only_if_two_candidates_pass_it() -> None:
     assert reasons("+-+", votes="+-+ +++ +-+") == {"test_a": "1 of 3 candidates agree with it"}
     assert reasons("+-+", votes="+-+ +++ +++") == {}
 
 
-def test_who_fails_a_given_test_is_no_witness() -> None:
+def test_a_candidate_that_fails_a_given_test_has_no_vote_on_guessed_ones() -> None:
     assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "no candidate agrees with it"}
 
 
@@ -62,16 +62,16 @@ def test_a_flaky_test_is_dropped() -> None:
     assert reasons("+++", again="++-") == {"test_b": "its outcome changes from run to run"}
 
 
-def test_a_test_that_can_not_run_is_dropped() -> None:
+def test_a_test_that_cannot_run_is_dropped() -> None:
     assert reasons("+!+") == {"test_a": "it can not be run"}
 
 
-def test_what_a_program_keeps_from_running_is_not_dropped_for_that() -> None:
+def test_a_test_that_the_program_keeps_from_running_is_not_dropped_for_that() -> None:
     ran = [Case("test_given_1", "passed"), Case("test_a", "failed"), Case("test_b", "not_run")]
     hung = TestReport("error", tuple(ran), limit="time")
-    filtered = rule(SUITE, hung, hung, [hung], [])
+    filtered = filter_tests(SUITE, hung, hung, [hung], [])
     assert filtered.kept == TESTS
-    filtered = rule(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
+    filtered = filter_tests(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
     assert [d.test for d in filtered.dropped] == ["test_a"], "the others do not agree with it"
     assert reasons("+?+") == {"test_a": "it can not be run"}
 
@@ -82,20 +82,20 @@ def test_a_test_that_notices_no_mistake_is_dropped() -> None:
 
 def test_the_mutation_score_counts_the_kept_tests_only() -> None:
     planted = [report("+-+"), report("+++"), report("+-+"), report("+++")]
-    filtered = rule(SUITE, report("+++"), report("+++"), [report("+++")], planted)
+    filtered = filter_tests(SUITE, report("+++"), report("+++"), [report("+++")], planted)
     assert filtered.kept == ("test_given_1", "test_a")
     assert filtered.mutation_score == 0.5
     assert "test_b" not in filtered.suite.source
 
 
-def test_a_program_that_can_not_be_imported_says_nothing_of_the_tests() -> None:
+def test_a_program_that_cannot_be_imported_drops_no_test() -> None:
     broken = TestReport("error")
-    filtered = rule(SUITE, broken, broken, [broken], [])
+    filtered = filter_tests(SUITE, broken, broken, [broken], [])
     assert filtered.suite == SUITE
     assert filtered.kept == TESTS
 
 
-def test_dropping_leaves_the_rest_to_the_letter() -> None:
+def test_dropping_a_test_leaves_the_other_text_unchanged() -> None:
     source = (
         "import pytest  # why\n\n\n@pytest.mark.parametrize('x', [1])\ndef test_a(x):\n"
         "    assert x\n\n\nclass TestB:\n    def test_c(self):\n        assert 1\n\n\n"
@@ -116,7 +116,7 @@ def candidate(number: int, answers: str, marks: str = "+++", variants: str = "")
     return Candidate(Program(f"# {number}\n"), report(marks), values, len(answers))
 
 
-def test_equal_answers_make_a_cluster() -> None:
+def test_candidates_with_equal_answers_are_one_cluster() -> None:
     a, b, c = candidate(1, "12E"), candidate(2, "12E"), candidate(3, "13E")
     assert clusters([c, a, b]) == [[a, b], [c]]
     assert agreeing(a, [a, b, c]) == 2
@@ -140,7 +140,7 @@ def test_equal_answers_make_a_cluster() -> None:
         ("<Node 1>", "'<Node 1>'", False),
     ],
 )
-def test_answers_are_the_same_as_python_says_and_up_to_rounding(
+def test_answers_are_compared_like_python_values_and_up_to_rounding(
     one: str, other: str, *, same: bool
 ) -> None:
     pair = [
@@ -150,7 +150,7 @@ def test_answers_are_the_same_as_python_says_and_up_to_rounding(
     assert len(clusters(pair)) == (1 if same else 2)
 
 
-def test_right_programs_may_differ_in_a_few_variants() -> None:
+def test_programs_that_differ_in_few_variants_agree() -> None:
     a, b, c = (candidate(n, "12", variants=v) for n, v in enumerate(("34567", "34999", "39999")))
     assert agreeing(a, [a, b]) == 2
     assert agreeing(a, [a, c]) == 1
@@ -166,17 +166,17 @@ def wanted(pool: list[Candidate], suite: Suite, batch: int = 4) -> int:
     return more_wanted(pool, suite, batch, len(pool) - 1)
 
 
-def test_two_that_say_the_same_to_everything_settle_nothing() -> None:
+def test_two_programs_with_one_answer_to_everything_do_not_settle_the_choice() -> None:
     assert wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE) == 1
 
 
-def test_a_guessed_test_settles_it_beside_a_given_one_only() -> None:
+def test_one_program_that_passes_settles_the_choice_only_with_a_given_test() -> None:
     sure = candidate(1, "12", "+++")
     assert wanted([sure], SUITE) == 0
     assert wanted([sure], replace(SUITE, given=frozenset())) == 1
 
 
-def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
+def test_two_that_agree_and_pass_the_given_tests_settle_the_choice() -> None:
     a, b, c = candidate(1, "12", "+--"), candidate(2, "12", "+--"), candidate(3, "12", "-++")
     assert wanted([a], SUITE) == 1
     assert wanted([a, b], SUITE) == 0
@@ -185,7 +185,7 @@ def test_two_that_agree_and_pass_what_is_given_settle_it() -> None:
     assert wanted([a, c, d], SUITE) == 2
 
 
-def test_beside_a_second_opinion_one_guessed_test_settles_it() -> None:
+def test_with_a_second_opinion_one_guessed_test_settles_the_choice() -> None:
     a, b = candidate(1, "12", "++-"), candidate(2, "34", "+--")
     assert wanted([a], SUITE) == 1
     assert wanted([a, b], SUITE) == 0
@@ -202,7 +202,7 @@ def test_beside_a_second_opinion_one_guessed_test_settles_it() -> None:
         ("1111", "1156", "++--", 3),
     ],
 )
-def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
+def test_without_given_tests_half_of_the_tests_and_answers_settle_the_choice(
     answers: str, others: str, marks: str, more: int
 ) -> None:
     names = ("test_a", "test_b", "test_c", "test_d")
@@ -214,7 +214,7 @@ def test_where_nothing_is_given_half_of_the_tests_and_of_the_answers_settle_it(
     assert wanted([one, other], suite) == more
 
 
-def test_more_are_wanted_while_none_does_what_is_given() -> None:
+def test_more_programs_are_wanted_while_none_passes_the_given_tests() -> None:
     wrong = [candidate(n, f"{n}1", "-++") for n in range(9)]
     assert wanted(wrong[:1], SUITE) == 4
     assert wanted(wrong[:5], SUITE) == 4
@@ -222,14 +222,14 @@ def test_more_are_wanted_while_none_does_what_is_given() -> None:
     assert wanted([*wrong[:4], candidate(9, "12")], SUITE) == 0
 
 
-def test_where_nothing_is_given_one_batch_must_do() -> None:
+def test_without_given_tests_only_one_batch_is_drawn() -> None:
     guessed = replace(SUITE, given=frozenset())
     apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
     assert wanted(apart[:2], guessed) == 3
     assert wanted(apart, guessed) == 0
 
 
-def test_a_sample_that_is_no_program_does_not_end_the_drawing() -> None:
+def test_an_invalid_sample_does_not_end_the_sampling() -> None:
     alone = [candidate(1, "12", "-++")]
     guessed = replace(SUITE, given=frozenset())
     assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
@@ -239,31 +239,31 @@ def test_a_model_that_is_not_sampled_is_asked_once() -> None:
     assert wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
 
 
-def test_given_tests_outrank_the_crowd() -> None:
-    crowd = [candidate(n, "11", "-++") for n in range(3)]
+def test_given_tests_outrank_the_majority() -> None:
+    majority = [candidate(n, "11", "-++") for n in range(3)]
     right = candidate(9, "12", "+--")
-    assert choose([*crowd, right], SUITE) is right
+    assert choose([*majority, right], SUITE) is right
 
 
-def test_the_one_that_most_others_vouch_for_wins_among_equals() -> None:
+def test_of_equal_programs_the_one_that_most_others_agree_with_is_chosen() -> None:
     a, b, c = candidate(1, "11", "+++"), candidate(2, "12", "+++"), candidate(3, "12", "+++")
     assert choose([a, b, c], SUITE) is b
 
 
-def test_who_fails_a_given_test_vouches_for_nobody() -> None:
+def test_a_program_that_fails_a_given_test_has_no_vote_on_other_programs() -> None:
     right, wrong = candidate(1, "12", "++-"), candidate(2, "34", "+--")
     failing = [candidate(n, "34", "-++") for n in range(3, 6)]
     assert choose([right, *failing, wrong], SUITE) is right
 
 
-def test_others_vouch_for_a_share_of_what_they_answer_alike() -> None:
-    """No two agree; the second is closest to them all."""
+def test_a_vote_counts_the_share_of_equal_answers() -> None:
+    """No two agree in everything; the second is closest to all others."""
     apart = [candidate(n, answers) for n, answers in enumerate(("1234", "1256", "1257", "8956"))]
     assert [len(group) for group in clusters(apart)] == [1, 1, 1, 1]
     assert choose(apart, SUITE) is apart[1]
 
 
-def test_the_test_writer_has_two_voices() -> None:
+def test_the_guessed_tests_count_as_much_as_two_programs() -> None:
     guessed = replace(SUITE, given=frozenset())
     alone, a, b = candidate(1, "13", "+++"), candidate(2, "24", "---"), candidate(3, "24", "---")
     assert choose([a, alone], guessed) is alone
@@ -272,35 +272,37 @@ def test_the_test_writer_has_two_voices() -> None:
     assert choose([a, b, c, alone], guessed) is c
 
 
-def test_what_raises_at_every_call_is_no_answer() -> None:
-    crowd = [Candidate(Program("# same\n"), report("++-"), _values("EE", 1)) for _ in range(3)]
+def test_a_program_that_raises_at_every_call_is_not_chosen_over_one_that_answers() -> None:
+    majority = [Candidate(Program("# same\n"), report("++-"), _values("EE", 1)) for _ in range(3)]
     answers = candidate(9, "12", "-+-")
-    assert choose([*crowd, answers], SUITE) is crowd[0], "it does what is given"
+    assert choose([*majority, answers], SUITE) is majority[0], "it passes the given test"
     guessed = replace(SUITE, given=frozenset())
-    assert choose([*crowd, answers], guessed) is answers
+    assert choose([*majority, answers], guessed) is answers
 
 
-def test_what_says_the_same_to_everything_is_no_answer_but_a_truth_value_is() -> None:
-    """A crowd that forgets to return or never finds anything, against one that answers."""
+def test_one_answer_to_everything_is_not_informative_unless_it_is_a_truth_value() -> None:
+    """Three programs that lack a `return` or never find anything, against one that answers."""
     guessed = replace(SUITE, given=frozenset())
     answers = candidate(9, "12", "--+")
-    for value, tells in (("None", False), ("[]", False), ("E", False), ("True", True)):
+    for value, informative in (("None", False), ("[]", False), ("E", False), ("True", True)):
         same = Evaluation(error="ValueError") if value == "E" else Evaluation(value)
-        crowd = [Candidate(Program(f"# {n}\n"), report("---"), (same, same)) for n in range(3)]
-        assert choose([*crowd, answers], guessed) is (crowd[0] if tells else answers), value
+        majority = [Candidate(Program(f"# {n}\n"), report("---"), (same, same)) for n in range(3)]
+        assert choose([*majority, answers], guessed) is (majority[0] if informative else answers), (
+            value
+        )
 
 
-def test_who_returns_none_alike_vouches_for_nobody() -> None:
+def test_equal_answers_of_none_are_no_votes() -> None:
     guessed = replace(SUITE, given=frozenset())
-    crowd = [
+    majority = [
         Candidate(Program(f"# {n}\n"), report("---"), (Evaluation("None"), Evaluation("4")))
         for n in range(3)
     ]
     first, second = candidate(8, "34", "---"), candidate(9, "34", "---")
-    assert choose([*crowd, first, second], guessed) is first
+    assert choose([*majority, first, second], guessed) is first
 
 
-def test_tests_that_a_program_passes_by_one_answer_to_everything_settle_nothing() -> None:
+def test_a_program_that_passes_by_one_answer_to_everything_does_not_settle_the_choice() -> None:
     assert wanted([candidate(1, "11", "+++")], SUITE) == 1
 
 
@@ -326,11 +328,11 @@ def test_mutants_are_bounded_and_spread() -> None:
     assert any("return x - 19" in m.source or "return None" in m.source for m in found)
 
 
-def test_no_mutant_of_what_does_not_parse() -> None:
+def test_a_program_that_does_not_parse_has_no_mutants() -> None:
     assert mutants(Program("def f(:")) == ()
 
 
-def test_no_mutant_of_what_python_can_not_write_anew() -> None:
+def test_a_program_that_is_nested_too_deeply_has_no_mutants() -> None:
     chain = " + ".join("x" for _ in range(900))
     assert mutants(Program(f"def f(x):\n    return {chain}\n")) == ()
 
@@ -376,18 +378,18 @@ def test_every_probe_can_be_parsed(value: object) -> None:
 
 
 @pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
-def test_no_probes_of_what_does_not_parse(source: str) -> None:
+def test_a_suite_that_does_not_parse_has_no_probes(source: str) -> None:
     assert calls_of(source, ["f"]) == ()
 
 
-def test_calls_that_python_can_not_write_anew_are_no_probes() -> None:
+def test_calls_that_are_nested_too_deeply_are_no_probes() -> None:
     deep = "[" * 190 + "]" * 190
     chain = "-" * 400 + "1"
     assert calls_of(f"f(2)\nf({chain})\n", ["f"]) == ("f(2)",)
     assert all(variant.startswith("f(") for variant in variants_of([f"f({deep}, 1)"]))
 
 
-def test_calls_are_made_of_type_hints() -> None:
+def test_calls_are_made_from_type_hints() -> None:
     calls = typed_calls(["f(xs: List[float], n: int, deep: bool = False) -> bool"])
     assert calls[0] == "f([2.5, 0.0, 10.0], 3)"
     assert any(call.startswith("f([], ") for call in calls)
@@ -399,5 +401,5 @@ def test_calls_are_made_of_type_hints() -> None:
 
 
 @pytest.mark.parametrize("signature", ["f(x)", "f()", "f(x: Shop)", "f(x: int, *, y: int)", "f("])
-def test_no_call_is_made_of_what_is_not_known(signature: str) -> None:
+def test_no_call_is_made_from_unknown_types(signature: str) -> None:
     assert typed_calls([signature]) == ()

@@ -6,15 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from ml_coach.core.agents.guessed_tests import MOST_GUESSED, single_tests, split_asserts, stated
 from ml_coach.core.agents.model_client import Budget, ModelClient
-from ml_coach.core.agents.test_writer import (
-    MOST_GUESSED,
-    assemble,
-    single_tests,
-    split_asserts,
-    stated,
-    write_tests,
-)
+from ml_coach.core.agents.suite_assembly import assemble
+from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.types import Spec
 from unit.parts import SMALL, ScriptedModel
 

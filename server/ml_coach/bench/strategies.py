@@ -14,8 +14,9 @@ from ml_coach.bench.tasks import Task
 from ml_coach.core.agents import coder, researcher
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient
+from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.agents.team import SAMPLE_TEMPERATURE
-from ml_coach.core.agents.test_writer import assemble, write_tests
+from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused

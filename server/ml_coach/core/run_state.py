@@ -31,8 +31,8 @@ class RunState:
     """
 
     iteration: int = 1
-    written: Suite = Suite("")
-    suite: Suite = Suite("")
+    written: Suite = field(default_factory=lambda: Suite(""))
+    suite: Suite = field(default_factory=lambda: Suite(""))
     dropped: tuple[Dropped, ...] = ()
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     tried: set[object] = field(default_factory=set[object])

@@ -1,4 +1,5 @@
-"""The four agents: each is a prompt and a parser of its reply, nothing more.
+"""The four agents: each is a prompt and a reader of its reply, nothing more.
 
-They ask through `asking.ModelClient` and return plain data. They know no editor and no file system.
+They ask through `model_client.ModelClient` and return plain data. They know no editor and no file
+system, and import nothing from `judging`. `team.py` holds what the four share in one run.
 """

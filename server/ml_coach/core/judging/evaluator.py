@@ -1,4 +1,4 @@
-"""What is learnt by running programs: is it sound, which one to choose, which tests are fit."""
+"""Runs programs for the loop: checks one, compares several, gathers the test filter's evidence."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ml_coach.core.judging.failures import explained
 from ml_coach.core.judging.mutants import mutants
 from ml_coach.core.judging.probes import calls_of, probes, source_of
 from ml_coach.core.judging.small_edits import Edit, small_edits
-from ml_coach.core.judging.test_filter import FilterResult, rule
+from ml_coach.core.judging.test_filter import FilterResult, filter_tests
 from ml_coach.core.judging.voting import Candidate, unanimous
 from ml_coach.core.ports import Executor
 from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
 
-# A planted mistake, or an edit, often makes a loop endless; waiting longer tells nothing more.
+# A planted mistake, or an edit, often makes a loop endless, and waiting longer shows nothing more.
 MUTANT_SECONDS = 2.0
 # Programs that only wait (for words, for requests) may do so when they are run, not imported.
 _WAITING = ("timeout", "input")
@@ -34,16 +34,17 @@ class CheckedProgram:
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
-        """The inspection's findings that stand between this program and `passed`.
+        """The inspection's findings that keep this program from `passed`.
 
-        A program that waits for ever or for its user's words when it is *run* may well be a server,
-        a dialogue or a command; its tests import it, and they decide.
+        A program that waits for ever, or for input, when it is *run* may well be a server, a
+        dialogue or a command. Its tests import it, so where they all pass it is no fault.
         """
         tested = self.report.verdict == "passed"
         return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))
 
     @property
     def passes(self) -> bool:
+        """Whether all tests pass and no finding is left that matters."""
         return self.report.verdict == "passed" and not self.blocking
 
     @property
@@ -53,7 +54,7 @@ class CheckedProgram:
 
     @property
     def signature(self) -> frozenset[tuple[str, str]]:
-        """What went wrong, without line numbers: equal signatures mean the same failure."""
+        """What went wrong, without line numbers: the same failure has an equal signature."""
         return frozenset((f.kind, f.test or f.message) for f in self.failures)
 
     def improves_on(self, other: CheckedProgram) -> bool:
@@ -74,7 +75,10 @@ class Evaluator:
     emit: Emit
 
     async def check(self, program: Program, suite: Suite) -> CheckedProgram:
-        """Inspects and tests `program` on a private copy. Raises `SetupError` if nothing can."""
+        """Inspects and tests `program` on a private copy.
+
+        Raises `SetupError` where the tests cannot run for a reason outside of the program.
+        """
         files = {program.file: program.source}
         seconds = self.limit_seconds
         findings, (report,) = await all_of(
@@ -83,7 +87,7 @@ class Evaluator:
         )
         self.emit(ProgramInspected(findings))
         if report.verdict == "error" and not report.findings:
-            # Not a word about the program itself: debugging it would be blaming the innocent.
+            # The tests could not run for a reason outside of the program: nothing to debug.
             raise SetupError(report.why)
         report = explained(report, suite)
         self.emit(TestsFinished(report))
@@ -92,7 +96,7 @@ class Evaluator:
     async def compare(
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
-        """Each program's test report and its answers to the probes."""
+        """Each program, in order, with its test report and its answers to the probes."""
         asked = probes(suite, spec)
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
@@ -111,12 +115,14 @@ class Evaluator:
         """Filters `suite`, with the mutants of the chosen program as evidence."""
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
         planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
-        return rule(suite, chosen.report, again, [c.report for c in candidates], planted)
+        return filter_tests(suite, chosen.report, again, [c.report for c in candidates], planted)
 
     async def small_edit(self, program: Program, suite: Suite, spec: Spec) -> Edit | None:
-        """The edit of one expression after which all tests pass, where that is hardly chance.
+        """The edit of one expression after which all tests pass, where that is hardly by chance.
 
-        None where there is none, and where edits that do so differ in any other answer: to take
+        Only edits of a trusted kind are taken: limits, and, where several tests are given, also
+        conditions turned round, which pass half of all single tests (bench/RESULTS.md). None where
+        no such edit does, and where any other edit that does answers a probe differently: to take
         one of them would be a guess.
         """
         edits = await asyncio.to_thread(small_edits, program)
@@ -133,16 +139,19 @@ class Evaluator:
         return [e for e, r in zip(edits, reports, strict=True) if r.verdict == "passed"]
 
     async def with_trace(
-        self, attempt: CheckedProgram, suite: Suite, spec: Spec
+        self, checked: CheckedProgram, suite: Suite, spec: Spec
     ) -> tuple[Finding, ...]:
-        """The attempt's failures; the first one in a given test with its variables line by line."""
-        findings = list(attempt.failures)
+        """The failures of `checked`; the first one in a given test comes with a trace.
+
+        The trace tells which variable each executed line of the program changed.
+        """
+        findings = list(checked.failures)
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
             calls = calls_of(source_of(suite.source, function), spec.names)
             if suite.is_given(function) and calls:
                 trace = await self.executor.trace(
-                    attempt.program, calls[0], timeout_seconds=self.limit_seconds
+                    checked.program, calls[0], timeout_seconds=self.limit_seconds
                 )
                 findings[number] = replace(finding, detail=trace)
                 break

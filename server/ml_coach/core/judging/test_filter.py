@@ -1,9 +1,9 @@
 """Which tests may judge the code. A given test always may; a guessed one must be fit to.
 
-About half of the tests that small models write are wrong. A guessed test is kept only if it
-collects and gives the same outcome twice; where there are several candidates it may reject one
-only if two others pass it, and most do; and one that passes must notice at least one planted
-mistake.
+About half of the tests that small models write are wrong (bench/RESULTS.md). A guessed test is kept
+only if it collects and gives the same outcome twice. Where there are several candidates, a test
+that the chosen program fails is kept only if at least two others pass it, and most do. A test that
+the chosen program passes must notice at least one planted mistake.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from ml_coach.core.python import syntax
 from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
 
-# Two programs that were written apart from each other and agree with a test.
-WITNESSES = 2
+# How many programs, written independently of each other, must pass a test that rejects the chosen
+# one: one program may share the test's mistake (after Chen et al. 2022, CodeT).
+LEAST_AGREEING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,54 +33,59 @@ class FilterResult:
     mutation_score: float | None
 
 
-def rule(
+def filter_tests(
     suite: Suite,
     chosen: TestReport,
     again: TestReport,
     candidates: Sequence[TestReport],
     mutants: Sequence[TestReport],
 ) -> FilterResult:
-    """Judges the tests of `suite`.
+    """The tests of `suite` that may judge, and why the others may not.
 
     `chosen` and `again` are two reports on the program that the run goes on with, `candidates`
-    those on all programs that were written apart from each other, `mutants` those on its mutants.
+    those on all programs that were written independently of each other, `mutants` those on the
+    mutants of the chosen program.
     """
     first, second = _outcomes(chosen), _outcomes(again)
-    # A program that hangs or ends the run keeps tests from being run, which is not their fault.
-    unheard = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
+    # A program that hangs or ends the run keeps tests from running, which is no fault of theirs.
+    prevented = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
     if not first:
-        # The program can not even be imported: that says nothing of any test.
+        # The program cannot even be imported, which is no evidence against any test.
         return FilterResult(suite, suite.tests, (), None)
-    votes = _voters([_outcomes(report) for report in candidates], suite)
+    votes = _votes([_outcomes(report) for report in candidates], suite)
     planted = [_outcomes(report) for report in mutants]
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        judges = suite.is_given(test) or test in unheard
-        reason = "" if judges else _unfit(test, first, second, votes, planted)
+        is_exempt = suite.is_given(test) or test in prevented
+        reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
         if reason:
             dropped.append(Dropped(test, reason))
         else:
             kept.append(test)
-    out = {d.test for d in dropped}
-    # One that does not pass as it is can not tell a mistake from what is there already.
+    # A test that fails on the unchanged program cannot show that a mistake was planted.
     passing = [test for test in kept if first[test] == "passed"]
     noticed = [p for p in planted if any(p.get(test) != "passed" for test in passing)]
     score = len(noticed) / len(planted) if planted and passing else None
-    return FilterResult(without(suite, out), tuple(kept), tuple(dropped), score)
+    return FilterResult(
+        without(suite, {d.test for d in dropped}), tuple(kept), tuple(dropped), score
+    )
 
 
-def _voters(
+def _votes(
     candidates: list[dict[str, CaseOutcome]], suite: Suite
 ) -> list[Mapping[str, CaseOutcome]]:
-    """Who may vouch for a guessed test: not who fails a given one, while another does not."""
-    honest = [
+    """Each candidate's outcomes as its votes on the guessed tests.
+
+    A candidate that fails a given test has no vote, unless every candidate fails one.
+    """
+    passes_given = [
         bool(c) and all(outcome == "passed" for test, outcome in c.items() if suite.is_given(test))
         for c in candidates
     ]
-    if not any(honest):
+    if not any(passes_given):
         return list(candidates)
-    return [c if ok else {} for c, ok in zip(candidates, honest, strict=True)]
+    return [c if passes else {} for c, passes in zip(candidates, passes_given, strict=True)]
 
 
 def _unfit(
@@ -95,11 +101,11 @@ def _unfit(
     if first[test] != second.get(test):
         return "its outcome changes from run to run"
     rejects = first[test] != "passed"
-    voters = sum(bool(vote) for vote in votes)
-    witnesses = sum(vote.get(test) == "passed" for vote in votes)
-    needed = max(min(WITNESSES, voters), voters // 2 + 1)
-    if rejects and len(votes) > 1 and witnesses < needed:
-        agree = f"{witnesses} of {voters} candidates agree" if witnesses else "no candidate agrees"
+    voting = sum(bool(vote) for vote in votes)
+    agreeing = sum(vote.get(test) == "passed" for vote in votes)
+    needed = max(min(LEAST_AGREEING, voting), voting // 2 + 1)
+    if rejects and len(votes) > 1 and agreeing < needed:
+        agree = f"{agreeing} of {voting} candidates agree" if agreeing else "no candidate agrees"
         return f"{agree} with it"
     if not rejects and planted and all(p.get(test) == "passed" for p in planted):
         return "it notices no planted mistake"
@@ -116,7 +122,7 @@ def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
 
 
 def without(suite: Suite, tests: set[str]) -> Suite:
-    """`suite` without these test functions (`test_x`, `TestA::test_b`); the rest to the letter."""
+    """`suite` without these test functions (`test_x`, `TestA::test_b`); other text is unchanged."""
     lines = suite.source.splitlines(keepends=True)
     for node in reversed(_removable(syntax.module(suite.source), "", tests)):
         start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
@@ -131,7 +137,7 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def _removable(scope: ast.Module | ast.ClassDef, prefix: str, tests: set[str]) -> list[_Definition]:
-    """The definitions to take out, in their order; a class that would be left empty as a whole."""
+    """The definitions to take out, in order; a whole class where nothing of it would be left."""
     found: list[_Definition] = []
     for node in scope.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and prefix + node.name in tests:

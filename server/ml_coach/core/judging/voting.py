@@ -1,7 +1,8 @@
-"""Several programs for one spec: which of them say the same, and which one to go on with.
+"""Several programs for one spec: which of them agree, and which one to go on with.
 
-Wrong programs are wrong in many ways, right ones agree (Li et al. 2022, AlphaCode); programs and
-tests that were written apart from each other vouch for one another (Chen et al. 2022, CodeT).
+Wrong programs are wrong in many ways, right ones agree (Li et al. 2022, AlphaCode). Programs and
+tests that were written independently of each other are evidence for each other when they agree
+(Chen et al. 2022, CodeT).
 """
 
 from __future__ import annotations
@@ -17,23 +18,28 @@ from typing import Any
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
-# So many tests do not all pass by chance; one guessed test beside what is given does not, either.
+# A program hardly passes this many tests by chance; beside given tests one guessed test is enough
+# (bench/RESULTS.md).
 ENOUGH, ENOUGH_WITH_GIVEN = 4, 2
-# Where a batch of samples holds no program that does what is given, the next one may.
+# Where no program of a batch of samples passes the given tests, one of the next batch may.
 MOST_BATCHES = 2
-# Beside all ordinary probes. Of the others some are outside of what was asked, where right programs
-# differ (bench/RESULTS.md).
+# The share of the other probes on which two programs must agree, beside all ordinary ones. Some of
+# the others lie outside of what was asked, where right programs differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
-# Beside a second opinion where nothing is given: of the guessed tests, and of the probes.
+# The share of the guessed tests, and of the probes, that settles the choice between two programs
+# where no test is given (bench/RESULTS.md).
 HALF = Fraction(1, 2)
-# The test writer's word counts as much as that of two programs (bench/RESULTS.md).
-TEST_VOICES = 2
+# The share of the tests that pass counts as much as the agreement of two programs
+# (bench/RESULTS.md).
+TEST_VOTES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A program, how it did in the tests, and what it answered to the probes, of which the first
-    so many are `ordinary`."""
+    """A program, its report on all written tests, and its answers to the probes.
+
+    The first `ordinary` answers are those to ordinary probes.
+    """
 
     program: Program
     report: TestReport
@@ -54,33 +60,35 @@ class Candidate:
         return any(not answer.error for answer in self.answers)
 
     @property
-    def tells(self) -> bool:
-        """Whether its answers differ: that programs or tests say True to everything shows little.
+    def is_varied(self) -> bool:
+        """Whether its answers differ from each other, or no probe was asked.
 
-        Where it was asked nothing, that is not its fault.
+        Programs and tests that agree on one answer to everything are weak evidence.
         """
         return not self.answers or any(not _same(self.answers[0], a) for a in self.answers)
 
     @property
-    def says_something(self) -> bool:
-        """Whether a value is among its answers, and not a single one for everything. The same truth
-        value for everything may well be right, as there are but two."""
+    def is_informative(self) -> bool:
+        """Whether it returns values, and not one and the same value for every probe.
+
+        The same truth value for every probe may well be right, because there are only two.
+        """
         values = {answer.value for answer in self.answers if _is_value(answer)}
-        return bool(values) and (self.tells or values <= {"True", "False"})
+        return bool(values) and (self.is_varied or values <= {"True", "False"})
 
 
 def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Candidates with equal answers together, the largest cluster first, else in their order.
+    """Groups of candidates with equal answers, the largest first; ties keep the given order.
 
-    Candidates that fail at every probe agree on nothing and stand alone.
+    A candidate that fails at every probe agrees with no other and is a group of its own.
     """
     groups: list[list[Candidate]] = []
     for candidate in candidates:
-        home = next((g for g in groups if _agree(g[0], candidate)), None)
-        if home is None:
+        group = next((g for g in groups if _agree(g[0], candidate)), None)
+        if group is None:
             groups.append([candidate])
         else:
-            home.append(candidate)
+            group.append(candidate)
     return sorted(groups, key=len, reverse=True)
 
 
@@ -99,7 +107,7 @@ def _alike(one: Candidate, other: Candidate) -> list[bool]:
 
 
 def _same(one: Evaluation, other: Evaluation) -> bool:
-    """Equal values, or errors of the same type: messages are a matter of taste."""
+    """Whether both are equal values, or errors of the same type, whatever their messages."""
     if one.error or other.error:
         return one.error.split(":")[0] == other.error.split(":")[0]
     return one.value == other.value or _equal(_literal(one.value), _literal(other.value))
@@ -107,7 +115,7 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
 
 @lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
-    """The value whose `repr` is `text`; one like no other where that is not to be read."""
+    """The value whose `repr` is `text`; where it is no literal, an object that equals no other."""
     try:
         return ast.literal_eval(syntax.expression(text))
     except (*syntax.NOT_PYTHON, TypeError):
@@ -115,7 +123,7 @@ def _literal(text: str) -> Any:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """As `==` says, but fractions up to rounding: `math.degrees(r)` and `r * 180 / math.pi`."""
+    """Like `==`, but fractions up to rounding: `math.degrees(r)` equals `r * 180 / math.pi`."""
     match one, other:
         case float(), float():
             return math.isclose(one, other, abs_tol=1e-12)
@@ -128,12 +136,15 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _is_value(answer: Evaluation) -> bool:
-    """None is what a function returns that forgot to return anything, or gave up."""
+    """Whether it is a value; None is not, because it is what a missing `return` gives."""
     return not answer.error and answer.value != "None"
 
 
 def unanimous(candidates: Sequence[Candidate]) -> bool:
-    """Whether all give the same answer to every probe; several that were asked nothing do not."""
+    """Whether all give the same answer to every probe.
+
+    Of several candidates that were asked no probe it is not known, so the answer is False.
+    """
     first = candidates[0]
     asked = len(candidates) == 1 or bool(first.answers)
     return asked and all(all(_alike(first, other)) for other in candidates)
@@ -145,13 +156,13 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
 
 
 def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
-    """How many more programs are worth their cost; 0 when the matter is settled.
+    """How many more programs are worth their cost; 0 when the choice is settled.
 
-    `batch` is how many samples the model decodes in parallel; one with a batch of 1 is not sampled.
-    `samples` were drawn already, those that are no valid program included. Beside the first program
-    there is one second opinion; a batch in all where opinions differ; `MOST_BATCHES` where no
-    program does what is given. Among those that do, two of three may settle it; where nothing is
-    given, that is too few (bench/RESULTS.md).
+    `batch` is how many samples the model decodes in parallel; a model with a batch of 1 is not
+    sampled. `samples` counts those drawn so far, invalid ones included. After the first program one
+    second opinion is drawn; where the two differ, the rest of a batch; and `MOST_BATCHES` batches
+    where no program passes the given tests. Among programs that pass them, two that agree of three
+    settle the choice; where no test is given, two are too few (bench/RESULTS.md).
     """
     passing = [c for c in candidates if passes_given(c.report, suite)]
     if batch == 1 or _is_settled(passing, candidates, suite):
@@ -165,55 +176,66 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, sampl
 def _is_settled(
     passing: Sequence[Candidate], candidates: Sequence[Candidate], suite: Suite
 ) -> bool:
-    """Whether one agrees with what was written apart from it: all tests, or most others; half of
-    the tests are wrong (bench/RESULTS.md), so that beside a second opinion some will do."""
+    """Whether a program agrees with enough of what was written independently of it.
+
+    That is all tests, or most of the other programs. Beside a second opinion some of the tests are
+    enough, because half of the guessed ones are wrong (bench/RESULTS.md).
+    """
     enough = ENOUGH_WITH_GIVEN if suite.gives else ENOUGH
-    settling = [c for c in passing if len(c.report.cases) >= enough and c.tells]
+    settling = [c for c in passing if len(c.report.cases) >= enough and c.is_varied]
     if any(c.report.verdict == "passed" for c in settling):
         return True
     if len(candidates) > 1 and any(_is_likely(c, passing, suite) for c in settling):
         return True
     groups = clusters(passing)
-    return any(len(g) >= 2 and len(g) * 2 > len(passing) and g[0].tells for g in groups)
+    return any(len(g) >= 2 and len(g) * 2 > len(passing) and g[0].is_varied for g in groups)
 
 
 def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite) -> bool:
-    """Whether a guessed test bears out one that does what is given; where nothing is given, half of
-    the tests and, to half of the probes, the others."""
+    """Whether a guessed test supports a program that passes the given ones.
+
+    Where no test is given: whether half of the guessed tests do and, on half of the probes, the
+    other programs.
+    """
     _, by_tests = candidate.passed(suite)
     if suite.gives:
         return by_tests > 0
-    voices = _voices(candidate, passing)
-    return bool(voices) and by_tests >= HALF and sum(voices) >= HALF * len(voices)
+    shares = _agreements(candidate, passing)
+    return bool(shares) and by_tests >= HALF and sum(shares) >= HALF * len(shares)
 
 
 def passes_given(report: TestReport, suite: Suite) -> bool:
+    """Whether any test ran and every given one passed; True where none is given."""
     given = [case for case in report.cases if suite.is_given(case.function)]
     return bool(report.cases) and all(case.outcome == "passed" for case in given)
 
 
 def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
-    """The one that does most of what is given; among equals the one that most others vouch for, or
-    the first. Each other program vouches by the share of the probes to which it gives the same
-    value, and the test writer, with two voices, by the share of its tests that pass (after Shi et
-    al. 2022, MBR-Exec). Where some do all that is given, the others are no witnesses. What says
-    nothing, where others do, is no answer at all."""
-    witnesses = [c for c in candidates if passes_given(c.report, suite)] or candidates
+    """The program to go on with: the one that passes most given tests.
+
+    Of equals, informative programs come first; of these the one with most votes, and of equals in
+    that too the first. Each other program votes with the share of the probes to which it returns
+    the same value, and the test writer, with the weight of `TEST_VOTES` programs, with the share of
+    its tests that pass (after Shi et al. 2022, MBR-Exec). Where some programs pass all given tests,
+    the others have no vote.
+    """
+    voters = [c for c in candidates if passes_given(c.report, suite)] or candidates
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)
-        voices = sum(_voices(candidate, witnesses), TEST_VOICES * by_tests)
-        return given, candidate.says_something, voices
+        votes = sum(_agreements(candidate, voters), TEST_VOTES * by_tests)
+        return given, candidate.is_informative, votes
 
     return max(candidates, key=rank)  # The first of equals.
 
 
-def _voices(candidate: Candidate, witnesses: Sequence[Candidate]) -> list[Fraction]:
-    """What each other of `witnesses` says for `candidate`, 0 to 1."""
-    return [_vouched(candidate, other) for other in witnesses if other is not candidate]
+def _agreements(candidate: Candidate, voters: Sequence[Candidate]) -> list[Fraction]:
+    """How far each other program of `voters` agrees with `candidate`, 0 to 1."""
+    return [_agreement(candidate, other) for other in voters if other is not candidate]
 
 
-def _vouched(candidate: Candidate, other: Candidate) -> Fraction:
+def _agreement(candidate: Candidate, other: Candidate) -> Fraction:
+    """The share of the probes to which both return the same value."""
     if not candidate.answers:
         return Fraction(candidate.program.source == other.program.source)
     alike = zip(_alike(candidate, other), candidate.answers, strict=True)

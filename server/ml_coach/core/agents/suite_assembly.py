@@ -1,0 +1,124 @@
+"""Given and guessed tests → one pytest file, with the imports that they need."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from ml_coach.core.python import syntax
+from ml_coach.core.python.repairs import add_missing_imports, undefined_names
+from ml_coach.core.types import Spec, Suite
+
+# Functions of libraries for which `add_missing_imports` knows no single home.
+_LIBRARY_FUNCTIONS = (
+    "acos allclose approx arange array array_equal asarray asin atan atan2 cbrt cos cosh degrees "
+    "exp fabs fmod fsum linspace log log10 log2 modf ndarray ones pow radians raises sin sinh tan "
+    "tanh trunc zeros DataFrame Series UserList UserString"
+)
+_FROM_IMPORT = re.compile(r"\bfrom[ \t]+[\w.]+[ \t]+import[ \t]+(?:\(([\w,\s]+)\)|(\w[\w, \t]*))")
+
+
+def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
+    """One file: imports, then the tests that the prompt gives, then the `guessed` ones.
+
+    `module` is the program's import name, `file` the suite's path, `guessed` the text of a test
+    file or empty.
+    """
+    given = as_functions(spec.examples, "given")
+    imports, body = _imports_apart(guessed)
+    # Of two tests with one name the later one runs, and it would count as given.
+    for name in Suite(given).tests:
+        body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
+    names = imported(spec, f"{given}\n{body}")
+    needed = ["import pytest", import_line(module, names)]
+    ours = (*needed, f"import {module}")
+    kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
+    # Of two imports of one name the later one holds: it must be the one for the given tests.
+    head = "\n".join(dict.fromkeys([*kept, *_libraries(spec), *needed]))
+    # By its name pytest would take this code under test for a test.
+    like_tests = [name for name in names if name.startswith(("test", "Test"))]
+    no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
+    parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
+    return Suite("\n\n\n".join(parts) + "\n", file, frozenset(Suite(given).tests))
+
+
+def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:
+    """The names that `tests` import from the program: those asked for, and those that the prompt
+    defines or calls beside them, such as the inverse function in an example."""
+    used = syntax.loads(syntax.module(tests))
+    stub = syntax.parse(spec.stub)
+    defined = (n.name for n in stub.body if isinstance(n, syntax.Definition)) if stub else ()
+    needed = [*(name for name in defined if name in used), *_called_beside(spec)]
+    return tuple(dict.fromkeys((*spec.names, *needed)))
+
+
+def _called_beside(spec: Spec) -> list[str]:
+    """The functions that the examples call and nothing else defines, so the program has to.
+
+    A name that another module may define is left out: imported from a program that lacks it, it
+    would keep every test from running.
+    """
+    examples = "\n".join(spec.examples)
+    calls = (n for n in syntax.walk(syntax.module(examples)) if isinstance(n, ast.Call))
+    called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    free = undefined_names("\n".join([spec.stub, *_libraries(spec), examples]))
+    elsewhere = {*_LIBRARY_FUNCTIONS.split(), *_imported_by_prompt(spec)}
+    return [name for name, _ in free if name in called - elsewhere]
+
+
+def _imported_by_prompt(spec: Spec) -> set[str]:
+    """The names that the prompt imports, but not from the module that it imports its own from."""
+    found: set[str] = set()
+    for match in _FROM_IMPORT.finditer(spec.prompt):
+        names = re.findall(r"\w+", match[1] or match[2])
+        if not set(spec.names).intersection(names):
+            found.update(names)
+    return found
+
+
+def _libraries(spec: Spec) -> list[str]:
+    """The imports that the examples need: those in the prompt, and those of well-known names."""
+    examples = "\n".join(spec.examples)
+    used = syntax.loads(syntax.module(examples)) - set(spec.names)
+    imports, _ = _imports_apart(add_missing_imports(f"{spec.stub}\n{examples}")[0])
+    lines = [line for line in imports if used & syntax.top_level(syntax.module(line))]
+    known = syntax.top_level(syntax.module("\n".join(lines)))
+    stub = syntax.parse(spec.stub)
+    if "approx" in used - known - (syntax.top_level(stub) if stub else set[str]()):
+        lines.append("from pytest import approx")
+    return lines
+
+
+def import_line(module: str, names: Sequence[str]) -> str:
+    """The statement that takes `names` from `module`; everything where no name is known."""
+    return f"from {module} import {', '.join(names) or '*'}"
+
+
+def as_functions(statements: Sequence[str], kind: str) -> str:
+    """One test function for each statement: `test_given_1`, `test_given_2`, ..."""
+    functions: list[str] = []
+    for number, statement in enumerate(statements, 1):
+        body = "\n".join(f"    {line}" for line in _indentable(statement).splitlines())
+        functions.append(f"def test_{kind}_{number}():\n{body}\n")
+    return "\n\n".join(functions)
+
+
+def _indentable(statement: str) -> str:
+    """`statement` so that it can be indented: no string in it goes over several lines."""
+    tree = syntax.module(statement)
+    strings = (n for n in syntax.walk(tree) if isinstance(n, ast.Constant))
+    is_long = any(string.lineno != string.end_lineno for string in strings)
+    return ast.unparse(tree) if is_long else statement
+
+
+def _imports_apart(source: str) -> tuple[list[str], str]:
+    """Top-level imports as lines, and the text without them."""
+    lines = source.splitlines()
+    imports: list[str] = []
+    for node in syntax.module(source).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(ast.unparse(node))
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
+    return imports, "\n".join(lines)
