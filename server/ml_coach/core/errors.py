@@ -19,21 +19,23 @@ class ModelError(Exception):
 
 
 class AuthError(ModelError):
-    pass
+    """The key is missing, wrong or not allowed; asking again does not help."""
 
 
 class BadRequestError(ModelError):
-    pass
+    """The provider refuses the request as it is; asking again does not help."""
 
 
 class BlockedError(ModelError):
+    """The provider's safety filter refused; `category` is its own word for why, or empty."""
+
     def __init__(self, message: str, category: str = "") -> None:
         super().__init__(message)
         self.category = category
 
 
 class QuotaError(ModelError):
-    """`retry_after_seconds` is the provider's own word, None where it gave none."""
+    """Too many requests. `retry_after_seconds` is the delay that the provider asks for, else None."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -41,17 +43,19 @@ class QuotaError(ModelError):
 
 
 class UnavailableError(ModelError):
+    """The provider did not answer. `retry_after_seconds` is the delay it asks for, else None."""
+
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
 
 
 class BadAnswerError(ModelError):
-    pass
+    """The reply breaks the protocol: HTML, no finish reason, nothing at all."""
 
 
 class DeadlineError(ModelError):
-    pass
+    """The whole call took longer than `Call.timeout_seconds`."""
 
 
 class BudgetSpent(Exception):

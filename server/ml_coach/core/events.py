@@ -28,6 +28,8 @@ from ml_coach.core.types import (
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
+    """A run begins. `model` is its name as `provider:model`."""
+
     run_id: str
     request: Request
     model: str
@@ -63,6 +65,8 @@ class CallStarted:
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
+    """The next piece of a model call's reply."""
+
     call_id: int
     text: str
 
@@ -80,6 +84,8 @@ class CallRetrying:
 
 @dataclass(frozen=True, slots=True)
 class CallFinished:
+    """A call ended. `finish` is `stop`, `length` (cut off), `failed` or `cancelled`."""
+
     call_id: int
     purpose: str
     usage: Usage
@@ -88,6 +94,8 @@ class CallFinished:
 
 @dataclass(frozen=True, slots=True)
 class SpecWritten:
+    """What the program must do is known."""
+
     spec: Spec
 
 
@@ -101,7 +109,7 @@ class ReplyRefused:
 
 @dataclass(frozen=True, slots=True)
 class ProgramWritten:
-    """`done` tells what was changed between the model's reply and the program."""
+    """`done` lists what was changed between the model's reply and the program."""
 
     program: Program
     done: tuple[str, ...] = ()
@@ -109,7 +117,7 @@ class ProgramWritten:
 
 @dataclass(frozen=True, slots=True)
 class CandidateChosen:
-    """`program` is one of `candidates`, of which `agreeing` (itself included) answer alike."""
+    """`program` is one of `candidates`, of which `agreeing` (itself included) give its answers."""
 
     program: Program
     candidates: int
@@ -118,11 +126,15 @@ class CandidateChosen:
 
 @dataclass(frozen=True, slots=True)
 class ProgramInspected:
+    """A program was compiled and run on its own; `findings` are what is wrong with it."""
+
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteWritten:
+    """`done` lists what was changed between the model's reply and the suite."""
+
     suite: Suite
     done: tuple[str, ...] = ()
 
@@ -138,6 +150,8 @@ class SuiteFiltered:
 
 @dataclass(frozen=True, slots=True)
 class TestsFinished:
+    """A program was tested with the suite that judges now."""
+
     __test__ = False  # pytest collects classes named Test*
 
     report: TestReport
@@ -145,6 +159,8 @@ class TestsFinished:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
+    """What is wrong with the program is known, with a patch where there is one."""
+
     diagnosis: Diagnosis
 
 
@@ -160,12 +176,16 @@ class PatchOffered:
 
 @dataclass(frozen=True, slots=True)
 class PatchApplied:
+    """The patched program is the best so far and goes into the files."""
+
     patch: Patch
     summary: str
 
 
 @dataclass(frozen=True, slots=True)
 class PatchDiscarded:
+    """A patch was not taken; `patch` is None where it must not be shown as one."""
+
     reason: str
     patch: Patch | None = None
 
@@ -179,6 +199,8 @@ class FilesSaved:
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
+    """The last event of every run."""
+
     report: RunReport
 
 

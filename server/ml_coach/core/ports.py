@@ -21,6 +21,8 @@ from ml_coach.core.types import (
 
 @dataclass(frozen=True, slots=True)
 class Message:
+    """One turn of the talk with a model."""
+
     role: Literal["system", "user", "assistant"]
     text: str
 
@@ -84,10 +86,14 @@ class Model(Protocol):
     """A language model. `name` is `provider:model`, as the user would write it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """`provider:model`, as the user would write it."""
+        ...
 
     @property
-    def profile(self) -> Profile: ...
+    def profile(self) -> Profile:
+        """What the model can do."""
+        ...
 
     def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """The reply's text in pieces, without reasoning parts, then exactly one `Ended`.
@@ -148,7 +154,9 @@ class Executor(Protocol):
         text such as `line 7: i = 3, total = 12`; bounded in lines and size."""
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Ends the sandbox's processes. May be called twice."""
+        ...
 
 
 class Workspace(Protocol):
@@ -166,7 +174,7 @@ class Workspace(Protocol):
     async def write(self, texts: Mapping[str, str]) -> None:
         """Makes each file read its text: one step, so one edit for an editor.
 
-        Raises `OSError` with the path when it can not.
+        Raises `OSError` with the path when it cannot.
         """
         ...
 
@@ -180,6 +188,8 @@ class Decision:
 
 
 class Reviewer(Protocol):
+    """Asks the user about a patch: at the terminal, in an editor, or nobody."""
+
     async def decide(self, patch: Patch, summary: str) -> Decision:
         """Waits for the user; `later` where there is nobody to ask."""
         ...

@@ -76,6 +76,7 @@ class Program:
 
     @property
     def digest(self) -> str:
+        """A short hash of the source: equal texts have an equal digest."""
         return sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     @property
@@ -85,7 +86,7 @@ class Program:
 
     @property
     def is_importable(self) -> bool:
-        """Whether that is a name at all: no test can import `my-mod.py` or `class.py`."""
+        """Whether a test can import it by `module`; it cannot import `my-mod.py` or `class.py`."""
         parts = self.file.removesuffix(".py").split("/")
         return all(part.isidentifier() and not keyword.iskeyword(part) for part in parts)
 
@@ -116,7 +117,7 @@ class Suite:
 
     @property
     def may_skip(self) -> bool:
-        """Whether a skipped test is the user's own will, who writes of it in this file."""
+        """Whether a test may be skipped: only where the user's own file asks for it."""
         return self.own and any(word in self.source for word in ("skip", "xfail"))
 
     def is_given(self, test: str) -> bool:
@@ -140,6 +141,8 @@ FindingKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Location:
+    """A line, from 1, of a file, and what there is to say about it."""
+
     file: str
     line: int
     message: str = ""
@@ -207,8 +210,8 @@ Verdict = Literal["passed", "failed", "error", "tampered"]
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """The judge's word on one suite. `passed` only when every expected test ran and passed, but for
-    those that the user's own file skips.
+    """The outcome of one suite. The verdict is `passed` only when every expected test ran and
+    passed, except those that the user's own file skips.
 
     `why` is one sentence for the user wherever the verdict is not `passed`. `ran_on` says which
     Python ran the tests, and why, where that is not the one that the workspace has.
@@ -226,15 +229,17 @@ class TestReport:
 
     @property
     def passed(self) -> frozenset[str]:
+        """The names of the cases that passed."""
         return frozenset(c.name for c in self.cases if c.outcome == "passed")
 
     @property
     def skipped(self) -> int:
+        """How many cases were skipped."""
         return sum(c.outcome == "skipped" for c in self.cases)
 
     @property
     def ended(self) -> bool:
-        """Whether the run came to its end, so that a test that did not run never would."""
+        """Whether the test run completed, so that a test that did not run never would."""
         return self.verdict in ("passed", "failed")
 
 
@@ -264,6 +269,7 @@ class Patch:
 
     @property
     def id(self) -> str:
+        """A short hash of the diff, by which an editor or a command names the patch."""
         return sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -282,7 +288,7 @@ class PatchRefused:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The debugger's word: who is to blame, in one summary, with a patch where one is possible."""
+    """What the debugger found: what is to blame, a summary, and a patch where one is possible."""
 
     blame: Literal["code", "tests"]
     summary: str
@@ -302,6 +308,7 @@ class Usage:
 
     @property
     def tokens(self) -> int:
+        """Prompt and reply together."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Usage) -> Usage:
@@ -317,7 +324,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A test that the court does not let judge the code, with its reason."""
+    """A test that the test filter does not let judge the code, with the reason."""
 
     test: str
     reason: str

@@ -43,12 +43,13 @@ class CoderResult:
 
 
 def task_text(spec: Spec) -> str:
-    """The prompt word for word; code goes into a fence, so that a model completes it."""
+    """The prompt word for word; a prompt that is code is fenced, so that a model completes it."""
     is_code = spec.stub and syntax.parse(spec.prompt) is not None
     return fenced(spec.prompt) if is_code else spec.prompt
 
 
 def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
+    """What the prompt does not contain itself, as titled lists; empty where there is nothing."""
     signatures = () if spec.stub else spec.signatures
     return (
         bullets("Interface:", signatures)
@@ -62,7 +63,10 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
 async def write_program(
     model_client: ModelClient, request: CoderRequest, refused: Callable[[str], None]
 ) -> CoderResult | Refused:
-    """A whole new program. `refused` hears each reply that could not be used, with the reason."""
+    """A whole new program. `refused` is called with the reason of each reply that cannot be used.
+
+    Raises `BudgetSpent` and `ModelError`.
+    """
     spec = request.spec
     messages = render("code", task=task_text(spec), details=details_text(spec, request.lessons))
 
@@ -133,8 +137,8 @@ async def _ask_until_valid(
         if isinstance(answer, CoderResult):
             return answer
         refused(answer.reason)
-        # The bad reply stays in the talk: the model sees what it wrote and what is wrong with it.
-        # One that was cut off would only cost, and be gone on with.
+        # The model sees the bad reply and what is wrong with it. A reply that was cut off would
+        # only cost tokens, and the model would go on with it.
         bad = (Message("assistant", reply.text),) if reply.finish == "stop" else ()
         again = Message("user", f"{answer.reason} Reply with the corrected, complete code only.")
         call = replace(

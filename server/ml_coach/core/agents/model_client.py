@@ -39,7 +39,7 @@ _SHORTER = (
 _MOST_CONTINUATIONS = 2
 # The usual rule of thumb for English and code; only used where a provider counts nothing itself.
 _CHARACTERS_PER_TOKEN = 4
-# This much text that only repeats itself: a small model in a loop, which ends at the limit alone.
+# A reply whose last so many characters only repeat themselves would go on to its length limit.
 _LOOP_CHARACTERS = 1500
 _LEAST_OVERLAP = 12
 
@@ -65,6 +65,7 @@ class Price:
     cached: float = 0.0
 
     def of(self, usage: Usage) -> float:
+        """What `usage` costs, in US dollars; cached tokens are part of the prompt's."""
         fresh = max(0, usage.prompt_tokens - usage.cached_tokens)
         total = (
             fresh * self.prompt
@@ -113,6 +114,7 @@ class Budget:
 
     @property
     def seconds_left(self) -> float:
+        """Wall time until the run may make no further call; negative once it is over."""
         return self._max_seconds - (self._clock() - self._started)
 
     def take_call(self) -> None:
@@ -131,7 +133,7 @@ class Budget:
 
 
 class ModelClient:
-    """Asks `model` for a run, within `budget`. `clock`, `sleep` and `chance` are time and luck."""
+    """Asks `model` for a run, within `budget`. Tests replace `sleep` and `chance` (0 to 1)."""
 
     def __init__(
         self,
@@ -238,9 +240,9 @@ class ModelClient:
 
 
 def join_continuation(text: str, more: str) -> str:
-    """`text`, cut off, and `more`, its continuation, without what models say twice.
+    """`text`, which was cut off, with its continuation `more`, without what models repeat.
 
-    They open the fence again, repeat the last lines, or start the cut line anew.
+    They open the fence again, repeat the last lines, or write the cut line from its start.
     """
     if text.count("```") % 2:
         more = re.sub(r"\A\s*```\w+[ \t]*\n", "", more)

@@ -1,4 +1,4 @@
-"""The four agents at work on one run: what each is told, and what becomes of its replies."""
+"""The four agents in one run: what each is told, and which event its result becomes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ MOST_LESSONS = 3
 
 @dataclass(slots=True)
 class Team:
-    """`spec` is what they work from, once researched. `lessons` are failures in a line each."""
+    """The agents of one run. `spec` is what they work from, once `research` has set it.
+
+    Every method that asks the model raises `BudgetSpent` and `ModelError`.
+    """
 
     model_client: ModelClient
     request: Request
@@ -40,11 +43,13 @@ class Team:
     _lessons: list[str] = field(default_factory=list[str])
 
     def learn(self, lesson: str) -> None:
+        """Keeps a failure, in one line, for the next prompts of the coder and the debugger."""
         if lesson not in self._lessons:
             self._lessons.append(lesson)
 
     @property
     def lessons(self) -> tuple[str, ...]:
+        """The latest lessons, at most `MOST_LESSONS`."""
         return tuple(self._lessons[-MOST_LESSONS:])
 
     async def research(self, existing: Program | None) -> None:
@@ -92,6 +97,7 @@ class Team:
         return [program for program in await all_of(*asked) if isinstance(program, Program)]
 
     async def write_tests(self) -> Suite:
+        """The test writer's suite; without any test where neither prompt nor model gave one."""
         request = self.request
         written = await test_writer.write_tests(
             self.model_client, self.spec, self.profile,
@@ -101,7 +107,7 @@ class Team:
         return written.suite
 
     async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
-        """The model's best guess; a sampled one where that was no good."""
+        """The debugger's diagnosis: the model's best guess first, then sampled ones."""
         self.repairs += 1
         return await debugger.debug(
             self.model_client, self.spec, self.profile, program, findings, lessons=self.lessons,

@@ -33,4 +33,5 @@ def bullets(title: str, lines: tuple[str, ...]) -> str:
 
 
 def fenced(source: str) -> str:
+    """`source` in a Markdown fence for Python."""
     return f"```python\n{source.strip()}\n```"

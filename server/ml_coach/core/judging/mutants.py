@@ -42,6 +42,7 @@ class Site:
     index: int | None = None
 
     def put(self, node: ast.AST) -> None:
+        """Puts `node` into the tree at this site."""
         if self.index is None:
             setattr(self.parent, self.field, node)
         else:

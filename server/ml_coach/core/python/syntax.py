@@ -87,6 +87,7 @@ def complaint(source: str) -> str:
 
 
 def compiles(source: str) -> bool:
+    """Whether `source` is Python that compiles."""
     return not complaint(source)
 
 
@@ -145,6 +146,7 @@ def bindings(statement: ast.stmt) -> Iterator[str]:
 
 
 def top_level(tree: ast.Module) -> frozenset[str]:
+    """The names that the module binds at its top level, nested blocks included."""
     return frozenset(name for statement in tree.body for name in bindings(statement))
 
 
@@ -165,6 +167,7 @@ def first_line(statement: ast.stmt) -> int:
 
 
 def last_line(statement: ast.stmt) -> int:
+    """The line, counted from 1, on which a statement ends."""
     return statement.end_lineno or statement.lineno
 
 
@@ -197,6 +200,7 @@ def is_main_guard(statement: ast.stmt) -> bool:
 
 
 def is_docstring(statement: ast.stmt) -> bool:
+    """Whether it is a bare string, such as a docstring."""
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Constant)
