@@ -44,7 +44,7 @@ BAD = "```python\ndef inc(x):\n    return x + 2\n```"
 TESTS = "assert inc(1) == 2\nassert inc(-1) == 0"
 SHOP_TESTS = "from shop import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n"
 SAMPLED = Profile(edit_format="function", plans=False, candidates=4)
-# What is not the story: stages, calls, text.
+# Left out of `happened`: stages, calls, text.
 QUIET = {"StageStarted", "CallStarted", "CallFinished", "TextArrived"}
 START = [RunStarted, SpecWritten, ProgramWritten, SuiteWritten, FilesSaved, CandidateChosen]
 CHECK = [ProgramInspected, TestsFinished]
@@ -57,8 +57,8 @@ async def executor() -> AsyncGenerator[SandboxedExecutor]:
     await executor.aclose()
 
 
-class Told:
-    """A finished run: its report, its story, and what stands in the files."""
+class Story:
+    """A run from its replies: what happened, and which files it left."""
 
     def __init__(self, executor: SandboxedExecutor, replies: Replies, **request: Any) -> None:
         self.executor = executor
@@ -73,7 +73,7 @@ class Told:
         return await coach.run(self.request, self.events.append)
 
     @property
-    def story(self) -> list[type]:
+    def happened(self) -> list[type]:
         return [type(e) for e in self.events if type(e).__name__ not in QUIET]
 
     def only(self, kind: type[T]) -> list[T]:
@@ -81,11 +81,11 @@ class Told:
 
 
 async def test_a_right_program_passes_at_once(executor: SandboxedExecutor) -> None:
-    told = Told(executor, {"coder": [GOOD], "test_writer": [TESTS]})
-    report = await told.run()
+    story = Story(executor, {"coder": [GOOD], "test_writer": [TESTS]})
+    report = await story.run()
     assert report.outcome == "passed"
-    assert told.story == [*START, SuiteFiltered, *CHECK, RunFinished]
-    assert told.workspace.files["generated_code.py"] == "def inc(x):\n    return x + 1\n"
+    assert story.happened == [*START, SuiteFiltered, *CHECK, RunFinished]
+    assert story.workspace.files["generated_code.py"] == "def inc(x):\n    return x + 1\n"
     assert report.usage.calls == 2
     assert report.suite is not None
     assert report.suite.given == {"test_given_1"}
@@ -96,44 +96,46 @@ async def test_a_right_program_passes_at_once(executor: SandboxedExecutor) -> No
 async def test_a_wrong_program_is_patched_after_the_user_says_yes(
     executor: SandboxedExecutor,
 ) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
         answers=[Decision("apply")],
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
     assert report.iterations == 2
     repaired = [Diagnosed, *CHECK, PatchOffered, PatchApplied, SuiteFiltered, FilesSaved]
-    assert told.story == [*START, SuiteFiltered, *CHECK, *repaired, RunFinished]
-    removed, added = told.reviewer.asked[0].text.splitlines()[-2:]
+    assert story.happened == [*START, SuiteFiltered, *CHECK, *repaired, RunFinished]
+    removed, added = story.reviewer.asked[0].text.splitlines()[-2:]
     assert (removed, added) == ("-    return x + 2", "+    return x + 1")
     # The debugger saw what was called, what came and what should, and the variables on the way.
-    assert "inc(2) gave 4, expected 3" in told.model.prompts("debugger")[0]
-    assert "x = 2" in told.model.prompts("debugger")[0]
+    assert "inc(2) gave 4, expected 3" in story.model.prompts("debugger")[0]
+    assert "x = 2" in story.model.prompts("debugger")[0]
 
 
-async def test_auto_patch_asks_nobody(executor: SandboxedExecutor) -> None:
+async def test_auto_patch_does_not_ask_the_user(executor: SandboxedExecutor) -> None:
     replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
-    told = Told(executor, replies, auto_patch=True)
-    assert (await told.run()).outcome == "passed"
-    assert told.reviewer.asked == []
+    story = Story(executor, replies, auto_patch=True)
+    assert (await story.run()).outcome == "passed"
+    assert story.reviewer.asked == []
 
 
-async def test_nobody_to_ask_keeps_the_patch_for_later(executor: SandboxedExecutor) -> None:
+async def test_a_patch_is_kept_for_later_where_no_user_can_be_asked(
+    executor: SandboxedExecutor,
+) -> None:
     replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
-    told = Told(executor, replies, answers=[Decision("later")])
-    report = await told.run()
+    story = Story(executor, replies, answers=[Decision("later")])
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert report.pending is not None
     assert report.pending.text.endswith("+    return x + 1\n")
-    assert told.workspace.files["generated_code.py"].endswith("x + 2\n")
+    assert story.workspace.files["generated_code.py"].endswith("x + 2\n")
 
 
 async def test_the_user_may_stop_at_a_patch(executor: SandboxedExecutor) -> None:
     replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
-    told = Told(executor, replies, answers=[Decision("stop")])
-    assert (await told.run()).outcome == "stopped"
+    story = Story(executor, replies, answers=[Decision("stop")])
+    assert (await story.run()).outcome == "stopped"
 
 
 async def test_an_edited_patch_is_what_is_applied(executor: SandboxedExecutor) -> None:
@@ -141,13 +143,13 @@ async def test_an_edited_patch_is_what_is_applied(executor: SandboxedExecutor) -
         {"generated_code.py": "def inc(x):\n    return x + 2\n"},
         {"generated_code.py": "def inc(x):\n    return 1 + x\n"},
     )
-    told = Told(
+    story = Story(
         executor,
         {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
         answers=[Decision("apply", mine)],
     )
-    assert (await told.run()).outcome == "passed"
-    assert told.workspace.files["generated_code.py"].endswith("1 + x\n")
+    assert (await story.run()).outcome == "passed"
+    assert story.workspace.files["generated_code.py"].endswith("1 + x\n")
 
 
 DIFFS = Profile(edit_format="diff", plans=False)
@@ -182,7 +184,7 @@ NEW_TESTS = """--- /dev/null
 async def test_no_patch_of_the_debugger_changes_a_test(
     executor: SandboxedExecutor, patch: str, *, auto_patch: bool
 ) -> None:
-    told = Told(
+    story = Story(
         executor,
         {
             "coder": [BAD],
@@ -194,11 +196,11 @@ async def test_no_patch_of_the_debugger_changes_a_test(
         max_iters=2,
         answers=[Decision("later")],
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
-    (written,) = told.only(SuiteWritten)
-    assert told.workspace.files["test_generated.py"] == written.suite.source
-    offered = [event.patch for event in told.only(PatchOffered)]
+    (written,) = story.only(SuiteWritten)
+    assert story.workspace.files["test_generated.py"] == written.suite.source
+    offered = [event.patch for event in story.only(PatchOffered)]
     changed = [change.file for offer in offered for change in offer.changes]
     assert set(changed) <= {"generated_code.py"}
 
@@ -207,66 +209,66 @@ async def test_a_patch_that_loses_a_test_is_discarded(executor: SandboxedExecuto
     prompt = "Write half(x). half(4) returns 2\nhalf(3) returns 1"
     wrong = "```python\ndef half(x):\n    return 2 if x == 4 else 0\n```"
     worse = "```python\ndef half(x):\n    return 1\n```"
-    told = Told(
+    story = Story(
         executor,
         {"coder": [wrong], "test_writer": ["assert half(8) == 4"], "debugger": [worse]},
         prompt=prompt,
         auto_patch=True,
         max_iters=2,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert "MAX_ITERS" in report.reason
-    assert PatchDiscarded in told.story
-    assert PatchApplied not in told.story
-    assert "x == 4" in told.workspace.files["generated_code.py"]
+    assert PatchDiscarded in story.happened
+    assert PatchApplied not in story.happened
+    assert "x == 4" in story.workspace.files["generated_code.py"]
 
 
 async def test_a_reply_that_is_no_python_is_asked_for_again(executor: SandboxedExecutor) -> None:
-    told = Told(executor, {"coder": ["I am sorry.", GOOD], "test_writer": [TESTS]})
-    assert (await told.run()).outcome == "passed"
-    (refused,) = told.only(ReplyRefused)
+    story = Story(executor, {"coder": ["I am sorry.", GOOD], "test_writer": [TESTS]})
+    assert (await story.run()).outcome == "passed"
+    (refused,) = story.only(ReplyRefused)
     assert refused.agent == "coder"
-    assert refused.reason in told.model.prompts("coder")[1]
+    assert refused.reason in story.model.prompts("coder")[1]
 
 
 async def test_no_valid_program_gives_up(executor: SandboxedExecutor) -> None:
-    told = Told(executor, {"coder": ["I am sorry."], "test_writer": [TESTS]})
-    report = await told.run()
+    story = Story(executor, {"coder": ["I am sorry."], "test_writer": [TESTS]})
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert "no valid program" in report.reason
-    assert told.workspace.files == {}
+    assert story.workspace.files == {}
 
 
 DOWNWARDS = "Write top(xs), the numbers in descending order. top([1, 3, 2]) == [3, 2, 1]"
 UPWARDS = "```python\ndef top(xs):\n    return sorted(xs)\n```"
 
 
-async def test_one_expression_is_changed_where_the_model_does_not_find_it(
+async def test_a_small_edit_repairs_what_the_model_does_not(
     executor: SandboxedExecutor,
 ) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": [UPWARDS], "test_writer": ["assert top([]) == []"], "debugger": [UPWARDS]},
         prompt=DOWNWARDS,
         max_iters=2,
         answers=[Decision("apply")],
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
-    (asked,) = told.reviewer.asked
-    assert [d.diagnosis.patch for d in told.only(Diagnosed)][-1] == asked
+    (asked,) = story.reviewer.asked
+    assert [d.diagnosis.patch for d in story.only(Diagnosed)][-1] == asked
     assert "return sorted(xs, reverse=True)" in asked.text
-    assert len(told.model.prompts("debugger")) == 1
+    assert len(story.model.prompts("debugger")) == 1
 
 
-async def test_missing_imports_cost_no_call(executor: SandboxedExecutor) -> None:
+async def test_missing_imports_are_added_without_a_model_call(executor: SandboxedExecutor) -> None:
     program = "```python\ndef inc(x):\n    return math.floor(x) + 1\n```"
-    told = Told(executor, {"coder": [program], "test_writer": [TESTS]})
-    report = await told.run()
+    story = Story(executor, {"coder": [program], "test_writer": [TESTS]})
+    report = await story.run()
     assert report.outcome == "passed"
     assert report.usage.calls == 2
-    assert told.workspace.files["generated_code.py"].startswith("import math\n")
+    assert story.workspace.files["generated_code.py"].startswith("import math\n")
 
 
 @pytest.mark.parametrize("before", [[], ["I can not."]], ids=["", "a_sample_that_is_no_program"])
@@ -275,82 +277,84 @@ async def test_a_wrong_guessed_test_is_outvoted(
 ) -> None:
     wrong = f"{TESTS}\nassert inc(5) == 7"
     other = "```python\ndef inc(x):\n    return 1 + x\n```"
-    told = Told(
+    story = Story(
         executor,
         {"coder": [GOOD, *before, other], "test_writer": [wrong]},
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
     assert [d.test for d in report.dropped] == ["test_guessed_3"]
-    (chosen,) = told.only(CandidateChosen)
+    (chosen,) = story.only(CandidateChosen)
     assert (chosen.candidates, chosen.agreeing) == (2, 2)
-    assert "test_guessed_3" not in told.workspace.files["test_generated.py"]
+    assert "test_guessed_3" not in story.workspace.files["test_generated.py"]
 
 
 async def test_candidates_that_disagree_bring_more_candidates(executor: SandboxedExecutor) -> None:
     other = "```python\ndef inc(x):\n    return x - -1\n```"
     worse = "```python\ndef inc(x):\n    return x + 3\n```"
-    told = Told(
+    story = Story(
         executor,
         {"coder": [BAD, GOOD, worse, other, GOOD], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
-    (chosen,) = told.only(CandidateChosen)
+    (chosen,) = story.only(CandidateChosen)
     assert (chosen.candidates, chosen.agreeing) == (5, 3)
-    assert "x + 2" not in told.workspace.files["generated_code.py"]
+    assert "x + 2" not in story.workspace.files["generated_code.py"]
 
 
-async def test_where_the_first_program_is_none_samples_are_drawn(
+async def test_samples_are_drawn_where_the_first_reply_is_no_program(
     executor: SandboxedExecutor,
 ) -> None:
     stub = "```python\ndef inc(x):\n    pass\n```"
-    told = Told(
+    story = Story(
         executor,
         {"coder": [stub, stub, GOOD], "test_writer": [TESTS]},
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
     assert report.usage.calls == 6
-    first, *others = told.model.prompts("coder")
+    first, *others = story.model.prompts("coder")
     assert "`inc` has no body" not in first
     assert all("`inc` has no body" in prompt for prompt in others)
-    assert "x + 1" in told.workspace.files["generated_code.py"]
+    assert "x + 1" in story.workspace.files["generated_code.py"]
 
 
-async def test_the_tests_stay_also_where_the_first_program_is_none_and_no_test_is_fit(
+async def test_the_tests_are_kept_where_none_is_fit_and_the_first_reply_is_no_program(
     executor: SandboxedExecutor,
 ) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": ["I can not.", GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
-    assert "x + 1" in told.workspace.files["generated_code.py"]
-    assert "== 9" in told.workspace.files["test_generated.py"]
+    assert "x + 1" in story.workspace.files["generated_code.py"]
+    assert "== 9" in story.workspace.files["test_generated.py"]
 
 
 async def test_no_valid_program_among_all_samples_gives_up(executor: SandboxedExecutor) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": ["```python\ndef inc(x):\n    pass\n```"], "test_writer": [TESTS]},
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert "no valid program: `inc` has no body" in report.reason
-    assert (report.usage.calls, told.workspace.files) == (10, {})
+    assert (report.usage.calls, story.workspace.files) == (10, {})
 
 
-async def test_a_function_that_is_called_like_a_test_is_none(executor: SandboxedExecutor) -> None:
-    told = Told(
+async def test_a_function_that_is_named_like_a_test_is_not_collected_as_one(
+    executor: SandboxedExecutor,
+) -> None:
+    story = Story(
         executor,
         {
             "coder": ["```python\ndef test_even(x):\n    return x % 2 == 0\n```"],
@@ -358,36 +362,36 @@ async def test_a_function_that_is_called_like_a_test_is_none(executor: Sandboxed
         },
         prompt="Write test_even(x) that tells whether x is even.",
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
     assert report.tests
     assert [case.function for case in report.tests.cases] == ["test_guessed_1", "test_guessed_2"]
 
 
-async def test_what_most_agree_on_is_kept_also_where_no_test_is(
+async def test_the_program_that_most_agree_on_is_kept_where_no_test_is_fit(
     executor: SandboxedExecutor,
 ) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": [BAD, GOOD, GOOD, BAD, GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
-    assert "x + 1" in told.workspace.files["generated_code.py"]
+    assert "x + 1" in story.workspace.files["generated_code.py"]
     assert report.program
-    assert report.program.source == told.workspace.files["generated_code.py"]
-    assert "== 9" in told.workspace.files["test_generated.py"], "what was written is not lost"
+    assert report.program.source == story.workspace.files["generated_code.py"]
+    assert "== 9" in story.workspace.files["test_generated.py"], "written tests are not lost"
 
 
 async def test_the_budget_ends_the_run_before_the_call(executor: SandboxedExecutor) -> None:
-    told = Told(
+    story = Story(
         executor,
         {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]},
         limits=Limits(calls=2),
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert "2 model calls" in report.reason
     assert report.usage.calls == 2
@@ -395,12 +399,12 @@ async def test_the_budget_ends_the_run_before_the_call(executor: SandboxedExecut
 
 
 async def test_a_wrong_key_fails_with_its_sentence(executor: SandboxedExecutor) -> None:
-    told = Told(executor, {"coder": [AuthError("The key is wrong.")], "test_writer": [TESTS]})
-    report = await told.run()
+    story = Story(executor, {"coder": [AuthError("The key is wrong.")], "test_writer": [TESTS]})
+    report = await story.run()
     assert (report.outcome, report.reason) == ("failed", "The key is wrong.")
 
 
-async def test_what_is_missing_fails_with_its_sentence(executor: SandboxedExecutor) -> None:
+async def test_missing_setup_fails_with_its_sentence(executor: SandboxedExecutor) -> None:
     async def prepare() -> None:
         raise SetupError("There is no sandbox.")
 
@@ -420,22 +424,22 @@ async def test_cancelling_gives_a_report_and_leaves_the_best_program(
         reached.set()
         return BAD
 
-    told = Told(executor, {"coder": [BAD], "test_writer": [TESTS], "debugger": [wait_here]})
+    story = Story(executor, {"coder": [BAD], "test_writer": [TESTS], "debugger": [wait_here]})
 
     class Waiting(ScriptedReviewer):
         async def decide(self, patch: Any, summary: str) -> Decision:
             await asyncio.get_running_loop().create_future()
             raise AssertionError
 
-    told.reviewer = Waiting([])
-    told.model.replies = {**told.model.replies, "debugger": [lambda: (reached.set(), GOOD)[1]]}
-    task = asyncio.ensure_future(told.run())
+    story.reviewer = Waiting([])
+    story.model.replies = {**story.model.replies, "debugger": [lambda: (reached.set(), GOOD)[1]]}
+    task = asyncio.ensure_future(story.run())
     await reached.wait()
     task.cancel()
     report = await task
     assert report.outcome == "stopped"
-    assert told.workspace.files["generated_code.py"].endswith("x + 2\n")
-    assert told.story[-1] is RunFinished
+    assert story.workspace.files["generated_code.py"].endswith("x + 2\n")
+    assert story.happened[-1] is RunFinished
 
 
 async def test_debugging_a_users_file_trusts_the_users_tests(executor: SandboxedExecutor) -> None:
@@ -443,7 +447,7 @@ async def test_debugging_a_users_file_trusts_the_users_tests(executor: Sandboxed
         "shop.py": "def total(xs):\n    return sum(xs) + 1\n",
         "test_shop.py": SHOP_TESTS,
     }
-    told = Told(
+    story = Story(
         executor,
         {"debugger": ["```python\ndef total(xs):\n    return sum(xs)\n```"]},
         prompt="",
@@ -453,10 +457,10 @@ async def test_debugging_a_users_file_trusts_the_users_tests(executor: Sandboxed
         tests_file="test_shop.py",
         auto_patch=True,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
-    assert told.workspace.files["shop.py"] == "def total(xs):\n    return sum(xs)\n"
-    assert told.workspace.writes == [{"shop.py": "def total(xs):\n    return sum(xs)\n"}]
+    assert story.workspace.files["shop.py"] == "def total(xs):\n    return sum(xs)\n"
+    assert story.workspace.writes == [{"shop.py": "def total(xs):\n    return sum(xs)\n"}]
 
 
 STACK = """class Stack:
@@ -506,32 +510,32 @@ class Emptying(unittest.TestCase):
 """
 
 
-async def test_a_program_that_hangs_is_debugged_and_not_cleared(
+async def test_a_program_that_hangs_is_debugged_with_all_its_tests(
     executor: SandboxedExecutor,
 ) -> None:
     hangs = "```python\ndef half(x):\n    while x == 0:\n        pass\n    return abs(x) // 2\n```"
     right = "```python\ndef half(x):\n    return x // 2\n```"
     tests = "assert half(8) == 4\nassert half(0) == 0\nassert half(-2) == -1"
-    told = Told(
+    story = Story(
         executor,
         {"coder": [hangs], "test_writer": [tests], "debugger": [right]},
         prompt="Write half(x) that halves an integer.",
         run_timeout_seconds=1.0,
         auto_patch=True,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed"
     assert report.tests
     assert len(report.tests.passed) == 3
-    assert "stopped: ran longer than 1 s, in test_guessed_2" in told.model.prompts("debugger")[0]
+    assert "stopped: ran longer than 1 s, in test_guessed_2" in story.model.prompts("debugger")[0]
 
 
-async def test_a_patched_program_is_no_witness_against_the_tests_that_it_fails(
+async def test_a_patched_program_has_no_vote_on_the_tests_that_it_fails(
     executor: SandboxedExecutor,
 ) -> None:
     sums = "def sub(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return a + b\n"
     half_mended = sums.replace("a + b", "a - b", 1)
-    told = Told(
+    story = Story(
         executor,
         {
             "coder": [f"```python\n{sums}```"],
@@ -541,18 +545,18 @@ async def test_a_patched_program_is_no_witness_against_the_tests_that_it_fails(
         prompt="Write functions sub(a, b) and mul(a, b).",
         auto_patch=True,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert report.dropped == ()
-    assert told.workspace.files["generated_code.py"] == half_mended
-    assert "mul(5, 2) == 10" in told.workspace.files["test_generated.py"]
+    assert story.workspace.files["generated_code.py"] == half_mended
+    assert "mul(5, 2) == 10" in story.workspace.files["test_generated.py"]
 
 
-async def test_no_test_of_the_users_own_is_dropped_in_whatever_class_it_is(
+async def test_no_test_of_the_users_own_is_dropped_whatever_class_it_is_in(
     executor: SandboxedExecutor,
 ) -> None:
     pop_mended = STACK.replace("pop(0)", "pop()")
-    told = Told(
+    story = Story(
         executor,
         {"debugger": [f"```python\n{pop_mended}```"]},
         prompt="",
@@ -562,22 +566,22 @@ async def test_no_test_of_the_users_own_is_dropped_in_whatever_class_it_is(
         tests_file="test_stack.py",
         auto_patch=True,
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
     assert "TestStack::test_peek failed" in report.reason
     assert report.dropped == ()
-    assert told.workspace.files == {"stack.py": pop_mended, "test_stack.py": STACK_TESTS}
+    assert story.workspace.files == {"stack.py": pop_mended, "test_stack.py": STACK_TESTS}
 
 
-async def test_a_file_of_the_users_without_a_test_is_told_as_that(
+async def test_a_users_test_file_without_a_test_is_reported_as_that(
     executor: SandboxedExecutor,
 ) -> None:
     files = {"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": "import shop\n"}
-    told = Told(
+    story = Story(
         executor, {}, prompt="", task="debug", files=files,
         program_file="shop.py", tests_file="test_shop.py",
     )  # fmt: skip
-    report = await told.run()
+    report = await story.run()
     assert (report.outcome, report.reason) == ("failed", "there is no test in test_shop.py")
 
 
@@ -602,17 +606,17 @@ async def test_a_file_of_the_users_without_a_test_is_told_as_that(
     ],
     ids=["skipped", "all skipped", "broken", "failing"],
 )  # fmt: skip
-async def test_running_the_users_tests_says_what_they_say(
+async def test_running_the_users_tests_reports_their_outcome(
     executor: SandboxedExecutor, tests: str, outcome: str, reason: str
 ) -> None:
-    told = Told(
+    story = Story(
         executor, {}, prompt="", task="debug", max_iters=1,
         files={"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": tests},
         program_file="shop.py", tests_file="test_shop.py",
     )  # fmt: skip
-    report = await told.run()
+    report = await story.run()
     assert (report.outcome, report.reason) == (outcome, reason)
-    assert told.workspace.writes == []
+    assert story.workspace.writes == []
 
 
 @pytest.mark.parametrize(
@@ -626,32 +630,32 @@ async def test_running_the_users_tests_says_what_they_say(
     ],
     ids=["input", "argv", "argparse", "usage"],
 )
-async def test_a_program_may_wait_for_its_users_words(
+async def test_a_program_may_wait_for_input_when_it_is_run(
     executor: SandboxedExecutor, asking: str
 ) -> None:
     program = f"def inc(x):\n    return x + {{}}\n\n\nif __name__ == '__main__':\n    {asking}"
     right, wrong = (f"```python\n{program.format(n)}\n```" for n in (1, 2))
-    told = Told(executor, {"coder": [right], "test_writer": [TESTS]})
-    assert (await told.run()).outcome == "passed"
-    assert told.story == [*START, SuiteFiltered, *CHECK, RunFinished]
-    assert told.only(ProgramInspected)[0].findings[0].kind == "input"
-    told = Told(
+    story = Story(executor, {"coder": [right], "test_writer": [TESTS]})
+    assert (await story.run()).outcome == "passed"
+    assert story.happened == [*START, SuiteFiltered, *CHECK, RunFinished]
+    assert story.only(ProgramInspected)[0].findings[0].kind == "input"
+    story = Story(
         executor, {"coder": [wrong], "test_writer": [TESTS], "debugger": ["?"]}, max_iters=1
     )
-    assert (await told.run()).outcome == "gave_up"
+    assert (await story.run()).outcome == "gave_up"
 
 
 async def test_a_program_that_fails_when_it_is_run_has_not_passed(
     executor: SandboxedExecutor,
 ) -> None:
     program = GOOD.replace("\n```", "\n\n\nif __name__ == '__main__':\n    print([][1])\n```")
-    told = Told(executor, {"coder": [program], "test_writer": [TESTS]}, max_iters=1)
-    report = await told.run()
+    story = Story(executor, {"coder": [program], "test_writer": [TESTS]}, max_iters=1)
+    report = await story.run()
     assert report.outcome == "gave_up"
-    assert told.only(TestsFinished)[-1].report.verdict == "passed"
+    assert story.only(TestsFinished)[-1].report.verdict == "passed"
 
 
-CHAIN = " + ".join(f"'{n}'" for n in range(900))  # compiles, but is too deep to be written anew
+CHAIN = " + ".join(f"'{n}'" for n in range(900))  # compiles, but is too deep for ast.unparse
 
 
 @pytest.mark.parametrize(
@@ -663,18 +667,20 @@ CHAIN = " + ".join(f"'{n}'" for n in range(900))  # compiles, but is too deep to
     ],
     ids=["right", "wrong", "tests"],
 )
-async def test_no_depth_of_the_models_code_ends_a_run(
+async def test_deeply_nested_code_of_the_model_does_not_end_a_run(
     executor: SandboxedExecutor, program: str, tests: str, outcome: str
 ) -> None:
     replies = {"coder": [f"```python\n{program}\n```"], "test_writer": [tests], "debugger": ["?"]}
-    told = Told(executor, replies, max_iters=2)
-    report = await told.run()
+    story = Story(executor, replies, max_iters=2)
+    report = await story.run()
     assert report.outcome == outcome, report.reason
 
 
-async def test_no_depth_of_the_users_tests_ends_a_run(executor: SandboxedExecutor) -> None:
+async def test_deeply_nested_tests_of_the_user_do_not_end_a_run(
+    executor: SandboxedExecutor,
+) -> None:
     tests = f"from shop import total\n\n\ndef test_total():\n    assert total({CHAIN}) == 3\n"
-    told = Told(
+    story = Story(
         executor,
         {"debugger": ["?"]},
         prompt="",
@@ -684,14 +690,14 @@ async def test_no_depth_of_the_users_tests_ends_a_run(executor: SandboxedExecuto
         tests_file="test_shop.py",
         max_iters=2,
     )
-    assert (await told.run()).outcome == "gave_up"
+    assert (await story.run()).outcome == "gave_up"
 
 
 async def test_a_prompt_that_is_too_deep_fails_with_its_sentence(
     executor: SandboxedExecutor,
 ) -> None:
-    told = Told(executor, {}, prompt=f"Write inc(x).\n\nassert inc({CHAIN}) == 1")
-    report = await told.run()
+    story = Story(executor, {}, prompt=f"Write inc(x).\n\nassert inc({CHAIN}) == 1")
+    report = await story.run()
     assert report.outcome == "failed"
     assert report.reason == "The prompt or the code is nested too deeply for Python to take apart."
 
@@ -699,7 +705,7 @@ async def test_a_prompt_that_is_too_deep_fails_with_its_sentence(
 async def test_no_program_can_skip_the_test_that_it_fails(executor: SandboxedExecutor) -> None:
     skipping = "import pytest\n\n\ndef total(xs):\n    pytest.skip()\n"
     blank = "def test_that_blanks_are_skipped():\n    assert True\n"
-    told = Told(
+    story = Story(
         executor, {"debugger": [f"```python\n{skipping}```"]}, prompt="", task="debug",
         files={
             "shop.py": "def total(xs):\n    return 0\n",
@@ -707,19 +713,19 @@ async def test_no_program_can_skip_the_test_that_it_fails(executor: SandboxedExe
         },
         program_file="shop.py", tests_file="test_shop.py", auto_patch=True,
     )  # fmt: skip
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "gave_up"
-    assert told.workspace.writes == []
+    assert story.workspace.writes == []
 
 
-async def test_syntax_errors_of_the_first_program_are_mended_unasked(
+async def test_syntax_errors_are_repaired_without_asking(
     executor: SandboxedExecutor,
 ) -> None:
     files = {
         "shop.py": "def total(xs)\n    return sum(xs)\n",
         "test_shop.py": SHOP_TESTS,
     }
-    told = Told(
+    story = Story(
         executor,
         {"debugger": ["```python\ndef total(xs):\n    return sum(xs)\n```"]},
         prompt="",
@@ -728,13 +734,13 @@ async def test_syntax_errors_of_the_first_program_are_mended_unasked(
         program_file="shop.py",
         tests_file="test_shop.py",
     )
-    assert (await told.run()).outcome == "passed"
-    assert told.reviewer.asked == []
+    assert (await story.run()).outcome == "passed"
+    assert story.reviewer.asked == []
 
 
 async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> None:
     source = 'RATE = 3\n\n\ndef price(n):\n    """price(2) returns 6"""\n    ...\n\n\nLAST = 1\n'
-    told = Told(
+    story = Story(
         executor,
         {
             "coder": ["```python\ndef price(n):\n    return n * RATE\n```"],
@@ -747,15 +753,15 @@ async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> No
         program_file="shop.py",
         tests_file="test_shop.py",
     )
-    report = await told.run()
+    report = await story.run()
     assert report.outcome == "passed", report.reason
-    text = told.workspace.files["shop.py"]
+    text = story.workspace.files["shop.py"]
     assert text.startswith("RATE = 3\n")
     assert text.endswith("LAST = 1\n")
     assert "return n * RATE" in text
 
 
 async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -> None:
-    told = Told(executor, {}, task="debug", program_file="gone.py", prompt="")
-    report = await told.run()
+    story = Story(executor, {}, task="debug", program_file="gone.py", prompt="")
+    report = await story.run()
     assert (report.outcome, report.reason) == ("failed", "There is no file gone.py.")

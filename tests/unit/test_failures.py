@@ -21,7 +21,7 @@ from ml_coach.core.types import Case, Finding, Suite, TestReport
         ("f(1) == 2", "ValueError: no", "f(1) == 2 raised ValueError: no"),
     ],
 )
-def test_a_failing_assert_is_told_in_its_own_words(test: str, says: str, told: str) -> None:
+def test_a_failing_assert_is_explained_from_its_source(test: str, says: str, told: str) -> None:
     suite = Suite(f"def test_a():\n    assert {test}\n")
     finding = Finding("test", says, file=suite.file, line=2, test="test_a")
     report = TestReport("failed", (Case("test_a", "failed"),), (finding,))

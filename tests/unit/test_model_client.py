@@ -85,7 +85,7 @@ class World:
         )
 
 
-async def test_a_reply_is_told_as_it_comes() -> None:
+async def test_a_reply_is_emitted_as_it_arrives() -> None:
     world = World()
     answer = await world.model_client(Scripted([reply("def ", "add")])).ask(CALL)
     assert (answer.text, answer.finish, answer.usage) == ("def add", "stop", USAGE)
@@ -100,7 +100,7 @@ async def test_a_reply_is_told_as_it_comes() -> None:
 @pytest.mark.parametrize(
     "error", [QuotaError("q"), UnavailableError("u"), BadAnswerError("b")], ids=lambda e: str(e)
 )
-async def test_what_may_pass_is_tried_again_with_growing_delays(error: ModelError) -> None:
+async def test_temporary_errors_are_retried_with_growing_delays(error: ModelError) -> None:
     world = World()
     model = Scripted([["half", error], [error], [error], reply("whole")])
     answer = await world.model_client(model).ask(CALL)
@@ -131,7 +131,7 @@ async def test_the_last_attempt_raises_what_went_wrong() -> None:
     [AuthError("a"), BadRequestError("r"), BlockedError("b", "SAFETY"), DeadlineError("d")],
     ids=lambda e: type(e).__name__,
 )
-async def test_what_can_not_change_is_not_tried_again(error: ModelError) -> None:
+async def test_permanent_errors_are_not_retried(error: ModelError) -> None:
     world = World()
     model = Scripted([[error]])
     with pytest.raises(type(error)):
@@ -215,7 +215,7 @@ async def test_time_is_a_limit() -> None:
         await model_client.ask(CALL)
 
 
-async def test_tokens_that_nobody_counted_are_estimated() -> None:
+async def test_tokens_that_the_provider_does_not_count_are_estimated() -> None:
     world = World()
     budget = world.budget()
     model = Scripted([reply("x" * 400, usage=Usage(calls=1))])
@@ -250,7 +250,7 @@ async def test_a_cut_reply_is_continued() -> None:
     assert [e.call_id for e in world.events if isinstance(e, CallStarted)] == [1, 2]
 
 
-async def test_a_reply_that_stays_cut_says_so() -> None:
+async def test_a_reply_that_stays_cut_is_marked_as_cut() -> None:
     model = Scripted([reply(f"part {n}. ", finish="length") for n in range(3)])
     answer = await World().model_client(model).ask(CALL)
     assert answer.finish == "length"
@@ -258,7 +258,7 @@ async def test_a_reply_that_stays_cut_says_so() -> None:
     assert model.steps == []
 
 
-async def test_a_program_that_stays_cut_is_written_anew_without_it() -> None:
+async def test_the_coder_asks_again_without_a_reply_that_stays_cut() -> None:
     cut = [reply(f"def f():  # {n}\n", finish="length") for n in range(3)]
     model = Scripted([*cut, reply("def f(): return 1")])
     wanted = coder.CoderRequest(Spec("Write f()", names=("f",)), model.profile, "m.py")
@@ -277,13 +277,13 @@ async def test_a_loop_is_not_continued_but_asked_for_again(finish: str) -> None:
     answer = await world.model_client(model).ask(CALL)
     assert (answer.text, answer.finish) == ("return x\n", finish)
     # And it is not listened to for long.
-    heard = sum(len(e.text) for e in world.events if isinstance(e, TextArrived))
-    assert heard < 2000
+    arrived = sum(len(e.text) for e in world.events if isinstance(e, TextArrived))
+    assert arrived < 2000
     assert [m.role for m in model.calls[1].messages] == ["user", "user"]
     assert "shorter" in model.calls[1].messages[-1].text
 
 
-async def test_what_only_looks_alike_is_no_loop() -> None:
+async def test_similar_lines_are_not_taken_for_a_loop() -> None:
     rows = "".join(f"    assert add({n}, {n}) == {2 * n}\n" for n in range(400))
     answer = (
         await World().model_client(Scripted([reply(*rows.splitlines(keepends=True))])).ask(CALL)
@@ -291,7 +291,7 @@ async def test_what_only_looks_alike_is_no_loop() -> None:
     assert (answer.text, answer.finish) == (rows, "stop")
 
 
-async def test_a_limit_spent_on_thoughts_is_asked_for_again() -> None:
+async def test_a_reply_whose_limit_went_into_thoughts_is_asked_for_again() -> None:
     model = Scripted([reply(finish="length"), reply("ok")])
     assert (await World().model_client(model).ask(CALL)).text == "ok"
 

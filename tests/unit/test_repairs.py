@@ -118,7 +118,7 @@ def test_mends_indentation(source: str) -> None:
     assert len(done) == 1
 
 
-def test_says_everything_it_did_and_nothing_else() -> None:
+def test_reports_everything_that_it_did_and_nothing_else() -> None:
     new, done = repair("  def f(x):\n      return math.sqrt(x)\n")
     assert len(done) == 2
     assert repair(new) == (new, ())

@@ -56,7 +56,7 @@ def test_every_edit_is_a_program_that_differs_in_code_under_test() -> None:
             assert kept in edit.program.source, edit.what
 
 
-def test_an_edit_keeps_its_place_among_the_operators() -> None:
+def test_an_edit_keeps_the_precedence_of_operators() -> None:
     (edit,) = [e for w, e in edited("def f(a):\n    return 2 * len(a)\n").items() if "sorted" in w]
     assert edit.program.source == "def f(a):\n    return sorted(2 * len(a))\n"
     inner = edited("def f(a, b):\n    return not a < b and b\n")
@@ -74,7 +74,7 @@ def test_edits_are_bounded_and_those_of_limits_come_first() -> None:
     assert small_edits(Program("")) == ()
 
 
-def test_no_edit_of_what_python_can_not_write_anew() -> None:
+def test_a_program_that_is_nested_too_deeply_has_no_edits() -> None:
     chain = " + ".join("a" for _ in range(900))
     assert small_edits(Program(f"def f(a):\n    return a < 3 and {chain}\n")) == ()
 
@@ -109,7 +109,7 @@ def given(*statements: str) -> Suite:
         ("a + 1", ["assert f('b') == 'a'"], None),
     ],
 )
-async def test_an_edit_is_taken_where_it_is_hardly_chance(
+async def test_an_edit_is_taken_where_it_hardly_passes_by_chance(
     evaluator: Evaluator, body: str, tests: list[str], becomes: str | None
 ) -> None:
     program = Program(f"def f(a):\n    return {body}\n", "a.py")

@@ -49,7 +49,7 @@ def test_threads_parse_at_a_time() -> None:
     assert raised == []
 
 
-def test_no_thread_leaves_its_filters_of_warnings_to_another() -> None:
+def test_threads_do_not_leak_filters_of_warnings() -> None:
     """Two that set and reset them at a time would end with what one of them had set."""
     before = list(warnings.filters)
     in_turn = threading.Event()
@@ -69,7 +69,7 @@ def test_no_thread_leaves_its_filters_of_warnings_to_another() -> None:
     assert warnings.filters == before
 
 
-def test_nothing_parses_but_by_this_module() -> None:
+def test_only_this_module_parses() -> None:
     server = Path(ml_coach.__file__).parent
     # What runs in the sandbox has one thread and none of our modules.
     inside = server / "execution" / "inside"

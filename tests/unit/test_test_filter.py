@@ -63,7 +63,7 @@ def test_a_flaky_test_is_dropped() -> None:
 
 
 def test_a_test_that_cannot_run_is_dropped() -> None:
-    assert reasons("+!+") == {"test_a": "it can not be run"}
+    assert reasons("+!+") == {"test_a": "it cannot be run"}
 
 
 def test_a_test_that_the_program_keeps_from_running_is_not_dropped_for_that() -> None:
@@ -73,7 +73,7 @@ def test_a_test_that_the_program_keeps_from_running_is_not_dropped_for_that() ->
     assert filtered.kept == TESTS
     filtered = filter_tests(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
     assert [d.test for d in filtered.dropped] == ["test_a"], "the others do not agree with it"
-    assert reasons("+?+") == {"test_a": "it can not be run"}
+    assert reasons("+?+") == {"test_a": "it cannot be run"}
 
 
 def test_a_test_that_notices_no_mistake_is_dropped() -> None:

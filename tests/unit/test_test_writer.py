@@ -77,7 +77,7 @@ def test_a_call_that_the_prompt_answers_is_not_guessed_again() -> None:
     assert single_tests("assert f(1) == 3\nassert f(2) == 3", spec) == ("assert f(2) == 3",)
 
 
-def test_there_are_never_too_many() -> None:
+def test_guessed_tests_are_bounded() -> None:
     lines = "\n".join(f"assert f({n}) == {n}" for n in range(99))
     assert len(single_tests(lines, Spec("", names=("f",)))) == MOST_GUESSED
 
@@ -91,7 +91,7 @@ def test_errors_that_the_prompt_states_are_given() -> None:
 @pytest.mark.parametrize(
     "line", ["f(4) raises ValueError", "f('a') raises ValueError", "f('ab') raises TypeError"]
 )
-def test_what_the_prompt_does_not_state_for_sure_is_not_given(line: str) -> None:
+def test_an_error_that_the_prompt_does_not_state_is_not_given(line: str) -> None:
     spec = Spec("Write f(x), ValueError on a bad x such as abc. f(4) is 2", names=("f",))
     assert stated(line, spec) == ()
 
@@ -150,13 +150,13 @@ def test_a_helper_of_the_prompt_that_an_example_calls_is_imported() -> None:
         ),
     ],
 )
-def test_what_an_example_needs_of_a_library_is_imported(stub: str, example: str, line: str) -> None:
+def test_library_names_in_an_example_are_imported(stub: str, example: str, line: str) -> None:
     spec = Spec(stub, stub, names=("f",), examples=(example,))
     head = assemble(spec, "m", "test_m.py", "").source.split("\n\n\n")[0]
     assert head == f"{line}\nimport pytest\nfrom m import f"
 
 
-def test_of_two_imports_of_one_name_that_for_the_given_tests_holds() -> None:
+def test_the_given_tests_import_wins_over_a_guessed_one_of_the_same_name() -> None:
     spec = Spec("", names=("f",), examples=("assert f(date(2020, 1, 1)) == 3",))
     guessed = "from calendars import date\n\n\ndef test_a():\n    assert f(date()) == 2\n"
     head = assemble(spec, "m", "test_m.py", guessed).source.split("\n\n\n")[0]
@@ -178,7 +178,7 @@ def test_a_function_that_only_an_example_names_is_imported() -> None:
         ("from m import f, box", "f(box(1)) == 2", "import pytest\nfrom m import f, box"),
     ],
 )
-def test_the_program_is_asked_for_nothing_that_has_another_home(
+def test_names_that_another_module_defines_are_not_imported_from_the_program(
     prompt: str, example: str, head: str
 ) -> None:
     spec = Spec(prompt, names=("f",), examples=(f"assert {example}",))
@@ -191,7 +191,7 @@ def test_a_function_approx_that_is_asked_for_is_the_program_s_own() -> None:
     assert head == "import pytest\nfrom m import approx"
 
 
-async def test_a_copy_of_what_only_an_example_names_is_no_part_of_the_tests() -> None:
+async def test_a_copy_of_the_programs_function_is_left_out_of_the_tests() -> None:
     reply = "def encode(s):\n    return s\n\n\ndef test_a():\n    assert decode('a') == 'a'\n"
     model = ScriptedModel({"test_writer": [reply]}, replace(SMALL, edit_format="diff"))
     budget = Budget(max_calls=1, max_tokens=1000, max_seconds=1)

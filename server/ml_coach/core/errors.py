@@ -27,7 +27,7 @@ class BadRequestError(ModelError):
 
 
 class BlockedError(ModelError):
-    """The provider's safety filter refused; `category` is its own word for why, or empty."""
+    """The provider's safety filter refused; `category` is its reason, or empty."""
 
     def __init__(self, message: str, category: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What the core needs from outside, as Protocols. app.py picks who stands behind each."""
+"""What the core needs from outside, as Protocols. app.py picks what implements each."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Call:
     must meet. `grammar` is one in llama.cpp's GBNF, which keeps a small model to the point; a
     provider that knows no grammars leaves it out. `draft` is text that the reply probably repeats:
     a provider may use it to go faster, never to change the reply. With `may_be_cut` a reply that
-    reached `max_tokens` is of use as it is.
+    reached `max_tokens` can be used as it is.
     """
 
     purpose: str

@@ -57,7 +57,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             names = ", ".join(event.spec.names) or "no name found"
             return f"{names}; {_count(len(event.spec.examples), 'given example')}"
         case ReplyRefused():
-            return f"The {event.agent.replace('_', ' ')}'s reply can not be used: {event.reason}"
+            return f"The {event.agent.replace('_', ' ')}'s reply cannot be used: {event.reason}"
         case ProgramWritten():
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
@@ -96,7 +96,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
 
 
 def tests_sentence(report: TestReport) -> str:
-    """`9 of 9 tests pass`; why, where it is not the tests that failed."""
+    """`9 of 9 tests pass`, and why the run failed where that was not a failing test."""
     total = len(report.cases)
     text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
     text += f", {report.skipped} skipped" if report.skipped else ""
@@ -112,7 +112,7 @@ def _with_notes(text: str, notes: tuple[str, ...]) -> str:
 
 
 def harmless(text: str) -> str:
-    """What others wrote, without what could drive a terminal, turn text around or end a print."""
+    """`text` with each character escaped that could control a terminal or reverse its text."""
     return "".join(c if _is_harmless(c) else f"\\x{ord(c):02x}" for c in text)
 
 
@@ -121,5 +121,5 @@ def _is_harmless(character: str) -> bool:
     if character in "\n\t":
         return True
     turns_text = 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    is_half = 0xD800 <= code <= 0xDFFF  # of a pair in UTF-16, which no encoding knows alone
+    is_half = 0xD800 <= code <= 0xDFFF  # half of a surrogate pair, which cannot be encoded alone
     return code >= 32 and not 0x7F <= code < 0xA0 and not turns_text and not is_half

@@ -1,4 +1,4 @@
-"""Findings and a test report → Diagnosis: one summary of everything, and a patch where possible."""
+"""Findings and a test report → Diagnosis: a summary of everything, and a patch where possible."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def debug(
     patch = read_patch(text, {program.file: program.source}, default_file=program.file)
     cause = _cause(text)
     if isinstance(patch, PatchRefused):
-        return Diagnosis("code", f"The debugger's patch can not be applied: {patch.reason}")
+        return Diagnosis("code", f"The debugger's patch cannot be applied: {patch.reason}")
     if any(change.file != program.file for change in patch.changes):
         return Diagnosis("tests", cause or "The debugger blames the tests.", patch)
     return Diagnosis("code", cause or summarize(findings[:1]), _repaired(program, patch))

@@ -1,7 +1,7 @@
 """The one place where agents ask a model: budget, retries, truncated replies, usage, events.
 
 Retries are ours alone, so that they are bounded, visible and cancellable. Never another model
-than the one chosen. Nothing that was cut off is ever returned as if it were whole.
+than the one chosen. A reply that was cut off is never returned as if it were whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Failing asserts in words a user and a model understand: what was called, what came, what should.
+"""Failing asserts as a sentence: what was called, what it gave, what was expected.
 
 pytest says `assert 6 == 4`; the test's own source knows that 6 came from `f('IV')`.
 """
@@ -18,7 +18,7 @@ _MOST_CHARACTERS = 300
 
 
 def explained(report: TestReport, suite: Suite) -> TestReport:
-    """`report` with each finding's message made of its test's own words, where that is sure."""
+    """`report` with each finding's message written from its test's source where that is certain."""
     tests = _tests(suite.source)
     findings = tuple(_explained(f, tests) if f.test else f for f in report.findings)
     return replace(report, findings=findings)
@@ -35,10 +35,10 @@ def _explained(finding: Finding, tests: dict[str, ast.FunctionDef]) -> Finding:
     try:
         told = _raised(finding, test) if statement is None else _compared(finding, statement.test)
     except RecursionError:
-        told = ""  # What is too deep to be written anew stays in pytest's words.
+        told = ""  # Too deep for `ast.unparse`: pytest's own words stay.
     if not told:
         return finding
-    # pytest's own explanation tells the same once more; a prompt has no room for that.
+    # pytest's explanation repeats this, and a prompt has no room for that.
     return replace(finding, message=told[:_MOST_CHARACTERS], detail="")
 
 

@@ -1,4 +1,4 @@
-"""Calls made of a signature's type hints, for programs that no test calls with plain values."""
+"""Calls made from a signature's type hints, for programs that no test calls with literals."""
 
 from __future__ import annotations
 

@@ -52,38 +52,38 @@ class Site:
 def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     """At most `most` programs, each one mistake away from `program`, spread over its whole text.
 
-    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it. There are
-    none of what does not parse or is nested too deeply to be written anew.
+    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it. Empty
+    for a program that does not parse or is nested too deeply for `ast.unparse`.
     """
     tree = syntax.parse(program.source)
     if tree is None:
         return ()
-    mistakes = [(place, new) for place in places_under_test(tree) for new in _mistakes(place.node)]
+    mistakes = [(site, new) for site in sites_under_test(tree) for new in _mistakes(site.node)]
     step = max(1, len(mistakes) // most)
     found: dict[str, Program] = {}
-    for place, new in mistakes[::step][:most]:
-        place.put(new)
+    for site, new in mistakes[::step][:most]:
+        site.put(new)
         try:
             source = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
         except RecursionError:  # A few hundred terms are too deep a tree.
             return ()
-        place.put(place.node)
+        site.put(site.node)
         found[source] = replace(program, source=source)
     return tuple(found.values())
 
 
-def places_under_test(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Site]:
-    """What a test can tell of: nothing of annotations, docstrings and the main guard; and nothing
-    of the statements `but`."""
+def sites_under_test(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Site]:
+    """The nodes whose change a test can notice: all but annotations, decorators, docstrings, the
+    main guard and statements of the types `but`."""
     pending = [Site(s, tree, "body", i) for i, s in enumerate(tree.body)][::-1]
     while pending:
-        place = pending.pop()
-        node = place.node
+        site = pending.pop()
+        node = site.node
         if isinstance(node, but):
             continue
         if isinstance(node, ast.stmt) and (syntax.is_docstring(node) or syntax.is_main_guard(node)):
             continue
-        yield place
+        yield site
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "decorator_list"):
                 continue
@@ -101,7 +101,7 @@ def changed(node: ast.AST, **fields: Any) -> ast.AST:
 
 
 def _mistakes(node: ast.AST) -> Iterator[ast.AST]:
-    """What may stand in the place of `node`."""
+    """What may stand instead of `node`."""
     match node:
         case ast.Compare(ops=[op]) if type(op) in _COMPARISONS:
             yield changed(node, ops=[_COMPARISONS[type(op)]()])

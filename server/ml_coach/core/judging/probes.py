@@ -1,4 +1,4 @@
-"""Calls that tell programs apart: those that the tests make, and small changes of them.
+"""Calls that show how programs differ: those that the tests make, and small changes of them.
 
 A probe is an expression such as `f([3, 1], 2)`. The tests' arguments have the right types and
 shapes, so that changing a literal at a time gives inputs a generator could only guess: an empty
@@ -27,15 +27,18 @@ _NO_MORE = object()
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """`ordinary` ones right programs answer alike, of the `others` some right ones do not."""
+    """Right programs agree on the `ordinary` probes; on some of the `others` they may differ."""
 
     ordinary: tuple[str, ...]
     others: tuple[str, ...]
 
 
 def probes(suite: Suite, spec: Spec) -> Probes:
-    """Ordinary are the given tests' calls, and the first half of the guessed ones: the test writer
-    is asked for normal inputs first. The other half and variants of all are the others."""
+    """The calls that the tests make, and variants of them.
+
+    Ordinary are the given tests' calls and the first half of the guessed ones, because the test
+    writer is asked for normal inputs first. The others are the second half and all variants.
+    """
     calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
     tests = (source_of(suite.source, name) for name in suite.tests if suite.is_given(name))
     given = {call for test in tests for call in calls_of(test, spec.names)}

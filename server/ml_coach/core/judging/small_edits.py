@@ -1,4 +1,4 @@
-"""Programs a small edit away: what a slip in a comparison, a bound or an operator asks for.
+"""Programs that differ in one expression: repairs of a slip in a comparison, bound or operator.
 
 Search-based repair at a distance of one (Debroy and Wong 2010 repair by mutation; Qi et al. 2015
 show how often what passes the tests is wrong all the same). An edit changes one expression; the
@@ -18,14 +18,14 @@ from ml_coach.core.judging.mutants import (
     Comparison,
     Site,
     changed,
-    places_under_test,
+    sites_under_test,
 )
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
 
-# What passes a few tests after an edit of a `limit` or of the kind of a result is nearly always
-# right. A condition turned round passes half of all single tests, and some number passes nearly any
-# (bench/RESULTS.md).
+# A program that passes a few tests after an edit of a `limit` or of the kind of a result is nearly
+# always right. A condition turned round passes half of all single tests, and for nearly any test
+# some number passes it (bench/RESULTS.md).
 EditKind = Literal["limit", "turn", "quantity"]
 
 # All edits of a function of 40 lines; they take three seconds to test.
@@ -69,12 +69,12 @@ def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
     tree = syntax.parse(program.source)
     if tree is None:
         return ()
-    # What a program asserts itself, its author is sure of.
-    changes = list(_changes(list(places_under_test(tree, but=ast.Assert))))
+    # What a program asserts itself is taken for right.
+    changes = list(_changes(list(sites_under_test(tree, but=ast.Assert))))
     found: dict[str, Edit] = {}
-    for kind, place, new in changes[:most]:
+    for kind, site, new in changes[:most]:
         try:
-            edit = _edit(program, tree, place, new, kind)
+            edit = _edit(program, tree, site, new, kind)
         except RecursionError:  # A few hundred terms are too deep a tree.
             return ()
         if edit is not None:
@@ -82,28 +82,28 @@ def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
     return tuple(found.values())
 
 
-def _changes(places: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
-    for place in places:
-        for new in _limits(place):
-            yield "limit", place, new
-    for place in places:
-        for new in _turns(place):
-            yield "turn", place, new
-    for place in places:
-        for new in _quantities(place.node):
-            yield "quantity", place, new
+def _changes(sites: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
+    for site in sites:
+        for new in _limits(site):
+            yield "limit", site, new
+    for site in sites:
+        for new in _turns(site):
+            yield "turn", site, new
+    for site in sites:
+        for new in _quantities(site.node):
+            yield "quantity", site, new
 
 
 def _edit(
-    program: Program, tree: ast.Module, place: Site, new: ast.AST, kind: EditKind
+    program: Program, tree: ast.Module, site: Site, new: ast.AST, kind: EditKind
 ) -> Edit | None:
-    """`new` written in the place; None where it changes nothing or the text would not say it."""
-    old = cast("ast.expr | ast.AugAssign", place.node)  # What alone is edited.
+    """`new` written at the site; None where it changes nothing or no text gives this tree."""
+    old = cast("ast.expr | ast.AugAssign", site.node)  # Only these are edited.
     if ast.dump(new) == ast.dump(old):
         return None
-    place.put(new)
+    site.put(new)
     wanted = ast.dump(tree)
-    place.put(old)
+    site.put(old)
     text = ast.unparse(ast.fix_missing_locations(new))
     for written in (text, f"({text})"):
         source = _spliced(program.source, old, written)
@@ -124,11 +124,11 @@ def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:
     return b"".join(lines).decode()
 
 
-def _limits(place: Site) -> Iterator[ast.AST]:
+def _limits(site: Site) -> Iterator[ast.AST]:
     """Conditions that hold a little more or less often, and other kinds of results."""
-    node = place.node
+    node = site.node
     yield from _nearby(node)
-    if place.field == "value" and isinstance(place.parent, ast.Return):
+    if site.field == "value" and isinstance(site.parent, ast.Return):
         yield from _as_other_kinds(cast("ast.expr", node))
 
 
@@ -153,10 +153,10 @@ def _nearby(node: ast.AST) -> Iterator[ast.AST]:
             return
 
 
-def _turns(place: Site) -> Iterator[ast.AST]:
+def _turns(site: Site) -> Iterator[ast.AST]:
     """Conditions turned round."""
-    node = place.node
-    if place.field == "test":
+    node = site.node
+    if site.field == "test":
         yield ast.UnaryOp(ast.Not(), cast("ast.expr", node))
     match node:
         case ast.Compare(left=left, ops=[op], comparators=[right]):

@@ -97,7 +97,7 @@ def _unfit(
 ) -> str:
     """Why `test` may not judge, empty when it may."""
     if first[test] in ("error", "not_run"):
-        return "it can not be run"
+        return "it cannot be run"
     if first[test] != second.get(test):
         return "its outcome changes from run to run"
     rejects = first[test] != "passed"

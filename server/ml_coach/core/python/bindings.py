@@ -44,7 +44,7 @@ def names_with_members(tree: ast.Module | ast.ClassDef) -> set[str]:
 
 
 def keys_of(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement binds; what sets a property is told from what gets it."""
+    """The names that a statement binds; a property's setter and deleter have names of their own."""
     if isinstance(statement, Function):
         decorators = [d.attr for d in statement.decorator_list if isinstance(d, ast.Attribute)]
         yield ".".join([statement.name, *(d for d in decorators if d in ("setter", "deleter"))])

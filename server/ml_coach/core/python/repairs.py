@@ -1,4 +1,4 @@
-"""Mends what needs no model: missing standard imports and broken indentation."""
+"""Repairs that need no model: missing standard imports and broken indentation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyflakes import checker, messages
 
 from ml_coach.core.python import syntax
 
-# Names that mean one thing in everybody's code. A name that two modules share (`join`, `time`,
+# Names that mean the same in nearly all code. A name that two modules share (`join`, `time`,
 # `search`, `copy` as function or module) is left out or given its most common meaning only where
 # the other one is never written bare.
 _MODULES = (
@@ -55,8 +55,8 @@ _FROM: Mapping[str, str] = {
     "NewType NoReturn Optional Protocol Self Set SupportsFloat SupportsInt Tuple Type TypeAlias "
     "TypedDict TypeVar Union cast overload",
 }
-# Modules whose name is also everybody's variable: only with an attribute that tells.
-_TELLING: Mapping[str, str] = {
+# Modules whose name is also a common variable: imported only where one of these is read from it.
+_DISTINCTIVE: Mapping[str, str] = {
     "calendar": "day_name isleap leapdays month_name monthcalendar monthrange weekday",
     "copy": "copy deepcopy",
     "numbers": "Complex Integral Number Rational Real",
@@ -194,12 +194,12 @@ def _import_for(name: str, tree: ast.Module, known: Mapping[str, str]) -> str:
         return line
     # A module is read through its attributes. Otherwise the name is the author's own variable.
     read = _attributes(tree, name)
-    telling = _TELLING.get(name)
-    return line if read and (telling is None or read & set(telling.split())) else ""
+    distinctive = _DISTINCTIVE.get(name)
+    return line if read and (distinctive is None or read & set(distinctive.split())) else ""
 
 
 def _datetime_import(name: str, tree: ast.Module) -> str:
-    """`datetime` is a module and a class in it: what is read from it tells which."""
+    """`datetime` is a module and a class in it: the attributes that are read show which."""
     attributes = _attributes(tree, name)
     if name == "datetime" and attributes & {"datetime", "date", "timedelta", "timezone", "time"}:
         return "import datetime"

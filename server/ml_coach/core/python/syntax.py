@@ -32,9 +32,9 @@ _PARSING = threading.RLock()
 
 @contextmanager
 def quietly() -> Generator[None]:
-    """No warnings of what is parsed and compiled, such as those about a program's invalid escapes.
+    """Silences the warnings of parsing and compiling, such as those about invalid escapes.
 
-    Their filters are one for all threads, too: whoever sets them has its turn as a parser has.
+    Python's filters of warnings are shared by all threads, too, so the lock is held meanwhile.
     """
     with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -60,7 +60,7 @@ def parse(source: str) -> ast.Module | None:
 
 
 def parse_or_fault(source: str) -> ast.Module | str:
-    """The module that `source` spells, or what the parser says against it."""
+    """The module that `source` spells, or the parser's message where it does not parse."""
     try:
         with quietly():
             return module(source)
@@ -92,8 +92,10 @@ def compiles(source: str) -> bool:
 
 
 def unparsed(node: ast.AST) -> str:
-    """The text of `node`, empty where it is too deep for Python to write it anew: a few hundred
-    terms, of which a parser still makes a tree."""
+    """The text of `node`, empty where it is nested too deeply for `ast.unparse`.
+
+    A sum of a few hundred terms is, although the parser still makes a tree of it.
+    """
     try:
         return ast.unparse(node)
     except RecursionError:
@@ -172,7 +174,7 @@ def last_line(statement: ast.stmt) -> int:
 
 
 def comments(source: str) -> dict[int, str] | None:
-    """Each comment by its line, counted from 1; None where `source` is no Python."""
+    """Each comment by its line, counted from 1; None where `source` is not Python."""
     if "#" not in source:
         return {}
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
@@ -218,10 +220,10 @@ def is_empty(statement: ast.stmt) -> bool:
     """Whether a definition has nothing in its body: a docstring, `pass`, `...`, not implemented."""
     if not isinstance(statement, Definition):
         return False
-    return all(_says_nothing(part) for part in statement.body)
+    return all(_is_empty_statement(part) for part in statement.body)
 
 
-def _says_nothing(statement: ast.stmt) -> bool:
+def _is_empty_statement(statement: ast.stmt) -> bool:
     match statement:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -281,7 +283,8 @@ def top_comments(lines: Sequence[str]) -> list[str]:
 def end_of_top(lines: Sequence[str]) -> int:
     """How many of `lines` are comments on the whole file, below which its first import goes.
 
-    What touches the first statement is on that one, but for what can only be on the file.
+    Comments that touch the first statement are about that statement, except those that can only be
+    about the file, such as a licence.
     """
     top = top_comments(lines)
     end = max((at for at, line in enumerate(top, 1) if not line.strip()), default=0)
