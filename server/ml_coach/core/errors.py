@@ -35,7 +35,7 @@ class BlockedError(ModelError):
 
 
 class QuotaError(ModelError):
-    """Too many requests. `retry_after_seconds` is the delay that the provider asks for, else None."""
+    """Too many requests. `retry_after_seconds` is the delay the provider asks for, else None."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
