@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ml_coach.core.types import Program
-from ml_coach.execution import inspector, plugins
-from ml_coach.execution import static_checks as review
+from ml_coach.execution import inspector, plugins, static_checks
 from ml_coach.execution.expected_tests import expected_tests
 
 SUITE = """\
@@ -81,7 +80,7 @@ def test_a_suite_that_does_not_parse_raises() -> None:
     ],
 )
 def test_review_flags_what_has_no_honest_use(source: str, flag: str) -> None:
-    assert review.flags({"code.py": source}) == (f"code.py {flag}",)
+    assert static_checks.flags({"code.py": source}) == (f"code.py {flag}",)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +96,13 @@ def test_review_flags_what_has_no_honest_use(source: str, flag: str) -> None:
     ],
 )
 def test_review_leaves_ordinary_programs_alone(source: str) -> None:
-    assert review.flags({"code.py": source}) == ()
+    assert static_checks.flags({"code.py": source}) == ()
 
 
 def test_a_conftest_may_have_fixtures_and_nothing_else() -> None:
-    assert review.only_fixtures("import pytest\n@pytest.fixture\ndef x(): return 1\n")
-    assert not review.only_fixtures("def pytest_collection_modifyitems(items): pass")
-    assert not review.only_fixtures("pytest_plugins = ['x']")
+    assert static_checks.only_fixtures("import pytest\n@pytest.fixture\ndef x(): return 1\n")
+    assert not static_checks.only_fixtures("def pytest_collection_modifyitems(items): pass")
+    assert not static_checks.only_fixtures("pytest_plugins = ['x']")
 
 
 def test_plugins_are_those_that_the_suite_uses() -> None:

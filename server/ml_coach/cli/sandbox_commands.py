@@ -71,6 +71,6 @@ def show(outcome: Outcome, json_file: Path | None) -> int:
         try:
             json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         except OSError as error:
-            sys.stderr.write(f"The verdict can not be written: {error}\n")
+            sys.stderr.write(f"The verdict cannot be written: {error}\n")
             return 2
     return 0 if outcome.passed else 1

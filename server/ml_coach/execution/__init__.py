@@ -11,7 +11,7 @@ It may not import lsp, models or run_log. The path of a run:
     inside/supervisor  watches the run from outside its namespaces; ends it at a limit or at stop
     inside/contained   closes every door with sandbox/: root, capabilities, Landlock, seccomp
     inside/program.py  runs the script, the tests (tests.py, reporter.py) or expressions
-    judge.py           reads the proven records (inside/notary.py) and gives the verdict;
+    judge.py           reads the proven records (inside/signing.py) and gives the verdict;
     findings.py        says in words what else came of it
 
 Inside is not believed: what runs there may do anything to its own process. Whatever reaches the

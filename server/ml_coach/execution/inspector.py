@@ -21,7 +21,7 @@ def look_at(program: Program) -> tuple[Finding, ...]:
         message = f"{type(error).__name__}: {error.msg}"
         return (Finding("syntax", message, program.file, line, end_line, detail),)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        message = f"the file can not be compiled: {error or type(error).__name__}"
+        message = f"the file cannot be compiled: {error or type(error).__name__}"
         return (Finding("syntax", message, program.file),)
     return _undefined_names(tree, program.file)
 

@@ -31,7 +31,7 @@ ASK_SECONDS = 10.0
 
 
 class Unusable(Exception):
-    """A Python that can not run anything here; its text names it and says why."""
+    """A Python that cannot run anything here; its text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class Interpreter:
     libraries: str = ""
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
+        """Which Python this is, in words for the user."""
         return f"Python {self.version} at {self.python}"
 
 

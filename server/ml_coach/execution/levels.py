@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml_coach.execution.sandbox import bubblewrap, seatbelt
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "weak"]
 
@@ -37,7 +37,7 @@ class Level:
 
 
 def candidates(
-    readable: Sequence[str], limits: Limits, *, allow_weak: bool, only: str = ""
+    readable: Sequence[str], limits: ResourceLimits, *, allow_weak: bool, only: str = ""
 ) -> Iterator[Level]:
     """To be tried in order: whether one works shows when its worker starts. `only` names the one
     level to try, for tests and for `doctor`."""
@@ -48,7 +48,7 @@ def candidates(
         yield Level("weak")
 
 
-def _all(readable: Sequence[str], limits: Limits) -> Iterator[Level]:
+def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
     if sys.platform == "linux":
         yield Level("namespaces")
         if bwrap := shutil.which("bwrap"):

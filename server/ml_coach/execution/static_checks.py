@@ -3,7 +3,7 @@ hooks into pytest, raw memory, objects that equal everything.
 
 A flag alone condemns nothing: a failing suite is failing. But a pass with a flag is not a pass.
 Programs that use sys.exit, inspect, gc or exec as programs do are not flagged; what happens while
-the tests run is watched there (inside/notary.py).
+the tests run is watched there (inside/signing.py).
 """
 
 from __future__ import annotations

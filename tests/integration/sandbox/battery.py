@@ -34,7 +34,7 @@ import forgeries
 import ordinary
 
 from ml_coach.execution.executor import SandboxedExecutor
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 TIMEOUT_SECONDS = 15.0
 
@@ -184,7 +184,7 @@ async def passed(files: dict[str, str], executor: SandboxedExecutor) -> str:
 async def run_all(world: World, level: str, only: list[str]) -> dict[str, str]:
     """What went wrong, by case; an empty text where nothing did."""
     executor = SandboxedExecutor(only_level=level, allow_weak=level == "weak")
-    quick = SandboxedExecutor(only_level=level, limits=Limits())
+    quick = SandboxedExecutor(only_level=level, limits=ResourceLimits())
     installed = {n: c for n, c in ordinary.WITH_PACKAGES.items() if importlib.util.find_spec(n)}
     jobs = {
         **{f"attack/{a.name}": (attacked, a, executor, world) for a in attacks.ATTACKS},

@@ -16,7 +16,7 @@ import pytest
 from ml_coach.core.types import Finding, Program, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import SandboxUnavailable
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 ADD = "def add(a, b):\n    return a + b\n"
 SUITE = Suite("from generated_code import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n")
@@ -96,7 +96,7 @@ async def test_processor_time_of_many_threads_is_limited_by_the_wall(
 
 
 async def test_limits_can_be_chosen() -> None:
-    executor = SandboxedExecutor(limits=Limits(memory_mb=100))
+    executor = SandboxedExecutor(limits=ResourceLimits(memory_mb=100))
     try:
         ran = await executor.run(
             "x.py", {"x.py": "b = b'x' * (160 << 20)\nwhile True: pass"}, timeout_seconds=5
@@ -115,7 +115,7 @@ async def test_programs_are_judged_apart_and_in_order(executor: SandboxedExecuto
         Program("def add(a, b):\n    while True: pass"),
         Program(ADD),
     ]
-    reports = await executor.test(programs, SUITE, {}, timeout_seconds=2)
+    reports = await executor.test(programs, SUITE, timeout_seconds=2)
     verdicts = [report.verdict for report in reports]
     assert verdicts == ["passed", "failed", "failed", "error", "error", "passed"]
     assert reports[1].findings[0].message.startswith("assert -1 == 3")
@@ -126,7 +126,7 @@ async def test_programs_are_judged_apart_and_in_order(executor: SandboxedExecuto
 
 
 async def test_a_suite_that_does_not_parse_is_a_finding(executor: SandboxedExecutor) -> None:
-    (report,) = await executor.test([Program(ADD)], Suite("def test_("), {}, timeout_seconds=5)
+    (report,) = await executor.test([Program(ADD)], Suite("def test_("), timeout_seconds=5)
     assert (report.verdict, report.findings[0].kind) == ("error", "collection")
 
 
@@ -134,7 +134,7 @@ async def test_an_async_test_runs_where_the_plugin_is(executor: SandboxedExecuto
     suite = Suite("async def test_a():\n    import asyncio\n    await asyncio.sleep(0)\n")
     bad = Suite("async def test_a():\n    assert 0\n")
     for which, verdict in ((suite, "passed"), (bad, "failed")):
-        (report,) = await executor.test([Program(ADD)], which, {}, timeout_seconds=10)
+        (report,) = await executor.test([Program(ADD)], which, timeout_seconds=10)
         assert report.verdict == verdict, report
 
 
@@ -240,7 +240,7 @@ async def verdicts(
 ) -> list[tuple[str, str]]:
     """How each of the programs was judged, and why so. The executor is closed."""
     try:
-        reports = await executor.test(programs, suite, {}, timeout_seconds=8)
+        reports = await executor.test(programs, suite, timeout_seconds=8)
     finally:
         await executor.aclose()
     return [(report.verdict, report.why) for report in reports]
@@ -403,7 +403,7 @@ async def test_a_python_without_pytest_is_lent_ours(tmp_path: Path) -> None:
     code = "import sys\nprint(sys.prefix)\n"
     try:
         ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
-        (report,) = await executor.test([Program(ADD)], SUITE, {}, timeout_seconds=8)
+        (report,) = await executor.test([Program(ADD)], SUITE, timeout_seconds=8)
         # What ours has too is not lent: with a package that only theirs has, ours is no way out.
         mixed = Program("import only_theirs\nimport httpx")
         (missing,) = await executor.inspect(mixed, {}, timeout_seconds=8)
@@ -444,7 +444,7 @@ async def test_the_weak_level_needs_a_word() -> None:
 async def test_the_loop_is_never_blocked(executor: SandboxedExecutor) -> None:
     await executor.prepare()
     longest, last = 0.0, time.monotonic()
-    task = asyncio.create_task(executor.test([Program(ADD)] * 6, SUITE, {}, timeout_seconds=20))
+    task = asyncio.create_task(executor.test([Program(ADD)] * 6, SUITE, timeout_seconds=20))
     while not task.done():
         await asyncio.sleep(0.001)
         now = time.monotonic()

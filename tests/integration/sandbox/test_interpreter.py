@@ -72,9 +72,9 @@ async def test_a_suite_counts_as_well_as_its_program(executor: SandboxedExecutor
     test = "from generated_code import VALUE\ndef test_value():\n    assert VALUE == 7\n"
     for imported, expected in (("theirs", "at"), (ONLY_OURS, "ML Coach's own")):
         suite = Suite(f"import pytest, {imported}\n{test}")
-        (report,) = await executor.test(programs[1:], suite, {}, timeout_seconds=8)
+        (report,) = await executor.test(programs[1:], suite, timeout_seconds=8)
         assert (report.verdict, expected in report.ran_on) == ("passed", True), report
-    (report,) = await executor.test(programs[:1], Suite(test), {}, timeout_seconds=8)
+    (report,) = await executor.test(programs[:1], Suite(test), timeout_seconds=8)
     assert report.verdict == "passed", report
 
 
@@ -116,7 +116,7 @@ async def test_what_neither_has_is_a_finding_with_a_way_out(
     )
     lazy = Program(f"def f():\n    import {NEITHERS}\n")
     suite = Suite("from generated_code import f\ndef test_f():\n    f()\n")
-    (report,) = await executor.test([lazy], suite, {}, timeout_seconds=8)
+    (report,) = await executor.test([lazy], suite, timeout_seconds=8)
     assert report.findings[0].kind == "missing_package"
     assert f"{python} -m pip install {NEITHERS}" in report.findings[0].message
     (finding,) = await executor.inspect(Program("import os.nothing"), {}, timeout_seconds=8)
@@ -176,7 +176,7 @@ async def test_a_broken_environment_is_said_and_ours_runs(tmp_path: Path, broken
     try:
         ran = await run(executor, PREFIX)
         (report,) = await executor.test(
-            [Program("")], Suite("def test_a(): pass\n"), {}, timeout_seconds=8
+            [Program("")], Suite("def test_a(): pass\n"), timeout_seconds=8
         )
     finally:
         await executor.aclose()
@@ -211,7 +211,7 @@ async def test_environments_of_other_versions(tmp_path: Path) -> None:
         suite = Suite("import theirs, pytest\ndef test_a(tmp_path): assert theirs.VALUE == 7\n")
         try:
             ran = await run(executor, code)
-            (report,) = await executor.test([Program("")], suite, {}, timeout_seconds=20)
+            (report,) = await executor.test([Program("")], suite, timeout_seconds=20)
         finally:
             await executor.aclose()
         if tuple(map(int, version.split("."))) < (3, 11):

@@ -70,7 +70,7 @@ def _empty(base: int, name: str, moved: int) -> int:
         for entry in list(os.scandir(inner)):
             if entry.is_dir(follow_symlinks=False):
                 moved += 1
-                with contextlib.suppress(OSError):  # a closed folder can not be moved
+                with contextlib.suppress(OSError):  # a closed folder cannot be moved
                     os.chmod(entry.name, stat.S_IRWXU, dir_fd=inner)
                 os.rename(entry.name, f"moved-{moved}", src_dir_fd=inner, dst_dir_fd=base)
             else:

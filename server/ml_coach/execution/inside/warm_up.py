@@ -8,7 +8,7 @@ import inspect
 import sys
 from types import ModuleType
 
-from ml_coach.execution.inside.fallback_pytest import LentPytest
+from ml_coach.execution.inside.fallback_pytest import FallbackPytestFinder
 
 # What generated programs and their tests import most; a module costs memory once, shared by forks.
 OFTEN_USED = (
@@ -26,7 +26,7 @@ def load(our_site: str) -> ModuleType:
     """Imports all of it, and returns tests.py, which could not be imported before pytest."""
     sys.dont_write_bytecode = True
     if our_site:
-        sys.meta_path.append(LentPytest(our_site))  # type: ignore[arg-type]
+        sys.meta_path.append(FallbackPytestFinder(our_site))  # type: ignore[arg-type]
     for name in OFTEN_USED.split():
         with contextlib.suppress(ImportError):  # A Python may be built without some of them.
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""bubblewrap's command line for a minimal root, where namespaces of our own can not be had.
+"""bubblewrap's command line for a minimal root, where namespaces of our own cannot be had.
 
 Ubuntu 24.04, for one, denies user namespaces to all but a few programs, and bwrap is one of them.
 """

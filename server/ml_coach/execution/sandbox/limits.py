@@ -9,7 +9,7 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """Memory is that of the whole tree of processes; disk is all that is written; output is what
     the program prints, both streams together, in bytes."""
 
@@ -24,7 +24,7 @@ class Limits:
         return asdict(self)
 
 
-def apply(limits: Limits, cpu_seconds: int) -> None:
+def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     """Lowers this process's limits for good. RLIMIT_AS is left alone: it breaks numpy and threads.
 
     RLIMIT_DATA is per process, so the supervisor watches the tree; it is set above the tree's

@@ -1,7 +1,7 @@
 """Linux namespaces without a helper program: a root of our own, made of what a run may read.
 
-Two steps. `build_root` makes the worker's world once: an almost empty, read-only root with the
-system's libraries and Python in it. `open_cell` then gives each run its own, inside that world:
+Two steps. `build_root` makes the worker's root once: almost empty, read-only, with the system's
+libraries and Python in it. `mount_run_folders` then gives each run its own, inside that root:
 private processes, loopback, ipc, and the one folder that it may write to.
 """
 
@@ -94,7 +94,7 @@ def build_root(readable: Iterable[str]) -> None:
     _mount(None, "/", None, REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEVICES)
 
 
-def open_cell(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> None:
+def mount_run_folders(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> None:
     """The run's own mounts, in a mount namespace that was just unshared: writable folder, shared
     memory, terminals, and a /proc that shows its own processes only."""
     guarded = NO_SUID | NO_DEVICES

@@ -160,7 +160,7 @@ class _Program(ctypes.Structure):
 
 
 def install(program: bytes) -> None:
-    """Puts the filter on this process and all it will ever start; it can not be taken off."""
+    """Puts the filter on this process and all it will ever start; it cannot be taken off."""
     kernel.forbid_new_privileges()
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _Program(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
