@@ -16,7 +16,7 @@ from ml_coach.core.types import Execution, TestReport
 from ml_coach.execution import findings
 from ml_coach.execution.answers import WorkerAnswer, read_answers
 from ml_coach.execution.sandbox.limits import ResourceLimits
-from unit.test_execution_judge import Run, both
+from unit.made_up_runs import Run, both
 
 DEEP = "[" * 100_000
 HUGE = "9" * 5000
@@ -72,7 +72,7 @@ def test_a_proven_record_that_is_not_one_of_ours_is_tampering(fields: tuple[obje
 
 
 @pytest.mark.parametrize("body", [DEEP, f"[{HUGE}]", "{}", "null", "NaN", '["\\ud800"]', "\xff"])
-def test_a_proven_record_that_is_no_record_at_all_is_tampering(body: str) -> None:
+def test_a_proven_line_that_is_not_a_record_is_tampering(body: str) -> None:
     report = both().body(body.encode("latin-1")).end().judged()
     assert report.verdict == "tampered"
 
@@ -102,14 +102,14 @@ def test_no_finding_leads_to_a_file_that_is_not_of_the_run(file: str) -> None:
     assert [(f.file, f.line) for f in execution_of(raised).findings] == [("x.py", 3)]
 
 
-def test_a_line_number_without_an_end_is_no_line() -> None:
+def test_a_line_number_that_is_too_large_is_dropped() -> None:
     stack = f'File "/box/work/x.py", line {HUGE} in f'
     assert execution_of("", limit="time", stack=encoded(stack)).findings[0].line == 0
     report = Run().test("test_a", 1, "failed", places=f"test_x.py:{HUGE}").end().judged()
     assert report.findings[0].line == 1
 
 
-def test_times_that_are_no_times_count_as_nothing() -> None:
+def test_an_impossible_time_counts_as_zero() -> None:
     run = Run().record("begin", "test_x.py::test_a")
     for seconds in ("nan", "inf", "-1", "1e400", "1e9"):
         run.record("report", "test_x.py::test_a", "call", "failed", "", seconds, "", "", "")
@@ -161,7 +161,7 @@ def test_an_error_that_a_program_made_up_is_reported_as_any_other(errno: object)
     assert (finding.message, finding.line) == ("OSError: no", 3)
 
 
-def test_halves_of_characters_become_text_that_can_be_written() -> None:
+def test_half_characters_are_escaped() -> None:
     record = '{"index": 0, "value": "\\ud800"}'
     (value,) = findings.evaluations(answer_of(record), 1)
     assert value.value.encode() == b"\\ud800"
@@ -186,7 +186,7 @@ def test_an_answer_with_a_field_that_does_not_fit_is_an_error(changes: dict[str,
 
 
 @pytest.mark.parametrize("status", ["x", None, [], 1.5, True, 10**40])
-def test_an_exit_code_that_is_none_is_not_known(status: object) -> None:
+def test_an_impossible_exit_code_is_dropped(status: object) -> None:
     assert both().end().judged(status=status).verdict == "passed"
     assert execution_of("", status=status).exit_code is None
 

@@ -26,8 +26,8 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # Not a dotted name: its package may be installed though this module of it does not exist.
 NO_MODULE = re.compile(r"No module named '([^'.]+)'")
 ARGUMENT = re.compile(r"(sys\.)?argv\[")
-NOBODY_THERE = "and nobody is there to answer"
-# Modules whose package has another name on the index.
+NO_USER = "and nobody is there to answer"
+# Modules whose package has another name in the index.
 OTHERWISE_CALLED = {
     "PIL": "Pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
     "docx": "python-docx", "dotenv": "python-dotenv", "jwt": "PyJWT", "serial": "pyserial",
@@ -179,10 +179,10 @@ def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
     first = raised.text.splitlines()[0] if raised.text else ""
     message = f"{raised.name}: {first}" if first else raised.name
     if raised.name == "EOFError" and "EOF when reading" in raised.text:
-        kind, message = "input", f"EOFError: the program calls input(), {NOBODY_THERE}"
+        kind, message = "input", f"EOFError: the program calls input(), {NO_USER}"
     elif raised.name == "IndexError" and ARGUMENT.match(raised.expression):
         kind = "input"
-        message = f"IndexError: the program wants arguments in sys.argv, {NOBODY_THERE}"
+        message = f"IndexError: the program wants arguments in sys.argv, {NO_USER}"
     elif raised.name == "ModuleNotFoundError" and (missing := NO_MODULE.search(raised.text)):
         kind, message = "missing_package", missing_package(missing[1], answer.python)
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
@@ -201,7 +201,7 @@ def _bad_exit(answer: WorkerAnswer, file: str) -> Finding | None:
         place = _last_place(exited.places, file) if exited else Place(file, 0)
         message = f"ended with exit code {code}" if code is not None else "ended without a word"
         if exited and exited.wants_arguments:
-            kind, message = "input", f"{message}: the program wants arguments, {NOBODY_THERE}"
+            kind, message = "input", f"{message}: the program wants arguments, {NO_USER}"
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 
 

@@ -1,4 +1,4 @@
-"""What can be said of a program without running it: does it compile, are its names defined."""
+"""What can be known of a program without running it: does it compile, are its names defined."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def frames(trace: types.TracebackType | None, work: str) -> list[list[Any]]:
 
 
 def raised_in(error: BaseException) -> tuple[str, str]:
-    """The file whose code raised it, and the text of what that evaluated, if it is on one line."""
+    """The file whose code raised it, and the text of the expression that did, if on one line."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

@@ -62,7 +62,7 @@ class Prepared:
     compiled: dict[str, tuple[bytes, types.CodeType]]
 
     def run(self, request: JsonObject, work: str, records: int) -> int:
-        """Returns the exit code of the process. The verdict lies in the records alone."""
+        """Returns the exit code of the process. The verdict depends on the records alone."""
         spec = request["tests"]
         plugins = [name for name in spec["plugins"] if _is_installed(name)]
         compare_with = [m for m in map(_imported, spec["compare_with"]) if m]

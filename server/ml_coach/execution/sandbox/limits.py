@@ -1,4 +1,4 @@
-"""What one run may use: the limits' values, and those of them that the kernel enforces itself."""
+"""What one run may use: the limits, and how the kernel is told those that it enforces itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class ResourceLimits:
-    """Memory is that of the whole tree of processes; disk is all that is written; output is what
-    the program prints, both streams together, in bytes."""
+    """What one run may use. Memory is that of the whole tree of processes, disk is all that is
+    written, output is what the program prints on both streams together."""
 
     memory_mb: int = 512
     processes: int = 64
@@ -21,6 +21,7 @@ class ResourceLimits:
     output_bytes: int = 1 << 20
 
     def as_dict(self) -> dict[str, int]:
+        """The limits by name, for the worker's settings."""
         return asdict(self)
 
 
