@@ -38,7 +38,7 @@ from ml_coach.execution.records import (
 
 NAME_AT_MOST = 20_000  # characters: a parametrized test has its parameters in its name
 TEXT_AT_MOST = 24_000  # characters of a value, an explanation or a traced line
-PLACES_AT_MOST = 200
+PLACES_AT_MOST = 2000  # more than frames fit onto Python's stack
 INDEX_AT_MOST = 100_000
 DIGITS_AT_MOST = 9
 SECONDS_AT_MOST = 1e6
@@ -156,7 +156,7 @@ def _test_record(kind: str, fields: list[str], files: Collection[str]) -> TestRe
                 bool(xfail),
                 _seconds(took),
                 _text(detail),
-                _places_of(places.splitlines()[:PLACES_AT_MOST], files),
+                _places_of(places.splitlines()[-PLACES_AT_MOST:], files),
                 _text(message),
             )
         case "not_collected":

@@ -30,11 +30,6 @@ def pack(message: JsonObject) -> bytes:
     return HEADER.pack(len(body)) + body
 
 
-def send(connection: socket.socket, message: JsonObject) -> None:
-    """Blocks until all of `message` is handed over. Raises `OSError`."""
-    connection.sendall(pack(message))
-
-
 def receive(connection: socket.socket) -> JsonObject:
     """Blocks until a whole message is there. Raises `ConnectionClosed`."""
     (length,) = HEADER.unpack(_exactly(connection, HEADER.size))

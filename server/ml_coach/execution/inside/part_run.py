@@ -76,9 +76,8 @@ class PartRun:
                 self._limit = "time"
             elif now >= next_look:
                 self._limit = self._reached_limit()
-                took = (
-                    time.monotonic() - now
-                )  # Many processes take long to measure: give them time.
+                # Many processes take long to measure, which must not slow them down for ever.
+                took = time.monotonic() - now
                 next_look = now + took + max(TICK_SECONDS, took - 3 * TICK_SECONDS)
             if self._limit:
                 self._show_stack()

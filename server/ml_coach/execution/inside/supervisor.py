@@ -44,7 +44,7 @@ def main(handover: socket.socket, context: WorkerContext) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - a run that could not be set up is an answer
         answer = {"error": f"{type(error).__name__}: {error}"}
     with contextlib.suppress(OSError, wire.ConnectionClosed):
-        wire.send(connection or _handed_over(handover), answer)
+        (connection or _handed_over(handover)).sendall(wire.pack(answer))
     os._exit(0)
 
 

@@ -48,7 +48,7 @@ def main() -> NoReturn:
         prepared = tests.prepare(namespaces.WORK if private else "")
     except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to learn of it
         with contextlib.suppress(OSError):
-            wire.send(control, {"error": f"{type(error).__name__}: {error}"})
+            control.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
         os._exit(1)
     context = WorkerContext(
         level=settings["level"],
@@ -63,7 +63,7 @@ def main() -> NoReturn:
     if not context.private:
         kernel.set_dumpable(False)  # Runs of the same user may not read our memory.
         kernel.adopt_orphans()
-    wire.send(control, {"ready": True})
+    control.sendall(wire.pack({"ready": True}))
     _serve(control, context)
 
 
