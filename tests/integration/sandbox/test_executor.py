@@ -81,6 +81,26 @@ async def test_a_finding_has_the_kind_line_and_message_of_its_fault(
     assert message in finding.message
 
 
+ELSEWHERE = '{"exception": "E", "text": "t", "frames": [["../../.bashrc", 1]]}'
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os\nos.kill(os.getpid(), 40)", "ended by signal 40"),
+        ("raise OSError([1], 'no')", "OSError: [Errno [1]] no"),
+        ("import os\nos.write(200, b'[' * 50_000 + b'\\n')\nraise KeyError(1)", "KeyError: 1"),
+        (f"import os\nos.write(200, b'{ELSEWHERE}\\n')", "E: t"),
+    ],
+    ids=["signal_without_a_name", "odd_errno", "deep_record", "place_elsewhere"],
+)
+async def test_no_program_breaks_the_server_or_leads_it_to_other_files(
+    executor: SandboxedExecutor, code: str, message: str
+) -> None:
+    finding = await the_finding(executor, code)
+    assert (finding.file, finding.message) == ("generated_code.py", message)
+
+
 async def test_a_timeout_names_the_line_where_it_was(executor: SandboxedExecutor) -> None:
     finding = await the_finding(executor, "def f():\n    while True:\n        pass\nf()", 0.5)
     assert (finding.kind, finding.message) == ("timeout", "stopped: ran longer than 0.5 s")
@@ -223,7 +243,7 @@ async def test_a_python_without_pytest_uses_ours(tmp_path: Path) -> None:
     try:
         ran = await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
         (report,) = await executor.test([Program(ADD)], SUITE, timeout_seconds=8)
-        # What ours has too is not lent: with a package that only theirs has, ours is no way out.
+        # Only pytest is taken from ours. A package that only theirs has rules ours out for the rest.
         mixed = Program("import only_theirs\nimport httpx")
         (missing,) = await executor.inspect(mixed, {}, timeout_seconds=8)
     finally:
