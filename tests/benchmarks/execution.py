@@ -98,12 +98,12 @@ async def measure(runs: int, folder: str) -> dict[str, list[float]]:
     mutants = [Program(f"{PROGRAM.source}\n# {number}\n") for number in range(10)]
 
     def judged(by: SandboxedExecutor, programs: list[Program]) -> object:
-        return by.test(programs, SUITE, {}, timeout_seconds=SECONDS)
+        return by.test(programs, SUITE, timeout_seconds=SECONDS)
 
     async def both(by: SandboxedExecutor) -> object:
         _, reports = await asyncio.gather(
             by.inspect(PROGRAM, {}, timeout_seconds=SECONDS),
-            by.test([PROGRAM], SUITE, {}, timeout_seconds=SECONDS),
+            by.test([PROGRAM], SUITE, timeout_seconds=SECONDS),
         )
         return reports
 

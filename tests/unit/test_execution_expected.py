@@ -1,12 +1,11 @@
-"""Which tests a file has, what a review flags, what inspection finds: read from text alone."""
+"""Which tests a file has, what the static checks flag, what inspection finds: from text alone."""
 
 from __future__ import annotations
 
 import pytest
 
 from ml_coach.core.types import Program
-from ml_coach.execution import inspector, plugins
-from ml_coach.execution import static_checks as review
+from ml_coach.execution import inspector, plugins, static_checks
 from ml_coach.execution.expected_tests import expected_tests
 
 SUITE = """\
@@ -80,8 +79,8 @@ def test_a_suite_that_does_not_parse_raises() -> None:
         ),
     ],
 )
-def test_review_flags_what_has_no_honest_use(source: str, flag: str) -> None:
-    assert review.flags({"code.py": source}) == (f"code.py {flag}",)
+def test_what_has_no_honest_use_is_flagged(source: str, flag: str) -> None:
+    assert static_checks.flags({"code.py": source}) == (f"code.py {flag}",)
 
 
 @pytest.mark.parametrize(
@@ -96,17 +95,17 @@ def test_review_flags_what_has_no_honest_use(source: str, flag: str) -> None:
         "import os\nos._exit(3)",
     ],
 )
-def test_review_leaves_ordinary_programs_alone(source: str) -> None:
-    assert review.flags({"code.py": source}) == ()
+def test_ordinary_programs_are_not_flagged(source: str) -> None:
+    assert static_checks.flags({"code.py": source}) == ()
 
 
-def test_a_conftest_may_have_fixtures_and_nothing_else() -> None:
-    assert review.only_fixtures("import pytest\n@pytest.fixture\ndef x(): return 1\n")
-    assert not review.only_fixtures("def pytest_collection_modifyitems(items): pass")
-    assert not review.only_fixtures("pytest_plugins = ['x']")
+def test_a_conftest_may_only_define_fixtures() -> None:
+    assert static_checks.only_fixtures("import pytest\n@pytest.fixture\ndef x(): return 1\n")
+    assert not static_checks.only_fixtures("def pytest_collection_modifyitems(items): pass")
+    assert not static_checks.only_fixtures("pytest_plugins = ['x']")
 
 
-def test_plugins_are_those_that_the_suite_uses() -> None:
+def test_only_the_plugins_that_a_suite_uses_are_loaded() -> None:
     assert plugins.wanted(["async def test_a(): pass"]) == ["pytest_asyncio.plugin"]
     assert plugins.wanted(["def test_a(mocker): pass"]) == ["pytest_mock"]
     assert plugins.wanted(["def test_a(): pass"]) == []
@@ -117,7 +116,7 @@ def test_inspection_names_the_line_of_a_syntax_error() -> None:
     assert (finding.kind, finding.line) == ("syntax", 2)
 
 
-def test_inspection_finds_undefined_names_and_nothing_else() -> None:
+def test_inspection_finds_undefined_names_only() -> None:
     found = inspector.look_at(Program("import os\ndef f():\n    return math.pi + undefined\n"))
     assert [(f.kind, f.message, f.line) for f in found] == [
         ("name", "undefined name 'math'", 3),
@@ -126,6 +125,6 @@ def test_inspection_finds_undefined_names_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("source", ["x\0y", "(" * 5000, "-" * 200_000 + "1"])
-def test_inspection_survives_what_no_parser_likes(source: str) -> None:
+def test_inspection_survives_texts_that_break_parsers(source: str) -> None:
     (finding,) = inspector.look_at(Program(source))
     assert finding.kind == "syntax"

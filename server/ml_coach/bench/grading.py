@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ml_coach.bench.tasks import Task
 from ml_coach.core.agents.concurrency import all_of
-from ml_coach.core.ports import Executor
+from ml_coach.execution.executor import SandboxedExecutor
 
 # HumanEval's slowest right solutions take a few seconds.
 HIDDEN_SECONDS = 12.0
 
 
-async def solves(executor: Executor, program: str, task: Task) -> tuple[bool, bool]:
+async def solves(executor: SandboxedExecutor, program: str, task: Task) -> tuple[bool, bool]:
     """Whether `program` passes the hidden test, and the extended ones on top of it."""
     extended = "\n".join(task.extended_tests)
     hidden, both = await all_of(
@@ -20,7 +20,7 @@ async def solves(executor: Executor, program: str, task: Task) -> tuple[bool, bo
     return hidden, both
 
 
-async def _ends_cleanly(executor: Executor, source: str) -> bool:
+async def _ends_cleanly(executor: SandboxedExecutor, source: str) -> bool:
     # `exit()` half-way would end cleanly too: the last line must be reached.
     marked = f"{source}\nprint('reached the end')\n"
     ran = await executor.run("solution.py", {"solution.py": marked}, timeout_seconds=HIDDEN_SECONDS)

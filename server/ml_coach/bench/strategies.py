@@ -22,9 +22,10 @@ from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
 from ml_coach.core.judging.evaluator import Evaluator
 from ml_coach.core.judging.voting import clusters
-from ml_coach.core.ports import Decision, Executor, Model
+from ml_coach.core.ports import Decision, Model
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
+from ml_coach.execution.executor import SandboxedExecutor
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]
 Part = Literal["filter", "candidates", "repair"]
@@ -38,7 +39,7 @@ class Setup:
     task's."""
 
     model: Model
-    executor: Executor
+    executor: SandboxedExecutor
     given: bool = True
     without: frozenset[Part] = frozenset()
     samples: int = 4
@@ -93,9 +94,7 @@ async def _best_of_n(task: Task, setup: Setup) -> Answer:
     suite = assemble(spec, programs[0].module, "test_given.py", "")
     chosen = programs[0]
     if suite.tests:
-        reports = await setup.executor.test(
-            programs, suite, {}, timeout_seconds=setup.timeout_seconds
-        )
+        reports = await setup.executor.test(programs, suite, timeout_seconds=setup.timeout_seconds)
         passing = (p for p, r in zip(programs, reports, strict=True) if r.verdict == "passed")
         chosen = next(passing, programs[0])
     return Answer({"first": programs[0].source, "final": chosen.source}, model_client.budget.usage)

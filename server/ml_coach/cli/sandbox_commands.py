@@ -1,4 +1,4 @@
-"""`ml-coach exec FILE` and `ml-coach pytest DIR` at a terminal."""
+"""`ml-coach exec FILE` and `ml-coach pytest DIR`: any file or test folder, in the sandbox."""
 
 from __future__ import annotations
 
@@ -7,17 +7,47 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from ml_coach.cli.sandbox_runs import Outcome, exec_file, pytest_folder
+from ml_coach.core.types import Case, Execution, Finding, TestReport
 from ml_coach.core.wording import harmless
-from ml_coach.execution.levels import LevelName
+from ml_coach.execution.executor import SandboxedExecutor
+from ml_coach.execution.levels import LevelName, SandboxUnavailable
+from ml_coach.execution.private_copy import TooLarge, around, read_folder
+
+USAGE_ERROR = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxOutcome:
+    """How a command ended. `verdict` is `passed`, `failed`, `error` or `tampered`; `ran_on` says
+    which Python it was; `stdout`, `stderr` and `findings` are shown and not written to a file."""
+
+    verdict: str
+    why: str = ""
+    cases: tuple[Case, ...] = ()
+    limit: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    findings: tuple[Finding, ...] = ()
+    ran_on: str = ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 only for a clean end or a passed verdict."""
+    chosen = _parser().parse_args(arguments)
+    executor = SandboxedExecutor(
+        chosen.python, allow_weak=chosen.allow_weak_sandbox, only_level=chosen.level
+    )
+    run = _exec_file if chosen.command == "exec" else _pytest_folder
+    outcome = asyncio.run(_closing(executor, run(executor, chosen.path, chosen.timeout)))
+    return _show(outcome, executor.level, chosen.json)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ml-coach", description="Run what you do not trust.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, what in (("exec", "a Python file"), ("pytest", "a folder of tests, or one file")):
@@ -43,34 +73,107 @@ def main(arguments: Sequence[str] | None = None) -> int:
             choices=get_args(LevelName),
             help="try this level of containment only",
         )
-    chosen = parser.parse_args(arguments)
-    run = exec_file if chosen.command == "exec" else pytest_folder
-    outcome = asyncio.run(
-        run(
-            chosen.path,
-            chosen.timeout,
-            python=chosen.python,
-            allow_weak=chosen.allow_weak_sandbox,
-            only_level=chosen.level,
-        )
+    return parser
+
+
+async def _closing(executor: SandboxedExecutor, run: Awaitable[SandboxOutcome]) -> SandboxOutcome:
+    """The outcome of `run`; the executor is closed whatever happens."""
+    try:
+        return await run
+    except (SandboxUnavailable, TooLarge, OSError) as error:
+        why = str(error)
+        return SandboxOutcome("error", why, findings=(Finding("runtime", why, ""),))
+    finally:
+        await executor.aclose()
+
+
+async def _exec_file(
+    executor: SandboxedExecutor, path: Path, timeout_seconds: float
+) -> SandboxOutcome:
+    """Runs a script, with its folder around it. The verdict is `passed` for a clean end."""
+    file, files = await asyncio.to_thread(_script, path)
+    ran = await executor.run(file, files, timeout_seconds=timeout_seconds)
+    return _of_execution(ran)
+
+
+async def _pytest_folder(
+    executor: SandboxedExecutor, path: Path, timeout_seconds: float
+) -> SandboxOutcome:
+    """Judges the test files of a folder, or one test file with its folder around it."""
+    only, files = await asyncio.to_thread(_tests, path)
+    report = await executor.test_files(files, only=only, timeout_seconds=timeout_seconds)
+    return _of_report(report)
+
+
+def _script(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    path = path.resolve()
+    return path.name, around(path)
+
+
+def _tests(path: Path) -> tuple[str, dict[str, bytes]]:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no folder or file {path}")
+    path = path.resolve()
+    return ("", read_folder(path)) if path.is_dir() else (path.name, read_folder(path.parent))
+
+
+def _of_execution(ran: Execution) -> SandboxOutcome:
+    return SandboxOutcome(
+        verdict="passed" if ran.clean else "error" if ran.limit else "failed",
+        why=ran.findings[0].message if ran.findings else "",
+        limit=ran.limit,
+        stdout=ran.stdout,
+        stderr=ran.stderr,
+        findings=ran.findings,
+        ran_on=ran.ran_on,
     )
-    return show(outcome, chosen.json)
 
 
-def show(outcome: Outcome, json_file: Path | None) -> int:
-    """Passes the program's own output through, then says in one line how it went."""
+def _of_report(report: TestReport) -> SandboxOutcome:
+    return SandboxOutcome(
+        verdict=report.verdict,
+        why=report.why,
+        cases=report.cases,
+        limit=report.limit,
+        stdout="".join(f"{case.outcome:8} {case.name}\n" for case in report.cases),
+        findings=report.findings,
+        ran_on=report.ran_on,
+    )
+
+
+def _show(outcome: SandboxOutcome, level: str, json_file: Path | None) -> int:
+    """Passes the program's own output on, then says in one line how it went; the exit code."""
     sys.stdout.write(harmless(outcome.stdout))
     sys.stdout.flush()
     sys.stderr.write(harmless(outcome.stderr))
-    record = outcome.record
-    where = ", ".join(part for part in (record["level"], outcome.ran_on) if part)
-    verdict = f"{record['verdict']} ({where}){': ' if record['why'] else ''}{record['why']}"
-    for line in (*outcome.findings, verdict):
+    where = ", ".join(part for part in (level, outcome.ran_on) if part)
+    verdict = f"{outcome.verdict} ({where}){': ' if outcome.why else ''}{outcome.why}"
+    for line in (*map(_in_one_line, outcome.findings), verdict):
         sys.stderr.write(f"{harmless(line)}\n")
     if json_file:
         try:
-            json_file.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            json_file.write_text(_as_json(outcome, level), encoding="utf-8")
         except OSError as error:
-            sys.stderr.write(f"The verdict can not be written: {error}\n")
-            return 2
-    return 0 if outcome.passed else 1
+            sys.stderr.write(f"The verdict cannot be written: {error}\n")
+            return USAGE_ERROR
+    return 0 if outcome.verdict == "passed" else 1
+
+
+def _in_one_line(finding: Finding) -> str:
+    return f"{finding.file}:{finding.line}: {finding.message}" if finding.file else finding.message
+
+
+def _as_json(outcome: SandboxOutcome, level: str) -> str:
+    cases = [asdict(case) for case in outcome.cases]
+    for case in cases:
+        del case["seconds"]
+    record = {
+        "verdict": outcome.verdict,
+        "why": outcome.why,
+        "level": level,
+        "cases": cases,
+        "limit": outcome.limit,
+    }
+    return json.dumps(record, indent=1) + "\n"

@@ -9,7 +9,6 @@ from typing import Any, Literal, Protocol
 
 from ml_coach.core.types import (
     Evaluation,
-    Execution,
     Finding,
     Patch,
     Program,
@@ -109,10 +108,10 @@ class Model(Protocol):
 
 
 class Executor(Protocol):
-    """Runs generated code where it can harm nothing (execution/). Every method is cancellable:
-    when it returns or raises, no process and no temporary file of it is left.
+    """Runs generated code where it can harm nothing (execution/).
 
-    `files` maps relative paths to texts: the private copy that the run sees.
+    Every method can be cancelled: when it returns or raises, no process and no temporary file of it
+    is left. Each run sees a private copy of the files that it is given and nothing else.
     """
 
     @property
@@ -123,22 +122,12 @@ class Executor(Protocol):
     async def inspect(
         self, program: Program, files: Mapping[str, str], *, timeout_seconds: float
     ) -> tuple[Finding, ...]:
-        """Compiles the program, looks for undefined names, then runs it as `__main__`."""
-        ...
-
-    async def run(
-        self, file: str, files: Mapping[str, str], *, timeout_seconds: float
-    ) -> Execution:
-        """Runs `file` as a script."""
+        """Compiles the program, looks for undefined names, then runs it as `__main__`. `files` maps
+        relative paths to the texts that it may need."""
         ...
 
     async def test(
-        self,
-        programs: Sequence[Program],
-        suite: Suite,
-        files: Mapping[str, str],
-        *,
-        timeout_seconds: float,
+        self, programs: Sequence[Program], suite: Suite, *, timeout_seconds: float
     ) -> tuple[TestReport, ...]:
         """Judges each program with the same suite; one report per program, in order."""
         ...
@@ -146,7 +135,8 @@ class Executor(Protocol):
     async def evaluate(
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
     ) -> tuple[tuple[Evaluation, ...], ...]:
-        """The value of each expression in each program's namespace, each program apart."""
+        """The value of each expression in each program's namespace, as its `repr`: a tuple per
+        program, in order."""
         ...
 
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
@@ -155,7 +145,7 @@ class Executor(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Ends the sandbox's processes. May be called twice."""
+        """Ends the sandbox and all that runs in it. May be called twice."""
         ...
 
 

@@ -14,16 +14,16 @@ from typing import Any
 
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
-from ml_coach.execution import findings, inspector, plugins, workspace_modules
-from ml_coach.execution import static_checks as review
+from ml_coach.execution import findings, inspector, plugins, static_checks, workspace_modules
+from ml_coach.execution.answers import WorkerAnswer
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
-from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, Message
-from ml_coach.execution.judge import Charge, Oath, judge
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
+from ml_coach.execution.judge import Challenge, JudgedSuite, judge
+from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.workers import Workers
 
-# What a program needs to skip the test that it is about to fail.
-SKIPPERS = re.compile(r"\b_?(?:pytest|unittest)\b")
+# A program needs one of these modules to skip the test that it is about to fail.
+CAN_SKIP_TESTS = re.compile(r"\b_?(?:pytest|unittest)\b")
 NO_FIXTURE = re.compile(r"(fixture '\w+') not found")
 
 
@@ -32,8 +32,8 @@ class SandboxedExecutor:
 
     `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
     Modules that code imports from the workspace are copied in, and so is each conftest.py of the
-    user's own tests. `allow_weak` is the user's word that code may run with process limits only,
-    where nothing better works. `only_level` tries one level and no other.
+    user's own tests. With `allow_weak` the user permits code to run with process limits only, where
+    nothing better works. `only_level` tries one level and no other.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class SandboxedExecutor:
         python: str | None = None,
         *,
         allow_weak: bool = False,
-        limits: Limits | None = None,
+        limits: ResourceLimits | None = None,
         workspace: Path | None = None,
         only_level: str = "",
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or ResourceLimits()
         self._workspace = workspace
         self._workers = Workers(
             python, workspace, allow_weak=allow_weak, limits=self._limits, only_level=only_level
@@ -54,16 +54,19 @@ class SandboxedExecutor:
 
     @property
     def level(self) -> str:
+        """See `ports.Executor`; `not started` before the first run."""
         return self._workers.level or "not started"
 
     async def prepare(self) -> str:
-        """Starts the worker ahead of the first run; returns the level in force."""
+        """Starts the worker ahead of the first run; returns the level in force. Raises
+        `SandboxUnavailable`, as every method does that runs code."""
         await self._workers.prepare()
         return self.level
 
     async def inspect(
         self, program: Program, files: Mapping[str, str], *, timeout_seconds: float
     ) -> tuple[Finding, ...]:
+        """See `ports.Executor`."""
         static = await asyncio.to_thread(inspector.look_at, program)
         if any(finding.kind == "syntax" for finding in static):
             return static
@@ -74,54 +77,52 @@ class SandboxedExecutor:
     async def run(
         self, file: str, files: Mapping[str, str | bytes], *, timeout_seconds: float
     ) -> Execution:
+        """Runs `file`, one of `files`, as a script. `files` maps relative paths to contents: the
+        private copy that the run sees."""
         package = _package(file, _text(files.get(file, "")))
-        request = self._request("script", files, timeout_seconds, file=file, package=package)
-        answer = await self._ask(request)
-        if "error" in answer:
-            why = f"the sandbox could not run it: {answer['error']}"
-            return Execution(False, None, "", "", 0.0, "", (Finding("runtime", why, file),))
+        request = _request("script", files, timeout_seconds, file=file, package=package)
+        (answer,) = await self._workers.run(request)
         return findings.execution(answer, file, self._limits, timeout_seconds)
 
     async def test(
-        self,
-        programs: Sequence[Program],
-        suite: Suite,
-        files: Mapping[str, str],
-        *,
-        timeout_seconds: float,
+        self, programs: Sequence[Program], suite: Suite, *, timeout_seconds: float
     ) -> tuple[TestReport, ...]:
+        """See `ports.Executor`."""
         try:
             expected = expected_tests(suite.source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             finding = _broken_suite(suite, error)
             return (TestReport("error", (), (finding,), finding.message),) * len(programs)
         own = await self._conftests(suite, {program.file for program in programs})
-        left_out = [name for name, text in own.items() if not review.only_fixtures(text)]
+        left_out = [name for name, text in own.items() if not static_checks.only_fixtures(text)]
         kept = {name: text for name, text in own.items() if name not in left_out}
-        common = {**kept, **files, suite.file: suite.source}
+        common = {**kept, suite.file: suite.source}
         await self._workers.prepare()
         jobs = [
             self._judge(common, batch, {suite.file: expected}, timeout_seconds, suite.may_skip)
             for batch in self._batches(programs)
         ]
         judged = [report for reports in await _all(jobs) for report in reports]
-        return tuple(_without(left_out, report) for report in judged)
+        return tuple(_blaming_conftest(left_out, report) for report in judged)
 
     async def evaluate(
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
     ) -> tuple[tuple[Evaluation, ...], ...]:
+        """See `ports.Executor`."""
         jobs = [self._values(program, expressions, timeout_seconds) for program in programs]
         return tuple(await _all(jobs))
 
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
+        """See `ports.Executor`."""
         files = {program.file: program.source}
-        request = self._request(
+        request = _request(
             "trace", files, timeout_seconds, file=program.file, expression=expression
         )
-        answer = await self._ask(request)
-        return answer["error"] if "error" in answer else findings.traced(answer)
+        (answer,) = await self._workers.run(request)
+        return findings.traced(answer)
 
     async def aclose(self) -> None:
+        """See `ports.Executor`."""
         await self._workers.aclose()
 
     async def test_files(
@@ -140,15 +141,16 @@ class SandboxedExecutor:
         (report,) = await self._judge(files, (Program("", ""),), expected, timeout_seconds)
         return report
 
-    async def _conftests(self, suite: Suite, on_trial: Collection[str]) -> dict[str, str]:
-        """Those of the user's own tests. Other tests know of none."""
+    async def _conftests(self, suite: Suite, judged: Collection[str]) -> dict[str, str]:
+        """The conftest.py files of the user's own tests: other tests were written without them.
+        One that is itself `judged` is left out."""
         if self._workspace is None or not suite.own:
             return {}
         found = await asyncio.to_thread(workspace_modules.conftests, suite.file, self._workspace)
-        return {name: text for name, text in found.items() if name not in on_trial}
+        return {name: text for name, text in found.items() if name not in judged}
 
     def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:
-        """Programs that share a cell, so that every processor has work."""
+        """Programs that share a supervisor, so that every processor has work."""
         size = min(PARTS_AT_MOST, -(-len(programs) // self._processors))
         if self.level != "namespaces":
             size = 1
@@ -164,80 +166,75 @@ class SandboxedExecutor:
     ) -> list[TestReport]:
         """Judges each program, put beside `files`, with the same tests. A program without a name
         stands for what `files` holds already."""
-        sources = {name: _text(text) for name, text in files.items() if name.endswith(".py")}
-        conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
-        if not all(review.only_fixtures(sources[name]) for name in conftests):
-            conftests = []
-        wanted = plugins.wanted(sources[name] for name in expected if name in sources)
-        compare_with = plugins.compare_with(sources[name] for name in expected if name in sources)
-        rebinds = sorted({n for name in expected for n in rebound(sources.get(name, ""))})
-        oaths = [Oath() for _ in programs]
-        parts: list[Message] = []
-        for program, oath in zip(programs, oaths, strict=True):
-            own = {program.file: program.source} if program.file else {}
-            tests = {
-                "targets": [*expected, oath.canary_file],
-                "key": oath.key.hex(),
-                "canary": oath.canary,
-                "plugins": wanted,
-                "compare_with": compare_with,
-                "rebinds": rebinds,
-                "conftests": conftests,
-            }
-            parts.append(
-                {"files": _packed({**own, oath.canary_file: CANARY_SOURCE}), "tests": tests}
-            )
-        request = self._request("tests", files, timeout_seconds, parts=parts)
-        shared = review.flags(_texts(files))
+        spec = _tests_spec(files, expected)
+        challenges = [Challenge() for _ in programs]
+        parts = [_part(*each, spec) for each in zip(programs, challenges, strict=True)]
+        request = _request("tests", files, timeout_seconds, parts=parts)
+        shared_flags = static_checks.flags(_texts(files))
         reports: list[TestReport] = []
-        for program, oath, answer in zip(
-            programs, oaths, await self._ask_all(request), strict=True
-        ):
-            flags = (*shared, *review.flags({program.file: program.source}))
-            skips = may_skip and not SKIPPERS.search(program.source)
-            charge = Charge(expected, flags, program.file, self._limits, timeout_seconds, skips)
-            reports.append(judge(answer, oath, charge))
+        answers: Sequence[WorkerAnswer] = await self._workers.run(request)
+        for program, challenge, answer in zip(programs, challenges, answers, strict=True):
+            flags = (*shared_flags, *static_checks.flags({program.file: program.source}))
+            skips = may_skip and not CAN_SKIP_TESTS.search(program.source)
+            suite = JudgedSuite(expected, flags, program.file, self._limits, timeout_seconds, skips)
+            reports.append(judge(answer, challenge, suite))
         return reports
 
     async def _values(
         self, program: Program, expressions: Sequence[str], timeout_seconds: float
     ) -> tuple[Evaluation, ...]:
-        files = {program.file: program.source}
-        request = self._request(
+        request = _request(
             "values",
-            files,
+            {program.file: program.source},
             timeout_seconds,
             file=program.file,
             expressions=list(expressions),
             each_seconds=max(0.2, min(1.0, timeout_seconds / 8)),
         )
-        answer = await self._ask(request)
-        if "error" in answer:
-            return (Evaluation(error=f"SandboxError: {answer['error']}"),) * len(expressions)
+        (answer,) = await self._workers.run(request)
         return findings.evaluations(answer, len(expressions))
 
-    def _request(
-        self, kind: str, files: Mapping[str, str | bytes], timeout_seconds: float, **more: object
-    ) -> Message:
-        return {
-            "kind": kind,
-            "files": _packed(files),
-            "timeout_seconds": timeout_seconds,
-            "parts": [{}],
-            **more,
-        }
 
-    async def _ask(self, request: Message) -> Message:
-        return (await self._ask_all(request))[0]
+def _request(
+    kind: str, files: Mapping[str, str | bytes], timeout_seconds: float, **more: object
+) -> JsonObject:
+    return {
+        "kind": kind,
+        "files": _packed(files),
+        "timeout_seconds": timeout_seconds,
+        "parts": [{}],
+        **more,
+    }
 
-    async def _ask_all(self, request: Message) -> list[Message]:
-        """One answer per part of the request."""
-        answer = await self._workers.run(request)
-        if "error" in answer:
-            return [answer] * len(request["parts"])
-        missing = len(request["parts"]) - len(answer["parts"])
-        answered: list[Message] = answer["parts"]
-        return answered + [{"error": "the part before it could not be ended"}] * missing
+
+def _tests_spec(
+    files: Mapping[str, str | bytes], expected: Mapping[str, Sequence[ExpectedTest]]
+) -> JsonObject:
+    """What a run of these tests needs to know, the same for every program."""
+    sources = {name: _text(text) for name, text in files.items() if name.endswith(".py")}
+    conftests = [name for name in sources if name.rsplit("/", 1)[-1] == "conftest.py"]
+    if not all(static_checks.only_fixtures(sources[name]) for name in conftests):
+        conftests = []
+    tests = [sources[name] for name in expected if name in sources]
+    return {
+        "targets": list(expected),
+        "plugins": plugins.wanted(tests),
+        "compare_with": plugins.compare_with(tests),
+        "rebinds": sorted({name for text in tests for name in rebound(text)}),
+        "conftests": conftests,
+    }
+
+
+def _part(program: Program, challenge: Challenge, spec: JsonObject) -> JsonObject:
+    """The part of a request that is one program's own."""
+    own = {program.file: program.source} if program.file else {}
+    tests = {
+        **spec,
+        "targets": [*spec["targets"], challenge.canary_file],
+        "key": challenge.key.hex(),
+        "canary": challenge.canary,
+    }
+    return {"files": _packed({**own, challenge.canary_file: CANARY_SOURCE}), "tests": tests}
 
 
 def _packed(files: Mapping[str, str | bytes]) -> dict[str, str]:
@@ -262,9 +259,9 @@ def _is_test_file(name: str) -> bool:
     return last.endswith(".py") and (last.startswith("test_") or last.endswith("_test.py"))
 
 
-def _without(left_out: Sequence[str], report: TestReport) -> TestReport:
-    """`report`; an error where a test missed a fixture for want of these conftest.py files, which
-    says nothing of the program."""
+def _blaming_conftest(left_out: Sequence[str], report: TestReport) -> TestReport:
+    """`report`, or an error where a test lacked a fixture because these conftest.py files were left
+    out: such a failure says nothing of the program."""
     details = (finding.detail for finding in report.findings)
     missing = next(filter(None, map(NO_FIXTURE.search, details)), None)
     if not left_out or missing is None:
@@ -290,7 +287,8 @@ def _broken_suite(suite: Suite, error: BaseException) -> Finding:
 
 
 async def _all(jobs: Sequence[Any]) -> list[Any]:
-    """Like gather, but when one fails or we are cancelled, waits until every other has stopped."""
+    """Like `asyncio.gather`; when one job fails or we are cancelled, it waits until all others have
+    stopped."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
         return await asyncio.gather(*tasks)

@@ -1,4 +1,4 @@
-"""Which tests a file says it has, read from its text: what has to run before anything runs."""
+"""Which tests a file has, read from its text: known before anything runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ How = Literal["plain", "decorated", "async", "unittest"]
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTest:
-    """`name` is pytest's id within the file without parameters; `line` is the first line of the
-    definition, decorators included. A decorator that is no mark may hide the function's own code.
+    """One test of a file.
+
+    `name` is pytest's id within the file without parameters, `function` the name of its function,
+    and `line` the first line of the definition, decorators included. `how` says how it is called: a
+    decorator that is no pytest mark may hide the function's own code.
     """
 
     name: str
@@ -26,7 +29,8 @@ class ExpectedTest:
 
 
 def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
-    """Raises `SyntaxError` or `ValueError` as `ast.parse` does. The last of a name counts."""
+    """The tests of a file with this text. Of several with one name the last counts. Raises
+    `SyntaxError` or `ValueError` as `ast.parse` does."""
     found: dict[str, ExpectedTest] = {}
     for test in _within(syntax.module(source).body, (), in_test_case=False):
         found[test.name] = test

@@ -1,4 +1,4 @@
-"""What can be said of a program without running it: does it compile, are its names defined."""
+"""What can be known of a program without running it: does it compile, are its names defined."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def look_at(program: Program) -> tuple[Finding, ...]:
         message = f"{type(error).__name__}: {error.msg}"
         return (Finding("syntax", message, program.file, line, end_line, detail),)
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        message = f"the file can not be compiled: {error or type(error).__name__}"
+        message = f"the file cannot be compiled: {error or type(error).__name__}"
         return (Finding("syntax", message, program.file),)
     return _undefined_names(tree, program.file)
 

@@ -30,17 +30,35 @@ print(json.dumps({"executable": sys.executable, "version": list(sys.version_info
 ASK_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a Python says of itself: `library` is the name of its shared libpython, if any, and
+    `has_pytest` whether it can import pytest."""
+
+    executable: str
+    version: tuple[int, int]
+    prefix: str
+    base_prefix: str
+    purelib: str
+    stdlib: str
+    library: str
+    modules: frozenset[str]
+    has_pytest: bool
+
+
 class Unusable(Exception):
-    """A Python that can not run anything here; its text names it and says why."""
+    """A Python cannot run anything here; the error's text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """`readable` are paths; `our_site` is where pytest lies if this Python has none, else empty.
+    """One Python and what a run on it needs.
 
-    `libraries` is the folder of a shared libpython that lies in the prefix. The binary's own note
-    of that folder may name where Python was built and not where it is now. `site` is where its
-    packages are installed, `modules` are the names of its standard library.
+    `python` is its path, `version` is like `3.12`, `readable` are the paths it has to read.
+    `our_site` is the folder of our pytest if this Python has none, else empty. `site` is where its
+    packages are installed, `modules` are the names of its standard library. `libraries` is the
+    folder of a shared libpython in its prefix: the path that the binary holds may be the one where
+    Python was built and not the one where it is now.
     """
 
     python: str
@@ -52,37 +70,39 @@ class Interpreter:
     libraries: str = ""
 
     @property
-    def shown(self) -> str:
+    def description(self) -> str:
+        """Which Python this is, in words for the user."""
         return f"Python {self.version} at {self.python}"
 
 
 @cache
 def our_own() -> Interpreter:
+    """The Python that ML Coach itself runs on, which has pytest."""
     return _interpreter(
-        {
-            "executable": sys.executable,
-            "version": sys.version_info[:2],
-            "prefix": sys.prefix,
-            "base_prefix": sys.base_prefix,
-            "purelib": sysconfig.get_path("purelib"),
-            "stdlib": sysconfig.get_path("stdlib"),
-            "modules": sys.stdlib_module_names,
-            "pytest": True,
-            "library": sysconfig.get_config_var("INSTSONAME") or "",
-        },
+        _Facts(
+            executable=sys.executable,
+            version=sys.version_info[:2],
+            prefix=sys.prefix,
+            base_prefix=sys.base_prefix,
+            purelib=sysconfig.get_path("purelib"),
+            stdlib=sysconfig.get_path("stdlib"),
+            library=sysconfig.get_config_var("INSTSONAME") or "",
+            modules=sys.stdlib_module_names,
+            has_pytest=True,
+        )
     )
 
 
 async def named(python: str) -> Interpreter:
     """The interpreter of a path, relative to here, or of a command. Raises `Unusable`."""
     found = _program(python)
-    told = await _ask(found)
-    if tuple(told["version"]) < OLDEST:
-        old, oldest = (".".join(map(str, version)) for version in (told["version"], OLDEST))
+    facts = await _ask(found)
+    if facts.version < OLDEST:
+        old, oldest = (".".join(map(str, version)) for version in (facts.version, OLDEST))
         raise Unusable(f"{found} is Python {old}, older than {oldest}")
-    if told["prefix"] == sys.prefix:
+    if facts.prefix == sys.prefix:
         return our_own()
-    return _interpreter(told)
+    return _interpreter(facts)
 
 
 def installed(known: Interpreter) -> int:
@@ -107,11 +127,13 @@ def _program(python: str) -> str:
     found = shutil.which(Path(python).expanduser())
     if found is None:
         raise Unusable(f"{python} does not start: there is no such program")
-    # Not resolved: a virtual environment's Python is a link, and knows itself by where it lies.
+    # Not resolved: the Python of a virtual environment is a link, and finds its packages by the
+    # folder that the link is in.
     return str(Path(found).absolute())
 
 
-async def _ask(python: str) -> dict[str, Any]:
+async def _ask(python: str) -> _Facts:
+    """Raises `Unusable` for a program that does not answer as Python does."""
     try:
         process = await asyncio.create_subprocess_exec(
             python,
@@ -128,8 +150,8 @@ async def _ask(python: str) -> dict[str, Any]:
         async with asyncio.timeout(ASK_SECONDS):
             out, _ = await process.communicate()
         if process.returncode == 0:
-            return json.loads(out)
-    except (TimeoutError, ValueError):
+            return _facts(json.loads(out))
+    except (TimeoutError, ValueError, LookupError, TypeError, RecursionError):
         pass
     finally:
         if process.returncode is None:
@@ -138,34 +160,49 @@ async def _ask(python: str) -> dict[str, Any]:
     raise Unusable(f"{python} does not start as Python")
 
 
-def _interpreter(told: dict[str, Any]) -> Interpreter:
-    python = told["executable"]
-    wanted = [told["prefix"], told["base_prefix"], told["purelib"], told["stdlib"]]
+def _facts(answer: dict[str, Any]) -> _Facts:
+    """Raises `LookupError`, `TypeError` or `ValueError` for another answer than `ASK` prints."""
+    major, minor = answer["version"]
+    paths = ("executable", "prefix", "base_prefix", "purelib", "stdlib", "library")
+    known = {name: str(answer[name]) for name in paths}
+    modules = frozenset(str(name) for name in answer["modules"])
+    return _Facts(
+        **known,
+        version=(int(major), int(minor)),
+        modules=modules,
+        has_pytest=answer["pytest"] is True,
+    )
+
+
+def _interpreter(facts: _Facts) -> Interpreter:
+    python = facts.executable
+    wanted = [facts.prefix, facts.base_prefix, facts.purelib, facts.stdlib]
     wanted.append(str(Path(python).absolute().parent.parent))
-    wanted.append(_through(told["prefix"]))
+    wanted.append(_home_of(facts.prefix))
     paths = [str(Path(p)) for p in wanted if p]
     paths += [str(Path(p).resolve()) for p in paths]
     home = str(Path.home())
     readable = [p for p in paths if p not in ("/", "/usr", home) and not p.startswith("/usr/")]
-    our_site = "" if told["pytest"] else sysconfig.get_path("purelib")
+    our_site = "" if facts.has_pytest else sysconfig.get_path("purelib")
     if our_site:
-        lent = (Path(our_site, name) for name in PYTEST_AND_ITS_NEEDS)
-        readable += [str(p) for each in lent for p in (each, each.with_suffix(".py")) if p.exists()]
-    libraries = Path(told["base_prefix"], "lib")
-    own_library = bool(told["library"]) and (libraries / told["library"]).exists()
+        ours = (Path(our_site, name) for name in PYTEST_AND_ITS_NEEDS)
+        readable += [str(p) for each in ours for p in (each, each.with_suffix(".py")) if p.exists()]
+    libraries = Path(facts.base_prefix, "lib")
+    own_library = bool(facts.library) and (libraries / facts.library).exists()
     return Interpreter(
         python,
-        ".".join(str(part) for part in told["version"]),
+        ".".join(map(str, facts.version)),
         tuple(outermost(readable)),
         our_site,
-        told["purelib"],
-        frozenset(told["modules"]),
+        facts.purelib,
+        facts.modules,
         str(libraries) if own_library and str(libraries) != "/usr/lib" else "",
     )
 
 
-def _through(prefix: str) -> str:
-    """The home that a virtual environment names: it may be a link beside the real folder."""
+def _home_of(prefix: str) -> str:
+    """The folder of the Python that a virtual environment was made from, as its pyvenv.cfg names
+    it: that may be a link beside the real folder."""
     try:
         lines = (Path(prefix) / "pyvenv.cfg").read_text().splitlines()
     except OSError:

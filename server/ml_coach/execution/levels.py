@@ -1,4 +1,4 @@
-"""Which containment is in force, best first, and what to say where there is none."""
+"""The levels of containment, strongest first, and the advice for a machine that has none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml_coach.execution.sandbox import bubblewrap, seatbelt
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "weak"]
 
@@ -24,23 +24,24 @@ WHAT_TO_DO = (
 
 
 class SandboxUnavailable(Exception):
-    """Nothing can be run: no containment that may be used works here, or not on the Python that
-    the user named. Its text says what to do."""
+    """Nothing can be run: no containment that may be used works here, or the Python that the user
+    named does not work. The error's text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """`wrapper` is the command that starts Python where another program does the containing."""
+    """One way to contain a worker. `wrapper` is the command that starts Python where it is another
+    program that contains it."""
 
     name: LevelName
     wrapper: tuple[str, ...] = ()
 
 
 def candidates(
-    readable: Sequence[str], limits: Limits, *, allow_weak: bool, only: str = ""
+    readable: Sequence[str], limits: ResourceLimits, *, allow_weak: bool, only: str = ""
 ) -> Iterator[Level]:
-    """To be tried in order: whether one works shows when its worker starts. `only` names the one
-    level to try, for tests and for `doctor`."""
+    """The levels to try, strongest first: whether one works is known when its worker has started.
+    `only` names the one level to try, for tests and for `doctor`."""
     for level in _all(readable, limits):
         if only in ("", level.name):
             yield level
@@ -48,7 +49,7 @@ def candidates(
         yield Level("weak")
 
 
-def _all(readable: Sequence[str], limits: Limits) -> Iterator[Level]:
+def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
     if sys.platform == "linux":
         yield Level("namespaces")
         if bwrap := shutil.which("bwrap"):

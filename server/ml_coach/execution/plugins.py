@@ -1,12 +1,13 @@
-"""What is loaded for a suite ahead of it: pytest plugins, of which none is loaded on its own, and
-what it compares with, so that a program that replaces that is noticed."""
+"""What is imported ahead of a suite: the pytest plugins that it uses, since none is loaded by
+itself, and the modules it compares with, so that a program that replaces part of them is noticed.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# What a test file that needs the plugin says, and the plugin's module.
+# What stands in a test file that needs the plugin, and the plugin's module.
 KNOWN = (
     (re.compile(r"\basync def test|pytest_asyncio|mark\.asyncio"), "pytest_asyncio.plugin"),
     (re.compile(r"mark\.anyio|\banyio\b"), "anyio.pytest_plugin"),
@@ -17,11 +18,12 @@ KNOWN = (
 
 
 def wanted(sources: Iterable[str]) -> list[str]:
+    """The modules of the pytest plugins that test files with these texts use."""
     texts = list(sources)
     return [module for pattern, module in KNOWN if any(pattern.search(text) for text in texts)]
 
 
-# What a test file that compares with the help of a library says, and the modules that it uses.
+# What stands in a test file that compares with the help of a library, and the modules it uses.
 COMPARING = (
     (re.compile(r"\bmock\b"), ("unittest.mock",)),
     (re.compile(r"\bnumpy\b"), ("numpy", "numpy.testing")),
@@ -30,6 +32,7 @@ COMPARING = (
 
 
 def compare_with(sources: Iterable[str]) -> list[str]:
+    """The modules, beyond Python's own, that test files with these texts compare values with."""
     texts = list(sources)
     found = [names for pattern, names in COMPARING if any(pattern.search(text) for text in texts)]
     return [name for names in found for name in names]

@@ -1,4 +1,4 @@
-"""What of a folder a run gets to see: a copy of its files, bounded, without what is nobody's."""
+"""What a run sees of a folder: a bounded copy of its files, without hidden ones and caches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEFT_OUT = frozenset({"__pycache__", "node_modules", "venv", "env", "build", "di
 
 
 class TooLarge(Exception):
-    """The folder holds more than a run is given; its text says how much that is."""
+    """The folder holds more than a run may be given; the error's text says how much that is."""
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

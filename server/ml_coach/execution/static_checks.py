@@ -1,9 +1,9 @@
-"""Reads code under judgement for what has no honest use in it: replaced names of the language,
-hooks into pytest, raw memory, objects that equal everything.
+"""Finds in judged code what has no honest use there: replaced names of the language, hooks into
+pytest, raw memory, objects that equal everything.
 
-A flag alone condemns nothing: a failing suite is failing. But a pass with a flag is not a pass.
-Programs that use sys.exit, inspect, gc or exec as programs do are not flagged; what happens while
-the tests run is watched there (inside/notary.py).
+A flag does not change the verdict on a suite that fails, but a pass with a flag is not a pass.
+Ordinary uses of sys.exit, inspect, gc or exec are not flagged: inside/tampering.py watches what
+they do while the tests run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONFIGURES_PYTEST = frozenset(
 
 
 def flags(files: Mapping[str, str]) -> tuple[str, ...]:
-    """One sentence's end for each thing found: `code.py line 3 imports ctypes`."""
+    """What was found in the files, by name and text, as `code.py line 3 imports ctypes`."""
     found: list[str] = []
     for name, source in files.items():
         if name.rsplit("/", 1)[-1] in CONFIGURES_PYTEST:

@@ -10,10 +10,11 @@ import socket
 from pathlib import Path
 
 import ml_coach
-from ml_coach.execution.inside.messages import HEADER, Message, pack
+from ml_coach.execution.answers import WorkerAnswer, failed_start, read_answers
+from ml_coach.execution.inside.messages import HEADER, JsonObject, pack
 from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import Level
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 # Only ml_coach can be found through this: the folder that holds it may hold other packages, and
 # those must not hide the user's own.
@@ -29,6 +30,8 @@ main()
 """
 STOP_SECONDS = 3.0
 START_SECONDS = 60.0
+ANSWER_AT_MOST = 256 << 20  # bytes: eight parts of full channels, as base64, are less
+LONG_ANSWER = 256 << 10  # bytes that take too long to parse in the event loop
 
 
 class WorkerDied(Exception):
@@ -36,7 +39,7 @@ class WorkerDied(Exception):
 
 
 class WorkerGone(WorkerDied):
-    """It had gone before it was asked: another one may be."""
+    """The worker had ended before it was asked, so another one can be asked instead."""
 
 
 class WarmWorker:
@@ -48,14 +51,11 @@ class WarmWorker:
 
     @classmethod
     async def start(
-        cls,
-        interpreter: Interpreter,
-        level: Level,
-        limits: Limits,
+        cls, interpreter: Interpreter, level: Level, limits: ResourceLimits
     ) -> WarmWorker:
-        """Raises `WorkerDied` when the level can not be set up here."""
+        """Raises `WorkerDied` when the level cannot be set up here."""
         ours, theirs = socket.socketpair()
-        order = {
+        settings = {
             "control": theirs.fileno(),
             "level": level.name,
             "readable": list(interpreter.readable),
@@ -64,24 +64,9 @@ class WarmWorker:
             "server": os.getpid(),
             "limits": limits.as_dict(),
         }
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONHASHSEED": "0",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        }
-        if interpreter.libraries:
-            environment["LD_LIBRARY_PATH"] = interpreter.libraries
         package = str(Path(ml_coach.__file__).parent)
-        command = [
-            *level.wrapper,
-            interpreter.python,
-            "-s",
-            "-c",
-            BOOT,
-            json.dumps(order),
-            package,
-        ]
+        python = [interpreter.python, "-s", "-c", BOOT, json.dumps(settings), package]
+        command = [*level.wrapper, *python]
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
@@ -89,7 +74,7 @@ class WarmWorker:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.DEVNULL,
-                    env=environment,
+                    env=_environment(interpreter),
                     cwd="/",
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
@@ -112,23 +97,27 @@ class WarmWorker:
         reader, writer = await asyncio.open_unix_connection(sock=duplicate)
         try:
             async with asyncio.timeout(START_SECONDS):
-                hello = await _receive(reader)
+                ready = json.loads(await _receive(reader))
         except TimeoutError:
             raise WorkerDied("the worker did not start in time") from None
+        except (ValueError, RecursionError):
+            raise WorkerDied("the worker's first word cannot be read") from None
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
         self._control.setblocking(True)
-        if "error" in hello:
-            raise WorkerDied(hello["error"])
+        if ready != {"ready": True}:
+            raise WorkerDied(failed_start(ready))
 
     @property
     def alive(self) -> bool:
+        """Whether the process that was started is still there."""
         return self._process.returncode is None
 
-    async def run(self, request: Message) -> Message:
-        """The supervisor's answer. When this returns or raises, nothing of the run is left."""
+    async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
+        """One answer per part of the request. When this returns or raises, nothing of the run is
+        left. Raises `WorkerGone` or `WorkerDied`."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -144,7 +133,7 @@ class WarmWorker:
         try:
             writer.write(pack(request))
             await writer.drain()
-            return await _receive(reader)
+            body = await _receive(reader)
         except asyncio.CancelledError:
             await asyncio.shield(self._stop(reader, writer))
             raise
@@ -154,15 +143,18 @@ class WarmWorker:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+        if len(body) < LONG_ANSWER:
+            return read_answers(body, request)
+        return await asyncio.to_thread(read_answers, body, request)
 
     async def _stop(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Half closes, which stops the run, and waits for the word that it has ended."""
+        """Half closes the connection, which stops the run, and waits for its answer."""
         with contextlib.suppress(OSError, WorkerDied, TimeoutError):
             writer.write_eof()
             async with asyncio.timeout(STOP_SECONDS):
                 await _receive(reader)
                 return
-        await self.aclose()  # It does not answer: it goes, and every run with it.
+        await self.aclose()  # It does not answer, so the worker ends, and every run with it.
 
     async def aclose(self) -> None:
         """Ends the worker and all that runs in it. May be called twice."""
@@ -177,9 +169,25 @@ class WarmWorker:
                 await self._process.wait()
 
 
-async def _receive(reader: asyncio.StreamReader) -> Message:
+def _environment(interpreter: Interpreter) -> dict[str, str]:
+    """Built from nothing: no variable of the server's own reaches the worker."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+    if interpreter.libraries:
+        environment["LD_LIBRARY_PATH"] = interpreter.libraries
+    return environment
+
+
+async def _receive(reader: asyncio.StreamReader) -> bytes:
+    """The body of the next message, unread. Raises `WorkerDied`."""
     try:
         (length,) = HEADER.unpack(await reader.readexactly(HEADER.size))
-        return json.loads(await reader.readexactly(length))
+        if length > ANSWER_AT_MOST:
+            raise WorkerDied("the worker's answer is too long")
+        return await reader.readexactly(length)
     except asyncio.IncompleteReadError:
         raise WorkerDied("the worker ended without an answer") from None

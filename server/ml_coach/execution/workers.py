@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ml_coach.execution import findings, imports, interpreter, levels, workspace_modules
-from ml_coach.execution.inside.messages import Message
+from ml_coach.execution.answers import WorkerAnswer, failed
+from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
 
 QUESTION_SECONDS = 10.0
@@ -30,7 +32,7 @@ class Workers:
         workspace: Path | None,
         *,
         allow_weak: bool,
-        limits: Limits,
+        limits: ResourceLimits,
         only_level: str,
     ) -> None:
         self._python = python
@@ -43,16 +45,17 @@ class Workers:
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._environment: tuple[str, int] | None = None
         self._users: Interpreter | None = None
-        self._not_users = ""  # why the user's is not taken, where there is one
-        self._has: dict[tuple[Interpreter, int], dict[str, bool]] = {}
+        self._why_not_users = ""  # why the user's is not taken, where there is one
+        self._installed: dict[tuple[Interpreter, int], dict[str, bool]] = {}
         self.level = ""
 
     async def prepare(self) -> None:
-        """Raises `SandboxUnavailable`."""
+        """Starts the preferred worker ahead of its first run. Raises `SandboxUnavailable`."""
         await self._ready(await self._preferred())
 
-    async def run(self, request: Message) -> Message:
-        """The worker's answer; each part names its `python`, and in words what it `ran_on`."""
+    async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
+        """One answer per part of the request. Modules that its files import from the workspace are
+        added to the request. Raises `SandboxUnavailable`."""
         files = request["files"]
         sources = _sources(request)
         if self._workspace:
@@ -60,24 +63,23 @@ class Workers:
             for name, content in own.items():
                 files.setdefault(name, content.decode("latin-1"))
                 sources.setdefault(name, content.decode("utf-8", "replace"))
-        chosen, why = await self._suited(sources)
-        answer = await self._run(chosen, request)
+        chosen, why = await self._interpreter_for(sources)
         ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
-        for part in answer.get("parts", ()):
-            part["python"] = chosen.python
-            part["ran_on"] = f"{chosen.shown}{ours}{': ' if why else ''}{why}"
-        return answer
+        ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
+        answers = await self._run(chosen, request)
+        return tuple(replace(each, python=chosen.python, ran_on=ran_on) for each in answers)
 
     async def aclose(self) -> None:
+        """Ends every worker and all that runs in them. May be called twice."""
         workers, self._workers = self._workers, {}
         for worker in workers.values():
             await worker.aclose()
 
-    async def _suited(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
+    async def _interpreter_for(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
         """The interpreter for these files, and why it is not the user's."""
         users, ours = await self._preferred(), interpreter.our_own()
         if users is ours or self._python:
-            return users, self._not_users
+            return users, self._why_not_users
         wanted = await asyncio.to_thread(imports.packages, sources)
         lacks = await self._lacking(users, wanted)
         if lacks and not await self._lacking(ours, wanted):
@@ -98,28 +100,31 @@ class Workers:
             if found != self._environment:  # made, made anew, or gone since the last run
                 if self._users and (worker := self._workers.get(self._users)):
                     await self._forget(self._users, worker)
-                self._environment, self._users, self._not_users = found, None, ""
+                self._environment, self._users, self._why_not_users = found, None, ""
                 try:
                     self._users = await interpreter.named(found[0]) if found else None
                 except Unusable as error:
-                    self._not_users = str(error)
+                    self._why_not_users = str(error)
             users = self._users or interpreter.our_own()
         if users is self._users and users not in self._workers:
             try:
                 await self._ready(users)
-            except SandboxUnavailable:  # if it is not the Python that is to blame, ours says so
-                self._users, self._not_users = None, f"{users.python} does not work in the sandbox"
+            except SandboxUnavailable:  # Where no Python works in the sandbox, ours will say so.
+                self._users, self._why_not_users = (
+                    None,
+                    f"{users.python} does not work in the sandbox",
+                )
                 return interpreter.our_own()
         return users
 
     async def _lacking(self, asked: Interpreter, wanted: frozenset[str]) -> frozenset[str]:
-        """Which of the packages can not be imported there. Asked inside, of each package once,
-        until something is installed."""
-        known = self._has.setdefault((asked, interpreter.installed(asked)), {})
+        """Which of the packages cannot be imported there. That is asked in the sandbox, once for
+        each package until something is installed or removed."""
+        known = self._installed.setdefault((asked, interpreter.installed(asked)), {})
         unknown = sorted(wanted - known.keys() - asked.modules - {"pytest"})
         if unknown:
             finder = "from importlib.util import find_spec\n"
-            answer = await self._run(
+            (answer,) = await self._run(
                 asked,
                 {
                     "kind": "values",
@@ -131,21 +136,24 @@ class Workers:
                     "each_seconds": QUESTION_SECONDS,
                 },
             )
-            known.update(_answers(answer, unknown))
+            # A package of which nothing is known counts as installed.
+            values = () if answer.error else findings.evaluations(answer, len(unknown))
+            known.update((n, v.value != "False") for n, v in zip(unknown, values, strict=False))
         return frozenset(name for name in wanted if not known.get(name, True))
 
-    async def _run(self, chosen: Interpreter, request: Message) -> Message:
+    async def _run(self, chosen: Interpreter, request: JsonObject) -> tuple[WorkerAnswer, ...]:
         async with self._slots:
-            worker = await self._ready(chosen)
-            try:
-                return await worker.run(request)
-            except WorkerGone:
-                await self._forget(chosen, worker)
+            why = ""
+            for _ in range(2):
                 worker = await self._ready(chosen)
-                return await worker.run(request)
-            except WorkerDied as error:
-                await self._forget(chosen, worker)
-                return {"error": str(error)}
+                try:
+                    return await worker.run(request)
+                except WorkerDied as error:
+                    await self._forget(chosen, worker)
+                    why = str(error)
+                    if not isinstance(error, WorkerGone):
+                        break
+            return failed(why, len(request["parts"]))
 
     async def _forget(self, chosen: Interpreter, worker: WarmWorker) -> None:
         if self._workers.get(chosen) is worker:
@@ -177,7 +185,7 @@ class Workers:
         raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
 
 
-def _sources(request: Message) -> dict[str, str]:
+def _sources(request: JsonObject) -> dict[str, str]:
     """The texts of all Python files of a request."""
     every: list[dict[str, str]] = [
         request["files"],
@@ -189,10 +197,3 @@ def _sources(request: Message) -> dict[str, str]:
         for name, packed in each.items()
         if name.endswith(".py")
     }
-
-
-def _answers(answer: Message, names: list[str]) -> dict[str, bool]:
-    """Whether each can be found. One that has no answer is not known to be missing."""
-    parts: list[Message] = answer.get("parts", [])
-    values = [v for part in parts for v in findings.evaluations(part, len(names))]
-    return {name: value.value != "False" for name, value in zip(names, values, strict=False)}

@@ -1,7 +1,7 @@
-"""The user's own modules that a program imports: copied into the run, never shown in place.
+"""The user's own modules that a program imports: the run gets a copy of them.
 
-A copy of just what is imported keeps the rest of the workspace, with its keys and its history, out
-of reach at every level of containment.
+Copying only what is imported keeps the rest of the workspace, with its keys and its history, out of
+reach at every level of containment.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
 
 
 def conftests(tests_file: str, workspace: Path) -> dict[str, str]:
-    """What pytest loads ahead of this test file: in its folder, and in those above it."""
+    """The conftest.py files that pytest loads ahead of this test file, by path: those in its folder
+    and in the folders above it."""
     root = workspace.resolve()
     paths = [(above / "conftest.py").as_posix() for above in PurePosixPath(tests_file).parents]
     found = {path: _read(path, root) for path in paths}
@@ -47,8 +48,8 @@ def conftests(tests_file: str, workspace: Path) -> dict[str, str]:
 
 
 def _places(name: str, text: str) -> Iterator[str]:
-    """Where the modules may lie that the file `name` imports. Each has the place in the run that
-    it has in the workspace, so which one is taken is for Python to say."""
+    """The paths at which the modules that the file `name` imports may be. Each has the same path in
+    the run as in the workspace, so Python decides there which one it takes."""
     beside = PurePosixPath(name).parent
     folders = dict.fromkeys((*map(PurePosixPath, SOURCE_FOLDERS), beside))
     for wanted in _imported(name, text):
@@ -83,7 +84,7 @@ def _with_parents(parts: list[str]) -> Iterator[str]:
 
 
 def _read(path: str, root: Path) -> bytes | None:
-    """None for what is not there, and for what is hidden or leads out of the workspace."""
+    """None for a file that does not exist, that is hidden, or that leads out of the workspace."""
     file = root / path
     try:
         if not _is_hidden(path) and file.is_file() and file.resolve().is_relative_to(root):

@@ -1,10 +1,10 @@
 """Programs that try to get out, as data. Each is bounded by itself in count, bytes and time.
 
-An attack prints `ESCAPED` with its reason where it can tell that it got somewhere. Everything else
-is judged from outside (battery.py): secrets in the output, knocks at the doors that the battery
-listens at, changed files, processes left over, a server that no longer answers.
+An attack prints `ESCAPED` with its reason where it notices that it succeeded. Everything else is
+judged from outside (battery.py): secrets in the output, connections to the sockets that the battery
+listens on, changed files, processes left over, a server that no longer answers.
 
-`F` holds the facts that an attacker could have learned: paths, ports, the server's process id.
+`F` holds what an attacker could have learned: paths, ports, the server's process id.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ print("began", flush=True)
 
 @dataclass(frozen=True)
 class Attack:
-    """`limit` is the limit that has to end it, empty where it has to be refused and end itself."""
+    """`limit` is the limit that has to end it, empty where it has to be refused and then end."""
 
     name: str
     code: str
@@ -119,7 +119,7 @@ WRITING = tuple(
         "device": "os.mknod('d', 0o60600, os.makedev(8, 0))",
     }.items()
 ) + (
-    # Without a mount namespace these succeed and do nothing: only what is outside counts.
+    # Without a mount namespace these succeed and do nothing: only the state outside counts.
     Attack("write_mode", "quietly(os.chmod, F['victim'], 0o777)"),
     Attack("write_times", "quietly(os.utime, F['victim'], (1, 1))"),
     Attack("write_attribute", "quietly(os.setxattr, F['victim'], 'user.x', b'1')"),

@@ -1,8 +1,8 @@
 """Runs every case as the user it is started as, and prints what came of each as JSON.
 
 It plays the server: it holds secrets in its environment, its arguments, its memory, an open file
-and its standard input, listens on doors that nobody may knock at, and runs the cases through one
-executor, as the server does. Only facts outside of the sandbox count.
+and its standard input, listens on sockets that nobody may connect to, and runs the cases through
+one executor, as the server does. Only what can be observed outside of the sandbox counts.
 
     python battery.py --secret TOKEN --level namespaces [--only NAME ...]
 """
@@ -34,21 +34,22 @@ import forgeries
 import ordinary
 
 from ml_coach.execution.executor import SandboxedExecutor
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 TIMEOUT_SECONDS = 15.0
 
 
 @dataclass
-class World:
-    """A home, a workspace and a victim full of canaries, and doors that count who knocks."""
+class Host:
+    """What an attack is after: a home, a workspace and a file outside, with secrets in them, and
+    sockets that count who connects."""
 
     folder: Path
     token: str
-    knocks: list[str] = field(default_factory=list)
-    doors: list[socket.socket] = field(default_factory=list)
+    connections: list[str] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
 
-    def furnish(self) -> None:
+    def prepare(self) -> None:
         for name, text in {
             "home/.ssh/id_ed25519": self.token,
             "workspace/.env": self.token,
@@ -62,24 +63,24 @@ class World:
         for family, kind, address in (
             (inet, socket.SOCK_STREAM, ("127.0.0.1", 0)),
             (inet, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
-            (socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "door")),
+            (socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "socket")),
             (socket.AF_UNIX, socket.SOCK_STREAM, f"\0ml-coach-{self.token}"),
         ):
-            door = socket.socket(family, kind)
-            door.bind(address)
+            listening = socket.socket(family, kind)
+            listening.bind(address)
             if kind == socket.SOCK_STREAM:
-                door.listen(16)
-            self.doors.append(door)
-            threading.Thread(target=self._watch, args=(door, kind), daemon=True).start()
+                listening.listen(16)
+            self.sockets.append(listening)
+            threading.Thread(target=self._watch, args=(listening, kind), daemon=True).start()
 
-    def _watch(self, door: socket.socket, kind: int) -> None:
+    def _watch(self, listening: socket.socket, kind: int) -> None:
         with contextlib.suppress(OSError):
             while True:
                 if kind == socket.SOCK_STREAM:
-                    door.accept()[0].close()
+                    listening.accept()[0].close()
                 else:
-                    door.recv(100)
-                self.knocks.append(str(door.getsockname()))
+                    listening.recv(100)
+                self.connections.append(str(listening.getsockname()))
 
     def facts(self, marker: str) -> dict[str, object]:
         return {
@@ -91,9 +92,9 @@ class World:
             "server_source": str(Path(__file__)),
             "secret_address": ctypes.addressof(SECRET_IN_MEMORY),
             "site": sysconfig.get_path("purelib"),
-            "tcp": self.doors[0].getsockname()[1],
-            "udp": self.doors[1].getsockname()[1],
-            "unix": str(self.folder / "door"),
+            "tcp": self.sockets[0].getsockname()[1],
+            "udp": self.sockets[1].getsockname()[1],
+            "unix": str(self.folder / "socket"),
             "abstract": f"ml-coach-{self.token}",
             "shm_key": 0x5B00_0000 | secrets.randbelow(1 << 23),
             "kind": "script",
@@ -128,12 +129,12 @@ def processes_named(marker: str) -> list[int]:
     return found
 
 
-async def attacked(attack: attacks.Attack, executor: SandboxedExecutor, world: World) -> str:
+async def attacked(attack: attacks.Attack, executor: SandboxedExecutor, host: Host) -> str:
     """What the attack achieved, or nothing."""
     marker = f"e{secrets.token_hex(5)}"
-    facts = world.facts(marker)
+    facts = host.facts(marker)
     files = {"attack.py": attacks.PRELUDE + attack.code, "facts.json": json.dumps(facts)}
-    before, limits = world.state(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    before, limits = host.state(), resource.getrlimit(resource.RLIMIT_NOFILE)
     started = time.monotonic()
     ran = await executor.run("attack.py", files, timeout_seconds=attack.timeout_seconds)
     seconds = time.monotonic() - started
@@ -141,11 +142,11 @@ async def attacked(attack: attacks.Attack, executor: SandboxedExecutor, world: W
     message = ran.findings[0].message if ran.findings else ""
     if "began" not in ran.stdout:
         return f"it did not run: {message} {ran.stderr[-300:]}"
-    if world.token in printed:
+    if host.token in printed:
         return "it read a secret"
     if "ESCAPED" in printed:
         return printed[printed.index("ESCAPED") :][:200]
-    if world.state() != before:
+    if host.state() != before:
         return "it changed something outside"
     if resource.getrlimit(resource.RLIMIT_NOFILE) != limits:
         return "it changed the server's limits"
@@ -165,7 +166,7 @@ async def forged(files: dict[str, str], executor: SandboxedExecutor) -> str:
     if report.verdict == "passed":
         return "it passed"
     if any("ESCAPED" in finding.detail for finding in report.findings):
-        return "it reached the notary"
+        return "it reached the signer"
     return "" if report.why else "there is no reason given"
 
 
@@ -181,13 +182,13 @@ async def passed(files: dict[str, str], executor: SandboxedExecutor) -> str:
     return "" if report.verdict == "passed" else f"{report.verdict}: {report.why}"
 
 
-async def run_all(world: World, level: str, only: list[str]) -> dict[str, str]:
+async def run_all(host: Host, level: str, only: list[str]) -> dict[str, str]:
     """What went wrong, by case; an empty text where nothing did."""
     executor = SandboxedExecutor(only_level=level, allow_weak=level == "weak")
-    quick = SandboxedExecutor(only_level=level, limits=Limits())
+    quick = SandboxedExecutor(only_level=level, limits=ResourceLimits())
     installed = {n: c for n, c in ordinary.WITH_PACKAGES.items() if importlib.util.find_spec(n)}
     jobs = {
-        **{f"attack/{a.name}": (attacked, a, executor, world) for a in attacks.ATTACKS},
+        **{f"attack/{a.name}": (attacked, a, executor, host) for a in attacks.ATTACKS},
         **{f"forgery/{n}": (forged, f, quick) for n, f in forgeries.all_forgeries().items()},
         **{
             f"program/{n}": (worked, c, quick)
@@ -204,7 +205,8 @@ async def run_all(world: World, level: str, only: list[str]) -> dict[str, str]:
             found[name] = await what(*arguments)
         return found
 
-    # Attacks look at the whole world, so they run one at a time; the rest runs beside them.
+    # What an attack changes on the host is looked at after it, so attacks run one at a time; the
+    # rest runs beside them.
     own = [name for name in chosen if name.startswith("attack/")]
     rest = [name for name in chosen if not name.startswith("attack/")]
     try:
@@ -213,8 +215,8 @@ async def run_all(world: World, level: str, only: list[str]) -> dict[str, str]:
         await executor.aclose()
         await quick.aclose()
     found = {name: wrong for part in parts for name, wrong in part.items()}
-    if world.knocks:
-        found["attack/knocked"] = f"somebody knocked at {world.knocks}"
+    if host.connections:
+        found["attack/connected"] = f"something connected to {host.connections}"
     return found
 
 
@@ -227,13 +229,13 @@ def main() -> None:
     os.environ["GOOGLE_API_KEY"] = chosen.secret
     SECRET_IN_MEMORY.value = chosen.secret.encode()
     with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder), chosen.secret)
-        world.furnish()
-        with (world.folder / "open.txt").open() as kept_open:
-            found = asyncio.run(run_all(world, chosen.level, chosen.only))
+        host = Host(Path(folder), chosen.secret)
+        host.prepare()
+        with (host.folder / "open.txt").open() as kept_open:
+            found = asyncio.run(run_all(host, chosen.level, chosen.only))
             kept_open.close()
-        for door in world.doors:
-            door.close()
+        for listening in host.sockets:
+            listening.close()
     print(json.dumps(found))
 
 

@@ -1,9 +1,22 @@
 """Test folders that try to pass without passing, as data. Each must end as anything but passed.
 
-`test_x.py` is the suite; it has a failing test unless the program that it tests is what lies.
+`test_x.py` is the suite; it has a failing test, unless it is the program that cheats.
 """
 
 from __future__ import annotations
+
+# What the forgeries look for in the process that they share with us: an attack on a name that no
+# longer exists would prove nothing.
+TARGETS = (
+    *(
+        "def record_signer",
+        "def _write_record",
+        "def _on_audit_event",
+        "keyed = ",
+        "self._write = ",
+    ),
+    *("class Reporter", "class CallRecorder", "class Guard"),
+)
 
 FAILING = "def test_a():\n    assert 1 == 2\n\n\ndef test_b():\n    assert True\n"
 TESTS_PROGRAM = "from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
@@ -34,10 +47,10 @@ PROGRAMS = {
     "swallows_records": "import os\ndef add(a, b):\n    r, w = os.pipe()\n    for fd in range(100, 256):\n        if fd not in (r, w):\n            try: os.fstat(fd)\n            except OSError: continue\n            os.dup2(w, fd)\n    return 0\n",
     "reads_records": "import os, re\ndef add(a, b):\n    fd = os.open('/proc/self/fd/200', os.O_RDONLY | os.O_NONBLOCK)\n    try: seen = os.read(fd, 65536)\n    except OSError: seen = b''\n    os.write(200, seen.replace(b'failed', b'passed') or b'x\\n')\n    return 0\n",
     "calls_the_reporter": "import gc, inspect\ndef add(a, b):\n    f = inspect.currentframe()\n    while f:\n        for v in f.f_locals.values():\n            if type(v).__name__ == 'Reporter':\n                r = type('R', (), dict(nodeid='test_x.py::test_add', when='call', outcome='passed', passed=True, failed=False, skipped=False, duration=0.0, longrepr=None))()\n                v.pytest_runtest_logreport(r)\n        f = f.f_back\n    return 0\n",
-    "finds_the_notary": "import gc, sys, types\ndef add(a, b):\n    f = sys._getframe()\n    while f:\n        for v in f.f_locals.values():\n            if isinstance(v, types.GeneratorType):\n                inner = v.gi_frame.f_locals\n        f = f.f_back\n    return 3\n",
-    "finds_the_notary_by_gc": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'notary': gc.get_referents(o)\n    return 3\n",
-    "replaces_the_teller": "import gc, types\ndef quiet(*a): pass\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.FunctionType) and o.__name__ in ('tell', 'watch'): o.__code__ = quiet.__code__\n    return 3\n",
-    "closes_the_notary": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'notary': o.close()\n    return 0\n",
+    "finds_the_signer": "import gc, sys, types\ndef add(a, b):\n    f = sys._getframe()\n    while f:\n        for v in f.f_locals.values():\n            if isinstance(v, types.GeneratorType):\n                inner = v.gi_frame.f_locals\n        f = f.f_back\n    return 3\n",
+    "finds_the_signer_by_gc": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'record_signer': gc.get_referents(o)\n    return 3\n",
+    "replaces_the_record_writer": "import gc, types\ndef quiet(*a): pass\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.FunctionType) and o.__name__ in ('_write_record', '_on_audit_event'): o.__code__ = quiet.__code__\n    return 3\n",
+    "closes_the_signer": "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if isinstance(o, types.GeneratorType) and o.__name__ == 'record_signer': o.close()\n    return 0\n",
     "raw_memory": "import ctypes\ndef add(a, b):\n    ctypes.string_at(id(a), 8); return 3\n",
     "raw_memory_hidden": "def add(a, b):\n    c = __import__('cty' + 'pes'); c.string_at(id(a), 8); return 3\n",
     "memory_file": "def add(a, b):\n    open('/proc/self/' + 'mem', 'r+b'); return 3\n",
@@ -47,7 +60,7 @@ PROGRAMS = {
     "shadows_builtins_of_tests": "import builtins, sys\nbuiltins.isinstance = lambda *a: True\nbuiltins.all = lambda *a: True\ndef add(a, b): return 3\n",
     "patches_raises": "import pytest, contextlib\npytest.raises = lambda *a, **k: contextlib.suppress(BaseException)\ndef add(a, b): return 3\n",
     "signals_during_report": "import signal, sys\ndef look(number, frame):\n    while frame:\n        if 'keyed' in frame.f_locals: print('ESCAPED', frame.f_locals['keyed'])\n        frame = frame.f_back\nsignal.signal(signal.SIGALRM, look)\nsignal.setitimer(signal.ITIMER_REAL, .0002, .0002)\ndef add(a, b): return 0\n",
-    "recursion_in_the_notary": "import sys\ndef add(a, b):\n    def deep(n):\n        try: deep(n + 1)\n        except RecursionError:\n            try: sys.settrace(None)\n            except RecursionError: pass\n    deep(0); return 0\n",
+    "recursion_in_the_signer": "import sys\ndef add(a, b):\n    def deep(n):\n        try: deep(n + 1)\n        except RecursionError:\n            try: sys.settrace(None)\n            except RecursionError: pass\n    deep(0); return 0\n",
     "wrong": "def add(a, b): return 0\n",
 }  # fmt: skip
 
@@ -125,9 +138,9 @@ JUDGED = {
     'suite_patches_its_own_item': {'test_x.py': "import pytest\n@pytest.fixture(autouse=True)\ndef f(monkeypatch, request):\n    monkeypatch.setattr(request.node, 'obj', lambda: None)\ndef test_a():\n    assert 0\n"},
     'suite_swaps_a_method': {'test_x.py': 'class TestA:\n    def test_a(self):\n        assert 0\n    test_a = staticmethod(lambda: None)\n'},
     'suite_hides_a_line': {'test_x.py': 'def test_a():\n    assert 0\n# x\rtest_a = lambda: None\n'},
-    'program_disarms_the_watcher': {'program.py': "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ in ('Watcher', 'Seal', 'Reporter', 'Witness'):\n            for n in dir(o):\n                if not n.startswith('__'):\n                    try: object.__setattr__(o, n, ''.format)\n                    except (AttributeError, TypeError): pass\n    return 3\n", 'test_x.py': 'import pytest\nimport program\n\n\ndef test_add():\n    program.add(1, 2)\n    pytest.raises = None\n'},
-    'program_calls_the_witness': {'program.py': "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ == 'Witness': o.call('test_x.py::test_add', lambda: None, {}, 'test_add', globals())\n    return 0\n", 'test_x.py': 'from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n'},
-    'program_calls_the_teller_in_c': {'program.py': "import functools, gc, operator\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ == 'Reporter':\n            told = [('called', 'test_x.py::test_add', 'passed', 'test_add', '4', 'own')]\n            o._tell = functools.partial(functools.reduce, operator.is_, map(o._tell, told * 2))\n    return 0\n", 'test_x.py': 'from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n'},
+    'program_disarms_what_watches_it': {'program.py': "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ in ('Guard', 'Reporter', 'CallRecorder'):\n            for n in dir(o):\n                if not n.startswith('__'):\n                    try: object.__setattr__(o, n, ''.format)\n                    except (AttributeError, TypeError): pass\n    return 3\n", 'test_x.py': 'import pytest\nimport program\n\n\ndef test_add():\n    program.add(1, 2)\n    pytest.raises = None\n'},
+    'program_calls_the_call_recorder': {'program.py': "import gc, types\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ == 'CallRecorder': o.call('test_x.py::test_add', lambda: None, {}, 'test_add', globals())\n    return 0\n", 'test_x.py': 'from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n'},
+    'program_calls_the_record_writer_in_c': {'program.py': "import functools, gc, operator\ndef add(a, b):\n    for o in gc.get_objects():\n        if type(o).__name__ == 'Reporter':\n            calls = [('called', 'test_x.py::test_add', 'passed', 'test_add', '4', 'own')]\n            o._write = functools.partial(functools.reduce, operator.is_, map(o._write, calls * 2))\n    return 0\n", 'test_x.py': 'from program import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n'},
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
-"""The battery through our own runner: as whoever runs the tests and, if that is root, as an
-ordinary user too. Each case is a test of its own, so a report names what got out."""
+"""The battery of attacks, forgeries and ordinary programs: as the user who runs the tests and, if
+that is root, as an ordinary user too. Each case is a test of its own, so a report names the case.
+"""
 
 from __future__ import annotations
 
@@ -100,17 +101,23 @@ def _output(command: list[str], **how: object) -> str:
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("case", CASES)
-def test_case(user: str, case: str) -> None:
+def test_case_ends_as_it_should(user: str, case: str) -> None:
     assert results(user)[case] == ""
 
 
+@pytest.mark.parametrize("target", forgeries.TARGETS)
+def test_what_the_forgeries_look_for_exists(target: str) -> None:
+    inside = Path(ml_coach.__file__).parent / "execution" / "inside"
+    assert any(target in file.read_text() for file in inside.glob("*.py"))
+
+
 @pytest.mark.parametrize("user", USERS)
-def test_nobody_knocked_at_a_door(user: str) -> None:
-    assert "attack/knocked" not in results(user)
+def test_no_attack_connected_to_the_host(user: str) -> None:
+    assert "attack/connected" not in results(user)
 
 
 @pytest.mark.parametrize("package", ordinary.WITH_PACKAGES)
-def test_package(package: str) -> None:
+def test_package_works_inside(package: str) -> None:
     if not importlib.util.find_spec(package):
         pytest.skip(f"{package} is not installed here")
     assert results(USERS[0])[f"program/{package}"] == ""

@@ -38,7 +38,7 @@ def install(environment: Path, package: str) -> None:
 
 @pytest.fixture
 async def executor(tmp_path: Path) -> AsyncIterator[SandboxedExecutor]:
-    """Of a workspace whose environment has the package `theirs`."""
+    """An executor of a workspace whose environment has the package `theirs`."""
     await asyncio.to_thread(made, tmp_path / ".venv", "theirs")
     executor = SandboxedExecutor(workspace=tmp_path)
     yield executor
@@ -49,14 +49,16 @@ async def run(executor: SandboxedExecutor, code: str) -> Execution:
     return await executor.run("x.py", {"x.py": code}, timeout_seconds=8)
 
 
-async def test_the_workspaces_runs_what_it_has(executor: SandboxedExecutor, tmp_path: Path) -> None:
+async def test_the_workspaces_python_runs_what_it_has_the_packages_for(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
     ran = await run(executor, f"import theirs\n{PREFIX}print(theirs.VALUE)\n")
     assert ran.stdout == f"{tmp_path / '.venv'}\n7\n"
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert ran.ran_on == f"Python {version} at {tmp_path / '.venv/bin/python'}"
 
 
-async def test_our_own_runs_what_only_it_has_and_says_so(
+async def test_our_own_python_runs_what_only_it_has_the_packages_for(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     ran = await run(executor, f"def f():\n    import {ONLY_OURS}\nf()\n{PREFIX}")
@@ -67,14 +69,14 @@ async def test_our_own_runs_what_only_it_has_and_says_so(
     assert (await run(executor, PREFIX)).stdout == f"{tmp_path / '.venv'}\n"
 
 
-async def test_a_suite_counts_as_well_as_its_program(executor: SandboxedExecutor) -> None:
+async def test_the_imports_of_a_suite_count_as_well(executor: SandboxedExecutor) -> None:
     programs = [Program("import theirs\nVALUE = theirs.VALUE\n"), Program("VALUE = 7\n")]
     test = "from generated_code import VALUE\ndef test_value():\n    assert VALUE == 7\n"
     for imported, expected in (("theirs", "at"), (ONLY_OURS, "ML Coach's own")):
         suite = Suite(f"import pytest, {imported}\n{test}")
-        (report,) = await executor.test(programs[1:], suite, {}, timeout_seconds=8)
+        (report,) = await executor.test(programs[1:], suite, timeout_seconds=8)
         assert (report.verdict, expected in report.ran_on) == ("passed", True), report
-    (report,) = await executor.test(programs[:1], Suite(test), {}, timeout_seconds=8)
+    (report,) = await executor.test(programs[:1], Suite(test), timeout_seconds=8)
     assert report.verdict == "passed", report
 
 
@@ -86,13 +88,13 @@ async def test_a_suite_counts_as_well_as_its_program(executor: SandboxedExecutor
         f"import os.path, json\nif 0:\n    import theirs, {ONLY_OURS}, {NEITHERS}\n",
     ],
 )
-async def test_the_workspaces_stays_where_ours_would_be_no_better(
+async def test_the_workspaces_python_is_kept_where_ours_would_not_help(
     executor: SandboxedExecutor, tmp_path: Path, code: str
 ) -> None:
     assert (await run(executor, f"{code}{PREFIX}")).stdout == f"{tmp_path / '.venv'}\n"
 
 
-async def test_the_users_own_modules_are_no_packages(
+async def test_the_users_own_modules_do_not_count_as_packages(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     (tmp_path / f"{ONLY_OURS}.py").write_text("VALUE = 'mine'\n")
@@ -105,7 +107,7 @@ async def test_the_users_own_modules_are_no_packages(
     assert ran.stdout == f"{tmp_path / '.venv'}\nmine\n", ran
 
 
-async def test_what_neither_has_is_a_finding_with_a_way_out(
+async def test_a_package_that_no_python_has_is_a_finding_that_says_how_to_install_it(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     python = tmp_path / ".venv/bin/python"
@@ -116,14 +118,14 @@ async def test_what_neither_has_is_a_finding_with_a_way_out(
     )
     lazy = Program(f"def f():\n    import {NEITHERS}\n")
     suite = Suite("from generated_code import f\ndef test_f():\n    f()\n")
-    (report,) = await executor.test([lazy], suite, {}, timeout_seconds=8)
+    (report,) = await executor.test([lazy], suite, timeout_seconds=8)
     assert report.findings[0].kind == "missing_package"
     assert f"{python} -m pip install {NEITHERS}" in report.findings[0].message
     (finding,) = await executor.inspect(Program("import os.nothing"), {}, timeout_seconds=8)
     assert (finding.kind, "pip" in finding.message) == ("runtime", False)
 
 
-async def test_a_package_that_was_installed_since_is_seen(
+async def test_a_package_that_is_installed_between_runs_is_found(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     code = f"import {ONLY_OURS}\n{PREFIX}"
@@ -132,7 +134,7 @@ async def test_a_package_that_was_installed_since_is_seen(
     assert (await run(executor, code)).stdout == f"{tmp_path / '.venv'}\n"
 
 
-async def test_an_environment_that_was_made_since_is_taken(tmp_path: Path) -> None:
+async def test_an_environment_that_is_made_between_runs_is_used(tmp_path: Path) -> None:
     executor = SandboxedExecutor(workspace=tmp_path)
     try:
         assert (await run(executor, PREFIX)).stdout == f"{sys.prefix}\n"
@@ -161,7 +163,7 @@ def _other_program(environment: Path) -> None:
 
 
 def _moved(environment: Path) -> None:
-    """The Python that it was made from is gone."""
+    """The Python that the environment was made from no longer exists."""
     config = made(environment) / "pyvenv.cfg"
     python = environment / "bin" / "python"
     python.unlink()
@@ -170,13 +172,15 @@ def _moved(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [_dangling, _no_python, _other_program, _moved])
-async def test_a_broken_environment_is_said_and_ours_runs(tmp_path: Path, broken: object) -> None:
+async def test_a_broken_environment_is_reported_and_ours_is_used(
+    tmp_path: Path, broken: object
+) -> None:
     await asyncio.to_thread(broken, tmp_path / ".venv")  # type: ignore[arg-type]
     executor = SandboxedExecutor(workspace=tmp_path)
     try:
         ran = await run(executor, PREFIX)
         (report,) = await executor.test(
-            [Program("")], Suite("def test_a(): pass\n"), {}, timeout_seconds=8
+            [Program("")], Suite("def test_a(): pass\n"), timeout_seconds=8
         )
     finally:
         await executor.aclose()
@@ -187,19 +191,19 @@ async def test_a_broken_environment_is_said_and_ours_runs(tmp_path: Path, broken
 
 
 def other_pythons() -> dict[str, str]:
-    """Pythons of other versions that are here, by version."""
+    """The paths of Pythons of other versions on this machine, by version."""
     known = [shutil.which(f"python3.{minor}") for minor in range(8, 15)]
     known += map(str, sorted(Path.home().glob(".pyenv/versions/3.*/bin/python")))
     found: dict[str, str] = {}
     for python in filter(None, known):
         asked = [python, "-c", "import sys, venv; print(*sys.version_info[:2], sep='.')"]
-        told = subprocess.run(asked, capture_output=True, text=True)
-        if told.returncode == 0 and told.stdout != "{}.{}\n".format(*sys.version_info[:2]):
-            found[told.stdout.strip()] = python
+        answer = subprocess.run(asked, capture_output=True, text=True)
+        if answer.returncode == 0 and answer.stdout != "{}.{}\n".format(*sys.version_info[:2]):
+            found[answer.stdout.strip()] = python
     return found
 
 
-async def test_environments_of_other_versions(tmp_path: Path) -> None:
+async def test_environments_of_other_python_versions_are_used(tmp_path: Path) -> None:
     pythons = await asyncio.to_thread(other_pythons)
     if not pythons:
         pytest.skip("there is only one Python here")
@@ -211,7 +215,7 @@ async def test_environments_of_other_versions(tmp_path: Path) -> None:
         suite = Suite("import theirs, pytest\ndef test_a(tmp_path): assert theirs.VALUE == 7\n")
         try:
             ran = await run(executor, code)
-            (report,) = await executor.test([Program("")], suite, {}, timeout_seconds=20)
+            (report,) = await executor.test([Program("")], suite, timeout_seconds=20)
         finally:
             await executor.aclose()
         if tuple(map(int, version.split("."))) < (3, 11):
@@ -223,7 +227,7 @@ async def test_environments_of_other_versions(tmp_path: Path) -> None:
             assert report.verdict == "passed", report
 
 
-async def test_a_named_interpreter_is_obeyed(executor: SandboxedExecutor, tmp_path: Path) -> None:
+async def test_a_named_interpreter_is_used(executor: SandboxedExecutor, tmp_path: Path) -> None:
     other = await asyncio.to_thread(made, tmp_path / "other")
     named = SandboxedExecutor(str(other / "bin" / "python"), workspace=tmp_path)
     try:
@@ -242,8 +246,8 @@ async def test_a_named_interpreter_that_does_not_start_runs_nothing(tmp_path: Pa
         await run(executor, PREFIX)
 
 
-async def test_asking_costs_a_run_once(executor: SandboxedExecutor) -> None:
-    """By the clock, with much room: asked each time, the runs would take twice as long."""
+async def test_a_python_is_asked_for_a_package_once(executor: SandboxedExecutor) -> None:
+    """Measured in time, with much room: if it were asked each time, runs would take twice as long."""
 
     async def median(code: str) -> float:
         took: list[float] = []
@@ -268,7 +272,7 @@ def command(*arguments: str, cwd: Path, python: str = "") -> subprocess.Complete
     )
 
 
-def test_commands_obey_the_setting_and_start_nothing_of_the_folder(tmp_path: Path) -> None:
+def test_commands_use_the_setting_and_start_no_program_of_the_folder(tmp_path: Path) -> None:
     environment = made(tmp_path / ".venv", "theirs")
     python = environment / "bin" / "python"
     (tmp_path / "x.py").write_text(f"import theirs\n{PREFIX}")
@@ -291,6 +295,6 @@ def test_commands_obey_the_setting_and_start_nothing_of_the_folder(tmp_path: Pat
 
 def test_the_doctor_names_the_interpreter(tmp_path: Path) -> None:
     _dangling(tmp_path / ".venv")
-    told = command("doctor", cwd=tmp_path).stdout
-    assert "ML Coach's own" in told
-    assert f"{tmp_path / '.venv/bin/python'} does not start" in told
+    shown = command("doctor", cwd=tmp_path).stdout
+    assert "ML Coach's own" in shown
+    assert f"{tmp_path / '.venv/bin/python'} does not start" in shown

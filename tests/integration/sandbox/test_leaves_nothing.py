@@ -1,4 +1,4 @@
-"""However a run ends, no process, mount or temporary file of it stays: checked many times over."""
+"""However a run ends, none of its processes, mounts and temporary files stay: checked many times."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LEVELS = ["namespaces", "landlock"]
 
 
 class Traces:
-    """What a run could leave: processes by a name of its own, mounts, temporary folders."""
+    """What a run could leave behind: processes with a name of its own, mounts, temporary folders."""
 
     def __init__(self) -> None:
         self.marker = f"b{secrets.token_hex(5)}"
@@ -62,13 +62,13 @@ class Traces:
         return found
 
     async def begun(self) -> None:
-        """Until the run is there: its tree has at least three processes of its name."""
+        """Waits until the run has begun: at least three processes have its name."""
         async with asyncio.timeout(20):
             while len(self.processes()) < 3:
                 await asyncio.sleep(0.005)
 
     async def gone(self, seconds: float = 5.0) -> None:
-        """Until all of it has gone; what was there before may stay."""
+        """Waits until all of the run has gone; what was there before it may stay."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self.processes() or self.around() != self.before:
@@ -143,7 +143,7 @@ async def test_kill_of_the_server_leaves_nothing(level: str) -> None:
 
 
 def _worker_of(server: int) -> int:
-    """The newest child of the server that runs Python with the worker's order."""
+    """The newest child of the server whose command line holds a worker's settings."""
     children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
     workers = [int(p) for p in children if b'"control"' in Path(f"/proc/{p}/cmdline").read_bytes()]
     return workers[-1]

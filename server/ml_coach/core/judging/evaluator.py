@@ -162,4 +162,4 @@ class Evaluator:
     ) -> tuple[TestReport, ...]:
         if not programs:
             return ()
-        return await self.executor.test(programs, suite, {}, timeout_seconds=seconds)
+        return await self.executor.test(programs, suite, timeout_seconds=seconds)

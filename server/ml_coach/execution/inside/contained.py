@@ -1,10 +1,10 @@
-"""From the supervisor's fork to the first line of the run: closes every door, then goes through.
+"""From the supervisor's fork to the first line of the run: gives up every right, then runs it.
 
 With namespaces of our own, the fork becomes process 1 of a pid namespace of its own and the run is
 its child: signals mean for the run what they mean everywhere, and when process 1 leaves, the kernel
 ends all that is left. A request may have several parts: candidates for one suite run one after
-another in one such cell, each from a fork of its own, with nothing left of the one before, and
-without a word of the others' orders.
+another below one process 1, each from a fork of its own, with nothing left of the one before, and
+without any knowledge of the others' orders.
 """
 
 from __future__ import annotations
@@ -15,118 +15,75 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from ml_coach.execution.inside import messages as wire
 from ml_coach.execution.inside import program, run_folder
+from ml_coach.execution.inside.context import Channels, WorkerContext
+from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
-from ml_coach.execution.sandbox.limits import Limits
 
-SHOW_STACK = signal.SIGRTMAX - 1  # the run answers it with the line where it is
-RECORDS, STACK, STATUS, ORDER = (
-    200,
-    201,
-    202,
-    203,
-)  # beyond what programs count on
-
-
-@dataclass(frozen=True)
-class World:
-    """What every run of one worker shares. `libraries` is the folder of a shared libpython,
-    `filter` the seccomp program, `server` the process that all this is for. `own_modules` no
-    run can import; they are kept, since taking them apart would cost each run a millisecond."""
-
-    level: str
-    readable: tuple[str, ...]
-    libraries: str = ""
-    filter: bytes = b""
-    server: int = 0
-    limits: Limits = field(default_factory=Limits)
-    prepared: Any = None
-    own_modules: Mapping[str, ModuleType] = field(default_factory=dict[str, ModuleType])
-
-    @property
-    def private(self) -> bool:
-        """Whether each run gets a root, processes and a network of its own."""
-        return self.level == "namespaces"
-
-    @property
-    def apart(self) -> bool:
-        """Whether loopback, ipc and shared memory lead to nothing but other runs."""
-        return self.level in ("namespaces", "bubblewrap")
-
-
-@dataclass(frozen=True)
-class Channels:
-    """Descriptors to write to, and `order` to read the run's request from. `order` and `status`
-    are closed before the run's own code begins."""
-
-    stdout: int
-    stderr: int
-    records: int
-    stack: int
-    status: int
-    order: int
+# Descriptors of the run's channels, beyond those that programs count on.
+RECORDS, STACK, STATUS, ORDER = 200, 201, 202, 203
+ERROR_AT_MOST = 600  # characters: at six bytes each it fits into one write to a pipe
 
 
 def start(
-    world: World, held_to: Limits, channels: Sequence[Channels], folder: str, suite: int
+    context: WorkerContext, channels: Sequence[Channels], folder: str, suite: int
 ) -> NoReturn:
-    """Makes the cell, then runs what the channels order, one after another.
+    """Makes the run's folders, then runs what the channels order, one after another.
 
     All this happens ahead: the run waits, ready, for its order. `folder` is the run's folder where
-    there is no private root, made by the supervisor; then there is one run. `suite` is a file with
-    the tests that several runs share.
+    there is no private root, made by the supervisor; then there is one run. `suite` is the
+    descriptor of a file with the tests that several runs share.
     """
     own = channels[0]
     try:
         kernel.die_with_parent(signal.SIGKILL)
-        if world.private:
+        if context.private:
             namespaces.raise_loopback()
-            namespaces.open_cell(held_to.disk_mb, world.readable)
+            namespaces.mount_run_folders(context.limits.disk_mb, context.readable)
             folder = namespaces.BOX
             kernel.set_dumpable(False)
             kernel.drop_capabilities()
-            own = _fork_each(channels, world, suite)
+            own = _fork_each(channels, context, suite)
         _rearrange(own)
         own = replace(own, status=STATUS)
         work, temporary = Path(folder, "work"), Path(folder, "tmp")
         for each in (work, temporary):
             each.mkdir(exist_ok=True)
         os.chdir(work)
-        _environment(folder, world.libraries)
+        _environment(folder, context.libraries)
         request = _order()
         _write(work, request["files"])
-        _give_up_everything(world, request, held_to, folder)
+        _give_up_rights(context, request, folder)
     except BaseException as error:  # noqa: BLE001 - the supervisor hands it on
-        _say(own.status, error=f"{type(error).__name__}: {error}")
+        _write_status(own.status, error=f"{type(error).__name__}: {error}"[:ERROR_AT_MOST])
         os._exit(125)
     os.close(STATUS)
-    program.main(request, world, str(work), str(temporary), RECORDS, STACK)
+    program.main(request, context, str(work), RECORDS, STACK)
 
 
-def _order() -> wire.Message:
+def _order() -> JsonObject:
     with open(ORDER, "rb") as order:
         return json.loads(order.read())
 
 
-def _fork_each(channels: Sequence[Channels], world: World, suite: int) -> Channels:
-    """Returns in each run only. Process 1 waits for it, ends what it left, tells, and goes on."""
+def _fork_each(channels: Sequence[Channels], context: WorkerContext, suite: int) -> Channels:
+    """Returns in each run only. Process 1 waits for it, ends what it left behind, writes how it
+    ended to its status channel, and goes on with the next."""
     for own in channels:
         run = os.fork()
         if run == 0:
             return own
         status = _wait_for(run)
         run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
-        _say(own.status, status=os.waitstatus_to_exitcode(status))
+        _write_status(own.status, status=os.waitstatus_to_exitcode(status))
         if own is channels[0] and (shared := os.pread(suite, os.fstat(suite).st_size, 0)):
             # The first run was forked before there was an order; the others inherit this.
-            world.prepared.compile(json.loads(shared), namespaces.WORK)
+            context.prepared.compile(json.loads(shared), namespaces.WORK)
     os._exit(0)
 
 
@@ -139,7 +96,7 @@ def _wait_for(run: int) -> int:
             found = status
             break
     with contextlib.suppress(ProcessLookupError):
-        os.kill(-1, signal.SIGKILL)  # everything in this namespace but ourselves
+        os.kill(-1, signal.SIGKILL)  # Everything in this namespace but ourselves.
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
@@ -166,36 +123,36 @@ def _write(work: Path, files: dict[str, str]) -> None:
         target.write_bytes(content.encode("latin-1"))
 
 
-def _say(descriptor: int, **message: object) -> None:
-    os.write(descriptor, json.dumps(message).encode()[:4000])
+def _write_status(descriptor: int, **message: object) -> None:
+    os.write(descriptor, json.dumps(message).encode("ascii"))
 
 
-def _give_up_everything(world: World, request: wire.Message, held_to: Limits, folder: str) -> None:
-    limits.apply(held_to, int(request["timeout_seconds"]) + 2)
+def _give_up_rights(context: WorkerContext, request: JsonObject, folder: str) -> None:
+    limits.apply(context.limits, int(request["timeout_seconds"]) + 2)
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
     kernel.set_dumpable(request["kind"] != "tests")
-    if world.level != "weak":
+    if context.level != "weak":
         if landlock.abi():
-            landlock.restrict(_allowed(world, folder), tcp=world.apart)
-        if not world.private:  # else process 1 has done it
+            landlock.restrict(_allowed(context, folder), tcp=context.apart)
+        if not context.private:  # Else process 1 has done it.
             kernel.drop_capabilities()
-        seccomp.install(world.filter)
+        seccomp.install(context.filter)
 
 
-def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
+def _allowed(context: WorkerContext, folder: str) -> list[tuple[str, int]]:
     """What Landlock lets through. Below our own root everything is readable: it holds no secret."""
     allowed = [(f"/dev/{name}", landlock.DEVICE) for name in ("null", "zero", "full")]
     allowed.append((folder, landlock.READ | landlock.WRITE))
-    if world.apart:
+    if context.apart:
         allowed.append(("/dev/shm", landlock.READ | landlock.WRITE))
         allowed.append(("/dev/pts", landlock.TERMINAL))
-    if world.private:
+    if context.private:
         return [*allowed, ("/", landlock.READ), ("/tmp", landlock.READ | landlock.WRITE)]
     readable = [
         *namespaces.SYSTEM,
         *namespaces.SYSTEM_FILES,
-        *world.readable,
-        *(("/proc",) if world.apart else ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")),
+        *context.readable,
+        *(("/proc",) if context.apart else ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")),
         "/sys/devices/system/cpu",
         "/dev/random",
         "/dev/urandom",
@@ -204,7 +161,7 @@ def _allowed(world: World, folder: str) -> list[tuple[str, int]]:
 
 
 def _environment(folder: str, libraries: str) -> None:
-    """Built from nothing. Never a filtered copy: what is not named here does not exist."""
+    """Built from nothing, never a filtered copy: what is not named here does not exist."""
     temporary = f"{folder}/tmp"
     tempfile.tempdir = None
     os.environ.clear()

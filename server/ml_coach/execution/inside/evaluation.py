@@ -16,27 +16,30 @@ from typing import Any, cast
 
 Record = Callable[[dict[str, Any]], None]
 REPR_AT_MOST = 20_000
-# An endless generator is known by its first values.
+# Of an endless generator only the first values are taken.
 YIELDED_AT_MOST = 1_000
 TRACED_LINES = 200
 TRACED_REPR = 80
 
 
 def values(request: dict[str, Any], module: types.ModuleType, descriptor: int) -> None:
-    """One fork evaluates all; where an expression hangs, the fork dies and another goes on with
-    the next. `each_seconds` is for one expression."""
+    """Evaluates the request's `expressions` and writes a record for each.
+
+    One fork evaluates them all. Where an expression takes longer than `each_seconds`, the fork is
+    killed and another one goes on with the next expression.
+    """
     expressions, each_seconds = request["expressions"], request["each_seconds"]
     done = 0
     while done < len(expressions):
-        heard, told = os.pipe()
+        progress, done_end = os.pipe()
         worker = os.fork()
         if worker == 0:
-            os.close(heard)
-            _evaluate_from(done, expressions, module, descriptor, told)
+            os.close(progress)
+            _evaluate_from(done, expressions, module, descriptor, done_end)
             os._exit(0)
-        os.close(told)
-        reached, how = _watch(heard, each_seconds)
-        os.close(heard)
+        os.close(done_end)
+        reached, how = _watch(progress, each_seconds)
+        os.close(progress)
         done += reached
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
@@ -51,15 +54,15 @@ def values(request: dict[str, Any], module: types.ModuleType, descriptor: int) -
             done += 1
 
 
-def _watch(heard: int, each_seconds: float) -> tuple[int, str]:
-    """(how many expressions were evaluated, whether their process "ended" or "hangs")."""
+def _watch(progress: int, each_seconds: float) -> tuple[int, str]:
+    """How many expressions were evaluated, and whether their process "ended" or "hangs"."""
     reached = 0
     waiting = select.poll()
-    waiting.register(heard, select.POLLIN)
+    waiting.register(progress, select.POLLIN)
     deadline = time.monotonic() + each_seconds
     while (left := deadline - time.monotonic()) > 0:
         if waiting.poll(left * 1000):
-            word = os.read(heard, 4096)
+            word = os.read(progress, 4096)
             if not word:
                 return reached, "ended"
             reached += len(word)
@@ -68,7 +71,7 @@ def _watch(heard: int, each_seconds: float) -> tuple[int, str]:
 
 
 def _evaluate_from(
-    first: int, expressions: list[str], module: types.ModuleType, descriptor: int, told: int
+    first: int, expressions: list[str], module: types.ModuleType, descriptor: int, done_end: int
 ) -> None:
     for index, expression in enumerate(expressions[first:], first):
         record: dict[str, Any] = {"index": index}
@@ -78,11 +81,11 @@ def _evaluate_from(
         except BaseException as error:  # noqa: BLE001 - the program's own errors are answers
             record["error"] = _described(error)
         write_line(descriptor, record)
-        os.write(told, b".")
+        os.write(done_end, b".")
 
 
 def _spelled(value: object) -> str:
-    """The value's `repr`; for an iterator, whose own tells nothing, that of what it yields."""
+    """The value's `repr`; for an iterator, whose own says nothing, that of what it yields."""
     if not isinstance(value, Iterator):
         return repr(value)
     yielded = list(islice(cast("Iterator[object]", value), YIELDED_AT_MOST))
@@ -90,6 +93,7 @@ def _spelled(value: object) -> str:
 
 
 def write_line(descriptor: int, record: dict[str, Any]) -> None:
+    """Writes one record to a channel, also in a fork of the run."""
     line = (json.dumps(record) + "\n").encode("ascii")
     while line:
         line = line[os.write(descriptor, line) :]
@@ -116,12 +120,13 @@ def trace(expression: str, module: types.ModuleType, file: str, record: Record) 
 
 
 class _Tracer:
-    """Follows the frames of one file. A line is told when the next one begins, with what it did."""
+    """Follows the frames of one file. A line is recorded when the next one begins, with what it
+    changed."""
 
     def __init__(self, file: str, record: Record) -> None:
         self._file = file
         self._record = record
-        self._told = 0
+        self._count = 0
         self._before: dict[types.FrameType, tuple[int, dict[str, str]]] = {}
 
     def on_event(self, frame: types.FrameType, event: str, argument: Any) -> Any:
@@ -131,7 +136,7 @@ class _Tracer:
         match event:
             case "call":
                 given = ", ".join(f"{name} = {text}" for name, text in seen.items())
-                self._tell(line, f"call {frame.f_code.co_name}({given})")
+                self._add(line, f"call {frame.f_code.co_name}({given})")
                 self._before[frame] = (0, seen)
             case "line":
                 self._finish(frame, seen)
@@ -140,7 +145,7 @@ class _Tracer:
                 self._finish(frame, seen, f"returns {_short(argument)}")
                 self._before.pop(frame, None)
             case "exception":
-                self._tell(line, f"raises {_described(argument[1])}")
+                self._add(line, f"raises {_described(argument[1])}")
             case _:
                 pass
         return self.on_event
@@ -149,13 +154,13 @@ class _Tracer:
         line, old = self._before.get(frame, (0, {}))
         changed = [f"{name} = {text}" for name, text in seen.items() if old.get(name) != text]
         if line:
-            self._tell(line, ", ".join([*changed, ending] if ending else changed))
+            self._add(line, ", ".join([*changed, ending] if ending else changed))
 
-    def _tell(self, line: int, text: str) -> None:
-        self._told += 1
-        if self._told <= TRACED_LINES:
+    def _add(self, line: int, text: str) -> None:
+        self._count += 1
+        if self._count <= TRACED_LINES:
             self._record({"text": f"line {line}: {text}".rstrip(": ")})
-        elif self._told == TRACED_LINES + 1:
+        elif self._count == TRACED_LINES + 1:
             self._record({"text": f"... after {TRACED_LINES} lines the rest is left out"})
             sys.settrace(None)
 

@@ -1,4 +1,4 @@
-"""pytest for a Python that has none: it is lent from where ml_coach is installed."""
+"""pytest for a Python that has none: it is found where ml_coach is installed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ PYTEST_AND_ITS_NEEDS = frozenset(
 )
 
 
-class LentPytest:
-    """A finder for pytest and what it needs, in `folder`, and for nothing else that lies there."""
+class FallbackPytestFinder:
+    """A module finder for pytest and what it needs, in `folder`, and for nothing else in there."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """As `importlib` asks for it: the module's spec, None for any other module."""
         if name in PYTEST_AND_ITS_NEEDS:
             return PathFinder.find_spec(name, [self._folder])
         return None

@@ -1,7 +1,7 @@
-"""The run itself: a script, a suite of tests, expressions, or a traced call. All doors are closed.
+"""The run itself, contained by now: a script, a suite of tests, expressions, or a traced call.
 
-Records go out as JSON lines. Nothing that is recorded here is believed for tests: their records
-carry a proof (notary.py), and the verdict is made outside.
+Records go out as JSON lines. Those that are made here count for nothing in a verdict: the records
+of tests carry a proof (signing.py), and the verdict is made outside.
 """
 
 # pyright: reportPrivateUsage=false
@@ -12,9 +12,7 @@ import contextlib
 import faulthandler
 import gc
 import io
-import itertools
 import json
-import linecache
 import os
 import signal
 import sys
@@ -22,21 +20,16 @@ import threading
 import traceback
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from ml_coach.execution.inside import evaluation as expressions
+from ml_coach.execution.inside import evaluation
+from ml_coach.execution.inside.context import SHOW_STACK, WorkerContext
+from ml_coach.execution.inside.exceptions import described, frames, raised_in
 from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 
-if TYPE_CHECKING:
-    from ml_coach.execution.inside.contained import World
 
-SHOW_STACK = signal.SIGRTMAX - 1
-FRAMES_AT_MOST = 30
-TEXT_AT_MOST = 4000
-
-
-class Recorder:
-    """Writes records, from this process only: a child that the run forks stays silent."""
+class RecordWriter:
+    """Writes records, from this process only: a child that the run forks writes none."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -52,19 +45,20 @@ class Recorder:
 
 def main(
     request: dict[str, Any],
-    world: World,
+    context: WorkerContext,
     work: str,
-    temporary: str,
     records: int,
     stack: int,
 ) -> NoReturn:
+    """Runs what `request` asks for and leaves with its exit code. `work` is the run's
+    folder, `records` and `stack` are the descriptors of its channels."""
     _standard_streams()
     gc.enable()  # The worker had it off, so as not to touch what forks share.
     faulthandler.enable(stack, all_threads=False)
     faulthandler.register(SHOW_STACK, stack, all_threads=False)
     faulthandler.register(signal.SIGXCPU, stack, all_threads=False, chain=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in world.own_modules:
+    for name in context.own_modules:
         del sys.modules[name]
     folders = (f"{work}/{folder}".rstrip("/") for folder in SOURCE_FOLDERS)
     sys.path[:0] = filter(os.path.isdir, folders)
@@ -75,9 +69,9 @@ def main(
     try:
         match request["kind"]:
             case "tests":
-                status = world.prepared.run(request, work, records)
+                status = context.prepared.run(request, work, records)
             case "script":
-                status = _script(request, work, Recorder(records))
+                status = _script(request, work, RecordWriter(records))
             case _:
                 status = _values(request, work, records)
     finally:
@@ -117,7 +111,7 @@ def _main_module(file: str) -> types.ModuleType:
     return module
 
 
-def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
+def _script(request: dict[str, Any], work: str, record: RecordWriter) -> int:
     file = f"{work}/{request['file']}"
     sys.argv = [file]
     module = _main_module(file)
@@ -133,36 +127,19 @@ def _script(request: dict[str, Any], work: str, record: Recorder) -> int:
         exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)
     except SystemExit as leaving:
         status = _status_of(leaving)
-        by, _ = _raised_in(leaving)
+        by, _ = raised_in(leaving)
         asks = by.endswith("/argparse.py") or b"sys.argv" in source
-        record({"left": status, "asks": asks, "frames": frames(leaving.__traceback__, work)})
+        record({"left": True, "asks": asks, "frames": frames(leaving.__traceback__, work)})
     except BaseException as error:  # noqa: BLE001 - every way to fail is a finding
         status = 1
-        _, expression = _raised_in(error)
+        _, expression = raised_in(error)
         record({**described(error, work), "expression": expression})
         show(error)
     with contextlib.suppress(BaseException):
         threading._shutdown()  # type: ignore[attr-defined]
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()
-    record({"end": status})
     return status
-
-
-def _raised_in(error: BaseException) -> tuple[str, str]:
-    """The file whose code raised it, and the text of what that evaluated, if it is on one line."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    if trace is None:
-        return "", ""
-    code = trace.tb_frame.f_code
-    places = itertools.islice(code.co_positions(), trace.tb_lasti // 2, None)
-    line, end_line, start, end = next(places, (None, None, None, None))
-    if line is None or line != end_line:
-        return code.co_filename, ""
-    text = linecache.getline(code.co_filename, line).encode()[start:end]
-    return code.co_filename, text.decode(errors="replace")
 
 
 def _status_of(leaving: SystemExit) -> int:
@@ -170,36 +147,6 @@ def _status_of(leaving: SystemExit) -> int:
         return leaving.code or 0
     sys.stderr.write(f"{leaving.code}\n")  # as Python itself does
     return 1
-
-
-def described(error: BaseException, work: str) -> dict[str, Any]:
-    """An exception as a record: its type, its text, and the frames in the run's own files."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - its own __str__ may raise anything
-        text = "<no text: __str__ raised>"
-    record: dict[str, Any] = {
-        "exception": type(error).__name__,
-        "text": text[:TEXT_AT_MOST],
-        "frames": frames(error.__traceback__, work),
-    }
-    if isinstance(error, OSError):
-        record["errno"] = error.errno
-    if isinstance(error, SyntaxError):
-        record["frames"].append(
-            [(error.filename or "").removeprefix(f"{work}/"), error.lineno or 0]
-        )
-    return record
-
-
-def frames(trace: types.TracebackType | None, work: str) -> list[list[Any]]:
-    """[file, line] of the frames inside the run's folder, outermost first."""
-    found: list[list[Any]] = []
-    for frame, line in traceback.walk_tb(trace):
-        name = frame.f_code.co_filename
-        if name.startswith(f"{work}/"):
-            found.append([name.removeprefix(f"{work}/"), line])
-    return found[-FRAMES_AT_MOST:]
 
 
 def show(error: BaseException) -> None:
@@ -215,18 +162,18 @@ def show(error: BaseException) -> None:
 
 
 def _values(request: dict[str, Any], work: str, records: int) -> int:
-    """The program as a module, then its expressions. What it prints is nobody's business."""
+    """Loads the program as a module, then evaluates its expressions. What it prints is dropped."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     module = _as_module(request, work)
     try:
         _load(module)
-    except BaseException as error:  # noqa: BLE001 - a program that can not be loaded is an answer
-        Recorder(records)(described(error, work))
+    except BaseException as error:  # noqa: BLE001 - a program that cannot be loaded is an answer
+        RecordWriter(records)(described(error, work))
         return 1
     if request["kind"] == "trace":
-        expressions.trace(request["expression"], module, str(module.__file__), Recorder(records))
+        evaluation.trace(request["expression"], module, str(module.__file__), RecordWriter(records))
     else:
-        expressions.values(request, module, records)
+        evaluation.values(request, module, records)
     return 0
 
 

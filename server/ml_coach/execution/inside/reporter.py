@@ -1,7 +1,7 @@
-"""The pytest plugin inside: tells the notary what really happened.
+"""The pytest plugin that records what happened in a run of tests.
 
-The outcome of a test is taken where its function is called, by us (witness.py), and again from
-pytest's report: the judge wants both, and the function to be the very code of the file.
+The outcome of a test is recorded where its function is called, by us (call_recorder.py), and again
+from pytest's report. The judge wants both, and the function to be the very code of the file.
 """
 
 # pyright: reportPrivateUsage=false
@@ -18,27 +18,28 @@ import pytest
 from _pytest.config import ConftestImportFailure
 from _pytest.unittest import TestCaseFunction
 
-from ml_coach.execution.inside.notary import Tell
-from ml_coach.execution.inside.program import described
-from ml_coach.execution.inside.witness import Witness
+from ml_coach.execution.inside.call_recorder import CallRecorder
+from ml_coach.execution.inside.exceptions import described
+from ml_coach.execution.inside.signing import WriteRecord
 
 TEXT_AT_MOST = 8000
 PRINTED_AT_MOST = 1000
 
 
 class Reporter:
-    """What is called here to say how a test went was bound before user code was imported."""
+    """Writes a record of each event of a run. The functions that record how a test went were bound
+    before user code was imported. `work` is the folder that places are relative to."""
 
-    def __init__(self, tell: Tell, canary: str, witness: Witness, work: str) -> None:
-        self._tell = tell
+    def __init__(self, write: WriteRecord, canary: str, calls: CallRecorder, work: str) -> None:
+        self._write = write
         self._canary = canary
-        self._witness = witness
+        self._calls = calls
         self._work = work
         self._awaited: set[str] = set()
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, Any, None]:
-        """Tells what is wrong with a conftest.py: pytest itself only prints it."""
+        """Records what is wrong with a conftest.py: pytest itself only prints it."""
         outcome = yield
         failure = outcome.excinfo[1] if outcome.excinfo else None
         if isinstance(failure, ConftestImportFailure) and failure.__cause__:
@@ -46,20 +47,23 @@ class Reporter:
             name = os.path.relpath(failure.path, self._work)
             why = f"{raised['exception']}: {raised['text']}"
             places = "\n".join(f"{file}:{line}" for file, line in raised["frames"])
-            self._tell(("not_collected", name, why, places, why))
+            self._write(("not_collected", name, why, places, why))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: self._canary in item.nodeid)  # the canaries come last
+        """Puts the canaries last, so that they meet every change that the tests have made."""
+        items.sort(key=lambda item: self._canary in item.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
-        self._tell(("begin", item.nodeid))
+        """Records that a test begins."""
+        self._write(("begin", item.nodeid))
         if self._canary in item.nodeid:  # Nobody reads why it failed.
             item.config.option.tbstyle = "line"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Calls a plain test in pytest's place."""
         if pyfuncitem.nodeid in self._awaited or _is_async(pyfuncitem.obj):
             return None
         arguments = pyfuncitem._fixtureinfo.argnames
@@ -69,10 +73,11 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """unittest, and plugins for async tests, call a test by way of its item's object."""
+        """Wraps the tests that unittest and plugins for async tests call themselves: they do so by
+        way of the item's object."""
         if not isinstance(item, pytest.Function):
             return
-        test, call = item.obj, self._witness.call_async
+        test, call = item.obj, self._calls.call_async
         if _is_async(test) and not inspect.isasyncgenfunction(test):
             self._awaited.add(item.nodeid)
             about = _function(item), vars(item.module)
@@ -90,24 +95,26 @@ class Reporter:
     def _call(
         self, item: pytest.Function, test: Callable[..., object], values: dict[str, Any]
     ) -> None:
-        call = self._witness.call(item.nodeid, test, values, _function(item), vars(item.module))
+        call = self._calls.call(item.nodeid, test, values, _function(item), vars(item.module))
         with contextlib.suppress(StopIteration):
             call.send(None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Records how a phase of a test went, unless it is a setup or teardown that passed."""
         if hasattr(report, "context"):
-            return  # a subtest: the test that it is part of fails as well
+            return  # A subtest: the test that it belongs to fails as well.
         if report.when != "call" and report.passed:
             return
         xfail = "xfail" if hasattr(report, "wasxfail") else ""
         took = f"{report.duration:.6f}"
         why = self._explained(report)
-        self._tell(("report", report.nodeid, report.when or "", report.outcome, xfail, took, *why))
+        self._write(("report", report.nodeid, report.when or "", report.outcome, xfail, took, *why))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Records what could not be collected."""
         if report.failed:
-            self._tell(("not_collected", report.nodeid, *self._explained(report)))
+            self._write(("not_collected", report.nodeid, *self._explained(report)))
 
     def _explained(self, report: Any) -> tuple[str, str, str]:
         """(pytest's explanation with what the test printed, its places `file:line`, one line)."""

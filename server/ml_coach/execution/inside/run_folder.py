@@ -1,4 +1,4 @@
-"""The run's folder where there is no private root: how much is in it, and how it goes away."""
+"""The run's folder where there is no private root: how much is in it, and how it is removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FILES_AT_MOST = 20_000
 
 
 def used_bytes(folder: str) -> int:
-    """What lies below it; a folder with too many files counts as full."""
+    """The size of all files in the folder; one with too many files counts as full."""
     total = files = 0
     for where, _, names in os.walk(folder):
         for name in names:
@@ -23,7 +23,8 @@ def used_bytes(folder: str) -> int:
 
 
 def empty_shared_memory(since: float) -> None:
-    """What a run has left in a /dev/shm that later runs see as well."""
+    """Removes what a run has left in a /dev/shm that later runs see as well. `since` is when the
+    run began, in seconds since the epoch."""
     for entry in list(os.scandir("/dev/shm")):
         with contextlib.suppress(OSError):
             if entry.stat(follow_symlinks=False).st_ctime >= since:
@@ -40,8 +41,9 @@ def clear(*folders: str) -> None:
 
 
 def wipe(top: str) -> None:
-    """Removes a folder that a hostile run has filled: closed folders, names and depths that no
-    path can express. Level by level: what lies in a subfolder is moved up before that goes."""
+    """Removes a folder that a hostile run has filled: with folders without permissions, and with
+    names and depths that no path can express. It works level by level: what is in a subfolder is
+    moved up before the subfolder is removed."""
     moved = 0
     base = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -70,7 +72,7 @@ def _empty(base: int, name: str, moved: int) -> int:
         for entry in list(os.scandir(inner)):
             if entry.is_dir(follow_symlinks=False):
                 moved += 1
-                with contextlib.suppress(OSError):  # a closed folder can not be moved
+                with contextlib.suppress(OSError):  # A folder without permissions cannot be moved.
                     os.chmod(entry.name, stat.S_IRWXU, dir_fd=inner)
                 os.rename(entry.name, f"moved-{moved}", src_dir_fd=inner, dst_dir_fd=base)
             else:

@@ -1,7 +1,9 @@
-"""Notices what could change a verdict from within: an audit hook, a seal, and a look at equality.
+"""Notices what could change a verdict from within, in three ways.
 
-Each tells the notary, at once, and the judge decides. Harmless uses of the same means stay
-unmentioned: looking at frames, collecting garbage, patching `input` for a test.
+An audit hook sees what Python reports of itself, a seal remembers what Python and pytest were, and
+a last check looks for objects that equal everything. Each writes a record at once, and the judge
+decides. Harmless uses of the same means are not reported: looking at frames, collecting garbage,
+patching `input` for a test.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ml_coach.execution.inside.notary import Fixing, Tell, known_code
+from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, known_code
 
 MEMORY_FILE = re.compile(r"/proc/[^/]+/(task/[^/]+/)?mem$").search
 TRACING = (
@@ -41,44 +43,51 @@ LIBRARY = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen", os.path.dirname(_
 
 @dataclass(frozen=True)
 class Guard:
-    """What can be made before the user's code is there: `trusted` is the code that existed then,
-    `known` the identities of the two functions' code (`Fixing`)."""
+    """What can be made before the user's code is there.
+
+    `trusted` are the identities of the code that existed then, `known` those of the two functions'
+    code. `broken(everything)` names what was replaced since; `user_file(depth, through)` names the
+    file of the user's code that a caller acts for.
+    """
 
     trusted: frozenset[int]
     known: frozenset[int]
     broken: Callable[[bool], str]
-    user: Callable[[int, int], str]
+    user_file: Callable[[int, int], str]
 
 
 def guard(
     before: frozenset[int] = frozenset(), often_used: Iterable[types.ModuleType] = ()
 ) -> Guard:
     """Trusts all code there is by now, and `before`. `often_used` are modules that tests need."""
-    fix = Fixing()
+    freeze = FrozenFunctions()
     trusted = before | known_code(gc.get_objects())
-    broken = _sealing(fix, often_used)
+    broken = _seal(freeze, often_used)
     frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
-    user = fix(_user, frame_at, id, trusted, LIBRARY)
-    return Guard(trusted, frozenset(fix.known), broken, user)
+    user_file = freeze(_user_file, frame_at, id, trusted, LIBRARY)
+    return Guard(trusted, frozenset(freeze.known), broken, user_file)
 
 
-def watcher(
-    fix: Fixing,
-    channels: tuple[object, ...],
-    tell: Tell,
-    user: Callable[[int, int], str],
+def audit_hook(
+    freeze: FrozenFunctions,
+    secret: tuple[object, ...],
+    write: WriteRecord,
+    user_file: Callable[[int, int], str],
     tests: frozenset[str],
 ) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook: Python offers no way to take it off. `channels` are generators that nobody
-    may look into, `tests` the names of the test files."""
-    opened = fix(_opened, tell, user, tests, MEMORY_FILE, isinstance, str)
-    made = fix(_made, tell, user, LIBRARY, CODE_PARTS, isinstance, str)
-    return fix(_watch, tell, user, channels, WATCHED, opened, made)
+    """A function for `sys.addaudithook`: Python offers no way to remove it. `secret` are the two
+    generators that nobody may look into, `tests` the names of the test files."""
+    opened = freeze(_opened, write, user_file, tests, MEMORY_FILE, isinstance, str)
+    made = freeze(_made, write, user_file, LIBRARY, CODE_PARTS, isinstance, str)
+    return freeze(_on_audit_event, write, user_file, secret, WATCHED, opened, made)
 
 
-def _user(depth: int, through: int) -> str:
-    """The file of the user's code that asked for it, through so many functions of the library at
-    most; `linecache` reads what a traceback shows, whoever asked for that."""
+def _user_file(depth: int, through: int) -> str:
+    """The file of the user's code that the frame at `depth` acts for, empty where there is none.
+
+    Up to `through` functions of libraries may lie between. What `linecache` reads does not count:
+    it reads the lines that a traceback shows, whoever asked for that.
+    """
     parts: Any = "<parts>"
     frame_at, identity, trusted, library = parts
     at = frame_at(depth)
@@ -95,55 +104,55 @@ def _user(depth: int, through: int) -> str:
 
 def _opened(path: object) -> None:
     parts: Any = "<parts>"
-    tell, user, tests, memory, is_a, text = parts
+    write, user_file, tests, memory, is_a, text = parts
     if not is_a(path, text):
         return
     name: Any = path
     if memory(name):
-        tell(("tampered", f"opened {name}"))
+        write(("tampered", f"opened {name}"))
     elif name.rpartition("/")[2] in tests:
-        by = user(3, 3).rpartition("/")[2]
+        by = user_file(3, 3).rpartition("/")[2]
         if by and by not in tests:
-            tell(("tampered", f"opened the tests, in {by}"))
+            write(("tampered", f"opened the tests, in {by}"))
 
 
 def _made(event: str, arguments: Any) -> None:
-    """Code of the user's that takes another's place, that no compiler made, or that says it comes
-    from a library."""
+    """Reports code of the user's that replaces other code, that no compiler made, or that claims
+    to come from a library."""
     parts: Any = "<parts>"
-    tell, user, library, code_parts, is_a, text = parts
+    write, user_file, library, code_parts, is_a, text = parts
     if event == "object.__setattr__":
-        if arguments[1] in code_parts and user(3, 0):
-            tell(("tampered", f"replaced {arguments[1]} of a function"))
+        if arguments[1] in code_parts and user_file(3, 0):
+            write(("tampered", f"replaced {arguments[1]} of a function"))
         return
     if event == "code.__new__":
-        if user(3, 0):
-            tell(("tampered", "made code by hand"))
+        if user_file(3, 0):
+            write(("tampered", "made code by hand"))
         return
     for each in arguments:
-        if is_a(each, text) and each.startswith(library) and user(3, 0):
-            tell(("tampered", "made code under the name of a library's file"))
+        if is_a(each, text) and each.startswith(library) and user_file(3, 0):
+            write(("tampered", "made code under the name of a library's file"))
 
 
-def _watch(event: str, arguments: Any) -> None:
+def _on_audit_event(event: str, arguments: Any) -> None:
     parts: Any = "<parts>"
-    tell, user, channels, watched, opened, made = parts
+    write, user_file, secret, watched, opened, made = parts
     if event not in watched:
-        if event.startswith("ctypes.") and user(2, 2):
-            tell(("tampered", f"reached into memory with {event}"))
+        if event.startswith("ctypes.") and user_file(2, 2):
+            write(("tampered", f"reached into memory with {event}"))
     elif event == "open":
         opened(arguments[0])
     elif event in ("object.__getattr__", "gc.get_referents"):
         for each in arguments[:1] if event == "object.__getattr__" else arguments[0]:
-            if each is channels[0] or each is channels[1]:
-                tell(("tampered", "reached for the channel of the verdict"))
+            if each is secret[0] or each is secret[1]:
+                write(("tampered", "reached for the channel of the verdict"))
     elif event in ("compile", "code.__new__", "object.__setattr__"):
         made(event, arguments)
-    elif user(2, 0):
-        tell(("tampered", f"called {event}"))
+    elif user_file(2, 0):
+        write(("tampered", f"called {event}"))
 
 
-# A test may put another one there while it runs; pytest's monkeypatch is made for that.
+# A test may replace these while it runs; pytest's monkeypatch is made for that.
 OFTEN_PATCHED = frozenset({"input", "print", "open", "__import__", "breakpoint", "help", "exit"})
 SEALED = (
     "builtins math operator pytest unittest.case _pytest._code.code _pytest.assertion "
@@ -154,19 +163,19 @@ SEALED = (
 )
 NEAR = frozenset({"builtins", "pytest", "unittest.case"})  # what tests use by name
 
-# Tests compare with these; a program has no reason to put others there.
+# Tests compare with the help of these; a program has no reason to replace what is in them.
 SEALED_SHALLOW = "collections contextlib copy functools itertools json re statistics"
 
 
-def _sealing(fix: Fixing, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
-    """Remembers what the language, pytest and unittest are. The function tells the first name that
-    is not what it was: of everything, or of what tests use by name."""
+def _seal(freeze: FrozenFunctions, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
+    """Remembers what the language, pytest and unittest are. The function that it returns names the
+    first thing that has changed: among everything, or only among what tests use by name."""
     modules = [sys.modules[name] for name in SEALED.split() if name in sys.modules]
     whole = [part for m in (*modules, *often_used) for part in _parts(m, deep=True)]
     whole += [_sealed(name, vars(sys.modules[name])) for name in SEALED_SHALLOW.split()]
     near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=False)]
     known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
-    return fix(_broken, tuple(whole), tuple(near), known, sys.modules, OFTEN_PATCHED)
+    return freeze(_broken, tuple(whole), tuple(near), known, sys.modules, OFTEN_PATCHED)
 
 
 def _broken(everything: bool) -> str:
@@ -206,9 +215,9 @@ def _is_behaviour(value: object) -> bool:
 def equals_everything(folder: str, tests: Mapping[str, types.CodeType]) -> str:
     """The name of a class of the user's whose objects equal unrelated values, or nothing.
 
-    Such an object passes every assert. Only classes made after the worker's fork are looked at:
-    the collector was frozen before. They are asked about what the tests compare with, in a test's
-    name, for some answer only there.
+    Such an object passes every assert. Only classes made after the worker's fork are looked at,
+    because the collector was frozen before. Their `__eq__` is asked about the values that the tests
+    compare with, from code of the test's own name and file: some answer wrongly only there.
     """
     unrelated: list[tuple[object, ...]] = [
         *((918_273, -5_501), ("no", "such text"), ([7], [1, 2])),

@@ -22,11 +22,11 @@ from _pytest.assertion import rewrite
 from _pytest.config import _prepareconfig
 from _pytest.main import _main
 
-from ml_coach.execution.inside import witness
-from ml_coach.execution.inside.messages import CANARY_SOURCE
-from ml_coach.execution.inside.notary import Fixing, notary, teller
+from ml_coach.execution.inside.call_recorder import call_recorder, own_code_tracker
+from ml_coach.execution.inside.messages import CANARY_SOURCE, JsonObject
 from ml_coach.execution.inside.reporter import Reporter
-from ml_coach.execution.inside.tampering import Guard, equals_everything, guard, watcher
+from ml_coach.execution.inside.signing import FrozenFunctions, record_signer, record_writer
+from ml_coach.execution.inside.tampering import Guard, audit_hook, equals_everything, guard
 
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = frozenset(
@@ -49,7 +49,7 @@ UNUSED_PLUGINS = frozenset(
 
 @dataclass(frozen=True)
 class Prepared:
-    """Made once in the worker, before any user code, and inherited by every run.
+    """What is made once in the worker, before any user code, and inherited by every run.
 
     `session` is a pytest session that has started and collected nothing yet, for the common case;
     it needs a folder known ahead. `compiled` is where pytest looks for the code of test files, by
@@ -61,8 +61,8 @@ class Prepared:
     canary: types.CodeType
     compiled: dict[str, tuple[bytes, types.CodeType]]
 
-    def run(self, request: dict[str, Any], work: str, records: int) -> int:
-        """Returns the exit code of the process. The verdict lies in the records alone."""
+    def run(self, request: JsonObject, work: str, records: int) -> int:
+        """Returns the exit code of the process. The verdict depends on the records alone."""
         spec = request["tests"]
         plugins = [name for name in spec["plugins"] if _is_installed(name)]
         compare_with = [m for m in map(_imported, spec["compare_with"]) if m]
@@ -72,43 +72,42 @@ class Prepared:
                 importlib.import_module(name)
             guarded = guard(guarded.trusted, compare_with)  # Plugins change pytest as well.
         compiled = self._codes(spec, work)
-        fix = Fixing(guarded.known)
-        channel = notary(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
-        follower = witness.follower(compiled)
-        next(channel)
-        next(follower)
-        tell, broken = teller(fix, channel.send), guarded.broken
-        seen = witness.witness(
-            fix, tell, broken, compiled, follower.send, frozenset(spec["rebinds"])
-        )
-        fixed = (*spec["targets"], *spec["conftests"])
-        tests = frozenset(name.rpartition("/")[2] for name in fixed)
-        watch = watcher(fix, (channel, follower), tell, guarded.user, tests)
-        channel.send((frozenset(fix.known), seen.codes))
-        reporter = Reporter(tell, spec["canary"], seen, work)
+        freeze = FrozenFunctions(guarded.known)
+        signer = record_signer(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
+        tracker = own_code_tracker(compiled)
+        next(signer)
+        next(tracker)
+        write, broken = record_writer(freeze, signer.send), guarded.broken
+        rebinds = frozenset(spec["rebinds"])
+        calls = call_recorder(freeze, write, broken, compiled, tracker.send, rebinds)
+        own_files = (*spec["targets"], *spec["conftests"])
+        names = frozenset(name.rpartition("/")[2] for name in own_files)
+        hook = audit_hook(freeze, (signer, tracker), write, guarded.user_file, names)
+        signer.send((frozenset(freeze.known), calls.codes))
+        reporter = Reporter(write, spec["canary"], calls, work)
         sys.argv = ["pytest"]
-        sys.addaudithook(watch)
-        tell(("start",))
-        shown, sys.stdout = sys.stdout, io.StringIO()  # pytest's own account: nobody reads it
+        sys.addaudithook(hook)
+        write(("start",))
+        shown, sys.stdout = sys.stdout, io.StringIO()  # Nobody reads what pytest itself prints.
         try:
             status = self._run_pytest(spec, plugins, reporter, work)
         finally:
             sys.stdout = shown
         if what := broken(True):
-            tell(("tampered", f"replaced {what}"))
+            write(("tampered", f"replaced {what}"))
         elif name := equals_everything(work, compiled):
-            tell(("tampered", f"made objects of {name}, which equal every value"))
-        tell(("end", str(status)))
+            write(("tampered", f"made objects of {name}, which equal every value"))
+        write(("end", str(status)))
         return 0
 
     def compile(self, files: Mapping[str, str], work: str) -> None:
-        """Ahead, for runs that share these test files (texts are bytes as latin-1)."""
+        """Compiles ahead, for runs that share these test files. Texts are bytes as latin-1."""
         for name, text in files.items():
-            with contextlib.suppress(Exception):  # pytest meets it again, and says what is wrong
+            with contextlib.suppress(Exception):  # pytest will fail on it again and report why.
                 self._code(str(Path(work, name)), text.encode("latin-1"))
-        gc.freeze()  # as the worker did
+        gc.freeze()  # As the worker did: forks share these pages.
 
-    def _codes(self, spec: dict[str, Any], work: str) -> dict[str, types.CodeType]:
+    def _codes(self, spec: JsonObject, work: str) -> dict[str, types.CodeType]:
         """The code of the test files and what they share, made before any code of the user's
         could rewrite them."""
         made: dict[str, types.CodeType] = {}
@@ -123,14 +122,14 @@ class Prepared:
         return made
 
     def _code(self, path: str, source: bytes) -> types.CodeType:
-        """Of a test file, with pytest's assertions in it."""
+        """The code of a test file, with its asserts rewritten as pytest does it."""
         known = self.compiled.get(path)
         if known is None or known[0] != source:
             known = self.compiled[path] = source, _rewritten(source, path)
         return known[1]
 
     def _run_pytest(
-        self, spec: dict[str, Any], plugins: Sequence[str], reporter: Reporter, work: str
+        self, spec: JsonObject, plugins: Sequence[str], reporter: Reporter, work: str
     ) -> int:
         session = self.session
         if session is None or plugins or spec["conftests"]:
@@ -150,7 +149,8 @@ class Prepared:
 
 
 def prepare(work: str) -> Prepared:
-    """`work` is the folder that every run will have, or empty where each has its own."""
+    """Makes what all runs share. `work` is the folder that every run will have, or empty where each
+    has its own."""
     compiled: dict[str, tuple[bytes, types.CodeType]] = {}
     _keep_compiled_code(compiled)
     session = _started_session(work) if work else None
@@ -190,7 +190,7 @@ def _keep_compiled_code(compiled: dict[str, tuple[bytes, types.CodeType]]) -> No
 def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # Not even the package that it would be a part of.
+    except ModuleNotFoundError:  # The package that it would be a part of is missing as well.
         return False
 
 

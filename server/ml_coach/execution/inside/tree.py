@@ -30,6 +30,7 @@ def _parents(proc: int) -> dict[int, list[int]]:
 
 
 def descendants(root: int, proc: int) -> list[int]:
+    """The ids of all processes below `root`, nearest first."""
     parents = _parents(proc)
     found: list[int] = []
     todo = [root]
@@ -41,6 +42,7 @@ def descendants(root: int, proc: int) -> list[int]:
 
 
 def children(root: int) -> list[int]:
+    """The ids of the processes that `root` started itself."""
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     try:
         return _parents(proc).get(root, [])
@@ -49,7 +51,8 @@ def children(root: int) -> list[int]:
 
 
 def threads(pids: list[int], proc: int) -> int:
-    """The kernel's own limit counts threads as well, and does not hold for root."""
+    """How many threads the processes have. The kernel's own limit on processes counts threads too,
+    but it does not hold for root."""
     count = 0
     for pid in pids:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -58,14 +61,17 @@ def threads(pids: list[int], proc: int) -> int:
 
 
 def sockets(proc: int) -> int:
-    """How many there are in our network. What waits in them is no process's memory."""
+    """How many sockets our network has: what waits in them counts as no process's memory."""
     return int(_read(proc, "self/net/sockstat").split()[2])
 
 
 def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
-    """Bytes. Resident sizes count the pages that forks share once per process; the exact share is
-    slow to get, so it is asked for only when the plain sum is over `enough_bytes`, of the largest
-    first, and no longer than it takes to know."""
+    """The memory of the processes, in bytes.
+
+    Resident sizes count the pages that forks share once per process. The exact share is slow to
+    get, so it is asked for only when the plain sum is over `enough_bytes`, largest process first,
+    and only until the exact sum is over it too.
+    """
     sizes = sorted(((_resident(pid, proc), pid) for pid in pids), reverse=True)
     plain = sum(size for size, _ in sizes)
     if plain <= enough_bytes:
@@ -96,8 +102,8 @@ def _proportional(pid: int, proc: int) -> int:
 
 
 def kill_all(root: int, proc: int, seconds: float = 3.0) -> None:
-    """Freezes and kills below `root` until the kernel says that it has no child left: `root` has
-    to be the adopter of orphans, and the caller."""
+    """Stops and kills all processes below `root` until the kernel says that it has no child left.
+    `root` has to be the calling process and has to adopt orphans."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         pids = descendants(root, proc)

@@ -8,7 +8,7 @@ import inspect
 import sys
 from types import ModuleType
 
-from ml_coach.execution.inside.fallback_pytest import LentPytest
+from ml_coach.execution.inside.fallback_pytest import FallbackPytestFinder
 
 # What generated programs and their tests import most; a module costs memory once, shared by forks.
 OFTEN_USED = (
@@ -23,10 +23,11 @@ OFTEN_USED = (
 
 
 def load(our_site: str) -> ModuleType:
-    """Imports all of it, and returns tests.py, which could not be imported before pytest."""
+    """Imports all of it. Returns the module tests.py, which needs pytest. `our_site` is the folder
+    of our own pytest where this Python has none, else empty."""
     sys.dont_write_bytecode = True
     if our_site:
-        sys.meta_path.append(LentPytest(our_site))  # type: ignore[arg-type]
+        sys.meta_path.append(FallbackPytestFinder(our_site))  # type: ignore[arg-type]
     for name in OFTEN_USED.split():
         with contextlib.suppress(ImportError):  # A Python may be built without some of them.
             importlib.import_module(name)
@@ -35,5 +36,5 @@ def load(our_site: str) -> ModuleType:
     for name in ("_argcomplete", *default_plugins):
         if name not in tests.UNUSED_PLUGINS:
             importlib.import_module(f"_pytest.{name}")
-    inspect.getmodule(load.__code__)  # fills a cache: 10 ms off the first failing assert
+    inspect.getmodule(load.__code__)  # Fills a cache, which saves the first failing assert 10 ms.
     return tests

@@ -1,4 +1,4 @@
-"""The warm worker: it goes into its world, imports pytest once, and forks for every run.
+"""The warm worker: it isolates itself, imports pytest once, and forks for every run.
 
     launcher ─ zygote ─┬─ supervisor ─ init ─ the run      (namespaces)
                        └─ supervisor ─ the run             (every other level)
@@ -22,49 +22,52 @@ from typing import NoReturn
 
 from ml_coach.execution.inside import messages as wire
 from ml_coach.execution.inside import supervisor, warm_up
-from ml_coach.execution.inside.contained import World
+from ml_coach.execution.inside.context import WorkerContext
 from ml_coach.execution.sandbox import kernel, namespaces, seccomp
-from ml_coach.execution.sandbox.limits import Limits
+from ml_coach.execution.sandbox.limits import ResourceLimits
 
 # As root the worker becomes this user for good; nothing on a usual system belongs to it.
 UNPRIVILEGED_ID = 64_931
 
 
 def main() -> NoReturn:
-    """argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths),
-    `our_site` and `libraries` (interpreter.py), `server` (a process id)."""
-    order = json.loads(sys.argv[1])
-    control = socket.socket(fileno=order["control"])
+    """Runs the worker until its control socket is closed.
+
+    argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths), `our_site` and
+    `libraries` (see interpreter.py), `server` (a process id), `limits`.
+    """
+    settings = json.loads(sys.argv[1])
+    control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)
-    private = order["level"] == "namespaces"
+    private = settings["level"] == "namespaces"
     try:
-        # Our own code can not be read from inside: all of it is loaded before.
-        tests = warm_up.load(order["our_site"])
+        # Our own code cannot be read from inside, so all of it is loaded before.
+        tests = warm_up.load(settings["our_site"])
         if private:
-            _enter_world(order["readable"], control)
+            _enter_namespaces(settings["readable"], control)
         prepared = tests.prepare(namespaces.WORK if private else "")
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to learn of it
         with contextlib.suppress(OSError):
-            wire.send(control, {"error": f"{type(error).__name__}: {error}"})
+            control.sendall(wire.pack({"error": f"{type(error).__name__}: {error}"}))
         os._exit(1)
-    world = World(
-        level=order["level"],
-        readable=tuple(order["readable"]),
-        libraries=order["libraries"],
-        server=order["server"],
-        limits=Limits(**order["limits"]),
+    context = WorkerContext(
+        level=settings["level"],
+        readable=tuple(settings["readable"]),
+        libraries=settings["libraries"],
+        server=settings["server"],
+        limits=ResourceLimits(**settings["limits"]),
         prepared=prepared,
         own_modules={n: m for n, m in sys.modules.items() if n.split(".")[0] == "ml_coach"},
     )
-    world = replace(world, filter=seccomp.build(apart=world.apart))
-    if not world.private:
+    context = replace(context, filter=seccomp.build(apart=context.apart))
+    if not context.private:
         kernel.set_dumpable(False)  # Runs of the same user may not read our memory.
         kernel.adopt_orphans()
-    wire.send(control, {"ready": True, "version": list(sys.version_info[:2])})
-    _serve(control, world)
+    control.sendall(wire.pack({"ready": True}))
+    _serve(control, context)
 
 
-def _enter_world(readable: list[str], control: socket.socket) -> None:
+def _enter_namespaces(readable: list[str], control: socket.socket) -> None:
     """Returns in the zygote only; the process that was started stays behind and waits for it."""
     uid, gid = os.getuid(), os.getgid()
     if uid == 0:
@@ -87,8 +90,9 @@ def _enter_world(readable: list[str], control: socket.socket) -> None:
         os.setgroups([])
         os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
         os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-        kernel.die_with_parent(signal.SIGKILL)  # a change of user clears it
-        kernel.set_dumpable(True)  # and this, without which no id map can be written
+        # A change of user clears both, and without the second no id map can be written.
+        kernel.die_with_parent(signal.SIGKILL)
+        kernel.set_dumpable(True)
     kernel.forbid_new_privileges()
 
 
@@ -100,12 +104,12 @@ def _wait_for(zygote: int, control: socket.socket) -> NoReturn:
     os._exit(0)
 
 
-def _serve(control: socket.socket, world: World) -> NoReturn:
-    """One byte with one descriptor asks for one run; everything else is said on that descriptor."""
+def _serve(control: socket.socket, context: WorkerContext) -> NoReturn:
+    """One byte with one descriptor asks for one run, whose request comes over that descriptor."""
     wake, wakened = os.pipe()
     for end in (wake, wakened):
         os.set_blocking(end, False)
-    signal.signal(signal.SIGCHLD, _noted)
+    signal.signal(signal.SIGCHLD, _ignore)
     signal.set_wakeup_fd(wakened)
     gc.collect()
     gc.freeze()  # The collector never writes to pages that every fork shares.
@@ -113,7 +117,7 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
     waiting = select.poll()
     waiting.register(control, select.POLLIN)
     waiting.register(wake, select.POLLIN)
-    spare = _spare(control, world, (wake, wakened))
+    waiting_supervisor = _fork_supervisor(control, context, (wake, wakened))
     while True:
         for descriptor, _ in waiting.poll():
             if descriptor == wake:
@@ -121,18 +125,20 @@ def _serve(control: socket.socket, world: World) -> NoReturn:
                 continue
             asked, descriptors, _, _ = socket.recv_fds(control, 1, 1)
             if not asked:
-                spare.close()
-                supervisor.stop_all(world)
+                waiting_supervisor.close()
+                supervisor.stop_all(context)
                 os._exit(0)
             with contextlib.suppress(OSError):
-                socket.send_fds(spare, [asked], descriptors)
-            spare.close()
+                socket.send_fds(waiting_supervisor, [asked], descriptors)
+            waiting_supervisor.close()
             os.close(descriptors[0])
-            spare = _spare(control, world, (wake, wakened))
+            waiting_supervisor = _fork_supervisor(control, context, (wake, wakened))
 
 
-def _spare(control: socket.socket, world: World, wakers: tuple[int, int]) -> socket.socket:
-    """A supervisor that makes its cell ahead and waits for a run to be handed over."""
+def _fork_supervisor(
+    control: socket.socket, context: WorkerContext, wakers: tuple[int, int]
+) -> socket.socket:
+    """Forks a supervisor that sets up its run ahead; returns the socket to hand a request over."""
     ours, theirs = socket.socketpair()
     if os.fork() == 0:
         signal.set_wakeup_fd(-1)
@@ -140,13 +146,13 @@ def _spare(control: socket.socket, world: World, wakers: tuple[int, int]) -> soc
         ours.close()
         for waker in wakers:
             os.close(waker)
-        supervisor.main(theirs, world)
+        supervisor.main(theirs, context)
     theirs.close()
     return ours
 
 
-def _noted(*_: object) -> None:
-    """A handler there has to be, for the wake-up descriptor to be written to."""
+def _ignore(*_: object) -> None:
+    """Python writes to the wake-up descriptor only for signals that have a handler."""
 
 
 def _reap(wake: int) -> None:

@@ -1,4 +1,4 @@
-"""bubblewrap's command line for a minimal root, where namespaces of our own can not be had.
+"""bubblewrap's command line for a minimal root, where we cannot make namespaces ourselves.
 
 Ubuntu 24.04, for one, denies user namespaces to all but a few programs, and bwrap is one of them.
 """
@@ -14,7 +14,7 @@ from ml_coach.execution.sandbox.namespaces import SYSTEM, SYSTEM_FILES
 def command(bwrap: str, readable: Iterable[str], disk_mb: int) -> list[str]:
     """What to put before `python ...`. Nothing of the environment and no capability gets through.
 
-    All runs of a worker share these namespaces: from each other they are kept by Landlock only.
+    All runs of a worker share these namespaces: only Landlock keeps them apart.
     """
     arguments = [bwrap, "--unshare-all", "--unshare-user", "--die-with-parent", "--new-session"]
     arguments += ["--uid", "1000", "--gid", "1000", "--hostname", "sandbox", "--cap-drop", "ALL"]

@@ -29,14 +29,17 @@ BY_MACHINE = {
 
 @cache
 def libc() -> ctypes.CDLL:
+    """The C library that this Python is linked with."""
     return ctypes.CDLL(None, use_errno=True)
 
 
 def number(name: str) -> int:
+    """The number of a system call on this machine. Raises `KeyError` on unknown machines."""
     return BY_MACHINE[platform.machine()][name]
 
 
 def checked(result: int, what: str) -> int:
+    """`result`, unless it says that the call failed. Raises `OSError`, which names `what`."""
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
@@ -44,10 +47,12 @@ def checked(result: int, what: str) -> int:
 
 
 def syscall(nr: int, *arguments: object) -> int:
+    """Makes a system call; below 0 where it failed."""
     return libc().syscall(ctypes.c_long(nr), *arguments)
 
 
 def prctl(option: int, *values: int) -> int:
+    """Makes a prctl(2) call; below 0 where it failed."""
     padded = [ctypes.c_ulong(v) for v in (*values, 0, 0, 0, 0)[:4]]
     return libc().prctl(ctypes.c_int(option), *padded)
 
@@ -63,10 +68,12 @@ def set_dumpable(dumpable: bool) -> None:
 
 
 def adopt_orphans() -> None:
+    """Makes this process the parent of every descendant whose own parent ends."""
     checked(prctl(PR_SET_CHILD_SUBREAPER, 1), "PR_SET_CHILD_SUBREAPER")
 
 
 def forbid_new_privileges() -> None:
+    """No program that this process starts can gain rights, not even a set-user-id one."""
     checked(prctl(PR_SET_NO_NEW_PRIVS, 1), "PR_SET_NO_NEW_PRIVS")
 
 

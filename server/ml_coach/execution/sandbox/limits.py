@@ -1,4 +1,4 @@
-"""What one run may use: the limits' values, and those of them that the kernel enforces itself."""
+"""What one run may use: the limits, and how the kernel is told those that it enforces itself."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Memory is that of the whole tree of processes; disk is all that is written; output is what
-    the program prints, both streams together, in bytes."""
+class ResourceLimits:
+    """What one run may use. Memory is that of the whole tree of processes, disk is all that is
+    written, output is what the program prints on both streams together."""
 
     memory_mb: int = 512
     processes: int = 64
@@ -21,10 +21,11 @@ class Limits:
     output_bytes: int = 1 << 20
 
     def as_dict(self) -> dict[str, int]:
+        """The limits by name, for the worker's settings."""
         return asdict(self)
 
 
-def apply(limits: Limits, cpu_seconds: int) -> None:
+def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     """Lowers this process's limits for good. RLIMIT_AS is left alone: it breaks numpy and threads.
 
     RLIMIT_DATA is per process, so the supervisor watches the tree; it is set above the tree's

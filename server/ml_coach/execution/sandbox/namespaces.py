@@ -1,7 +1,7 @@
 """Linux namespaces without a helper program: a root of our own, made of what a run may read.
 
-Two steps. `build_root` makes the worker's world once: an almost empty, read-only root with the
-system's libraries and Python in it. `open_cell` then gives each run its own, inside that world:
+Two steps. `build_root` makes the worker's root once: almost empty, read-only, with the system's
+libraries and Python in it. `mount_run_folders` then gives each run its own, inside that root:
 private processes, loopback, ipc, and the one folder that it may write to.
 """
 
@@ -47,6 +47,7 @@ class _MountAttributes(ctypes.Structure):
 
 
 def unshare(flags: int) -> None:
+    """Puts this process, or its children, into new namespaces (`NEW_*`). Raises `OSError`."""
     kernel.checked(kernel.libc().unshare(ctypes.c_int(flags)), "unshare")
 
 
@@ -94,7 +95,7 @@ def build_root(readable: Iterable[str]) -> None:
     _mount(None, "/", None, REMOUNT | BIND | READ_ONLY | NO_SUID | NO_DEVICES)
 
 
-def open_cell(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> None:
+def mount_run_folders(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> None:
     """The run's own mounts, in a mount namespace that was just unshared: writable folder, shared
     memory, terminals, and a /proc that shows its own processes only."""
     guarded = NO_SUID | NO_DEVICES
@@ -111,7 +112,7 @@ def open_cell(disk_mb: int, readable: Iterable[str], shared_mb: int = 64) -> Non
 
 
 def _cover_tmp(shown: list[str]) -> None:
-    """Makes /tmp the run's own though Python itself lies below it, which then is shown again."""
+    """Makes /tmp the run's own, also where Python itself is below it; that is mounted once more."""
     held = {path: os.open(path, os.O_PATH) for path in shown}
     _mount(TEMPORARY, "/tmp", None, BIND)
     for path, descriptor in held.items():
@@ -121,6 +122,7 @@ def _cover_tmp(shown: list[str]) -> None:
 
 
 def raise_loopback() -> None:
+    """Switches on `lo`, which is down in a new network namespace. Raises `OSError`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         up_and_running = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
         fcntl.ioctl(any_socket, 0x8914, up_and_running)

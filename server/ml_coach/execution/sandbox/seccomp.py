@@ -11,6 +11,7 @@ import ctypes
 import errno
 import platform
 import struct
+from collections.abc import Iterator
 
 from ml_coach.execution.sandbox import kernel
 
@@ -117,42 +118,45 @@ def build(*, apart: bool, machine: str = "") -> bytes:
             if (number := numbers[column]) is not None:
                 program.extend([(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, result)])
 
-    def examine(name: str, body: list[Instruction]) -> None:
-        """`body` must end in a return on every way through it."""
-        if (number := EXAMINED[name][column]) is not None:
-            program.append((JUMP_EQUAL, 0, len(body), number))
-            program.extend(body)
-
     denied = _fails(errno.EPERM)
     answer(DENIED, denied)
     answer(UNSEEN_MEMORY, denied)
-    answer(MEMORY_FILE, _fails(errno.ENOSYS))  # libraries take a temporary file then
+    answer(MEMORY_FILE, _fails(errno.ENOSYS))  # Libraries take a temporary file then.
     if not apart:
         answer(METADATA, _fails(0))
 
-    # clone3's flags lie behind a pointer that no filter can follow; libc falls back to clone.
-    examine("clone3", [(RETURN, 0, 0, _fails(errno.ENOSYS))])
-    examine("clone", [_low_word(0), (JUMP_ANY_BIT, 0, 1, NAMESPACE_FLAGS),
-                      (RETURN, 0, 0, denied), (RETURN, 0, 0, ALLOW)])  # fmt: skip
-    examine("ioctl", [_low_word(1), *_one_of(FORBIDDEN_IOCTLS, denied, ALLOW)])
+    for name, body in _argument_checks(apart=apart):
+        if (number := EXAMINED[name][column]) is not None:
+            program += [(JUMP_EQUAL, 0, len(body), number), *body]
+    program.append((RETURN, 0, 0, ALLOW))
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
+
+
+def _argument_checks(*, apart: bool) -> Iterator[tuple[str, list[Instruction]]]:
+    """(system call, instructions) for calls that depend on their arguments. The instructions end in
+    a return on every way through them."""
+    denied = _fails(errno.EPERM)
+    # clone3's flags are behind a pointer that no filter can follow; libc falls back to clone.
+    yield ("clone3", [(RETURN, 0, 0, _fails(errno.ENOSYS))])
+    yield ("clone", [_low_word(0), (JUMP_ANY_BIT, 0, 1, NAMESPACE_FLAGS),
+                     (RETURN, 0, 0, denied), (RETURN, 0, 0, ALLOW)])  # fmt: skip
+    yield ("ioctl", [_low_word(1), *_one_of(FORBIDDEN_IOCTLS, denied, ALLOW)])
     for name, argument in (("mknod", 1), ("mknodat", 2)):
         device_types = _one_of((0o020000, 0o060000), denied, ALLOW)
-        examine(name, [_low_word(argument), (AND, 0, 0, 0o170000), *device_types])
-    examine("prlimit64", [_low_word(0), *_one_of((0,), ALLOW, denied)])
-    examine("personality", [_low_word(0), *_one_of((0, 0xFFFF_FFFF), ALLOW, denied)])
+        yield (name, [_low_word(argument), (AND, 0, 0, 0o170000), *device_types])
+    yield ("prlimit64", [_low_word(0), *_one_of((0,), ALLOW, denied)])
+    yield ("personality", [_low_word(0), *_one_of((0, 0xFFFF_FFFF), ALLOW, denied)])
     # A run that could make itself dumpable again would open its memory to its own children.
-    examine("prctl", [_low_word(0), *_one_of((SET_DUMPABLE, SET_PTRACER), denied, ALLOW)])
+    yield ("prctl", [_low_word(0), *_one_of((SET_DUMPABLE, SET_PTRACER), denied, ALLOW)])
     families = (AF_UNIX, AF_INET, AF_INET6) if apart else ()
     refused = _fails(errno.EAFNOSUPPORT if apart else errno.EPERM)
     kinds = [_low_word(1), (AND, 0, 0, 0xF), *_one_of((STREAM, DATAGRAM, SEQPACKET), ALLOW, denied)]
     check = [(JUMP_EQUAL, len(families) - i, 0, f) for i, f in enumerate(families)]
-    examine("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if apart else [])])
-    examine("socketpair", [_low_word(0), *_one_of((AF_UNIX,), ALLOW, denied)])
-    # What waits in a socket is nobody's memory: buffers keep the size that they have.
-    examine("setsockopt", [_low_word(1), (JUMP_EQUAL, 1, 0, SOL_SOCKET), (RETURN, 0, 0, ALLOW),
-                           _low_word(2), *_one_of(BUFFER_SIZES, _fails(0), ALLOW)])  # fmt: skip
-    program.append((RETURN, 0, 0, ALLOW))
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
+    yield ("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if apart else [])])
+    yield ("socketpair", [_low_word(0), *_one_of((AF_UNIX,), ALLOW, denied)])
+    # What waits in a socket counts as no process's memory, so buffers keep the size they have.
+    yield ("setsockopt", [_low_word(1), (JUMP_EQUAL, 1, 0, SOL_SOCKET), (RETURN, 0, 0, ALLOW),
+                          _low_word(2), *_one_of(BUFFER_SIZES, _fails(0), ALLOW)])  # fmt: skip
 
 
 class _Program(ctypes.Structure):
@@ -160,7 +164,7 @@ class _Program(ctypes.Structure):
 
 
 def install(program: bytes) -> None:
-    """Puts the filter on this process and all it will ever start; it can not be taken off."""
+    """Puts the filter on this process and on all that it starts; it cannot be removed."""
     kernel.forbid_new_privileges()
     buffer = ctypes.create_string_buffer(program, len(program))
     described = _Program(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))

@@ -1,7 +1,8 @@
-"""Calls each test and tells how that went: the one place where a pass comes from.
+"""Calls each test and records how that went: the one place where a pass comes from.
 
-All of it is fixed (`Fixing`, notary.py) and in one piece: a part could be called alone, and tell
-what its caller likes. What belongs to the user runs in a frame that is no witness.
+Everything here is frozen (`FrozenFunctions` in signing.py) and in one piece: a part of it could be
+called alone, and would record what its caller likes. User code runs in frames above this code, and
+those may not record calls.
 """
 
 # pyright: reportPrivateUsage=false
@@ -17,58 +18,63 @@ from typing import Any
 
 import pytest
 
-from ml_coach.execution.inside.notary import Fixing, Tell
+from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord
 
 
 @dataclass(frozen=True)
-class Witness:
+class CallRecorder:
     """`call` and `call_async` take a test's id, the callable, its arguments, its function's name
     and the names of its module. `call` is a coroutine that never waits, so that both are one code.
-    `codes` are the identities of what may tell of calls."""
+    `codes` are the identities of the code that may record calls."""
 
     call: Callable[..., Coroutine[Any, Any, None]]
     call_async: Callable[..., Coroutine[Any, Any, None]]
     codes: frozenset[int]
 
 
-def witness(
-    fix: Fixing,
-    tell: Tell,
+def call_recorder(
+    freeze: FrozenFunctions,
+    write: WriteRecord,
     broken: Callable[..., str],
     compiled: Mapping[str, types.CodeType],
-    learn: Callable[[Any], Any],
+    track: Callable[[Any], Any],
     rebinds: frozenset[str],
-) -> Witness:
-    """`compiled` maps the test files' names to their code, `learn` talks to the follower, and
-    `rebinds` are the global names that the tests themselves bind anew."""
-    seen = fix(_seen, learn)
-    follow = (sys.setprofile, threading.setprofile, seen, learn)
+) -> CallRecorder:
+    """`broken` names what has been replaced in Python or pytest. `compiled` maps the test files'
+    names to their code, `track` is the `send` of an `own_code_tracker`, and `rebinds` are the
+    global names that the tests themselves bind anew."""
+    on_profile = freeze(_on_profile, track)
+    profiling = (sys.setprofile, threading.setprofile, on_profile, track)
     tracers = (sys.gettrace, sys.getprofile)
     language = (type, id, str, types.FunctionType, types.MethodType)
     language += (dict.fromkeys, tuple(vars(builtins)))
     parts = (
-        tell,
-        _own(compiled),
+        write,
+        _own_code(compiled),
         broken,
         tracers,
         rebinds,
-        follow,
+        profiling,
         pytest.skip.Exception,
         language,
     )
-    call, call_async = fix(_call, fix(_run), *parts), fix(_call, fix(_await), *parts)
-    return Witness(call, call_async, frozenset({id(call.__code__), id(call_async.__code__)}))
+    call, call_async = freeze(_call, freeze(_run), *parts), freeze(_call, freeze(_await), *parts)
+    return CallRecorder(call, call_async, frozenset({id(call.__code__), id(call_async.__code__)}))
 
 
-def follower(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]:
-    """Learns whether a test that something is wrapped around really ran its own code."""
-    own = _own(compiled)
-    kind_of, frame_type, identity, text = type, types.FrameType, id, str
+def own_code_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]:
+    """Learns whether a test that is wrapped in something else really ran its own code.
+
+    Send it (file, function, module's names) before the test, each frame that is entered meanwhile,
+    and None after it: that is answered with (function, first line, `own` or `other`).
+    """
+    own = _own_code(compiled)
+    type_of, frame_type, identity, text = type, types.FrameType, id, str
     file, function, module, found, answer = "", "", None, ("", "0", "other"), None
     while True:
         got = yield answer
         answer = None
-        if kind_of(got) is frame_type:
+        if type_of(got) is frame_type:
             code = got.f_code
             known = code.co_name == function and (file, identity(code)) in own
             if known and got.f_globals is module:
@@ -80,7 +86,8 @@ def follower(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]
             found = ("", "0", "other")
 
 
-def _own(compiled: Mapping[str, types.CodeType]) -> frozenset[tuple[str, int]]:
+def _own_code(compiled: Mapping[str, types.CodeType]) -> frozenset[tuple[str, int]]:
+    """(file, identity) of all code of the test files, nested code too."""
     found: set[tuple[str, int]] = set()
     for file, whole in compiled.items():
         todo = [whole]
@@ -91,7 +98,7 @@ def _own(compiled: Mapping[str, types.CodeType]) -> frozenset[tuple[str, int]]:
     return frozenset(found)
 
 
-def _seen(frame: Any, event: str, argument: object) -> None:
+def _on_profile(frame: Any, event: str, argument: object) -> None:
     parts: Any = "<parts>"
     if event == "call":
         parts[0](frame)
@@ -109,45 +116,45 @@ async def _call(  # noqa: C901
     name: str, test: Any, values: Any, function: str, module: Any
 ) -> None:
     parts: Any = "<parts>"
-    run, tell, own, broken, tracers, rebinds, follow, skipped, language = parts
-    profile, profile_threads, seen, learn = follow
-    kind_of, identity, text, plain, bound, absent, language_names = language
+    run, write, own, broken, tracers, rebinds, profiling, skipped, language = parts
+    profile, profile_threads, on_profile, track = profiling
+    type_of, identity, text, plain, bound, dict_of, language_names = language
     file = name.partition("::")[0]
-    code = test.__func__ if kind_of(test) is bound else test
+    code = test.__func__ if type_of(test) is bound else test
     whose = ("", "0", "other")
     direct = False
-    if kind_of(code) is plain and code.__globals__ is module:
+    if type_of(code) is plain and code.__globals__ is module:
         code = code.__code__
         if code.co_name == function and (file, identity(code)) in own:
             whose = (code.co_name, text(code.co_firstlineno), "own")
             direct = True
     if what := broken(False):
-        tell(("tampered", f"replaced {what}"))
+        write(("tampered", f"replaced {what}"))
     names = []
     if "monkeypatch" not in values and "mocker" not in values:
-        names = [*{**absent(language_names), **module}.items()]
-    how = "failed"
+        names = [*{**dict_of(language_names), **module}.items()]
+    outcome = "failed"
     try:
         if not direct:
-            learn((file, function, module))
-            profile_threads(seen)
-            profile(seen)
+            track((file, function, module))
+            profile_threads(on_profile)
+            profile(on_profile)
         await run(test, values)
-        how = "passed"
+        outcome = "passed"
     except skipped:
-        how = "skipped"
+        outcome = "skipped"
         raise
     finally:
         if not direct:
             profile(None)
             profile_threads(None)
-            whose = learn(None)
+            whose = track(None)
         if what := broken(False):
-            tell(("tampered", f"replaced {what}"))
+            write(("tampered", f"replaced {what}"))
         for bound_name, value in names:
             if module.get(bound_name) is not value and bound_name not in rebinds:
-                tell(("tampered", f"replaced {bound_name} in the tests"))
+                write(("tampered", f"replaced {bound_name} in the tests"))
         for tracer in tracers:
             if tracer() is not None:
-                tell(("tampered", "traced the tests"))
-        tell(("called", name, how, *whose))
+                write(("tampered", "traced the tests"))
+        write(("called", name, outcome, *whose))

@@ -1,0 +1,140 @@
+"""The typed records of what a run wrote, as record_reader.py reads them: frozen and bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["setup", "call", "teardown"]
+PhaseOutcome = Literal["passed", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line, from 1, in one of the run's own files."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegan:
+    """pytest is about to collect."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestBegan:
+    """pytest is about to set up the test with this id."""
+
+    __test__ = False
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class TestCalled:
+    """A test function returned or raised. `function` and `line` are those of the code that ran,
+    and `own_code` says whether that is the very code of the test file."""
+
+    __test__ = False
+    test: str
+    outcome: PhaseOutcome
+    function: str
+    line: int
+    own_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TestReported:
+    """What pytest reports of one phase of a test. `xfail` says that the test was marked as expected
+    to fail. `detail` is pytest's explanation, `message` its one line, `places` its traceback."""
+
+    __test__ = False
+    test: str
+    phase: Phase
+    outcome: PhaseOutcome
+    xfail: bool
+    seconds: float
+    detail: str
+    places: tuple[Place, ...]
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether this phase passed and was meant to."""
+        return self.outcome == "passed" and not self.xfail
+
+
+@dataclass(frozen=True, slots=True)
+class NotCollected:
+    """A file or class that pytest could not collect. `name` is pytest's id of it; `file` is the
+    file that it is in, empty where that is none of the run's own."""
+
+    name: str
+    file: str
+    detail: str
+    places: tuple[Place, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tampered:
+    """The run did something that could change its own verdict. `what` completes "the run ..."."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """pytest came to its end, with this exit code."""
+
+    exit_code: int
+
+
+TestRecord = RunBegan | TestBegan | TestCalled | TestReported | NotCollected | Tampered | RunEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Forged:
+    """Why the records of a test run cannot be trusted, as a sentence."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The exception that ended a script or kept a module from loading. `expression` is the text of
+    what raised it, where that is on one line; `errno` is 0 for other than operating system errors.
+    """
+
+    name: str
+    text: str
+    places: tuple[Place, ...]
+    errno: int
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A script called `sys.exit`. `wants_arguments` says that it looks at its command line."""
+
+    wants_arguments: bool
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The value of the expression with this index, as its `repr`, or the error it raised."""
+
+    index: int
+    value: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """What one executed line did, as text."""
+
+    text: str
+
+
+ScriptRecord = Raised | Exited | Evaluated | Traced
