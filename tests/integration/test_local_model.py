@@ -1,7 +1,6 @@
 """The real 0.5B model in its child process: what it answers, and that it never outlives us."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -88,17 +87,6 @@ async def test_what_the_agents_share_is_read_once(local_model: LocalModel) -> No
     await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
     _, ended = await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
     assert ended.usage.cached_tokens >= ended.usage.prompt_tokens - 2
-
-
-async def test_a_schema_shapes_the_reply(local_model: LocalModel) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"blame": {"enum": ["code", "tests"]}},
-        "required": ["blame"],
-        "additionalProperties": False,
-    }
-    text, _ = await reply(local_model, ask("Say something nice.", schema=schema))
-    assert json.loads(text)["blame"] in ("code", "tests")
 
 
 async def test_the_test_writers_grammar_ends_a_reply_that_would_not_end(

@@ -30,7 +30,7 @@ from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
 from ml_coach.models.http import new_client
 from ml_coach.models.openai_compatible import OpenAICompatibleModel, chat_url, openai_fields
-from ml_coach.models.recorded import Recorder
+from ml_coach.models.recorded import RecordingModel
 
 GEMINI = ("gemini", "genai")
 
@@ -229,7 +229,7 @@ async def test_nothing_blocks_the_event_loop(
     provider: str, server: FakeProvider, tmp_path: Path
 ) -> None:
     model = open_model(provider, server.url, tmp_path)
-    recorder = Recorder(model, tmp_path / "other.jsonl")
+    recorder = RecordingModel(model, tmp_path / "other.jsonl")
     with blockbuster_ctx():
         assert (await ask(recorder))[0] == "".join(HELLO)
     await recorder.aclose()
@@ -246,7 +246,7 @@ async def test_the_key_is_in_nothing_that_is_left_behind(
     caplog.set_level("DEBUG")
     events: list[Event] = []
     errors: list[str] = []
-    recorder = Recorder(open_model(provider, server.url, tmp_path), tmp_path / "all.jsonl")
+    recorder = RecordingModel(open_model(provider, server.url, tmp_path), tmp_path / "all.jsonl")
     budget = Budget(max_calls=99, max_tokens=99_999, max_seconds=99)
     model_client = ModelClient(recorder, budget, events.append, backoff=Backoff(2, 0.001))
     said = f"no entry for {KEY}"

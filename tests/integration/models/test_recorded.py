@@ -20,7 +20,7 @@ from ml_coach.core.errors import (
 from ml_coach.core.events import Event
 from ml_coach.core.ports import Call, Ended, Message, Model, Profile
 from ml_coach.core.types import Usage
-from ml_coach.models.recorded import RecordedModel, Recorder
+from ml_coach.models.recorded import RecordedModel, RecordingModel
 
 CALL = Call("coder", (Message("system", "You code."), Message("user", "one\ntwo\nthree")))
 USAGE = Usage(calls=1, prompt_tokens=3, completion_tokens=2, cached_tokens=1, seconds=0.5)
@@ -60,7 +60,7 @@ async def ask(model: Model, call: Call = CALL) -> tuple[str, Ended]:
 async def test_a_recording_answers_as_the_model_did(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     said = ["plain", "žluť 🎉 \u2028 \udc80 \r\n\x00", "cut…"]
-    recorder = Recorder(Canned(list(said)), file)
+    recorder = RecordingModel(Canned(list(said)), file)
     live = [await ask(recorder, replace(CALL, purpose=str(n))) for n in range(3)]
     replayed = RecordedModel(file)
     assert replayed.name == f"recorded:{file}"
@@ -71,7 +71,7 @@ async def test_a_recording_answers_as_the_model_did(tmp_path: Path) -> None:
 
 async def test_equal_calls_side_by_side_come_back_in_the_order_they_began(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned([f"candidate {n}" for n in range(4)]), file)
+    recorder = RecordingModel(Canned([f"candidate {n}" for n in range(4)]), file)
     live = await asyncio.gather(*(ask(recorder) for _ in range(4)))
     replayed = RecordedModel(file)
     assert [await ask(replayed) for _ in range(4)] == list(live)
@@ -79,8 +79,8 @@ async def test_equal_calls_side_by_side_come_back_in_the_order_they_began(tmp_pa
 
 async def test_what_does_not_shape_a_reply_may_differ(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
-    other = replace(CALL, timeout_seconds=1, draft="x")
+    await ask(RecordingModel(Canned(["a"]), file))
+    other = replace(CALL, timeout_seconds=1)
     assert (await ask(RecordedModel(file), other))[0] == "a"
 
 
@@ -111,7 +111,7 @@ async def test_what_does_not_shape_a_reply_may_differ(tmp_path: Path) -> None:
 )
 async def test_a_changed_call_is_pointed_at(tmp_path: Path, call: Call, said: str) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
+    await ask(RecordingModel(Canned(["a"]), file))
     with pytest.raises(BadRequestError) as caught:
         await ask(RecordedModel(file), call)
     assert said in str(caught.value)
@@ -119,7 +119,7 @@ async def test_a_changed_call_is_pointed_at(tmp_path: Path, call: Call, said: st
 
 async def test_one_call_too_many_is_pointed_at(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
+    await ask(RecordingModel(Canned(["a"]), file))
     model = RecordedModel(file)
     await ask(model)
     with pytest.raises(BadRequestError, match="was asked 1 times when it was recorded"):
@@ -131,7 +131,7 @@ async def test_one_call_too_many_is_pointed_at(tmp_path: Path) -> None:
 )
 async def test_failures_are_replayed_as_they_were(tmp_path: Path, error: ModelError) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned([error, "then"]), file)
+    recorder = RecordingModel(Canned([error, "then"]), file)
     with pytest.raises(type(error)):
         await ask(recorder)
     await ask(recorder)
@@ -145,12 +145,12 @@ async def test_failures_are_replayed_as_they_were(tmp_path: Path, error: ModelEr
 
 async def test_a_run_is_resumed_by_going_on_live(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    first = Recorder(Canned(["one", UnavailableError("gone")]), file)
+    first = RecordingModel(Canned(["one", UnavailableError("gone")]), file)
     await ask(first)
     with pytest.raises(UnavailableError):
         await ask(first)
     live = Canned(["two", "three"])
-    resumed = RecordedModel(file, then=Recorder(live, file))
+    resumed = RecordedModel(file, then=RecordingModel(live, file))
     assert (resumed.name, resumed.profile) == (live.name, live.profile)
     assert [(await ask(resumed))[0] for _ in range(3)] == ["one", "two", "three"]
     assert live.asked == 2
@@ -163,7 +163,7 @@ async def test_a_run_is_resumed_by_going_on_live(tmp_path: Path) -> None:
 
 async def test_a_cancelled_call_leaves_no_answer(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned(["never heard", "heard"]), file)
+    recorder = RecordingModel(Canned(["never heard", "heard"]), file)
     task = asyncio.create_task(ask(recorder))
     await asyncio.sleep(0)
     task.cancel()
@@ -175,7 +175,7 @@ async def test_a_cancelled_call_leaves_no_answer(tmp_path: Path) -> None:
 
 async def test_a_reply_that_was_not_heard_to_its_end_is_a_cut_one(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    stream = Recorder(Canned(["la la la"]), file).stream(CALL)
+    stream = RecordingModel(Canned(["la la la"]), file).stream(CALL)
     assert await anext(stream) == "la"
     await stream.aclose()
     text, ended = await ask(RecordedModel(file))
@@ -185,7 +185,7 @@ async def test_a_reply_that_was_not_heard_to_its_end_is_a_cut_one(tmp_path: Path
 async def test_a_reply_in_a_loop_is_replayed_as_it_was_heard(tmp_path: Path) -> None:
     """Because the model_client stops listening to it, before the model comes to an end."""
     file = tmp_path / "calls.jsonl"
-    live = Recorder(Canned(["  x = 1\n" * 999, "x = 1"]), file)
+    live = RecordingModel(Canned(["  x = 1\n" * 999, "x = 1"]), file)
     heard = await model_client(live).ask(CALL)
     again = await model_client(RecordedModel(file)).ask(CALL)
     assert heard.text == again.text == "x = 1"
@@ -198,11 +198,11 @@ def model_client(model: Model) -> ModelClient:
 
 async def test_a_line_that_a_crash_cut_off_is_no_record(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned(["a", "b"]), file)
+    recorder = RecordingModel(Canned(["a", "b"]), file)
     await ask(recorder)
     await ask(recorder)
     file.write_text(file.read_text("utf-8")[:-20], "utf-8")
-    await ask(Recorder(Canned(["c"]), file))
+    await ask(RecordingModel(Canned(["c"]), file))
     model = RecordedModel(file)
     assert [(await ask(model))[0] for _ in range(2)] == ["a", "c"]
 
