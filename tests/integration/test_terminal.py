@@ -18,7 +18,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ml_coach.cli.terminal_view import HarmlessConsole, show_report
+from ml_coach.cli.terminal_view import EscapingConsole, show_report
 from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport, Usage
 from ml_coach.run_log import from_json
@@ -354,7 +354,7 @@ def test_a_reason_that_was_made_harmless_is_shown_whole() -> None:
     reason = "x " * 10 + "\x1b[2J" * 3 + " y" * 10
     report = RunReport("failed", reason, None, None, None, 1, Usage(), 1.0, "model", "sandbox")
     out = io.StringIO()
-    show_report(HarmlessConsole(file=out, width=40), report, folder=".", run_id="run")
+    show_report(EscapingConsole(file=out, width=40), report, folder=".", run_id="run")
     assert out.getvalue().count(" y") == 10
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ml_coach.bench.remembered import RememberedModel, Replies
+from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields
@@ -60,7 +60,7 @@ async def _rows(
     results = setup.pop("results", None) or Results(_new(folder), {})
     await run_bench(
         [task], [strategy], Setup(model, executor, **setup), results,
-        Replies(_new(folder)), jobs=2, finished=rows.append,
+        ReplyCache(_new(folder)), jobs=2, finished=rows.append,
     )  # fmt: skip
     return rows[0], model
 
@@ -164,7 +164,7 @@ def _call(**fields: object) -> Call:
     return Call("coder", (Message("user", "inc"),), **fields)
 
 
-async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
+async def _reply(model: CachingModel, call: Call) -> tuple[str, Ended]:
     pieces: list[str] = []
     async with aclosing(model.stream(call)) as stream:
         async for piece in stream:
@@ -174,34 +174,48 @@ async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
     raise AssertionError("no end")
 
 
-async def test_replies_are_remembered_with_their_cost(tmp_path: Path) -> None:
+async def test_replies_are_cached_with_their_cost(tmp_path: Path) -> None:
     file = tmp_path / "replies.jsonl"
-    first = RememberedModel(ScriptedModel({"coder": [GOOD, BAD]}), Replies(file))
+    first = CachingModel(ScriptedModel({"coder": [GOOD, BAD]}), ReplyCache(file))
     assert (await _reply(first, _call()))[0] == GOOD
     assert (await _reply(first, _call(temperature=0.8, seed=1)))[0] == BAD
     with file.open("a") as out:
         out.write('{"key": "cut o')  # An interruption.
-    later = RememberedModel(ScriptedModel({"coder": ["something else"]}), Replies(file))
+    later = CachingModel(ScriptedModel({"coder": ["something else"]}), ReplyCache(file))
     # At temperature 0 the seed makes no difference.
     text, ended = await _reply(later, _call(seed=7))
     assert (text, ended.usage) == (GOOD, Usage(calls=1, prompt_tokens=10, completion_tokens=5))
-    assert later.remembered == 1
+    assert later.hits == 1
     assert (await _reply(later, _call(temperature=0.8, seed=2)))[0] == "something else"
-    assert later.remembered == 1
+    assert later.hits == 1
+
+
+async def test_a_cache_of_an_earlier_version_still_answers(tmp_path: Path) -> None:
+    """Earlier versions wrote a `schema` into each key, which was always null."""
+    file = tmp_path / "replies.jsonl"
+    model = ScriptedModel({"coder": [GOOD]})
+    await _reply(CachingModel(model, ReplyCache(file)), _call())
+    line = file.read_text()
+    earlier = line.replace('\\"seed\\"', '\\"schema\\": null, \\"seed\\"')
+    assert earlier != line
+    file.write_text(earlier)
+    later = CachingModel(model, ReplyCache(file))
+    assert (await _reply(later, _call()))[0] == GOOD
+    assert later.hits == 1
 
 
 async def test_a_call_of_many_tasks_at_once_has_its_time_for_each(tmp_path: Path) -> None:
     model = ScriptedModel({"coder": [GOOD]})
-    await _reply(RememberedModel(model, Replies(tmp_path / "replies.jsonl"), sharing=8), _call())
+    await _reply(CachingModel(model, ReplyCache(tmp_path / "replies.jsonl"), sharing=8), _call())
     assert model.calls[0].timeout_seconds == 8 * _call().timeout_seconds
 
 
-async def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
+async def test_a_failure_is_not_cached(tmp_path: Path) -> None:
     model = ScriptedModel({"coder": [UnavailableError("gone"), GOOD]})
-    remembered = RememberedModel(model, Replies(tmp_path / "replies.jsonl"))
+    caching = CachingModel(model, ReplyCache(tmp_path / "replies.jsonl"))
     with pytest.raises(UnavailableError):
-        await _reply(remembered, _call())
-    assert (await _reply(remembered, _call()))[0] == GOOD
+        await _reply(caching, _call())
+    assert (await _reply(caching, _call()))[0] == GOOD
 
 
 def _row(task: str, strategy: str, *, solved: bool, **stages: bool) -> Row:

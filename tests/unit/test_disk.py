@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.disk import FolderWorkspace, RunFolder, WrittenFiles
+from ml_coach.disk import FolderWorkspace, RunWorkspace, WrittenFiles
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ async def test_a_run_writes_over_nothing_that_it_did_not_find_or_write(
 ) -> None:
     await workspace.write({"a.py": "found\n"})
     files = ("a.py", "new.py", "gone.py")
-    run = RunFolder(workspace, workspace.texts(files), tmp_path / "kept")
+    run = RunWorkspace(workspace, workspace.texts(files), tmp_path / "kept")
     for step in ("1\n", "2\n"):
         await run.write(dict.fromkeys(files, step))
     (run.root / "gone.py").unlink()

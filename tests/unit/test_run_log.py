@@ -76,7 +76,6 @@ def test_a_run_is_kept_as_it_happens(tmp_path: Path) -> None:
     assert list(log.events("r1")) == EVENTS
     assert log.summary("r1").outcome == "gave_up"
     assert (log.folder("r1") / "patch.diff").read_text() == PATCH.text
-    assert log.files("r1") == {"a.py": "x = 1\n"}
 
 
 def test_a_line_that_a_crash_cut_off_is_left_out(tmp_path: Path) -> None:

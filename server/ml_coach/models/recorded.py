@@ -65,7 +65,7 @@ class RecordingModel(WrappedModel):
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
         content = content_of(call)
-        key = key_of(content)
+        key = _key(content)
         line: dict[str, Any] = {"call": content, "turn": self._begun[key], "reply": ""}
         self._begun[key] += 1
         pieces: list[str] = []
@@ -98,7 +98,7 @@ class RecordingModel(WrappedModel):
     def _open(self) -> Counter[str]:
         """Prepares the file for appending. Returns how often it holds each call already."""
         text = self._file.read_text("utf-8") if self._file.exists() else ""
-        turns = Counter(key_of(record.call) for record in _read(text)[1])
+        turns = Counter(_key(record.call) for record in _read(text)[1])
         if not text:
             self._write({"model": self.name, "profile": asdict(self.profile)})
         elif not text.endswith("\n"):  # A crash cut the last line off.
@@ -110,7 +110,7 @@ class RecordingModel(WrappedModel):
         with self._lock:
             if self._earlier is None:
                 self._earlier = self._open()
-            turn = line["turn"] + self._earlier[key_of(line["call"])]
+            turn = line["turn"] + self._earlier[_key(line["call"])]
             self._write({**line, "turn": turn})
 
     def _write(self, line: Json) -> None:
@@ -136,7 +136,7 @@ class RecordedModel:
         self._left: defaultdict[str, deque[_Record]] = defaultdict(deque)
         for record in sorted(records, key=lambda record: record.turn):
             if then is None or not record.error:
-                self._left[key_of(record.call)].append(record)
+                self._left[_key(record.call)].append(record)
         self._all = records
 
     @property
@@ -154,7 +154,7 @@ class RecordedModel:
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
         content = content_of(call)
-        left = self._left[key_of(content)]
+        left = self._left[_key(content)]
         if left:
             pieces = left.popleft().replay()
         elif self._then:
@@ -217,14 +217,16 @@ def content_of(call: Call) -> Json:
     return cast(Json, json.loads(json.dumps(content)))  # Tuples become lists, as in a file.
 
 
-def key_of(content: Json) -> str:
-    """What equal calls have in common, as text, given what `content_of` returned.
+def known_members(content: Json) -> Json:
+    """The members of a call that this version knows, from a file that another may have written.
 
-    Members that this version does not know are left out: earlier versions wrote a `schema`, which
-    was always null, and their recordings must still be found.
+    Earlier versions wrote a `schema`, which was always null; their recordings must still be found.
     """
-    known = {field: content.get(field) for field in ("purpose", "messages", *_SAMPLING)}
-    return json.dumps(known, sort_keys=True)
+    return {field: content.get(field) for field in ("purpose", "messages", *_SAMPLING)}
+
+
+def _key(content: Json) -> str:
+    return json.dumps(known_members(content), sort_keys=True)
 
 
 def _read(text: str) -> tuple[Json, list[_Record]]:

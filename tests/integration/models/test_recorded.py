@@ -84,6 +84,17 @@ async def test_what_does_not_shape_a_reply_may_differ(tmp_path: Path) -> None:
     assert (await ask(RecordedModel(file), other))[0] == "a"
 
 
+async def test_a_recording_of_an_earlier_version_is_replayed(tmp_path: Path) -> None:
+    """Earlier versions wrote a `schema` into each call, which was always null."""
+    file = tmp_path / "calls.jsonl"
+    await ask(RecordingModel(Canned(["a"]), file))
+    text = file.read_text("utf-8")
+    earlier = text.replace('"seed":', '"schema": null, "seed":')
+    assert earlier != text
+    file.write_text(earlier, "utf-8")
+    assert (await ask(RecordedModel(file)))[0] == "a"
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
