@@ -118,7 +118,7 @@ class RunLog:
         return folder
 
     def folder_for(self, run_id: str) -> Path:
-        """Where a run's log is or would be. Raises `KeyError` for text that cannot be a run's id."""
+        """Where a run's log is or would be. Raises `KeyError` for an impossible id."""
         if not run_id or "/" in run_id or "\\" in run_id or run_id.startswith("."):
             raise KeyError(run_id)
         return self.root / "runs" / run_id

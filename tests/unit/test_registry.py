@@ -1,4 +1,4 @@
-"""Names of models, what they can do, and what importing costs."""
+"""Names of models, their profiles, and that importing loads no SDK."""
 
 from __future__ import annotations
 
