@@ -15,7 +15,6 @@ from ml_coach.cli.endings import fail
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.model_commands import doctor, models, pull
 from ml_coach.cli.run_commands import apply, runs, show
-from ml_coach.cli.sandbox_commands import main as sandbox_command
 from ml_coach.core.errors import ModelError
 from ml_coach.settings import SETTINGS
 
@@ -71,12 +70,16 @@ def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
 @_cli.command("exec")
 def execute(file: Path) -> None:
     """Run any Python file in the sandbox; `ml-coach exec --help` tells more."""
+    from ml_coach.cli.sandbox_commands import main as sandbox_command
+
     raise SystemExit(sandbox_command(["exec", str(file)]))
 
 
 @_cli.command("pytest")
 def run_pytest(folder: Path) -> None:
     """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` tells more."""
+    from ml_coach.cli.sandbox_commands import main as sandbox_command
+
     raise SystemExit(sandbox_command(["pytest", str(folder)]))
 
 
