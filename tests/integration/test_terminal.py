@@ -277,7 +277,7 @@ async def test_ctrl_c_during_the_imports_shows_no_traceback(
 ) -> None:
     # Replaces a module that every command imports by one that simulates Ctrl-C.
     pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
-    (tmp_path / "argparse.py").write_text(pressed, encoding="utf-8")
+    (tmp_path / "asyncio.py").write_text(pressed, encoding="utf-8")
     ended = await terminal.run(command, PYTHONPATH=str(tmp_path))
     assert (ended.code, ended.out, ended.err) == (130, "", "")
 
