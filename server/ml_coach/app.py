@@ -21,7 +21,7 @@ from ml_coach.core.ports import Model, Reviewer, Workspace
 from ml_coach.core.types import Limits, Request, RunReport
 from ml_coach.disk import WrittenFiles
 from ml_coach.models import registry
-from ml_coach.models.recorded import RecordedModel, Recorder
+from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.run_log import RunLog
 from ml_coach.settings import Settings
 
@@ -130,7 +130,7 @@ class App:
                 model = RecordedModel(calls, then=model) if calls.exists() else model
             for file in (log.calls_file, record):
                 if file is not None:
-                    model = Recorder(model, file)
+                    model = RecordingModel(model, file)
             executor = self.executor(settings, workspace.root)
 
             async def prepare() -> None:
@@ -151,7 +151,6 @@ class App:
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
-        await self._models.aclose()
 
 
 def _both(first: Callable[[Event], None], second: Emit) -> Emit:

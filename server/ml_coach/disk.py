@@ -1,8 +1,8 @@
-"""A folder as the run's workspace: what the terminal works in.
+"""A folder on disk as a run's workspace.
 
-Writes are atomic (a reader sees the old text or the new one), never follow a link out of the
-folder, and are remembered, so that a file which the user changed since is known as theirs. What
-they change while a run works is not written over.
+Writes are atomic: a reader sees the old text or the new one. They never follow a link out of the
+folder. They are recorded, so that a file which the user changed since is recognized as theirs. What
+the user changes during a run is not overwritten.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ class WrittenFiles:
     file: Path
 
     def note(self, path: Path, text: str) -> None:
+        """Records that ML Coach gave `path` this text."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"path": str(path), "sha256": _digest(text)})
         with self.file.open("a", encoding="utf-8") as lines:
             lines.write(line + "\n")
 
     def wrote(self, path: Path, text: str) -> bool:
-        """Whether `path` holds a text that ML Coach put there."""
+        """Whether ML Coach gave `path` this text at any time."""
         try:
             lines = self.file.read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -41,15 +42,21 @@ class WrittenFiles:
 
 @dataclass(frozen=True, slots=True)
 class FolderWorkspace:
-    """Implements `core.ports.Workspace`. `written_files` is told of every write."""
+    """A `core.ports.Workspace` in the folder `root`. Every write is recorded in `written_files`.
+
+    Files are paths relative to `root`; `PermissionError` is raised for one outside of it, and
+    `OSError` for one that is not UTF-8 text.
+    """
 
     root: Path
     written_files: WrittenFiles
 
     async def read(self, file: str) -> str | None:
+        """See `core.ports.Workspace.read`."""
         return await asyncio.to_thread(self._read, file)
 
     async def write(self, texts: Mapping[str, str]) -> None:
+        """See `core.ports.Workspace.write`."""
         for file, text in texts.items():
             await asyncio.to_thread(self._write, file, text)
 
@@ -62,11 +69,11 @@ class FolderWorkspace:
         return self.written_files.wrote(self._path(file), text)
 
     def note(self, file: str, text: str) -> None:
-        """Remembers a text that an editor was given for `file`."""
+        """Records a text that ML Coach gave an editor for `file`."""
         self.written_files.note(self._path(file), text)
 
     def texts(self, files: Sequence[str]) -> dict[str, str | None]:
-        """What each of `files` reads, None where there is no such file."""
+        """The text of each of `files`, None where there is no such file."""
         return {file: self._read(file) for file in files}
 
     def foreign(self, files: Sequence[str]) -> list[str]:
@@ -87,7 +94,7 @@ class FolderWorkspace:
     def _read(self, file: str) -> str | None:
         path = self._path(file)
         try:
-            # newline="" keeps the user's line ends.
+            # newline="" keeps the user's line endings.
             with path.open(encoding="utf-8-sig", newline="") as text:
                 return text.read()
         except FileNotFoundError:
@@ -111,11 +118,11 @@ class FolderWorkspace:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
-    """One run's view of a folder: implements `core.ports.Workspace`.
+class RunWorkspace:
+    """The `core.ports.Workspace` of one run, which overwrites no change that others make meanwhile.
 
-    `known` is each file's text as the run found it, then as it wrote it. A file that reads
-    otherwise was changed by the user, or by another run: it stays as it is, and what this run
+    `known` holds each file's text as the run found it, and later as the run wrote it. A file with
+    any other text was changed by the user or by another run. It stays as it is, and what this run
     wanted to write goes into the folder `kept`.
     """
 
@@ -125,13 +132,18 @@ class RunFolder:
 
     @property
     def root(self) -> Path:
+        """See `core.ports.Workspace`."""
         return self.folder.root
 
     async def read(self, file: str) -> str | None:
+        """See `core.ports.Workspace.read`."""
         return await self.folder.read(file)
 
     async def write(self, texts: Mapping[str, str]) -> None:
-        """Raises `OSError` with a sentence, and writes nothing, where that would lose an edit."""
+        """Writes all files, or none where that would lose a change of others.
+
+        Raises `OSError` in that case; its text is a sentence for the user.
+        """
         new: dict[str, str] = {}
         for file, text in texts.items():
             now, known = await self.folder.read(file), self.known.get(file)

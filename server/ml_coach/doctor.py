@@ -1,4 +1,7 @@
-"""What this machine has and lacks for a run, and how to mend each lack. Changes nothing."""
+"""Checks what this machine has and lacks for a run, and says how to mend each lack.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,14 @@ from ml_coach.core.types import Program
 from ml_coach.models import registry, weights
 from ml_coach.settings import Settings
 
-# The 1.5B model's weights, once more while its parts are joined, and room to work.
+# Twice the 1.5B model's weights, because its parts are joined in a second file, and some room.
 _DISK_BYTES = 3_000_000_000
 _GIGABYTE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the doctor's list. `mend` says what to do, empty where nothing is wrong."""
+    """One line of the list. `mend` says what the user can do, empty where nothing is wrong."""
 
     name: str
     ok: bool
@@ -32,9 +35,10 @@ class Check:
 async def examine(
     settings: Settings, access: registry.Access, state: Path, workspace: Path | None = None
 ) -> tuple[Check, ...]:
-    """All checks, in the order in which a run needs them. Takes a second; asks no network.
+    """All checks, in the order in which a run needs them. Takes a second and asks no network.
 
-    `workspace` is the folder whose virtual environment programs would run in.
+    `state` is the folder where runs are kept, `workspace` the one whose virtual environment
+    programs would use.
     """
     return (
         _python(),

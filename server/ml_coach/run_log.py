@@ -1,10 +1,10 @@
-"""What happened in every run, as JSON lines that are written as it happens.
+"""What happened in each run, as JSON lines that are written while it runs.
 
     <state folder>/runs/<run id>/events.jsonl    one event a line (without the models' text)
                                  calls.jsonl     every prompt and reply, word for word
                                  patch.diff      the patch that waits for a decision, if any
 
-A run can be listed, shown, undone and resumed from its folder alone.
+The folder suffices to list, show, undo and resume a run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
-from ml_coach.core.events import Event, FilesSaved, RunFinished, RunStarted, TextArrived
+from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
 from ml_coach.core.types import Request
 
 
@@ -41,7 +41,7 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(line: dict[str, Any]) -> Event:
-    """The inverse of `to_json`. Raises `ValueError` for what is no event of this version."""
+    """The inverse of `to_json`. Raises `ValueError` for what is not an event of this version."""
     if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
         raise ValueError(f"{line.get('event')!r} is no event")
     try:
@@ -51,12 +51,12 @@ def from_json(line: dict[str, Any]) -> Event:
 
 
 def new_run_id() -> str:
-    """Sorts by time; the tail keeps two runs of one second apart."""
+    """A new id. Ids sort by time; a random end keeps two runs of one second apart."""
     return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 class RunRecord:
-    """One run's folder, open for writing. Use as a context manager; call it with each event."""
+    """One run's folder, open for writing. Call it with each event; use it as a context manager."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,13 +65,14 @@ class RunRecord:
 
     @property
     def calls_file(self) -> Path:
+        """Where the run's prompts and replies are to be recorded."""
         return self.folder / "calls.jsonl"
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, TextArrived):
-            return  # calls.jsonl holds the whole reply
+            return  # calls.jsonl holds the whole reply.
         self._events.write(json.dumps(to_json(event)) + "\n")
-        # Flushed line by line: a crash of ours loses nothing that was generated.
+        # Flushed after each line, so that a crash loses nothing that was generated.
         self._events.flush()
         if isinstance(event, RunFinished) and event.report.pending is not None:
             text = event.report.pending.text
@@ -101,11 +102,12 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class RunLog:
-    """All runs of this user."""
+    """All runs of this user, in folders under `root`/runs."""
 
     root: Path
 
     def record(self, run_id: str) -> RunRecord:
+        """Opens the log of a run for writing, and makes its folder where there is none."""
         return RunRecord(self.folder_for(run_id))
 
     def folder(self, run_id: str) -> Path:
@@ -116,13 +118,16 @@ class RunLog:
         return folder
 
     def folder_for(self, run_id: str) -> Path:
-        """Where a run's log is or would be. Raises `KeyError` for what can be no run's id."""
+        """Where a run's log is or would be. Raises `KeyError` for an impossible id."""
         if not run_id or "/" in run_id or "\\" in run_id or run_id.startswith("."):
             raise KeyError(run_id)
         return self.root / "runs" / run_id
 
     def events(self, run_id: str) -> Iterator[Event]:
-        """The run's events in order; a last line that a crash cut off is left out."""
+        """The run's events in order. Lines that a crash cut off, or of other versions, are skipped.
+
+        Raises `KeyError` when there is no such run.
+        """
         with (self.folder(run_id) / "events.jsonl").open(encoding="utf-8") as lines:
             for line in lines:
                 try:
@@ -136,11 +141,14 @@ class RunLog:
         return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
 
     def start(self, run_id: str) -> RunStarted:
-        """What the run was asked, and of which model. Raises `KeyError` as `summary` does."""
+        """The run's first event: its request and model. Raises `KeyError` as `summary` does."""
         return _start(run_id, self.events(run_id))
 
     def summary(self, run_id: str) -> RunSummary:
-        """Raises `KeyError` for a run that died before it told what it was asked: no such run."""
+        """The run in a few words. Raises `KeyError` when there is no such run.
+
+        A run that ended before it logged its request counts as none.
+        """
         events = self.events(run_id)
         request, outcome, reason = _start(run_id, events).request, "", ""
         for event in events:
@@ -149,7 +157,7 @@ class RunLog:
         return RunSummary(run_id, request, outcome, reason)
 
     def latest(self, limit: int) -> list[RunSummary]:
-        """The newest runs that have anything to show, newest first."""
+        """At most `limit` runs, newest first."""
         found: list[RunSummary] = []
         for run_id in self.ids():
             if len(found) == limit:
@@ -157,14 +165,6 @@ class RunLog:
             with suppress(KeyError):
                 found.append(self.summary(run_id))
         return found
-
-    def files(self, run_id: str) -> dict[str, str]:
-        """What the run's files held at its end, by relative path."""
-        files: dict[str, str] = {}
-        for event in self.events(run_id):
-            if isinstance(event, FilesSaved):
-                files |= event.files
-        return files
 
 
 def _start(run_id: str, events: Iterator[Event]) -> RunStarted:

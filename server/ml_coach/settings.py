@@ -1,8 +1,8 @@
-"""What a user can set, from four places: defaults, then environment, then editor, then flags.
+"""What a user can set: defaults, overlaid with the environment, the editor's settings, then flags.
 
-A bad value never stops anything: it gives one line that names the variable, and the value of the
-place below is used. The table `SETTINGS` is the only list; the help text, the README's table and
-the VS Code manifest are checked against it.
+A bad value stops nothing: it results in one line that names the variable, and the value without it
+is used. The table `SETTINGS` is the only list. The help text is made from it; the README's table
+and the VS Code manifest are tested against it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 
 from ml_coach.core.types import Program
 
-DEFAULT_LOCAL_MODEL = "local:qwen2.5-coder-1.5b"
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`model` and `python` are empty where the best one available is to be chosen."""
+    """All settings, with their defaults; `SETTINGS` describes each.
+
+    `model` and `python` are empty where the best one available is to be chosen. The keys are left
+    out of `repr`.
+    """
 
     model: str = ""
     max_iters: int = 3
@@ -40,13 +42,18 @@ class Settings:
     google_api_key: str = ""
 
     def __repr__(self) -> str:
-        # A settings object may end up in a log line; a key must not.
+        # Settings may get into a log, and keys must not.
         return f"Settings(model={self.model!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table. `editor` is its name in the section `mlCoach`, empty for secrets."""
+    """One row of the table: a field of `Settings`, and its names for users.
+
+    `flag` is empty where there is none. `editor` is the name in the section `mlCoach`, empty for
+    secrets. `read` checks and converts a value and raises `ValueError`; `wanted` describes a good
+    value.
+    """
 
     field: str
     variable: str
@@ -98,7 +105,7 @@ def _python_file(value: Any) -> str:
     path = PurePosixPath(name)
     if path.suffix != ".py" or path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError
-    return str(path)  # One file has one spelling: two settings may not mean the same.
+    return str(path)  # One spelling for each file, so that equal files can be recognized.
 
 
 def _program_file(value: Any) -> str:
@@ -185,12 +192,15 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """Settings after the environment had its say, and one line per variable that made no sense."""
+    """The defaults overlaid with the environment, and one line for each bad variable."""
     return _overlay(Settings(), {s: environment.get(s.variable) for s in SETTINGS}, _variable)
 
 
 def with_editor(base: Settings, section: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """`base` overlaid with the editor's `mlCoach` section; absent and null keys change nothing."""
+    """`base` overlaid with the editor's section `mlCoach`, and a line for each bad or unknown key.
+
+    Absent and null keys change nothing.
+    """
     known = {s.editor for s in SETTINGS if s.editor}
     unknown = (key for key in section if key not in known)
     problems = [f"mlCoach.{key} is not a setting of ML Coach." for key in unknown]
@@ -200,7 +210,10 @@ def with_editor(base: Settings, section: Mapping[str, Any]) -> tuple[Settings, l
 
 
 def with_flags(base: Settings, flags: Mapping[str, Any]) -> tuple[Settings, list[str]]:
-    """`base` overlaid with flags by field name; None stands for a flag that was not given."""
+    """`base` overlaid with flags by field name, and one line for each bad one.
+
+    None stands for a flag that was not given.
+    """
     values = {s: flags.get(s.field) for s in SETTINGS}
     return _overlay(base, values, lambda s: s.flag)
 

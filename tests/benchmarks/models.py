@@ -110,7 +110,7 @@ async def measure(model: LocalModel, calls: Sequence[Call], *, together: bool = 
 @asynccontextmanager
 async def loaded(name: str, *, speculate: bool) -> AsyncGenerator[LocalModel]:
     models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", ""), speculate=speculate)
-    model = models.model(name, profile_of(f"local:{name}").profile)
+    model = models.model(name, profile_of(f"local:{name}"))
     started = time.perf_counter()
     await model.warm()
     memory = psutil.Process(model.process_id).memory_info().rss

@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from ml_coach.models import weights
-from ml_coach.models.llama_process import LlamaProcess, Load
+from ml_coach.models.llama_process import LlamaOptions, LlamaProcess
 
 KEY = "AIza-this-key-must-stay-secret"
 PROMPT = "Write a function add(a, b) that returns the sum of two numbers. add(1, 2) == 3"
@@ -66,11 +66,11 @@ async def tcp_port(address: str) -> AsyncGenerator[str, None]:
 
 @asynccontextmanager
 async def local_model() -> AsyncGenerator[LlamaProcess, None]:
-    process = LlamaProcess(Load(await weights.ensure("qwen2.5-coder-0.5b")))
+    process = LlamaProcess(LlamaOptions(await weights.ensure("qwen2.5-coder-0.5b")))
     try:
         yield process
     finally:
-        await process.ended()
+        await process.end()
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""`ml-coach` as a user meets it: a real process, a scripted model behind a real socket."""
+"""`ml-coach` as users run it: a real process, and a scripted model behind a real socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ml_coach.cli.terminal_view import HarmlessConsole, show_report
+from ml_coach.cli.terminal_view import EscapingConsole, show_report
 from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport, Usage
 from ml_coach.run_log import from_json
@@ -28,7 +28,7 @@ KEY = "sk-a-key-that-nobody-may-see"
 
 
 @dataclass
-class Ended:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -54,10 +54,10 @@ class Terminal:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
 
-    async def run(self, *arguments: str, **more: str) -> Ended:
+    async def run(self, *arguments: str, **more: str) -> CommandResult:
         process = await self.start(*arguments, **more)
         out, err = await process.communicate()
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+        return CommandResult(process.returncode or 0, out.decode(), err.decode())
 
     def text(self, name: str) -> str:
         return (self.folder / name).read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ async def test_a_prompt_becomes_a_tested_program(terminal: Terminal) -> None:
     assert "2 of 2 passed" in shown.out
 
 
-async def test_the_end_says_which_tests_were_dropped_and_why(terminal: Terminal) -> None:
+async def test_the_report_says_which_tests_were_dropped_and_why(terminal: Terminal) -> None:
     idle = "".join(f"\n\ndef test_idle_{n}():\n    assert callable(add)\n" for n in range(7))
     terminal.model.replies["test_writer"] = f"```python\n{TESTS}{idle}```\n"
     ended = await terminal.run("generate", PROMPT, "--auto-patch")
@@ -102,7 +102,7 @@ async def test_the_end_says_which_tests_were_dropped_and_why(terminal: Terminal)
     assert "and 2 more" in ended.out
 
 
-async def test_with_nobody_to_ask_the_patch_waits_and_can_be_applied(terminal: Terminal) -> None:
+async def test_without_a_terminal_the_patch_waits_and_can_be_applied(terminal: Terminal) -> None:
     ended = await terminal.run("generate", PROMPT)
     assert ended.code == 1
     assert "gave up" in ended.out
@@ -115,7 +115,7 @@ async def test_with_nobody_to_ask_the_patch_waits_and_can_be_applied(terminal: T
     assert terminal.text("generated_code.py") == RIGHT
 
 
-async def test_a_patch_that_waits_for_another_folder_says_which(terminal: Terminal) -> None:
+async def test_a_patch_that_waits_for_another_folder_names_it(terminal: Terminal) -> None:
     ended = await terminal.run("generate", PROMPT, "-o", "sub dir", COLUMNS="40")
     run = terminal.run_folders()[-1].name
     assert f"ml-coach apply {run} -o 'sub dir'\n" in ended.out
@@ -139,7 +139,7 @@ async def test_a_waiting_patch_is_refused_on_a_changed_file(terminal: Terminal) 
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1"])
-async def test_nonsense_in_the_environment_is_told_and_the_default_used(
+async def test_a_bad_variable_is_reported_and_its_default_used(
     terminal: Terminal, value: str
 ) -> None:
     ended = await terminal.run("generate", PROMPT, "--auto-patch", MAX_ITERS=value)
@@ -164,7 +164,7 @@ async def test_nonsense_in_the_environment_is_told_and_the_default_used(
         (["serve", "--tcp", "99999999"], "can not listen on port 99999999"),
     ],
 )
-async def test_what_is_wrong_is_said_in_a_line(
+async def test_a_mistake_is_reported_in_one_line(
     terminal: Terminal, arguments: list[str], says: str
 ) -> None:
     ended = await terminal.run(*arguments)
@@ -174,7 +174,7 @@ async def test_what_is_wrong_is_said_in_a_line(
     assert len(ended.err.strip().splitlines()) == 1
 
 
-async def test_a_file_of_the_users_is_never_overwritten_unasked(terminal: Terminal) -> None:
+async def test_a_file_of_the_user_is_not_overwritten_without_force(terminal: Terminal) -> None:
     (terminal.folder / "generated_code.py").write_text("mine = 1\n", encoding="utf-8")
     ended = await terminal.run("generate", PROMPT)
     assert ended.code == 2
@@ -183,7 +183,7 @@ async def test_a_file_of_the_users_is_never_overwritten_unasked(terminal: Termin
     assert terminal.text("generated_code.py") == "mine = 1\n"
     assert terminal.model.asked == []
     assert (await terminal.run("generate", PROMPT, "--force", "--auto-patch")).code == 0
-    # What ML Coach wrote itself, and nobody touched, needs no force.
+    # A file that ML Coach wrote and that was not changed since needs no --force.
     assert (await terminal.run("generate", PROMPT, "--auto-patch")).code == 0
 
 
@@ -195,7 +195,7 @@ async def test_a_file_of_the_users_is_never_overwritten_unasked(terminal: Termin
         ("debugger", "generated_code.py", f"{WRONG}\n\ndef my_helper():\n    return 1\n"),
     ],
 )
-async def test_what_the_user_writes_while_a_run_works_stays(
+async def test_what_the_user_writes_during_a_run_stays(
     terminal: Terminal, held: str, file: str, text: str
 ) -> None:
     terminal.model.held = {held}
@@ -212,7 +212,7 @@ async def test_what_the_user_writes_while_a_run_works_stays(
     assert (kept / "generated_code.py").read_text() == (WRONG if held == "coder" else RIGHT)
 
 
-async def test_a_file_that_the_run_has_nothing_new_for_keeps_the_users_edits(
+async def test_a_file_that_the_run_does_not_change_keeps_the_users_edits(
     terminal: Terminal,
 ) -> None:
     terminal.model.held = {"debugger"}
@@ -227,7 +227,7 @@ async def test_a_file_that_the_run_has_nothing_new_for_keeps_the_users_edits(
     assert terminal.text("test_generated.py") == mine
 
 
-async def test_two_runs_in_one_folder_do_not_write_over_each_other(terminal: Terminal) -> None:
+async def test_two_runs_in_one_folder_do_not_overwrite_each_other(terminal: Terminal) -> None:
     terminal.model.held = {"coder"}
     slow = await terminal.start("generate", PROMPT, "--auto-patch")
     await terminal.model.was_asked("coder")
@@ -257,7 +257,7 @@ async def test_a_recorded_run_replays_without_its_model(terminal: Terminal) -> N
     assert terminal.text("generated_code.py") == RIGHT
 
 
-async def test_ctrl_c_stops_leaves_nothing_and_says_where_the_best_is(terminal: Terminal) -> None:
+async def test_ctrl_c_leaves_no_process_and_names_the_best_program(terminal: Terminal) -> None:
     terminal.model.held = {"debugger"}
     process = await terminal.start("generate", PROMPT)
     await terminal.model.was_asked("debugger")
@@ -272,17 +272,17 @@ async def test_ctrl_c_stops_leaves_nothing_and_says_where_the_best_is(terminal: 
 
 
 @pytest.mark.parametrize("command", ["runs", "exec", "serve"])
-async def test_ctrl_c_before_all_is_imported_ends_it_without_a_traceback(
+async def test_ctrl_c_during_the_imports_shows_no_traceback(
     terminal: Terminal, tmp_path: Path, command: str
 ) -> None:
-    # Stands in for a module that every command imports, at the moment of the Ctrl-C.
+    # Replaces a module that every command imports by one that simulates Ctrl-C.
     pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
-    (tmp_path / "argparse.py").write_text(pressed, encoding="utf-8")
+    (tmp_path / "asyncio.py").write_text(pressed, encoding="utf-8")
     ended = await terminal.run(command, PYTHONPATH=str(tmp_path))
     assert (ended.code, ended.out, ended.err) == (130, "", "")
 
 
-async def test_a_verdict_that_can_not_be_written_is_said(terminal: Terminal) -> None:
+async def test_a_verdict_that_cannot_be_written_is_reported(terminal: Terminal) -> None:
     (terminal.folder / "a.py").write_text("print('done')\n", encoding="utf-8")
     ended = await terminal.run("exec", "a.py", "--json", "nowhere/verdict.json")
     assert ended.code == 2
@@ -300,7 +300,7 @@ async def test_an_unknown_level_is_named_and_the_known_ones_too(terminal: Termin
     assert all(name in last for name in ("bogus", "namespaces", "landlock"))
 
 
-async def test_a_run_is_a_line_however_narrow_the_terminal(terminal: Terminal) -> None:
+async def test_a_run_is_one_line_on_a_narrow_terminal(terminal: Terminal) -> None:
     await terminal.run("generate", PROMPT)
     listed = await terminal.run("runs", COLUMNS="40")
     (line,) = listed.out.splitlines()
@@ -308,7 +308,7 @@ async def test_a_run_is_a_line_however_narrow_the_terminal(terminal: Terminal) -
 
 
 @pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-async def test_a_prompt_on_standard_input_is_text(terminal: Terminal, locale: str) -> None:
+async def test_a_prompt_on_standard_input_must_be_utf8(terminal: Terminal, locale: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ml_coach", "generate", "-",
         cwd=terminal.folder, env=terminal.environment(LC_ALL=locale),
@@ -332,8 +332,8 @@ async def test_no_artefact_of_a_run_holds_a_key(terminal: Terminal) -> None:
                 assert KEY.encode() not in file.read_bytes(), file
 
 
-async def test_nothing_that_others_wrote_drives_the_terminal(terminal: Terminal) -> None:
-    """Neither a prompt nor a model's words nor what a program raises."""
+async def test_no_text_of_others_controls_the_terminal(terminal: Terminal) -> None:
+    """Tested for a prompt, a reply, and what a program raises."""
     raising = 'def add(a, b):\n    raise ValueError("\\x1b[2J\\x1b[HAll tests pass")\n'
     terminal.model.replies["coder"] = f"Here:\x1b[3J\ud800\n```python\n{raising}```\n"
     ended = await terminal.run("generate", f"{PROMPT}\x1b[4J", "-v")
@@ -350,18 +350,18 @@ async def test_nothing_that_others_wrote_drives_the_terminal(terminal: Terminal)
         assert "\x1b" not in printed
 
 
-def test_a_reason_that_was_made_harmless_is_shown_whole() -> None:
+def test_an_escaped_reason_is_shown_whole() -> None:
     reason = "x " * 10 + "\x1b[2J" * 3 + " y" * 10
     report = RunReport("failed", reason, None, None, None, 1, Usage(), 1.0, "model", "sandbox")
     out = io.StringIO()
-    show_report(HarmlessConsole(file=out, width=40), report, folder=".", run_id="run")
+    show_report(EscapingConsole(file=out, width=40), report, folder=".", run_id="run")
     assert out.getvalue().count(" y") == 10
 
 
 async def generate_at_a_terminal(
     terminal: Terminal, **variables: str
 ) -> tuple[asyncio.subprocess.Process, int]:
-    """The process, and our end of its terminal."""
+    """The process, and the test's end of its terminal."""
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ml_coach", "generate", PROMPT,
@@ -373,12 +373,12 @@ async def generate_at_a_terminal(
 
 
 async def read_until(terminal: int, text: bytes) -> bytes:
-    """What it shows until it has shown `text`; the rest where it never does."""
+    """What the terminal shows up to `text`, or all of it where `text` never appears."""
     shown = b""
     while text not in shown:
         try:
             piece = await asyncio.to_thread(os.read, terminal, 4096)
-        except OSError:  # Linux says so where others say end of file.
+        except OSError:  # Linux raises this where other systems return nothing.
             break
         if not piece:
             break
@@ -409,7 +409,7 @@ NO_TEXT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes([255
         (shlex.join([sys.executable, "-c", NO_TEXT]), b"is not UTF-8 text"),
     ],
 )
-async def test_where_the_editor_fails_the_user_is_asked_again(
+async def test_the_user_is_asked_again_when_the_editor_fails(
     terminal: Terminal, editor: str, says: bytes
 ) -> None:
     process, ours = await generate_at_a_terminal(terminal, EDITOR=editor)
@@ -431,7 +431,7 @@ async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:
     assert "$0." in ended.out
 
 
-async def test_a_bench_pairs_two_strategies_on_the_tasks_that_were_named(
+async def test_a_bench_compares_two_strategies_on_the_chosen_tasks(
     terminal: Terminal,
 ) -> None:
     task = {

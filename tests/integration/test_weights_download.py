@@ -1,4 +1,4 @@
-"""Downloads from a hub and a mirror on this machine: real HTTP, real pip, every fault."""
+"""Downloads from a hub and a mirror on this machine: real HTTP, real pip, all kinds of faults."""
 
 import asyncio
 import hashlib
@@ -95,7 +95,7 @@ async def hub(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Hub]:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all pip knows of the world."""
+    """A folder that is the only index pip uses."""
     folder = tmp_path / "index"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -158,7 +158,7 @@ async def test_a_download_is_checked_once_and_kept(hub: Hub, tmp_path: Path) -> 
     assert left_in(tmp_path) == {"tiny.gguf", "tiny.gguf.checked"}
 
 
-async def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+async def test_a_download_that_was_cut_is_continued(hub: Hub, tmp_path: Path) -> None:
     hub.faults = [hub.cut_in_half]
     assert (await fetch(tmp_path)).read_bytes() == CONTENT
     assert hub.ranges[0] is None
@@ -166,7 +166,7 @@ async def test_a_cut_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path)
     assert len(hub.ranges) == 2
 
 
-async def test_the_next_run_goes_on_where_the_last_one_stopped(hub: Hub, tmp_path: Path) -> None:
+async def test_the_next_run_continues_the_download(hub: Hub, tmp_path: Path) -> None:
     hub.faults = [hub.cut_in_half, hub.out_of_order]
     with pytest.raises(WeightsError, match=r"503 Service Unavailable.* what has arrived is kept"):
         await fetch(tmp_path)
@@ -176,12 +176,12 @@ async def test_the_next_run_goes_on_where_the_last_one_stopped(hub: Hub, tmp_pat
     assert hub.ranges[-1] == f"bytes={there}-"
 
 
-async def test_a_hub_that_knows_no_ranges_starts_anew(hub: Hub, tmp_path: Path) -> None:
+async def test_a_hub_without_ranges_sends_the_whole_file_again(hub: Hub, tmp_path: Path) -> None:
     hub.faults = [hub.cut_in_half, hub.without_ranges]
     assert (await fetch(tmp_path)).read_bytes() == CONTENT
 
 
-async def test_a_wrong_sum_is_deleted_and_said(hub: Hub, tmp_path: Path) -> None:
+async def test_a_file_with_a_wrong_sum_is_deleted_and_reported(hub: Hub, tmp_path: Path) -> None:
     hub.content = CONTENT[:-1] + b"!"
     with pytest.raises(WeightsError, match="does not have the published SHA-256 sum of tiny and"):
         await fetch(tmp_path)
@@ -206,7 +206,7 @@ async def test_an_answer_that_is_not_the_file_is_refused(hub: Hub, tmp_path: Pat
         await fetch(tmp_path)
 
 
-async def test_a_missing_file_is_one_clear_line(hub: Hub, tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported_in_one_line(hub: Hub, tmp_path: Path) -> None:
     async def missing(request: web.Request) -> web.StreamResponse:
         return web.Response(status=404)
 
@@ -225,7 +225,7 @@ async def test_without_a_network_the_line_says_so(
         await fetch(tmp_path / "cache", HUB, MIRROR)
 
 
-async def test_the_mirror_steps_in_for_the_hub(hub: Hub, tmp_path: Path, index: Path) -> None:
+async def test_the_mirror_is_used_when_the_hub_fails(hub: Hub, tmp_path: Path, index: Path) -> None:
     hub.faults = [hub.out_of_order]
     put_all(index)
     seen: list[tuple[int, str]] = []
@@ -320,7 +320,9 @@ asyncio.run(Download(weights, Path({str(tmp_path)!r}), shown).run(("huggingface"
     assert hub.ranges == [None]
 
 
-async def test_too_small_a_disk_is_known_before(hub: Hub, tmp_path: Path) -> None:
+async def test_a_disk_that_is_too_small_is_reported_before_the_download(
+    hub: Hub, tmp_path: Path
+) -> None:
     with pytest.raises(WeightsError, match=r"need 1000000000\.0 GB more in .* GB free; make room"):
         await fetch(tmp_path, of=weights(size=10**18))
     assert hub.ranges == []
@@ -332,7 +334,7 @@ async def test_a_disk_that_fills_up_is_one_clear_line(hub: Hub, tmp_path: Path) 
         await fetch(tmp_path)
 
 
-async def test_a_folder_that_can_not_be_made_is_one_clear_line(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(WeightsError, match=r"/file/cache can not be used: Not a directory\.$"):
         await fetch(tmp_path / "file/cache")

@@ -1,4 +1,4 @@
-"""`ml-coach bench` from inside: strategies on a small task, replies and rows that outlive a run."""
+"""`ml-coach bench` from inside: strategies on a small task, and the files of replies and rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ml_coach.bench.remembered import RememberedModel, Replies
+from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields
@@ -60,17 +60,17 @@ async def _rows(
     results = setup.pop("results", None) or Results(_new(folder), {})
     await run_bench(
         [task], [strategy], Setup(model, executor, **setup), results,
-        Replies(_new(folder)), jobs=2, finished=rows.append,
+        ReplyCache(_new(folder)), jobs=2, finished=rows.append,
     )  # fmt: skip
     return rows[0], model
 
 
-async def test_one_shot_takes_what_comes(executor: SandboxedExecutor, tmp_path: Path) -> None:
+async def test_one_shot_uses_the_first_reply(executor: SandboxedExecutor, tmp_path: Path) -> None:
     row, _ = await _rows(executor, "one-shot", [BAD], tmp_path)
     assert (row.solved, row.calls, row.tokens) == (False, 1, 15)
 
 
-async def test_best_of_n_takes_the_first_that_passes_what_is_given(
+async def test_best_of_n_chooses_the_first_that_passes_the_given_tests(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     row, _ = await _rows(executor, "best-of-n", [BAD, GOOD, BAD, BAD], tmp_path)
@@ -79,7 +79,9 @@ async def test_best_of_n_takes_the_first_that_passes_what_is_given(
     assert row.calls == 4
 
 
-async def test_majority_goes_with_the_most(executor: SandboxedExecutor, tmp_path: Path) -> None:
+async def test_majority_chooses_from_the_largest_group(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
     row, _ = await _rows(executor, "majority", [BAD, GOOD, GOOD, GOOD], tmp_path, given=False)
     assert row.solved
     assert row.calls == 4
@@ -112,13 +114,13 @@ async def test_a_part_can_be_left_out(executor: SandboxedExecutor, tmp_path: Pat
     assert [call.purpose for call in model.calls].count("coder") == 1
 
 
-async def test_a_task_has_its_limits(executor: SandboxedExecutor, tmp_path: Path) -> None:
+async def test_the_limits_of_a_task_hold(executor: SandboxedExecutor, tmp_path: Path) -> None:
     row, _ = await _rows(executor, "loop", [BAD], tmp_path, limits=Limits(calls=2))
     assert (row.outcome, row.calls) == ("gave_up", 2)
     assert "limit of 2 model calls" in row.reason
 
 
-async def test_a_bench_goes_on_where_it_stopped(
+async def test_a_bench_continues_where_it_stopped(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     file = tmp_path / "rows.jsonl"
@@ -132,7 +134,7 @@ async def test_a_bench_goes_on_where_it_stopped(
         Results(file, {"model": "another"})
 
 
-async def test_a_program_is_debugged_until_it_does_what_is_given(
+async def test_a_program_is_debugged_until_it_passes_the_given_tests(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     wrong = replace(TASK, program="def inc(x):\n    return x + 2\n")
@@ -145,7 +147,7 @@ async def test_a_program_is_debugged_until_it_does_what_is_given(
     assert (row.program, model.calls) == (right.program, [])
 
 
-async def test_programs_to_debug_belong_to_tasks(tmp_path: Path) -> None:
+async def test_programs_of_other_tasks_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "programs.jsonl"
     lines = [
         {"source": "gpt", "task_id": "Toy/1", "code": "a"},
@@ -164,7 +166,7 @@ def _call(**fields: object) -> Call:
     return Call("coder", (Message("user", "inc"),), **fields)
 
 
-async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
+async def _reply(model: CachingModel, call: Call) -> tuple[str, Ended]:
     pieces: list[str] = []
     async with aclosing(model.stream(call)) as stream:
         async for piece in stream:
@@ -174,41 +176,55 @@ async def _reply(model: RememberedModel, call: Call) -> tuple[str, Ended]:
     raise AssertionError("no end")
 
 
-async def test_replies_are_remembered_with_their_cost(tmp_path: Path) -> None:
+async def test_replies_are_cached_with_their_cost(tmp_path: Path) -> None:
     file = tmp_path / "replies.jsonl"
-    first = RememberedModel(ScriptedModel({"coder": [GOOD, BAD]}), Replies(file))
+    first = CachingModel(ScriptedModel({"coder": [GOOD, BAD]}), ReplyCache(file))
     assert (await _reply(first, _call()))[0] == GOOD
     assert (await _reply(first, _call(temperature=0.8, seed=1)))[0] == BAD
     with file.open("a") as out:
         out.write('{"key": "cut o')  # An interruption.
-    later = RememberedModel(ScriptedModel({"coder": ["something else"]}), Replies(file))
+    later = CachingModel(ScriptedModel({"coder": ["something else"]}), ReplyCache(file))
     # At temperature 0 the seed makes no difference.
     text, ended = await _reply(later, _call(seed=7))
     assert (text, ended.usage) == (GOOD, Usage(calls=1, prompt_tokens=10, completion_tokens=5))
-    assert later.remembered == 1
+    assert later.hits == 1
     assert (await _reply(later, _call(temperature=0.8, seed=2)))[0] == "something else"
-    assert later.remembered == 1
+    assert later.hits == 1
 
 
-async def test_a_call_of_many_tasks_at_once_has_its_time_for_each(tmp_path: Path) -> None:
+async def test_a_cache_of_an_earlier_version_still_answers(tmp_path: Path) -> None:
+    """Earlier versions wrote a `schema` into each key, which was always null."""
+    file = tmp_path / "replies.jsonl"
     model = ScriptedModel({"coder": [GOOD]})
-    await _reply(RememberedModel(model, Replies(tmp_path / "replies.jsonl"), sharing=8), _call())
+    await _reply(CachingModel(model, ReplyCache(file)), _call())
+    line = file.read_text()
+    earlier = line.replace('\\"seed\\"', '\\"schema\\": null, \\"seed\\"')
+    assert earlier != line
+    file.write_text(earlier)
+    later = CachingModel(model, ReplyCache(file))
+    assert (await _reply(later, _call()))[0] == GOOD
+    assert later.hits == 1
+
+
+async def test_a_call_may_take_longer_when_tasks_share_the_model(tmp_path: Path) -> None:
+    model = ScriptedModel({"coder": [GOOD]})
+    await _reply(CachingModel(model, ReplyCache(tmp_path / "replies.jsonl"), sharing=8), _call())
     assert model.calls[0].timeout_seconds == 8 * _call().timeout_seconds
 
 
-async def test_a_failure_is_not_remembered(tmp_path: Path) -> None:
+async def test_a_failure_is_not_cached(tmp_path: Path) -> None:
     model = ScriptedModel({"coder": [UnavailableError("gone"), GOOD]})
-    remembered = RememberedModel(model, Replies(tmp_path / "replies.jsonl"))
+    caching = CachingModel(model, ReplyCache(tmp_path / "replies.jsonl"))
     with pytest.raises(UnavailableError):
-        await _reply(remembered, _call())
-    assert (await _reply(remembered, _call()))[0] == GOOD
+        await _reply(caching, _call())
+    assert (await _reply(caching, _call()))[0] == GOOD
 
 
 def _row(task: str, strategy: str, *, solved: bool, **stages: bool) -> Row:
     return Row(task, strategy, solved, solved, 1, 10, 1.0, stages=stages)
 
 
-async def test_what_each_stage_turned() -> None:
+async def test_stage_yields_count_the_tasks_that_changed() -> None:
     rows = [
         _row("1", "loop", solved=True, first=False, chosen=True, final=True),
         _row("2", "loop", solved=False, first=True, chosen=False, final=False),
@@ -217,7 +233,7 @@ async def test_what_each_stage_turned() -> None:
     assert stage_yields(rows) == {"first → chosen": (1, 1), "chosen → final": (0, 0)}
 
 
-async def test_a_difference_has_an_interval_that_holds_it() -> None:
+async def test_the_interval_contains_the_difference() -> None:
     ours = [_row(str(n), "loop", solved=n % 4 != 0) for n in range(80)]
     theirs = [_row(str(n), "one-shot", solved=n % 2 != 0) for n in range(80)]
     points, low, high = difference(ours, theirs)

@@ -1,4 +1,4 @@
-"""The terminal's workspace: atomic, inside its folder, and it knows whose text is whose."""
+"""A folder as workspace: it is not left, and changes of the user are not overwritten."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.disk import FolderWorkspace, RunFolder, WrittenFiles
+from ml_coach.disk import FolderWorkspace, RunWorkspace, WrittenFiles
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def workspace(tmp_path: Path) -> FolderWorkspace:
     return FolderWorkspace(tmp_path / "work", WrittenFiles(tmp_path / "state" / "written.jsonl"))
 
 
-async def test_what_is_written_is_read(workspace: FolderWorkspace) -> None:
+async def test_written_text_is_read_back(workspace: FolderWorkspace) -> None:
     texts = {"a.py": "x = 'ä'\r\n", "sub/b.py": ""}
     await workspace.write(texts)
     assert {file: await workspace.read(file) for file in texts} == texts
@@ -24,7 +24,7 @@ async def test_what_is_written_is_read(workspace: FolderWorkspace) -> None:
     assert await workspace.read("none.py") is None
 
 
-async def test_foreign_is_what_we_did_not_write_or_what_was_changed(
+async def test_files_that_others_wrote_or_changed_are_foreign(
     workspace: FolderWorkspace,
 ) -> None:
     (workspace.root / "theirs.py").write_text("1\n")
@@ -52,23 +52,23 @@ async def test_a_file_keeps_its_mode(workspace: FolderWorkspace) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_byte_order_mark_is_no_part_of_the_text(workspace: FolderWorkspace) -> None:
+async def test_a_byte_order_mark_is_not_part_of_the_text(workspace: FolderWorkspace) -> None:
     (workspace.root / "a.py").write_bytes(b"\xef\xbb\xbfx = 1\r\n")
     assert await workspace.read("a.py") == "x = 1\r\n"
 
 
-async def test_what_is_no_text_is_left_alone(workspace: FolderWorkspace) -> None:
+async def test_a_file_that_is_not_utf8_is_left_alone(workspace: FolderWorkspace) -> None:
     (workspace.root / "a.py").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(OSError, match="not UTF-8"):
         await workspace.read("a.py")
 
 
-async def test_a_run_writes_over_nothing_that_it_did_not_find_or_write(
+async def test_a_run_does_not_overwrite_changes_of_others(
     workspace: FolderWorkspace, tmp_path: Path
 ) -> None:
     await workspace.write({"a.py": "found\n"})
     files = ("a.py", "new.py", "gone.py")
-    run = RunFolder(workspace, workspace.texts(files), tmp_path / "kept")
+    run = RunWorkspace(workspace, workspace.texts(files), tmp_path / "kept")
     for step in ("1\n", "2\n"):
         await run.write(dict.fromkeys(files, step))
     (run.root / "gone.py").unlink()
@@ -78,6 +78,6 @@ async def test_a_run_writes_over_nothing_that_it_did_not_find_or_write(
     assert workspace.texts(files) == {"a.py": "2\n", "new.py": "theirs\n", "gone.py": None}
     for file in files:
         assert (tmp_path / "kept" / file).read_text() == "3\n"
-    # What the run has nothing new for is no reason to stop.
+    # A file whose text the run does not change may have been changed by others.
     await run.write({"a.py": "3\n", "new.py": "2\n", "gone.py": "2\n"})
     assert workspace.texts(files) == {"a.py": "3\n", "new.py": "theirs\n", "gone.py": "2\n"}

@@ -296,12 +296,6 @@ async def test_a_reply_whose_limit_went_into_thoughts_is_asked_for_again() -> No
     assert (await World().model_client(model).ask(CALL)).text == "ok"
 
 
-async def test_a_reply_with_a_schema_is_never_stitched() -> None:
-    model = Scripted([reply('{"a": [1, 2', finish="length"), reply('{"a": []}')])
-    answer = await World().model_client(model).ask(replace(CALL, schema={"type": "object"}))
-    assert answer.text == '{"a": []}'
-
-
 async def test_a_reply_that_may_be_cut_is_not_continued() -> None:
     model = Scripted([reply("half", finish="length")])
     answer = await World().model_client(model).ask(replace(CALL, may_be_cut=True))

@@ -1,4 +1,4 @@
-"""Thoughts leave a reply, wherever a stream cuts it into pieces."""
+"""Reasoning is removed from a reply, wherever the stream cuts it into pieces."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ml_coach.models.reasoning import ReasoningFilter, starts_inside
 
 
 def filtered(pieces: list[str], *, inside: bool = False, whole: bool = True) -> str:
-    thoughts = ReasoningFilter(inside=inside)
-    return "".join([*map(thoughts.feed, pieces), thoughts.flush(whole=whole)])
+    reasoning = ReasoningFilter(inside=inside)
+    return "".join([*map(reasoning.feed, pieces), reasoning.flush(whole=whole)])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def filtered(pieces: list[str], *, inside: bool = False, whole: bool = True) -> 
     ],
 )
 @given(data=st.data())
-def test_pieces_do_not_matter(reply: str, text: str, data: st.DataObject) -> None:
+def test_the_text_does_not_depend_on_the_pieces(reply: str, text: str, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(reply)), max_size=6).map(sorted))
     edges = [0, *cuts, len(reply)]
     pieces = [reply[a:b] for a, b in pairwise(edges)]
@@ -49,9 +49,9 @@ def test_a_block_that_the_template_opened_ends_in_the_reply() -> None:
 
 
 def test_text_is_not_held_back_without_need() -> None:
-    thoughts = ReasoningFilter()
-    assert thoughts.feed("def f") == "def f"
-    assert thoughts.feed("<think>") == "<think>"
+    reasoning = ReasoningFilter()
+    assert reasoning.feed("def f") == "def f"
+    assert reasoning.feed("<think>") == "<think>"
 
 
 def test_models_whose_template_opens_the_block() -> None:

@@ -1,4 +1,4 @@
-"""Names of models, what they can do, and what importing costs."""
+"""Names of models, their profiles, and that importing loads no SDK."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_default_is_gemini_with_a_key_and_local_without() -> None:
     ],
 )
 def test_profiles_fit_the_size(name: str, candidates: int, edit_format: str) -> None:
-    profile = profile_of(name).profile
+    profile = profile_of(name)
     assert (profile.candidates, profile.edit_format) == (candidates, edit_format)
     assert profile.max_tokens < profile.context
 
@@ -103,9 +103,8 @@ async def test_a_model_has_the_name_and_profile_that_were_asked_for() -> None:
     models = Models()
     for name in ("local:qwen2.5-coder-0.5b", "gemini:g", "genai:g", "openai:m@http://h/v1"):
         model = models.open(name, ACCESS)
-        assert (model.name, model.profile) == (name, profile_of(name).profile)
+        assert (model.name, model.profile) == (name, profile_of(name))
         await model.aclose()
-    await models.aclose()
 
 
 async def test_ollama_is_known_by_its_port() -> None:

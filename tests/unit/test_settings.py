@@ -1,4 +1,4 @@
-"""Settings come from four places; a bad value is told in a line and changes nothing."""
+"""Settings come from four places; a bad value is reported in a line and changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from ml_coach.settings import Settings, from_environment, with_editor, with_flags
 
 
-def test_later_places_win() -> None:
+def test_flags_win_over_the_editor_and_the_editor_over_the_environment() -> None:
     settings, problems = from_environment({"MAX_ITERS": "5", "RUN_TIMEOUT": "2.5"})
     assert (settings.max_iters, settings.run_timeout_seconds) == (5, 2.5)
     settings, more = with_editor(settings, {"maxIters": 6, "autoPatch": True, "model": None})
@@ -37,7 +37,7 @@ def test_later_places_win() -> None:
         ("ML_COACH_TESTS_FILE", "/etc/x.py", "test_generated.py"),
     ],
 )
-def test_nonsense_names_the_variable_and_the_default(
+def test_a_bad_value_names_the_variable_and_the_default(
     variable: str, value: str, default: str
 ) -> None:
     settings, (problem,) = from_environment({variable: value})
@@ -53,13 +53,13 @@ def test_a_file_has_one_spelling(spelling: str) -> None:
     assert problems == []
 
 
-def test_an_unknown_editor_setting_is_told() -> None:
+def test_an_unknown_editor_setting_is_reported() -> None:
     _, (problem,) = with_editor(Settings(), {"maxiters": 3})
     assert "mlCoach.maxiters" in problem
 
 
 @pytest.mark.parametrize("word", ["1", "true", "Yes", "on"])
-def test_switches_know_the_usual_words(word: str) -> None:
+def test_switches_take_the_usual_words(word: str) -> None:
     assert from_environment({"AUTO_PATCH": word})[0].auto_patch
 
 

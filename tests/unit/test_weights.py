@@ -1,4 +1,4 @@
-"""The table of known weights, and what is handed out without any download."""
+"""The table of known weights, and what needs no download."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ def test_the_parts_of_a_mirror_add_up_to_the_file(known: weights.Weights) -> Non
     assert 0 < sizes[-1] < mirror.part_size
 
 
-async def test_a_file_of_the_users_own_is_taken_as_it_is(tmp_path: Path) -> None:
+async def test_a_file_of_the_user_is_used_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "own.gguf"
     file.write_bytes(b"GGUF" + bytes(100))
     assert await weights.ensure(str(file)) == file
     assert await weights.ensure("qwen2.5-coder-0.5b", source=str(file)) == file
 
 
-async def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.gguf").write_text("<html>")
     with pytest.raises(WeightsError, match=r"page\.gguf is not a GGUF file\.$"):
         await weights.ensure(str(tmp_path / "page.gguf"))

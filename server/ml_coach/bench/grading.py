@@ -1,4 +1,4 @@
-"""Whether a program solves its task: the hidden test is run behind it, in the sandbox."""
+"""Whether a program solves its task: the hidden test is run after it, in the sandbox."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ml_coach.bench.tasks import Task
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.execution.executor import SandboxedExecutor
 
-# HumanEval's slowest right solutions take a few seconds.
+# HumanEval's slowest correct solutions take a few seconds.
 HIDDEN_SECONDS = 12.0
 
 
@@ -21,7 +21,7 @@ async def solves(executor: SandboxedExecutor, program: str, task: Task) -> tuple
 
 
 async def _ends_cleanly(executor: SandboxedExecutor, source: str) -> bool:
-    # `exit()` half-way would end cleanly too: the last line must be reached.
+    # A program that calls `exit()` ends cleanly too, so the last line must be reached.
     marked = f"{source}\nprint('reached the end')\n"
     ran = await executor.run("solution.py", {"solution.py": marked}, timeout_seconds=HIDDEN_SECONDS)
     return ran.clean and ran.stdout.rstrip().endswith("reached the end")

@@ -1,4 +1,4 @@
-"""Runs strategies over tasks, several at once, and keeps every finished row on disk at once."""
+"""Runs strategies over tasks, several at a time, and writes each row to disk when it is done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.bench.grading import solves
-from ml_coach.bench.remembered import RememberedModel, Replies
+from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.bench.strategies import Setup, StrategyName, solve
 from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task
@@ -18,8 +18,11 @@ from ml_coach.core.agents.concurrency import all_of
 
 
 class Results:
-    """Rows in a JSON-lines file. Its first line says what was asked; a run with the same first
-    line goes on where the last one stopped, another one is refused."""
+    """Rows in the JSON-lines file `file`, whose first line holds `asked`, the bench's settings.
+
+    A file with the same first line is continued. Raises `ValueError` for one with another. `rows`
+    are found by task and strategy.
+    """
 
     def __init__(self, file: Path, asked: dict[str, Any]) -> None:
         self._file = file
@@ -40,15 +43,17 @@ class Results:
             try:
                 row = Row(**json.loads(line))
             except (ValueError, TypeError):
-                continue  # The line that an interruption cut off.
+                continue  # An interruption cut this line off.
             self.rows[row.task, row.strategy] = row
 
     def add(self, row: Row) -> None:
+        """Keeps a row, here and in the file."""
         self.rows[row.task, row.strategy] = row
         with self._file.open("a", encoding="utf-8") as out:
             out.write(json.dumps(asdict(row)) + "\n")
 
     def of(self, strategy: str) -> list[Row]:
+        """The rows of one strategy, in the order in which they were finished."""
         return [row for (_, name), row in self.rows.items() if name == strategy]
 
 
@@ -57,19 +62,21 @@ async def run_bench(
     strategies: Sequence[StrategyName],
     setup: Setup,
     results: Results,
-    replies: Replies,
+    cache: ReplyCache,
     *,
     jobs: int,
     finished: Callable[[Row], None],
 ) -> None:
-    """Fills `results` and `replies`; `finished` hears each new row. Cancelling keeps what is done,
-    and so does a model that fails, with the `ModelError` that it raised. `jobs` tasks at a time
-    share the machine, so each has that many times its time."""
+    """Fills `results` and `cache`, and calls `finished` with each new row.
+
+    `jobs` tasks run at a time and share the machine, so each may take that many times as long. What
+    is done is kept when this is cancelled, and when it raises the `ModelError` of a model.
+    """
     free = asyncio.Semaphore(jobs)
 
     async def one(task: Task, strategy: StrategyName) -> None:
         async with free:
-            row = await _row(task, strategy, setup, replies, jobs)
+            row = await _row(task, strategy, setup, cache, jobs)
             results.add(row)
             finished(row)
 
@@ -84,9 +91,9 @@ async def run_bench(
 
 
 async def _row(
-    task: Task, strategy: StrategyName, setup: Setup, replies: Replies, jobs: int
+    task: Task, strategy: StrategyName, setup: Setup, cache: ReplyCache, jobs: int
 ) -> Row:
-    model = RememberedModel(setup.model, replies, sharing=jobs)
+    model = CachingModel(setup.model, cache, sharing=jobs)
     limits = replace(setup.limits, seconds=setup.limits.seconds * jobs)
     answer = await solve(strategy, task, replace(setup, model=model, limits=limits))
     grades = {
@@ -101,7 +108,7 @@ async def _row(
         solved_extended=extended,
         calls=answer.usage.calls,
         tokens=answer.usage.tokens,
-        seconds=None if model.remembered else round(answer.seconds, 2),
+        seconds=None if model.hits else round(answer.seconds, 2),
         outcome=answer.outcome,
         reason=answer.reason,
         program=answer.program,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ml_coach.bench.remembered import WithProfile
+from ml_coach.bench.reply_cache import ProfileOverride
 from ml_coach.bench.tasks import Task
 from ml_coach.core.agents import coder, researcher
 from ml_coach.core.agents.concurrency import all_of
@@ -34,9 +34,12 @@ LIMITS = Limits(calls=60)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What is the same for every task. `given` shows the public tests; `seed` is the first;
-    `without` are parts of the loop that are left out, to see what they bring; `limits` are a
-    task's."""
+    """What is the same for every task.
+
+    With `given` the prompt shows the public tests. `without` are parts of the loop that are left
+    out, to measure what they bring. `samples` is the n of best-of-n and majority, `seed` the first
+    seed. `timeout_seconds` bounds a run of a program, `limits` one task.
+    """
 
     model: Model
     executor: SandboxedExecutor
@@ -51,9 +54,12 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`stages` are the programs on the way, in order: `first`, `chosen`, `final`; a reply that was
-    no program is an empty one. `outcome` and `reason` are the run's, and empty where there was no
-    loop."""
+    """What a strategy made of a task.
+
+    `stages` are its programs by stage, in order: `first`, `chosen`, `final`. A reply without a
+    program counts as an empty one. `outcome` and `reason` are those of the loop's run, empty for
+    the other strategies.
+    """
 
     stages: Mapping[str, str]
     usage: Usage
@@ -63,11 +69,15 @@ class Answer:
 
     @property
     def program(self) -> str:
+        """The last program's source."""
         return self.stages["final"]
 
 
 async def solve(strategy: StrategyName, task: Task, setup: Setup) -> Answer:
-    """The strategy's program for `task`; an empty one where it has none. Raises `ModelError`."""
+    """Runs the strategy on `task`. Its program is empty where it found none.
+
+    Raises `ModelError`.
+    """
     started = time.monotonic()
     match strategy:
         case "one-shot":
@@ -101,10 +111,10 @@ async def _best_of_n(task: Task, setup: Setup) -> Answer:
 
 
 async def _majority(task: Task, setup: Setup) -> Answer:
-    """Samples at temperature 0.8; the first of those that most others agree with.
+    """Samples at temperature 0.8; the first program of the largest group that agrees.
 
-    What they are asked are the calls that the test writer makes; that these cost nothing here
-    favours this strategy.
+    The programs are compared on the calls in the test writer's tests. Writing these costs nothing
+    here, which favours this strategy.
     """
     model_client, spec = _model_client(setup), _spec(task, setup)
     programs = await _samples(model_client, spec, setup)
@@ -114,7 +124,7 @@ async def _majority(task: Task, setup: Setup) -> Answer:
         setup.model.profile,
         programs[0].file,
         "test_generated.py",
-        _unheard,
+        _ignore,
     )
     evaluator = Evaluator(setup.executor, setup.timeout_seconds, lambda event: None)
     largest = clusters(await evaluator.compare(programs, written.suite, spec))[0]
@@ -135,10 +145,10 @@ async def _loop(task: Task, setup: Setup) -> Answer:
 
     model = setup.model
     if "candidates" in setup.without:
-        model = WithProfile(model, replace(model.profile, candidates=1))
+        model = ProfileOverride(model, replace(model.profile, candidates=1))
     judged = "filter" not in setup.without
-    folder = _Folder()
-    coach = Coach(model, setup.executor, folder, _Yes(), filters_tests=judged)
+    folder = _MemoryWorkspace()
+    coach = Coach(model, setup.executor, folder, _AcceptingReviewer(), filters_tests=judged)
     request = Request(
         task.prompt_with(given=setup.given),
         max_iters=1 if "repair" in setup.without else setup.max_iters,
@@ -188,22 +198,20 @@ async def _samples(model_client: ModelClient, spec: Spec, setup: Setup) -> tuple
 async def _sample(
     model_client: ModelClient, spec: Spec, setup: Setup, temperature: float | None, seed: int
 ) -> Program:
-    """One program; the reply as it is where nothing valid can be made of it."""
+    """One program; an empty one where the reply holds no valid program."""
     wanted = coder.CoderRequest(
         spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
     )
-    written = await coder.write_program(model_client, wanted, _unheard)
+    written = await coder.write_program(model_client, wanted, _ignore)
     return Program("") if isinstance(written, Refused) else written.program
 
 
-def _unheard(reason: str) -> None:
+def _ignore(reason: str) -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class _Folder:
-    """A workspace in memory."""
-
+class _MemoryWorkspace:
     root: Path = Path()
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -214,6 +222,6 @@ class _Folder:
         self.texts.update(texts)
 
 
-class _Yes:
+class _AcceptingReviewer:
     async def decide(self, patch: Patch, summary: str) -> Decision:
         return Decision("apply")

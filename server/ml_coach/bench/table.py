@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
 
-# 10,000 resamples put the interval's ends within about half a point of where they belong.
+# With 10,000 resamples the interval's ends are exact within about half a point.
 RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task under one strategy. `stages` tells which program on the way solved it, `program` is
-    the last of them. `outcome` and `reason` are those of the loop's run. `seconds` are those that a
-    user would have waited, None where replies were remembered."""
+    """One task under one strategy.
+
+    `stages` says of each stage whether its program solves the task; `program` is the last one's
+    source. `outcome` and `reason` are those of the loop's run. `seconds` is what a user would have
+    waited, None where replies came from the cache.
+    """
 
     task: str
     strategy: str
@@ -33,6 +36,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """All tasks under one strategy: how many were solved, and what they cost together.
+
+    `solved_extended` counts those that also pass the extended tests. `seconds` is None where they
+    are not known for every task.
+    """
+
     strategy: str
     tasks: int
     solved: int
@@ -44,8 +53,7 @@ class Summary:
 
 
 def summarize(rows: Sequence[Row]) -> Summary:
-    """Totals over rows of one strategy; seconds add up over parallel jobs, and are None where some
-    are not known."""
+    """Totals over rows of one strategy. Seconds are added up, also those of parallel jobs."""
     seconds = [r.seconds for r in rows if r.seconds is not None]
     return Summary(
         strategy=rows[0].strategy if rows else "",
@@ -60,7 +68,7 @@ def summarize(rows: Sequence[Row]) -> Summary:
 
 
 def stage_yields(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
-    """For each step between stages: how many tasks it turned to solved, and how many back."""
+    """For each step between two stages: how many tasks became solved, how many stopped being so."""
     yields: dict[str, tuple[int, int]] = {}
     for row in rows:
         names = list(row.stages)
@@ -73,10 +81,10 @@ def stage_yields(rows: Sequence[Row]) -> dict[str, tuple[int, int]]:
 
 
 def difference(ours: Sequence[Row], theirs: Sequence[Row]) -> tuple[float, float, float]:
-    """How many points more of the common tasks `ours` solves, with a 95 % interval.
+    """How many percentage points more of the common tasks `ours` solves, with a 95 % interval.
 
-    Paired bootstrap over tasks (Efron 1979), seeded: the same rows, in whatever order they were
-    finished, give the same interval.
+    Returns the points, then the interval's ends. Paired bootstrap over tasks (Efron 1979), seeded
+    so that the same rows in any order give the same interval.
     """
     other = {row.task: row.solved for row in theirs}
     pairs = sorted(row.solved - other[row.task] for row in ours if row.task in other)

@@ -12,9 +12,12 @@ from typing import Any, cast
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`public_tests` are asserts that a user could have given; `hidden_test` is run after the
-    program and must not raise; `extended_tests` are further asserts, possibly none. With a
-    `program` the task is to debug it."""
+    """One programming task.
+
+    `public_tests` are asserts that a user could have given. `hidden_test` is code that is run after
+    the program and must not raise; `extended_tests` are further asserts of this kind. With a
+    `program` the task is to debug it.
+    """
 
     id: str
     prompt: str
@@ -25,14 +28,14 @@ class Task:
     program: str = ""
 
     def prompt_with(self, *, given: bool) -> str:
-        """The prompt; with `given`, public tests that it does not show are shown below it."""
+        """The prompt; with `given` the public tests follow, unless it already shows examples."""
         if not given or ">>>" in self.prompt or "Example" in self.prompt:
             return self.prompt
         return f"{self.prompt.rstrip()}\n\n\n" + "\n".join(self.public_tests) + "\n"
 
 
 def read_tasks(file: Path) -> list[Task]:
-    """All tasks of `file`. Raises `ValueError` that names the line which is not a task."""
+    """All tasks of `file`. Raises `ValueError`, which names the line that is not a task."""
     tasks: list[Task] = []
     for number, row in _rows(file, "a task"):
         try:
@@ -52,9 +55,11 @@ def read_tasks(file: Path) -> list[Task]:
 
 
 def read_programs(file: Path, tasks: Sequence[Task]) -> list[Task]:
-    """A task of debugging for each program of `file`, JSON lines `task_id code`, and of any other
-    text fields to tell them apart. Programs of other tasks than `tasks` are left out. Raises
-    `ValueError` as `read_tasks` does."""
+    """A debugging task for each program of `file`, which has JSON lines `task_id code source`.
+
+    `source` is optional and tells the programs of one task apart. Programs of tasks that are not
+    among `tasks` are left out. Raises `ValueError` as `read_tasks` does.
+    """
     known = {task.id: task for task in tasks}
     found: dict[str, Task] = {}
     for number, row in _rows(file, "a program"):

@@ -1,4 +1,4 @@
-"""The terminal face: typer commands, rich output. It holds no logic that an editor would lack."""
+"""The terminal: typer commands and rich output. It has no logic that editors would lack."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ def main() -> None:
     """Entry point of `ml-coach` and of `python -m ml_coach`."""
     try:
         _command()
-    except KeyboardInterrupt:  # It may come while the imports still go on.
+    except KeyboardInterrupt:  # Ctrl-C may come while modules are still being imported.
         raise SystemExit(130) from None
 
 
@@ -15,7 +15,7 @@ def _command() -> None:
     import sys
 
     if sys.argv[1:2] == ["serve"]:
-        # Somebody waits for these: nothing that they do not need is imported for them.
+        # An editor waits for `serve` to start, so typer and the other commands are not imported.
         from ml_coach.cli.serve import serve
 
         raise SystemExit(serve(sys.argv[2:]))

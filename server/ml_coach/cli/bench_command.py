@@ -1,135 +1,83 @@
-"""`ml-coach bench`: a scoreboard that anyone can repeat."""
+"""`ml-coach bench`: its options, checked before bench_runs.py is imported and does the work."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+import typer
 
-from ml_coach.app import App
-from ml_coach.bench.remembered import Replies, WithProfile
-from ml_coach.bench.runner import Results, run_bench
-from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
-from ml_coach.bench.table import Row, difference, stage_yields, summarize
-from ml_coach.bench.tasks import Task
-from ml_coach.cli.terminal_view import HarmlessConsole
-from ml_coach.core.events import DownloadAdvanced, Event
-from ml_coach.core.ports import Model
-from ml_coach.settings import Settings
+from ml_coach.cli.endings import USAGE, fail, run_until_done
+from ml_coach.cli.options import ModelOption, read_settings, setting
 
-STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
-PARTS: tuple[Part, ...] = get_args(Part)
+if TYPE_CHECKING:
+    from ml_coach.bench.tasks import Task
 
 
-async def bench(
-    tasks: list[Task],
-    strategies: list[StrategyName],
-    settings: Settings,
-    *,
-    given: bool,
-    without: list[Part],
-    plan: bool,
-    samples: int,
-    seed: int,
-    jobs: int,
-    output: Path,
-    replies: Path,
+def bench(
+    tasks: Annotated[Path, typer.Argument(help="JSON lines, one task each.")],
+    model: ModelOption = None,
+    strategy: Annotated[str, typer.Option(help="one-shot, best-of-n, majority or loop.")] = "loop",
+    versus: Annotated[str, typer.Option(help="A second strategy, to pair with.")] = "",
+    limit: Annotated[int, typer.Option(help="The first so many tasks only; 0: all.")] = 0,
+    skip: Annotated[int, typer.Option(help="Pass over so many tasks first.")] = 0,
+    only: Annotated[
+        str, typer.Option(help="One task, or all of a source: `MBPP/12`, `MBPP`.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
+    given: Annotated[
+        bool, typer.Option("--given/--no-given", help="Give the public tests.")
+    ] = True,
+    programs: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines task_id, code: programs of these tasks to debug."),
+    ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Leave out filter, candidates or repair.")
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Let the researcher plan.")] = False,
+    samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
+    max_iters: Annotated[str | None, setting("max_iters")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
+        "bench.json"
+    ),
+    replies: Annotated[
+        Path | None,
+        typer.Option(help="Where the model's replies are kept and looked up; else beside it."),
+    ] = None,
 ) -> None:
-    """Runs and prints; rows go to disk at once, the report to `output` at the end. With `plan` the
-    researcher plans also for a model that its own plans do not help."""
-    app, console = App(), HarmlessConsole()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    progress = Progress(*columns, TimeElapsedColumn(), console=console)
-    downloading: int | None = None
+    """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
+    from ml_coach.cli.bench_runs import PARTS, STRATEGIES, BenchOptions, run_and_report
 
-    def emit(event: Event) -> None:
-        nonlocal downloading
-        if isinstance(event, DownloadAdvanced):
-            if downloading is None:
-                downloading = progress.add_task(
-                    f"Downloading {event.name}", total=event.total_bytes
-                )
-            progress.update(progress.tasks[downloading].id, completed=event.done_bytes)
-
-    chosen = app.model(settings, emit)
+    settings = read_settings(model=model, max_iters=max_iters)
+    wanted = [name for name in (versus, strategy) if name]
+    if unknown := [name for name in wanted if name not in STRATEGIES]:
+        fail(f"{unknown[0]} is no strategy; there are {', '.join(STRATEGIES)}.", USAGE)
+    if unknown := [name for name in without or () if name not in PARTS]:
+        fail(f"{unknown[0]} is no part to leave out; there are {', '.join(PARTS)}.", USAGE)
+    options = BenchOptions(
+        given=given, without=tuple(part for part in PARTS if part in (without or ())),
+        plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
+        replies=replies or output.with_suffix(".replies.jsonl"),
+    )  # fmt: skip
     try:
-        executor = app.executor(settings)
-        await app.prepare(executor, chosen)
-        model: Model = chosen
-        if plan:
-            model = WithProfile(model, replace(model.profile, plans=True))
-        asked = {
-            "model": model.name, "given": given, "without": sorted(without), "plan": plan,
-            "samples": samples, "seed": seed, "max_iters": settings.max_iters,
-        }  # fmt: skip
-        results = Results(output.with_suffix(".rows.jsonl"), asked)
-        setup = Setup(
-            model, executor, given, frozenset(without), samples, seed, settings.max_iters,
-            settings.run_timeout_seconds, replace(LIMITS, seconds=settings.max_seconds),
-        )  # fmt: skip
-        with progress:
-            total = len(tasks) * len(strategies)
-            done = sum((t.id, s) in results.rows for t in tasks for s in strategies)
-            bar = progress.add_task("tasks", total=total, completed=done)
-
-            def finished(row: Row) -> None:
-                progress.advance(bar)
-                if not console.is_terminal:
-                    mark = "solved" if row.solved else "failed"
-                    console.print(f"{row.task} {row.strategy} {mark} {row.tokens} tokens")
-
-            await run_bench(
-                tasks, strategies, setup, results, Replies(replies), jobs=jobs, finished=finished
-            )
-    finally:
-        await chosen.aclose()
-        await app.aclose()
-    wanted = {task.id for task in tasks}
-    rows: dict[StrategyName, list[Row]] = {
-        name: [r for r in results.of(name) if r.task in wanted] for name in strategies
-    }
-    report = {
-        "asked": asked,
-        "summaries": [asdict(summarize(r)) for r in rows.values()],
-        "rows": [asdict(row) for group in rows.values() for row in group],
-    }
-    scratch = output.with_suffix(".part")
-    scratch.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    scratch.replace(output)
-    show(console, rows)
-
-
-def show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
-    table = Table(box=None)
-    for column in (
-        "strategy", "solved", "extended", "calls", "tokens", "median tokens", "seconds",
-    ):  # fmt: skip
-        table.add_column(column, justify="left" if column == "strategy" else "right")
-    for group in rows.values():
-        total = summarize(group)
-        table.add_row(
-            total.strategy, _share(total.solved, total.tasks),
-            _share(total.solved_extended, total.tasks), str(total.calls), str(total.tokens),
-            f"{total.median_tokens:.0f}",
-            "–" if total.seconds is None else f"{total.seconds:.0f}",
-        )  # fmt: skip
-    console.print(table)
-    for name, group in rows.items():
-        for step, (gained, lost) in stage_yields(group).items():
-            console.print(f"{name}, {step}: {gained} turned to solved, {lost} turned back")
-    if len(rows) == 2:
-        (first, ours), (second, theirs) = list(rows.items())[::-1]
-        points, low, high = difference(ours, theirs)
-        console.print(
-            f"{first} solves {points:+.1f} points against {second} "
-            f"(95 % interval {low:+.1f} to {high:+.1f}, paired over tasks)"
+        chosen = _chosen(tasks, programs, only, skip, limit)
+        run_until_done(
+            run_and_report(chosen, [s for s in STRATEGIES if s in wanted], settings, options)
         )
+    except ValueError as error:
+        fail(str(error), USAGE)
 
 
-def _share(count: int, total: int) -> str:
-    return f"{count}/{total} ({count / total:.1%})" if total else "0"
+def _chosen(file: Path, programs: Path | None, only: str, skip: int, limit: int) -> list[Task]:
+    """The tasks that the options choose from `file`. Raises `ValueError` for a bad line."""
+    from ml_coach.bench.tasks import read_programs, read_tasks
+
+    tasks = [t for t in read_tasks(file) if only in ("", t.id, t.id.partition("/")[0])]
+    if programs is not None:
+        tasks = read_programs(programs, tasks)
+    tasks = tasks[max(0, skip) :][: limit or None]
+    if not tasks:
+        fail(f"{file} holds no such task.", USAGE)
+    return tasks

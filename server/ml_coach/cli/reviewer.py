@@ -1,4 +1,4 @@
-"""The terminal's reviewer: a coloured diff and y / n / e(dit) / q."""
+"""The terminal's reviewer: it shows a coloured diff and asks for y, n, e(dit) or q."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ from ml_coach.core.types import Patch
 _QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
 
 
-class NobodyToAsk:
-    """No terminal: the patch is kept for later."""
+class DeferringReviewer:
+    """Keeps every patch for later, where there is no terminal to ask at."""
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
+        """See `core.ports.Reviewer.decide`."""
         return Decision("later")
 
 
 @dataclass(frozen=True, slots=True)
 class TerminalReviewer:
-    """Asks on `console`; `paused` takes the live display away meanwhile."""
+    """Asks on `console`; `paused` hides the live display while it does."""
 
     console: Console
     paused: Callable[[], AbstractContextManager[None]]
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
+        """See `core.ports.Reviewer.decide`."""
         with self.paused():
             self.console.print()
             show_diff(self.console, patch.text)
@@ -57,13 +59,13 @@ class TerminalReviewer:
                     case "q":
                         return Decision("stop")
                     case "" if not answer:
-                        return Decision("later")  # End of input: there is nobody any more.
+                        return Decision("later")  # The end of the input.
                     case _:
                         continue
 
 
 async def _line(stream: IO[str]) -> str:
-    """One line of `stream` without blocking the loop, so that Ctrl-C works at the question."""
+    """One line of `stream`, read without blocking the loop, so that Ctrl-C works meanwhile."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     try:
@@ -78,7 +80,7 @@ async def _line(stream: IO[str]) -> str:
 
 
 async def _edit(patch: Patch) -> Patch | str:
-    """The patch as the user's editor leaves its new text; a sentence where that is none."""
+    """The patch with the text that the user's editor left, or a sentence why there is none."""
     change = patch.changes[0]
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A run in the terminal: permanent lines for what happened, one live line for what goes on."""
+"""A run in the terminal: a permanent line for each event, and a live line for the current stage."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from ml_coach.core.types import RunReport
 from ml_coach.core.wording import DOING, harmless, sentence
 from ml_coach.run_log import to_json
 
-# Which word stands at the left of an event's line.
+# The word at the left of an event's line.
 _LABELS: dict[type[Event], str] = {
     SpecWritten: "research",
     ProgramWritten: "code",
@@ -65,19 +65,20 @@ _LABELS: dict[type[Event], str] = {
 _MOST_SHOWN = 5
 
 
-class HarmlessConsole(Console):
-    """Prints what models, programs and prompts say, and nothing of it can drive the terminal."""
+class EscapingConsole(Console):
+    """Escapes control characters, so that no text of a model or program can drive the terminal."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
+        """See `rich.console.Console.render`."""
         for segment in super().render(renderable, options):
             text, style, control = segment
             yield Segment(harmless(text), style) if control is None else segment
 
 
 class JsonView:
-    """`--json`: each event as one line. Prompts and replies included, keys never."""
+    """`--json`: each event as one line on `out`, with prompts and replies but without keys."""
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
@@ -87,14 +88,15 @@ class JsonView:
         self._out.flush()
 
     def paused(self) -> Paused:
+        """Does nothing: there is no live line."""
         return Paused(None)
 
     def close(self) -> None:
-        pass
+        """Does nothing: every event was written."""
 
 
 class Paused:
-    """Takes the live line away while the user is asked something."""
+    """A context in which the live line is hidden, so that the user can be asked something."""
 
     def __init__(self, live: Live | None) -> None:
         self._live = live
@@ -109,7 +111,10 @@ class Paused:
 
 
 class TerminalView:
-    """Shows events on `console`: live where it is a terminal, else plain lines only."""
+    """Prints events on `console`, with a live line where it is a terminal.
+
+    `verbose` prints the model's text as well. `clock` counts seconds.
+    """
 
     def __init__(
         self, console: Console, *, verbose: bool, clock: Callable[[], float] = time.monotonic
@@ -150,9 +155,11 @@ class TerminalView:
                 self._line(event)
 
     def paused(self) -> Paused:
+        """A context in which the live line is hidden."""
         return Paused(self._live)
 
     def close(self) -> None:
+        """Removes the live line. May be called twice."""
         if self._live:
             self._live.stop()
 
@@ -209,7 +216,7 @@ class _Status:
         if self.iteration:
             parts.append(f"iteration {self.iteration}")
         if self.pieces and self.first_piece is not None:
-            # Every provider that streams sends about one token a piece.
+            # Every provider that streams sends about one token in each piece.
             parts.append(f"{self.pieces / max(now - self.first_piece, 0.1):.0f} tokens/s")
         parts.append(f"{now - self._started:.0f} s")
         self._spinner.update(text=Text(" · ".join(parts), "dim"))
@@ -225,10 +232,11 @@ def _verdict_style(event: Event) -> str:
 
 
 def show_diff(console: Console, text: str) -> None:
+    """Prints a unified diff in colours."""
     console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
 
 
-def _whose(report: RunReport) -> str:
+def _origin(report: RunReport) -> str:
     if report.suite and report.suite.own:
         return "your own"
     given = len(report.suite.given) if report.suite else 0
@@ -237,14 +245,14 @@ def _whose(report: RunReport) -> str:
 
 
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
-    """The end of a run: outcome, reason, tests and why some were dropped, then what it took."""
+    """Prints a run's outcome and reason, its tests with those that were dropped, and its cost."""
     colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
     if report.tests is not None:
         passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
-        table.add_row("tests", f"{passed} ({_whose(report)})")
+        table.add_row("tests", f"{passed} ({_origin(report)})")
     for dropped in report.dropped[:_MOST_SHOWN]:
         table.add_row("dropped", Text(f"{dropped.test}: {dropped.reason}"))
     if more := len(report.dropped[_MOST_SHOWN:]):
@@ -261,6 +269,6 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     for file in report.files:
         table.add_row("file", escape(f"{folder}/{file}"))
     title = Text(f" {report.outcome.replace('_', ' ')} ", f"bold {colour[report.outcome]}")
-    # Made harmless before it is laid out: it gets longer, and what does not fit would be cut off.
+    # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
     body = Group(Text(harmless(report.reason)), table)
     console.print(Panel(body, title=title, title_align="left", border_style=colour[report.outcome]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from ml_coach.core.types import (
     Evaluation,
@@ -30,12 +30,11 @@ class Message:
 class Call:
     """One request to a model.
 
-    `purpose` says which agent asks and is only shown and logged. `max_tokens` bounds the reply,
-    `timeout_seconds` the whole call, queueing included. `schema` is a JSON schema that the reply
-    must meet. `grammar` is one in llama.cpp's GBNF, which keeps a small model to the point; a
-    provider that knows no grammars leaves it out. `draft` is text that the reply probably repeats:
-    a provider may use it to go faster, never to change the reply. With `may_be_cut` a reply that
-    reached `max_tokens` can be used as it is.
+    `purpose` names the agent that asks, for display and logs only. `max_tokens` bounds the reply,
+    `timeout_seconds` the whole call, queueing included. `stop` are texts that end the reply, which
+    does not include them. `grammar` is in llama.cpp's GBNF and keeps a small model to the expected
+    form; a provider that does not support grammars ignores it. With `may_be_cut` the caller can use
+    a reply that ends at `max_tokens`, so that it is not continued.
     """
 
     purpose: str
@@ -44,9 +43,7 @@ class Call:
     temperature: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
     grammar: str = ""
-    draft: str = ""
     may_be_cut: bool = False
     timeout_seconds: float = 600.0
 
@@ -61,7 +58,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a model can do, measured (see models/registry.py), so that prompts fit it.
+    """What a model can do, measured (see models/profiles.py), so that prompts fit it.
 
     `context` is in tokens. `candidates` is how many programs are decoded in parallel; a model with
     one is not sampled. `repairs` is how often it repairs a program before it writes a new one.
@@ -72,7 +69,8 @@ class Profile:
 
     context: int = 8192
     candidates: int = 1
-    # 60-80 % of a model's power to debug its own program is gone after two tries (design.md).
+    # Most models lose 60 to 80 % of their ability to debug a program within two or three attempts
+    # (The Debugging Decay Index, arXiv:2506.18403).
     repairs: int = 2
     edit_format: Literal["function", "diff"] = "diff"
     plans: bool = True

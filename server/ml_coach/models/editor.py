@@ -1,4 +1,4 @@
-"""`editor:`: the editor's own models, asked through the client. Nothing here knows the protocol."""
+"""`editor:`: the editor's own models, asked through a function that the language server gives."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from ml_coach.core.errors import (
 )
 from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.core.types import Usage
-from ml_coach.models.pumping import late_after, pumped
 from ml_coach.models.reply_text import ReplyText
+from ml_coach.models.task_stream import deadline, stream_from_task
 
 Fault = Literal["", "not_allowed", "not_found", "blocked", "quota", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
 class EditorAnswer:
-    """How the editor's model ended. `text` is only for an editor that did not stream the reply.
+    """How a reply of the editor's model ended.
 
-    `fault` says in one word why there is no whole reply, `message` in the editor's own words.
-    Tokens are 0 where the editor does not count them.
+    `text` is the reply of an editor that did not stream it. `fault` says why there is no whole
+    reply, empty where there is one; `message` says it in the editor's words. Tokens are 0 where the
+    editor does not count them.
     """
 
     finish: Literal["stop", "length"] = "stop"
@@ -46,16 +47,20 @@ class EditorRequest(Protocol):
     def __call__(
         self, model: str, call: Call, take: Callable[[str], None]
     ) -> Coroutine[Any, Any, EditorAnswer]:
-        """Gives `take` each piece as it arrives, then returns.
+        """Passes each piece to `take` as it arrives, then returns how the reply ended.
 
-        `model` is empty where the editor is to choose. Cancelling it must cancel the request in
-        the editor. Raises `ConnectionError` when the editor has gone.
+        `model` is empty where the editor is to choose. Cancelling must cancel the request in the
+        editor. Raises `ConnectionError` when the editor has gone.
         """
         ...
 
 
 class EditorModel:
-    """`request` is None where no editor with models is connected: each call then says so."""
+    """A model of the editor; `model` is empty where the editor is to choose.
+
+    `request` is None where no editor with models is connected. Each call then raises
+    `BadRequestError`.
+    """
 
     def __init__(self, request: EditorRequest | None, model: str = "", *, profile: Profile) -> None:
         self._request = request
@@ -64,6 +69,7 @@ class EditorModel:
 
     @property
     def name(self) -> str:
+        """See `core.ports.Model`."""
         return f"editor:{self._model}"
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
@@ -77,15 +83,15 @@ class EditorModel:
         reply = ReplyText(self._model, _sentence)
         answers: list[EditorAnswer] = []
 
-        async def fill(put: Callable[[str], None]) -> None:
-            async with late_after(call.timeout_seconds, "The editor's model"):
+        async def produce(put: Callable[[str], None]) -> None:
+            async with deadline(call.timeout_seconds, "The editor's model"):
                 try:
                     answers.append(await request(self._model, call, put))
                 except ConnectionError as error:
                     raise UnavailableError(f"The editor has gone: {error}.") from None
 
         streamed = False
-        async with aclosing(pumped(fill)) as pieces:
+        async with aclosing(stream_from_task(produce)) as pieces:
             async for piece in pieces:
                 streamed = True
                 if text := reply.feed(piece):
@@ -101,7 +107,7 @@ class EditorModel:
         yield Ended(answer.finish, Usage(1, *tokens, seconds=seconds))
 
     async def aclose(self) -> None:
-        """There is nothing to free: the editor owns its models."""
+        """Nothing has to be freed, because the editor owns its models."""
 
 
 def _sentence(said: str) -> str:

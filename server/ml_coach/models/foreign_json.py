@@ -1,4 +1,4 @@
-"""Reads JSON that others wrote: a member of the wrong type counts as absent, nothing raises."""
+"""Reads JSON that others wrote. A member of the wrong type counts as absent; nothing raises."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ Json = Mapping[str, Any]
 
 
 def object_at(where: Json, key: str) -> Json:
+    """The object at `key`, or an empty one."""
     return as_object(where.get(key))
 
 
 def text_at(where: Json, key: str) -> str:
+    """The string at `key`, or an empty one."""
     found = where.get(key)
     return found if isinstance(found, str) else ""
 
 
 def count_at(where: Json, key: str) -> int:
+    """The number at `key` as a whole one from 0; 0 where there is none."""
     found = where.get(key)
     return max(0, int(found)) if isinstance(found, int | float) else 0
 
@@ -30,9 +33,11 @@ def objects_at(where: Json, key: str) -> tuple[Json, ...]:
 
 
 def first_object_at(where: Json, key: str) -> Json:
+    """The first object in the array at `key`, or an empty one."""
     found = objects_at(where, key)
     return found[0] if found else {}
 
 
 def as_object(found: object) -> Json:
+    """`found` if it is an object, else an empty one."""
     return cast(Json, found) if isinstance(found, dict) else {}

@@ -1,30 +1,26 @@
 """Gemini through google-generativeai 0.8.6, whose support has ended; genai.py is the successor.
 
-The SDK's own transports either block, retry by themselves for minutes, or speak gRPC only. It is
-called through its public async method, and gets a transport of ours: string enums, server-sent
-events, one deadline, and a connection that closes when the call is cancelled.
+The SDK's own transports either block, retry by themselves for minutes, or speak gRPC only. So its
+public async method is called with a transport of ours: enums as text, server-sent events, one
+deadline, and a connection that closes when the call is cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 import warnings
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+from ml_coach.core.ports import Call
+from ml_coach.models import gemini_protocol as protocol
+from ml_coach.models.google_model import GoogleModel
+from ml_coach.models.http import Endpoint
 
-from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
-from ml_coach.models import gemini_replies as protocol
-from ml_coach.models.http import Endpoint, new_client
-from ml_coach.models.pumping import pumped
-
-# The two notices that an import prints; users read the same, once, in `doctor` and the README.
+# The two notices that an import prints. Users find the first in `ml-coach models` and the README.
 _NOTICES = (
     r"\s*All support for the `google.generativeai` package has ended",
     r"You are using a Python version",
@@ -33,7 +29,7 @@ _NOTICES = (
 
 @dataclass(frozen=True, slots=True)
 class _Sdk:
-    """The parts of the SDK that are used. Untyped: its own annotations do not hold."""
+    """The parts of the SDK that are used. Untyped, because its own annotations are wrong."""
 
     genai: Any
     request: Any
@@ -42,67 +38,35 @@ class _Sdk:
     to_dict: Any
 
 
-class GeminiModel:
-    """`base_url` is Google's, or that of a gateway that speaks the same protocol."""
+class GeminiModel(GoogleModel):
+    """Gemini through the older SDK. See `GoogleModel`."""
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        *,
-        api_key: str,
-        profile: Profile,
-        base_url: str = "",
-        http: httpx.AsyncClient | None = None,
+    def _headers(self) -> Mapping[str, str]:
+        return {"x-goog-api-key": self._api_key} if self._api_key else {}
+
+    async def _open_sdk(self) -> _Sdk:
+        return await asyncio.to_thread(_load_sdk)
+
+    async def _produce(
+        self, sdk: Any, call: Call, reply: protocol.GeminiReply, put: Callable[[str], None]
     ) -> None:
-        self.name = name
-        self._model = model
-        self._api_key = api_key
-        self.profile = profile
-        self._base_url = (base_url or protocol.GOOGLE).rstrip("/")
-        self._endpoint = Endpoint(
-            http=http or new_client(self._base_url),
-            who="Gemini",
-            headers={"x-goog-api-key": api_key} if api_key else {},
-            secrets=(api_key,),
-            refine=lambda refusal: protocol.refine(refusal, self._endpoint),
-        )
-
-    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
-        """See `core.ports.Model.stream`."""
-        protocol.check_key(self.name, self._api_key, self._base_url)
-        started = time.monotonic()
-        sdk = await asyncio.to_thread(_load_sdk)
-        reply = protocol.GeminiReply(self._endpoint, self._model)
-
-        async def fill(put: Callable[[str], None]) -> None:
-            async for chunk in await self._ask(sdk, call, reply):
-                if text := chunk.text:
-                    put(text)
-
-        async with aclosing(pumped(fill)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield Ended(reply.finish, reply.usage + Usage(seconds=time.monotonic() - started))
-
-    async def aclose(self) -> None:
-        await self._endpoint.http.aclose()
-
-    async def _ask(self, sdk: _Sdk, call: Call, reply: protocol.GeminiReply) -> Any:
         config = protocol.generation_config(call, self.profile)
         transport = _Transport(sdk, self._base_url, self._endpoint, config, reply)
         # The SDK's configuration is global. Nothing is awaited between here and the moment when
-        # generate_content_async takes its client, so that models do not get each other's. It gets
-        # no key: without one here it would look for one in the environment.
+        # generate_content_async takes its client, so no model gets the client of another. The SDK
+        # gets a key that means nothing: without any it would look for one in the environment.
         sdk.genai.configure(api_key="unused", transport=transport.take)
         model = sdk.genai.GenerativeModel(
             self._model, system_instruction=protocol.system(call) or None
         )
-        return await model.generate_content_async(
+        chunks = await model.generate_content_async(
             protocol.contents(call),
             stream=True,
             request_options={"timeout": call.timeout_seconds, "retry": None},
         )
+        async for chunk in chunks:
+            if text := chunk.text:
+                put(text)
 
 
 class _Transport:
@@ -123,19 +87,19 @@ class _Transport:
         self._endpoint = endpoint
         self._config = config
         self._reply = reply
-        # Where the client looks its methods up; ours need no wrapping, they never retry.
+        # The client looks its methods up here. Ours need no wrapping because they never retry.
         self._wrapped_methods: Any = {self.stream_generate_content: self.stream_generate_content}
 
     def take(self, **_: Any) -> _Transport:
-        """What the SDK calls to make its transport: the one that knows this call."""
+        """The SDK calls this to make its transport, and gets the one that knows this call."""
         return self
 
     async def stream_generate_content(
         self, request: Any, *, timeout: float, **_: Any
     ) -> AsyncGenerator[Any, None]:
-        """The SDK's protobuf request in, its responses out."""
+        """Sends the SDK's protobuf request and yields the SDK's protobuf responses."""
         body = self._sdk.to_dict(self._sdk.request.pb(request))
-        # What this SDK's request has no fields for: the seed and a JSON schema.
+        # This SDK's request has no field for the seed.
         body["generationConfig"] = self._config
         url = f"{self._base_url}/v1beta/{body.pop('model')}:streamGenerateContent?alt=sse"
         return self._responses(url, body, timeout)
@@ -146,18 +110,18 @@ class _Transport:
         events = self._endpoint.events(url, body, timeout_seconds=timeout)
         async with aclosing(events):
             async for event in events:
-                # The SDK knows no thought parts: it only gets to see what is said.
+                # The SDK does not know reasoning parts, so it is given the text alone.
                 yield self._response(self._reply.feed(event))
         yield self._response(self._reply.close())
 
     def _response(self, text: str) -> Any:
         answer = self._sdk.response()
-        self._sdk.parse(protocol.saying(text), self._sdk.response.pb(answer))
+        self._sdk.parse(protocol.text_event(text), self._sdk.response.pb(answer))
         return answer
 
 
 def _load_sdk() -> _Sdk:
-    """Imports the SDK (about 1 s), without its notices. For a thread; quick when done before."""
+    """Imports the SDK without its notices. The first import takes 1 s, so call it in a thread."""
     for notice in _NOTICES:
         warnings.filterwarnings("ignore", notice, FutureWarning)
     genai: Any = importlib.import_module("google.generativeai")

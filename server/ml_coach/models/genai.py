@@ -4,77 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import time
 import warnings
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Any
 
-import httpx
-
 from ml_coach.core.errors import BadAnswerError, ModelError
-from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
-from ml_coach.models import gemini_replies as protocol
+from ml_coach.core.ports import Call
+from ml_coach.models import gemini_protocol as protocol
 from ml_coach.models.foreign_json import as_object
-from ml_coach.models.http import Endpoint, Refusal, new_client, retry_after_seconds
-from ml_coach.models.pumping import pumped
+from ml_coach.models.google_model import GoogleModel
+from ml_coach.models.http import Refusal, retry_after_seconds
 
 
-class GenaiModel:
-    """`base_url` is Google's, or that of a gateway that speaks the same protocol."""
+class GenaiModel(GoogleModel):
+    """Gemini through the newer SDK. See `GoogleModel`."""
 
-    def __init__(
-        self,
-        name: str,
-        model: str,
-        *,
-        api_key: str,
-        profile: Profile,
-        base_url: str = "",
-        http: httpx.AsyncClient | None = None,
-    ) -> None:
-        self.name = name
-        self._model = model
-        self.profile = profile
-        self._base_url = (base_url or protocol.GOOGLE).rstrip("/")
-        self._api_key = api_key
-        self._client: Any = None
-        self._endpoint = Endpoint(
-            http=http or new_client(self._base_url),
-            who="Gemini",
-            headers={},
-            secrets=(api_key,),
-            refine=lambda refusal: protocol.refine(refusal, self._endpoint),
-        )
+    _client: Any = None
 
-    async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
-        """See `core.ports.Model.stream`."""
-        protocol.check_key(self.name, self._api_key, self._base_url)
-        started = time.monotonic()
+    async def _open_sdk(self) -> Any:
         if self._client is None:
-            self._client = await asyncio.to_thread(self._open)
-        reply = protocol.GeminiReply(self._endpoint, self._model)
+            self._client = await asyncio.to_thread(self._new_client)
+        return self._client
 
-        async def fill(put: Callable[[str], None]) -> None:
-            async with self._endpoint.faults(call.timeout_seconds):
-                try:
-                    await self._read(call, reply, put)
-                except self._errors as error:
-                    raise self._typed(error) from None
-
-        async with aclosing(pumped(fill)) as pieces:
-            async for piece in pieces:
-                yield piece
-        yield Ended(reply.finish, reply.usage + Usage(seconds=time.monotonic() - started))
-
-    async def aclose(self) -> None:
-        await self._endpoint.http.aclose()
+    async def _produce(
+        self, sdk: Any, call: Call, reply: protocol.GeminiReply, put: Callable[[str], None]
+    ) -> None:
+        async with self._endpoint.faults(call.timeout_seconds):
+            try:
+                await self._read(sdk, call, reply, put)
+            except self._errors as error:
+                raise self._typed(error) from None
 
     async def _read(
-        self, call: Call, reply: protocol.GeminiReply, put: Callable[[str], None]
+        self, client: Any, call: Call, reply: protocol.GeminiReply, put: Callable[[str], None]
     ) -> None:
-        stream = await self._client.aio.models.generate_content_stream(
+        stream = await client.aio.models.generate_content_stream(
             model=self._model,
             contents=protocol.contents(call),
             config={
@@ -92,7 +56,7 @@ class GenaiModel:
     @property
     def _errors(self) -> tuple[type[Exception], ...]:
         sdk: Any = importlib.import_module("google.genai.errors")
-        # JSON that is broken or has another shape ends in whatever the SDK trips over.
+        # For JSON that is broken or has another shape the SDK raises any of the others.
         return (sdk.APIError, ValueError, TypeError, AttributeError, LookupError)
 
     def _typed(self, error: Any) -> ModelError:
@@ -103,9 +67,9 @@ class GenaiModel:
         wait = retry_after_seconds(headers)
         return self._endpoint.error(Refusal(status, as_object(error.details), wait))
 
-    def _open(self) -> Any:
-        """Imports the SDK and opens its client (about 1 s together), for a thread."""
-        # A finish reason that is newer than the SDK is judged by us, not announced by it.
+    def _new_client(self) -> Any:
+        """Imports the SDK and opens its client, which takes 1 s, so call it in a thread."""
+        # The SDK warns of a finish reason that is newer than itself; we judge the reason ourselves.
         warnings.filterwarnings("ignore", r".+ is not a valid \w+Reason", UserWarning)
         genai: Any = importlib.import_module("google.genai")
         options = {
@@ -113,5 +77,5 @@ class GenaiModel:
             "api_version": "v1beta",  # The `-latest` aliases and gateways know no other.
             "httpx_async_client": self._endpoint.http,
         }
-        # An empty key would send the SDK to the environment for one.
+        # With an empty key the SDK would look for one in the environment.
         return genai.Client(api_key=self._api_key or "none", vertexai=False, http_options=options)

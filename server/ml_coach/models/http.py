@@ -1,14 +1,13 @@
-"""What the providers over HTTP share: one streamed POST under one deadline, every fault typed.
+"""What the providers over HTTP share: a streamed POST under a deadline, with typed errors.
 
-A reply is always streamed, also where one answer is wanted: only then does closing the connection
-reach the backend and end its work.
+Every reply is streamed, because closing the connection of any other one does not end the work of
+the backend.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -36,20 +35,21 @@ from ml_coach.models.foreign_json import (
     count_at,
     first_object_at,
     object_at,
-    objects_at,
     text_at,
 )
 
-# An answer that refuses a request is small; a proxy's error page may not be.
+# In bytes. An answer that refuses a request is small; a proxy's error page may not be.
 _LONGEST_REFUSAL = 64 * 1024
+# In characters.
 _LONGEST_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer instead of a reply: the HTTP status (or the code inside a stream) and its body.
+    """An error that came instead of a reply.
 
-    `body` is the decoded JSON object, empty where the answer held none.
+    `status` is that of HTTP, or the code inside a stream. `body` is the decoded JSON object, empty
+    where the answer held none.
     """
 
     status: int
@@ -58,7 +58,7 @@ class Refusal:
 
     @property
     def message(self) -> str:
-        """What the provider says, from the places where providers put it."""
+        """The provider's words, from the places where providers put them; else empty."""
         error = object_at(self.body, "error")
         places = ((error, "message"), (self.body, "error"), (self.body, "message"))
         return next((said for where, key in places if (said := text_at(where, key))), "")
@@ -66,7 +66,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where requests go and who answers there. `secrets` never appear in an error's text."""
+    """A provider's server. `who` names it in the texts of errors, `secrets` never appear there.
+
+    `refine` may give the error for a refusal that only this provider words in its way, else None.
+    """
 
     http: httpx.AsyncClient
     who: str
@@ -75,7 +78,7 @@ class Endpoint:
     refine: Callable[[Refusal], ModelError | None] = lambda _: None
 
     def error(self, refusal: Refusal) -> ModelError:
-        """The typed error for a refusal; `refine` knows what only this provider says."""
+        """The typed error for a refusal: that of `refine`, else the one for its status."""
         return self.refine(refusal) or self._by_status(refusal)
 
     def sentence(self, said: str, status: int | None = None) -> str:
@@ -107,9 +110,10 @@ class Endpoint:
         """The JSON objects of one stream (server-sent events or lines), or of a plain answer.
 
         Closing the generator or cancelling its task closes the connection. `timeout_seconds`
-        bounds the whole exchange, connecting included. An event with an `error` member raises.
+        bounds the whole exchange, connecting included. Raises the `ModelError` family, also for an
+        event with an `error` member.
         """
-        # The deadline is set around each await, never across a yield: there it would fire in the
+        # The deadline is set around each await and never across a yield, where it would cancel the
         # consumer's code.
         started = asyncio.get_running_loop().time()
         if not all(v.isascii() and v.isprintable() for v in self.headers.values()):
@@ -171,9 +175,9 @@ class Endpoint:
     async def faults(
         self, timeout_seconds: float, started: float | None = None
     ) -> AsyncGenerator[None, None]:
-        """Turns what goes wrong inside into a `ModelError`, lateness included.
+        """Turns the errors of httpx inside into a `ModelError`, and a timeout as well.
 
-        `started` is the loop's time when the call began, now where it is None.
+        `started` is the loop's time when the call began; None means now.
         """
         now = asyncio.get_running_loop().time()
         try:
@@ -192,9 +196,10 @@ class Endpoint:
 
 
 def new_client(base_url: str) -> httpx.AsyncClient:
-    """A client for one provider. Redirects are not followed: they would carry the key elsewhere.
+    """A client for one provider. Raises `UnavailableError` for a proxy that cannot be used.
 
-    Proxies of the environment are used, but never for a server on this machine.
+    Redirects are not followed, because they would carry the key elsewhere. Proxies that the
+    environment names are used, except for a server on this machine.
     """
     here = urlsplit(base_url).hostname in ("localhost", "127.0.0.1", "::1")
     try:
@@ -210,16 +215,8 @@ def new_client(base_url: str) -> httpx.AsyncClient:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    # Reading the certificates takes 20 to 100 ms, which each client would pay again.
+    # Kept, because reading the certificates takes 20 to 100 ms.
     return httpx.create_ssl_context()
-
-
-def google_delay_seconds(body: Json) -> float | None:
-    """The delay in a `google.rpc.RetryInfo` detail of an error, in seconds."""
-    for detail in objects_at(object_at(body, "error"), "details"):
-        if found := re.fullmatch(r"(\d+(?:\.\d+)?)s", text_at(detail, "retryDelay")):
-            return float(found[1])
-    return None
 
 
 async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
@@ -230,7 +227,7 @@ async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
 
 
 async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
-    # Split at line feeds alone: JSON may hold every other line separator.
+    # Split at line feeds only, because JSON may hold every other line separator.
     held = b""
     async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
         async for chunk in chunks:

@@ -1,12 +1,12 @@
-"""Candidates of one prompt travel as one request, so that llama.cpp reads the prompt once.
+"""Sends calls with the same prompt as one request, so that llama.cpp reads the prompt once.
 
-Slots do not share what they have read: four requests for one prompt cost four times its reading,
+Slots do not share what they have read: four requests with one prompt cost four times its reading,
 which on a CPU takes longer than the replies. As `n` choices of one request the prompt is read once
 and its cells are shared. Choice j of a request with seed s draws what a request of its own with
-seed s + j draws, so candidates with seeds that follow one another are asked for together.
+seed s + j draws, so candidates with consecutive seeds are sent together.
 
-Replies repeat only as far as rounding does: it depends on what else is in a batch and on how much
-of a prompt was cached. The same calls in the same order, from a fresh child, give the same bytes.
+Replies repeat only up to rounding, which depends on what else is in a batch and on how much of a
+prompt was cached. The same calls in the same order, from a fresh child, give the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -24,60 +24,76 @@ from ml_coach.core.errors import BadAnswerError, DeadlineError
 from ml_coach.core.ports import Call, Ended
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import Json, count_at, first_object_at, object_at, text_at
+from ml_coach.models.openai_protocol import request_body, usage_in
 from ml_coach.models.reasoning import ReasoningFilter
 
-# Posts a body and gives the events of its stream, within so many seconds.
+# Posts a body and yields the events of its stream, for at most so many seconds.
 Send = Callable[[Json, float], AsyncGenerator[Json, None]]
 
-# Candidates asked for together arrive within this; reading a prompt takes a hundred times longer.
+# Candidates of one prompt are asked for within this; reading a prompt takes a hundred times longer.
 _GATHER_SECONDS = 0.01
 
 
 @dataclass(eq=False, slots=True)
-class _Seat:
-    """One call's place in a request, and what has arrived for it."""
+class _ReplyStream:
+    """What has arrived for one call, and the request that the call is part of."""
 
     call: Call
     items: asyncio.Queue[str | Ended | Exception] = field(
         default_factory=asyncio.Queue[str | Ended | Exception]
     )
-    request: _Request | None = None
-    thoughts: ReasoningFilter = field(default_factory=ReasoningFilter)
-    said: bool = False
-    over: bool = False
+    request: _BatchRequest | None = None
+    reasoning: ReasoningFilter = field(default_factory=ReasoningFilter)
+    is_empty: bool = True
+    has_ended: bool = False
 
-    def say(self, text: str) -> None:
+    def add(self, text: str) -> None:
         if text:
-            self.said = True
+            self.is_empty = False
             self.items.put_nowait(text)
 
+    def finish(self, reason: str, usage: Usage) -> None:
+        """Ends the reply for llama.cpp's `reason`, with an error unless it is an ordinary one."""
+        self.add(self.reasoning.flush(whole=reason == "stop"))
+        match reason:
+            case "stop" if self.is_empty:
+                self.end(BadAnswerError("The local model's reply is empty."))
+            case "stop" | "length":
+                self.end(Ended(reason, usage))
+            case _:
+                self.end(BadAnswerError(f"The local model's reply ended with “{reason}”."))
+
     def end(self, item: Ended | Exception) -> None:
-        if not self.over:
-            self.over = True
+        """Adds the last item; later ones are ignored."""
+        if not self.has_ended:
+            self.has_ended = True
             self.items.put_nowait(item)
 
 
-class Candidates:
-    """`at_once` is how many choices one request may have: the slots of the server."""
+class BatchedCalls:
+    """Streams replies to calls, several in one request where they differ in nothing but the seed.
 
-    def __init__(self, send: Send, at_once: int) -> None:
+    `batch_size` is how many choices one request may have: the number of the server's slots.
+    """
+
+    def __init__(self, send: Send, batch_size: int) -> None:
         self._send = send
-        self._at_once = at_once
-        self._gathering: dict[str, list[_Seat]] = {}
+        self._batch_size = batch_size
+        self._gathering: dict[str, list[_ReplyStream]] = {}
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
         deadline = asyncio.get_running_loop().time() + call.timeout_seconds
-        seat = _Seat(call)
+        reply = _ReplyStream(call)
         try:
             if call.seed is None or call.temperature == 0:
-                self._start([seat])
+                self._start([reply])
             else:
-                await self._gather(seat)
+                await self._gather(reply)
             while True:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        item = await seat.items.get()
+                        item = await reply.items.get()
                 except TimeoutError:
                     said = f"The local model took longer than {call.timeout_seconds:.0f} s."
                     raise DeadlineError(said) from None
@@ -87,122 +103,91 @@ class Candidates:
                 if isinstance(item, Ended):
                     return
         finally:
-            if seat.request:
-                await seat.request.leave(seat)
+            if reply.request:
+                await reply.request.leave(reply)
 
-    async def _gather(self, seat: _Seat) -> None:
+    async def _gather(self, reply: _ReplyStream) -> None:
         """Waits for calls that differ from this one in nothing but the seed."""
-        prompt = json.dumps(_body(seat.call) | {"seed": None})
-        seats = self._gathering.setdefault(prompt, [])
-        seats.append(seat)
+        prompt = json.dumps(_body(replace(reply.call, seed=None)))
+        replies = self._gathering.setdefault(prompt, [])
+        replies.append(reply)
         try:
             await asyncio.sleep(_GATHER_SECONDS)
         except asyncio.CancelledError:
-            seats.remove(seat)
-            if not seats:
+            replies.remove(reply)
+            if not replies:
                 self._gathering.pop(prompt, None)
             raise
-        if self._gathering.get(prompt) is seats:  # The first to wake up starts them all.
+        if self._gathering.get(prompt) is replies:  # The first to wake up starts them all.
             del self._gathering[prompt]
-            for together in _consecutive(seats, self._at_once):
-                self._start(together)
+            for batch in _batches(replies, self._batch_size):
+                self._start(batch)
 
-    def _start(self, seats: list[_Seat]) -> None:
-        request = _Request(seats, self._send)
-        for seat in seats:
-            seat.request = request
+    def _start(self, replies: list[_ReplyStream]) -> None:
+        request = _BatchRequest(replies, self._send)
+        for reply in replies:
+            reply.request = request
 
 
-class _Request:
-    def __init__(self, seats: list[_Seat], send: Send) -> None:
-        self._seats = seats
-        self._taken = set(seats)
+class _BatchRequest:
+    """One request in flight, with one choice for each of `replies`, in their order."""
+
+    def __init__(self, replies: list[_ReplyStream], send: Send) -> None:
+        self._replies = replies
+        self._listened_to = set(replies)
         self._send = send
         self._task = asyncio.create_task(self._run())
 
-    async def leave(self, seat: _Seat) -> None:
-        """Ends the request with its last candidate; a single one can not be ended alone."""
-        self._taken.discard(seat)
-        if not self._taken:
+    async def leave(self, reply: _ReplyStream) -> None:
+        """Ends the request when its last reply is left; llama.cpp cannot end one choice alone."""
+        self._listened_to.discard(reply)
+        if not self._listened_to:
             self._task.cancel()
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        calls = [seat.call for seat in self._seats]
-        started = time.monotonic()
+        calls = [reply.call for reply in self._replies]
         body = _body(calls[0]) | ({"n": len(calls)} if len(calls) > 1 else {})
-        ended = self._seats[0], ""
         try:
             async with aclosing(self._send(body, max(c.timeout_seconds for c in calls))) as events:
-                async for event in events:
-                    choice = first_object_at(event, "choices")
-                    if choice:
-                        seat = self._seats[min(count_at(choice, "index"), len(calls) - 1)]
-                        seat.say(seat.thoughts.feed(text_at(object_at(choice, "delta"), "content")))
-                        if finish := text_at(choice, "finish_reason"):
-                            ended = seat, finish
-                    # The usage of a choice follows its end and has no index of its own.
-                    if usage := object_at(event, "usage"):
-                        shared = ended[0] is not self._seats[0]
-                        seconds = time.monotonic() - started
-                        _end(*ended, _usage(usage, seconds, shared=shared))
-            lost: Exception = BadAnswerError("The local model's reply has no end.")
+                await self._distribute(events)
+            failure: Exception = BadAnswerError("The local model's reply has no end.")
         except Exception as error:  # noqa: BLE001 - raised where the replies are awaited.
-            lost = error
-        for seat in self._seats:
-            seat.end(lost)
+            failure = error
+        for reply in self._replies:
+            reply.end(failure)
+
+    async def _distribute(self, events: AsyncGenerator[Json, None]) -> None:
+        """Passes each event on to the reply whose choice it is about."""
+        started = time.monotonic()
+        finished, reason = self._replies[0], ""
+        async for event in events:
+            choice = first_object_at(event, "choices")
+            if choice:
+                reply = self._replies[min(count_at(choice, "index"), len(self._replies) - 1)]
+                reply.add(reply.reasoning.feed(text_at(object_at(choice, "delta"), "content")))
+                if found := text_at(choice, "finish_reason"):
+                    finished, reason = reply, found
+            # The usage of a choice follows its end and has no index of its own.
+            if usage := usage_in(event):
+                if finished is not self._replies[0]:
+                    # The first choice read the prompt for all the others.
+                    usage = replace(usage, cached_tokens=usage.prompt_tokens)
+                finished.finish(reason, replace(usage, seconds=time.monotonic() - started))
 
 
-def _end(seat: _Seat, finish: str, usage: Usage) -> None:
-    seat.say(seat.thoughts.flush(whole=finish == "stop"))
-    match finish:
-        case "stop" if not seat.said:
-            seat.end(BadAnswerError("The local model's reply is empty."))
-        case "stop" | "length":
-            seat.end(Ended(finish, usage))
-        case _:
-            seat.end(BadAnswerError(f"The local model's reply ended with “{finish}”."))
-
-
-def _consecutive(seats: list[_Seat], at_once: int) -> list[list[_Seat]]:
-    """The seats by seed, in runs of at most `at_once` seeds that follow one another."""
-    ordered = sorted(seats, key=lambda seat: seat.call.seed or 0)
+def _batches(replies: list[_ReplyStream], batch_size: int) -> list[list[_ReplyStream]]:
+    """The replies by seed, in groups of at most `batch_size` consecutive seeds."""
+    ordered = sorted(replies, key=lambda reply: reply.call.seed or 0)
+    # Within consecutive seeds, the difference between a seed and its position is constant.
     runs = groupby(enumerate(ordered), key=lambda item: (item[1].call.seed or 0) - item[0])
-    found: list[list[_Seat]] = []
+    found: list[list[_ReplyStream]] = []
     for _, run in runs:
-        together = [seat for _, seat in run]
-        found += [together[i : i + at_once] for i in range(0, len(together), at_once)]
+        batch = [reply for _, reply in run]
+        found += [batch[i : i + batch_size] for i in range(0, len(batch), batch_size)]
     return found
 
 
 def _body(call: Call) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "messages": [{"role": m.role, "content": m.text} for m in call.messages],
-        "max_tokens": call.max_tokens,
-        "temperature": call.temperature,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if call.seed is not None:
-        body["seed"] = call.seed
-    if call.stop:
-        body["stop"] = list(call.stop)
-    if call.grammar:
-        body["grammar"] = call.grammar
-    if call.schema is not None:
-        schema = {"name": "reply", "schema": dict(call.schema), "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return body
-
-
-def _usage(usage: Json, seconds: float, *, shared: bool) -> Usage:
-    """`shared` candidates did not read the prompt: the request's first one did it for them."""
-    prompt = count_at(usage, "prompt_tokens")
-    cached = count_at(object_at(usage, "prompt_tokens_details"), "cached_tokens")
-    return Usage(
-        calls=1,
-        prompt_tokens=prompt,
-        completion_tokens=count_at(usage, "completion_tokens"),
-        cached_tokens=prompt if shared else cached,
-        seconds=seconds,
-    )
+    body = request_body(call, max_tokens=call.max_tokens)
+    return body | ({"grammar": call.grammar} if call.grammar else {})

@@ -1,7 +1,7 @@
-"""The parent's side of llama_worker.py: starts it, knows when it is ready or gone, ends it.
+"""The parent's side of llama_worker.py: starts the child, waits until it is ready, ends it.
 
-A child belongs to no event loop: it is kept by a thread of its own, which lives as long as the
-child. Linux sends the parent-death signal when the *thread* that started a child ends.
+No event loop owns the child. A thread starts it and lives as long as the child does, because Linux
+sends the parent-death signal when the *thread* that started a child ends.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from pathlib import Path
 import psutil
 
 from ml_coach.core.errors import UnavailableError
-from ml_coach.models.llama_worker import Order
+from ml_coach.models.llama_worker import WorkerOptions
 
 _LOG_LINES = 60
-# A child whose connection broke is gone within this, or lives.
+# After its connection broke, a child that has not ended within this is taken to be alive.
 _EXIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """One model in memory: its file, and the context in tokens that all `slots` share.
+class LlamaOptions:
+    """Which weights a child loads, and the context in tokens that all `slots` share.
 
-    With `speculate` text that repeats the prompt comes faster; off only to measure what it brings.
+    With `speculate`, text that repeats the prompt is generated faster. It is switched off only to
+    measure what it brings.
     """
 
     file: Path
@@ -45,7 +46,7 @@ class Load:
 
     @property
     def memory_bytes(self) -> int:
-        """What the child needs: weights, context, and 120 MB for the rest.
+        """The memory that the child needs: weights, context, and 120 MB for the rest.
 
         Measured with Qwen2.5-Coder: 0.80 GB (0.5B) and 1.70 GB (1.5B) with 16 k tokens of context,
         of which each takes 12 kB and 28 kB, in both cases a 39,000th of the file.
@@ -55,56 +56,63 @@ class Load:
 
 
 class LlamaProcess:
-    """One child with one load. `address` is ready when the model is."""
+    """One child with one set of weights. `key` is what a request to it has to carry."""
 
-    def __init__(self, load: Load) -> None:
-        self.load = load
+    def __init__(self, options: LlamaOptions) -> None:
+        self.options = options
         self.key = secrets.token_urlsafe(32)
-        self._folder = Path(tempfile.mkdtemp(prefix="ml-coach-"))  # For us alone: mode 0700.
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="ml-coach-")
+        )  # Mode 0700, so only we may enter.
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._address: Future[str] = Future()
         self._exit: Future[int] = Future()
         self._child: subprocess.Popen[bytes] | None = None
         self._ended = threading.Event()
-        threading.Thread(target=self._keep, name="llama-keeper", daemon=True).start()
+        threading.Thread(target=self._supervise, name="llama-supervisor", daemon=True).start()
 
     @property
     def alive(self) -> bool:
+        """Whether the child has neither ended nor been told to end."""
         return not self._exit.done() and not self._ended.is_set()
 
     @property
     def process_id(self) -> int | None:
+        """The child's; None until it was started."""
         return self._child.pid if self._child else None
 
     async def address(self) -> str:
-        """Where the loaded model listens. Raises `UnavailableError` when it can not be loaded."""
+        """Waits until the model is loaded and returns where it listens.
+
+        A URL, or `unix://` and a socket's path. Raises `UnavailableError` when loading fails.
+        """
         return await asyncio.shield(asyncio.wrap_future(self._address))
 
-    async def ended(self) -> None:
-        """Kills the child, which holds nothing worth saving, and waits until it is gone."""
+    async def end(self) -> None:
+        """Kills the child, which has nothing to save, and waits until it is gone."""
         self._ended.set()
         if child := self._child:
             child.kill()
         await asyncio.shield(asyncio.wrap_future(self._exit))
 
     async def why_gone(self) -> UnavailableError | None:
-        """What to tell the user if the child is no more; None if it lives."""
+        """The error for the user if the child has ended; None if it is alive."""
         try:
             exit_code = asyncio.shield(asyncio.wrap_future(self._exit))
             return self._gone(await asyncio.wait_for(exit_code, _EXIT_SECONDS))
         except TimeoutError:
             return None
 
-    def _keep(self) -> None:
+    def _supervise(self) -> None:
         code = -1
         try:
             with self._start() as child:
                 self._child = child
-                if self._ended.is_set():  # Asked for while it started.
+                if self._ended.is_set():  # `end` was called while the child was being started.
                     child.kill()
                 log = threading.Thread(target=self._read_log, args=(child,), daemon=True)
                 log.start()
-                self._give_order(child)
+                self._send_options(child)
                 assert child.stdout
                 if line := child.stdout.readline():
                     self._address.set_result(json.loads(line)["address"])
@@ -126,28 +134,28 @@ class LlamaProcess:
             stderr=subprocess.PIPE,
             env=_environment(),
             cwd=self._folder,
-            # Ctrl-C at the terminal is for us alone.
+            # Ctrl-C at the terminal must reach us only.
             start_new_session=True,
         )
 
-    def _give_order(self, child: subprocess.Popen[bytes]) -> None:
-        # A socket in a folder of ours is out of reach for other users; loopback is not, there the
-        # key has to keep them out.
+    def _send_options(self, child: subprocess.Popen[bytes]) -> None:
+        # Other users cannot reach a socket in our folder. They can reach loopback, where the key
+        # keeps them out.
         unix = sys.platform != "win32"
-        order = Order(
-            model=str(self.load.file),
+        options = WorkerOptions(
+            model=str(self.options.file),
             host=str(self._folder / "llama.sock") if unix else "127.0.0.1",
             key=self.key,
-            context=self.load.context,
-            slots=self.load.slots,
+            context=self.options.context,
+            slots=self.options.slots,
             threads=_threads(),
             parent=os.getpid(),
             folder=str(self._folder),
-            speculate=self.load.speculate,
+            speculate=self.options.speculate,
         )
         assert child.stdin
-        with suppress(BrokenPipeError):  # It is gone already; its exit code says more.
-            child.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
+        with suppress(BrokenPipeError):  # The child has ended; its exit code says more.
+            child.stdin.write(json.dumps(asdict(options)).encode() + b"\n")
             child.stdin.flush()
 
     def _read_log(self, child: subprocess.Popen[bytes]) -> None:
@@ -159,25 +167,25 @@ class LlamaProcess:
         if self._ended.is_set():
             return UnavailableError("The local model was closed.")
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        needed, free = self.load.memory_bytes, psutil.virtual_memory().available
+        needed, free = self.options.memory_bytes, psutil.virtual_memory().available
         memory = f"It needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
         advice = "close other programs or choose a smaller model" if needed > free else "try again"
         # Errors in llama.cpp's log look like "0.01.593 E llama_model_load: the reason".
-        said = [line.partition(" E ")[2] for line in self._log if " E " in line]
-        why = f" ({' '.join(said[0].split())})" if said else ""
+        errors = [line.partition(" E ")[2] for line in self._log if " E " in line]
+        why = f" ({' '.join(errors[0].split())})" if errors else ""
         return UnavailableError(f"The local model {how}{why}. {memory}: {advice}.")
 
 
 def _threads() -> int:
-    """Physical cores that this process may use: twice as many threads on them are slower."""
+    """The physical cores that this process may use; one thread per logical core is slower."""
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def _environment() -> dict[str, str]:
-    # Built from nothing: no key of ours is in a process that parses models' replies.
+    # Only these are passed on, so that no API key is in a process that parses models' replies.
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
-    # Threads that spin while they wait for each other starve when the tests of a program, or an
-    # editor, want the same cores: 3.5 tokens/s instead of 11 beside one other busy process.
+    # By default llama.cpp's threads spin while they wait for each other, which is slow when another
+    # process wants the same cores: 3.5 tokens/s instead of 11 beside one other busy process.
     return environment | {"OMP_WAIT_POLICY": "passive"}

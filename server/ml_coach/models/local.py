@@ -17,22 +17,22 @@ from ml_coach.core.ports import Call, Ended, Profile
 from ml_coach.models import weights
 from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
-from ml_coach.models.llama_batching import Candidates
-from ml_coach.models.llama_process import LlamaProcess, Load
+from ml_coach.models.llama_batching import BatchedCalls
+from ml_coach.models.llama_process import LlamaOptions, LlamaProcess
 
 _WHO = "The local model"
-# A child that crashes this often without one reply in between is not started again.
+# A child that crashes this often without a reply in between is not started again.
 _STARTS = 3
-# Candidates and the other agents' cached prompts share one pool of this many contexts.
+# All slots, with the candidates and the other agents' cached prompts, share so many contexts.
 _CONTEXTS = 2
 
 
 class LocalModels:
-    """The loads of this process: models of the same weights share one child.
+    """The local models of this process; models with the same weights share one child.
 
-    `source` is that of `weights.ensure`, `progress` is told of a download (both may be set anew
-    until then), `folder` is where the weights are kept (by default the user's cache); for
-    `speculate` see `llama_process.Load`.
+    `source` is that of `weights.ensure` and `progress` is called during a download; both may be
+    changed until the download begins. `folder` is where the weights are kept, by default the
+    user's cache. For `speculate` see `llama_process.LlamaOptions`.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class LocalModels:
         self._engines: dict[str, _Engine] = {}
 
     def model(self, name: str, profile: Profile) -> LocalModel:
-        """`name` is a name from `weights.KNOWN` or the path of a `.gguf` file.
+        """The model of that name; nothing is fetched or loaded yet.
 
-        Nothing is fetched or loaded yet. Close every model that was made: the last one of the
-        same weights ends the child.
+        `name` is a name from `weights.KNOWN` or the path of a `.gguf` file. Close every model:
+        closing the last one with the same weights ends their child.
         """
         engine = self._engines.get(name)
         if engine is None:
@@ -78,15 +78,20 @@ class LocalModel:
 
     @property
     def name(self) -> str:
+        """See `core.ports.Model`."""
         return f"local:{self._name}"
 
     @property
     def process_id(self) -> int | None:
-        """The child's, None while nothing is loaded."""
+        """The child's; None while nothing is loaded."""
         return self._engine.process_id if self._engine else None
 
     async def warm(self) -> None:
-        """Fetches and loads now what the first call would have to wait for."""
+        """Fetches and loads the weights now, so that the first call does not wait for them.
+
+        Raises `BadRequestError` where they cannot be fetched, `UnavailableError` where they cannot
+        be loaded.
+        """
         await self._open().ready()
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
@@ -99,15 +104,16 @@ class LocalModel:
             said = f"{_WHO} was not loaded within {call.timeout_seconds:.0f} s."
             raise DeadlineError(said) from None
         left = call.timeout_seconds - (time.monotonic() - started)
-        reply = engine.candidates.stream(replace(call, timeout_seconds=left))
+        reply = engine.calls.stream(replace(call, timeout_seconds=left))
         async with aclosing(reply):
             async for item in reply:
                 yield item
 
     async def aclose(self) -> None:
+        """See `core.ports.Model.aclose`."""
         engine, self._engine = self._engine, None
         if engine:
-            await engine.leave()
+            await engine.release()
 
     def _open(self) -> _Engine:
         if self._engine is None:
@@ -122,7 +128,7 @@ class _Engine:
         self, profile: Profile, file: Callable[[], Awaitable[Path]], *, speculate: bool
     ) -> None:
         self.users = 0
-        self.candidates = Candidates(self._send, at_once=max(1, profile.candidates))
+        self.calls = BatchedCalls(self._send, batch_size=max(1, profile.candidates))
         self.profile = profile
         self._file = file
         self._speculate = speculate
@@ -134,14 +140,14 @@ class _Engine:
         return self._process.process_id if self._process and self._process.alive else None
 
     async def ready(self) -> tuple[LlamaProcess, str]:
-        """The child and its address, started where there is none (any more)."""
+        """The child and its address; the child is started if there is none that is alive."""
         if not (self._process and self._process.alive):
             try:
                 file = await self._file()
             except weights.WeightsError as error:
-                # Not `UnavailableError`: asking again would download again.
+                # Not `UnavailableError`, after which a call is repeated: it would download again.
                 raise BadRequestError(str(error)) from None
-            if not (self._process and self._process.alive):  # Still: others wait here, too.
+            if not (self._process and self._process.alive):  # Another call may have started it.
                 self._process = self._start(file)
         process = self._process
         return process, await process.address()
@@ -154,7 +160,8 @@ class _Engine:
             )
         self._starts += 1
         slots = max(1, self.profile.candidates)
-        return LlamaProcess(Load(file, self.profile.context * _CONTEXTS, slots, self._speculate))
+        context = self.profile.context * _CONTEXTS
+        return LlamaProcess(LlamaOptions(file, context, slots, self._speculate))
 
     async def _send(self, body: Json, timeout_seconds: float) -> AsyncGenerator[Json, None]:
         process, address = await self.ready()
@@ -170,16 +177,17 @@ class _Engine:
                 raise await process.why_gone() or error from None
         self._starts = 0
 
-    async def leave(self) -> None:
+    async def release(self) -> None:
+        """Ends the child when its last user has left."""
         self.users -= 1
         if self.users == 0 and self._process:
             process, self._process = self._process, None
-            await process.ended()
+            await process.end()
 
 
 def _client(address: str) -> httpx.AsyncClient:
-    # One for each request: requests may come from any event loop, and on a socket of this machine
-    # connecting costs nothing. A proxy in the environment is not for it.
+    # One client for each request, because requests may come from any event loop and connecting to
+    # a socket of this machine costs nothing. `trust_env=False` leaves the user's proxy out of it.
     path = address.removeprefix("unix://")
     transport = httpx.AsyncHTTPTransport(uds=path, verify=False) if path != address else None
     base_url = "http://llama" if transport else address

@@ -1,4 +1,4 @@
-"""Takes a reasoning model's thoughts out of its reply, while the reply streams."""
+"""Removes the reasoning blocks of a reply while the reply streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CLOSE = re.compile(r"</(think|thinking|thought|reasoning)>", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"(?:[ \t\r]*\n)+")
 _LONGEST_OPEN = len("<reasoning>")
 _LONGEST_CLOSE = len("</reasoning>")
-# These models' chat templates open the block in the prompt, so that only its end is in the reply.
+# The chat templates of these models open the block in the prompt; only its end is in the reply.
 _OPENED_BY_TEMPLATE = re.compile(r"deepseek-r1|qwq|r1-distill|thinking", re.IGNORECASE)
 
 
@@ -19,10 +19,11 @@ def starts_inside(model: str) -> bool:
 
 
 class ReasoningFilter:
-    """`feed` pieces, get the text outside of reasoning blocks; `flush` at the end.
+    """`feed` it the pieces of a reply, then `flush` it; both return text outside of reasoning.
 
-    Only blocks at the start of a reply count: a program may well mention `<think>`. With
-    `inside`, text is held back until the block's end or, where none comes, the reply's.
+    Only blocks at the start of a reply count, because a program may mention `<think>`. With
+    `inside` the reply may begin inside a block: its text is held back until the block ends, or
+    until the reply does.
     """
 
     def __init__(self, *, inside: bool = False) -> None:
@@ -31,6 +32,7 @@ class ReasoningFilter:
         self._had_block = False
 
     def feed(self, piece: str) -> str:
+        """The text that is certain to be outside of reasoning."""
         if self._state == "after":
             return piece
         self._held += piece
@@ -42,8 +44,10 @@ class ReasoningFilter:
         return self._take()
 
     def flush(self, *, whole: bool) -> str:
-        """What was held back and is no reasoning. `whole` is false for a reply that was cut:
-        what may be an unfinished block is dropped then."""
+        """The text that was held back and is not reasoning.
+
+        `whole` is false for a reply that was cut, where what may be an unfinished block is dropped.
+        """
         inside = self._state == "inside" or (self._state == "maybe inside" and not whole)
         self._state = "after"
         text = self._take()

@@ -1,8 +1,8 @@
-"""`recorded:`: what a model answered, kept as JSON lines, and answered again from there.
+"""`recorded:`: records a model's replies as JSON lines, and replays them.
 
-First line: the model's name and profile, because prompts are made to fit it. Then one line for
-each call that ended, as soon as it ended, also those that failed. A call that was cancelled has no
-answer and no line. No key is in a call, and none in an error's text.
+The first line holds the model's name and profile, because prompts are made to fit the profile.
+Then each call gets a line as soon as it ends, also when it failed. A call that was cancelled has no
+reply and gets no line. Neither calls nor the texts of errors hold an API key.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from ml_coach.core.errors import BadRequestError, ModelError
 from ml_coach.core.ports import Call, Ended, Model, Profile
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import Json, as_object, count_at, object_at, objects_at, text_at
+from ml_coach.models.wrapped_model import WrappedModel
 
-# Everything of a call that shapes its reply; a draft and a time limit do not.
-_SAMPLING = ("max_tokens", "temperature", "seed", "stop", "schema", "grammar")
+# What shapes a reply beside the messages. A call's time limit does not.
+_SAMPLING = ("max_tokens", "temperature", "seed", "stop", "grammar")
 _LONGEST_SHOWN = 80
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One line. `turn` counts calls with the same content from 0, in the order they began."""
+    """One line. `turn` counts equal calls from 0, in the order in which they began."""
 
     call: Json
     turn: int
@@ -51,23 +52,15 @@ class _Record:
         yield Ended(finish, _restored(Usage, self.usage))
 
 
-class Recorder:
+class RecordingModel(WrappedModel):
     """Passes a model through and appends its calls to `file`, whose folder must exist."""
 
     def __init__(self, model: Model, file: Path) -> None:
-        self._model = model
+        super().__init__(model)
         self._file = file
         self._begun: Counter[str] = Counter()
         self._earlier: Counter[str] | None = None
         self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        return self._model.name
-
-    @property
-    def profile(self) -> Profile:
-        return self._model.profile
 
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         """See `core.ports.Model.stream`."""
@@ -83,13 +76,15 @@ class Recorder:
                         line["finish"] = piece.finish
                         line["usage"] = asdict(piece.usage)
                         line["reply"] = "".join(pieces)
-                        # Kept before it is handed out: what the run knows, the file knows.
+                        # Written before it is passed on, so that a run never knows more than the
+                        # file does.
                         await asyncio.to_thread(self._append, line)
                     else:
                         pieces.append(piece)
                     yield piece
         except GeneratorExit:
-            # Whoever asked had enough of it, which is no cancelling: it would have enough again.
+            # The caller closed the stream early because what it read suffices. A replay must stop
+            # at the same place, so the text so far is recorded as a reply that was cut.
             if "finish" not in line:
                 line |= {"reply": "".join(pieces), "finish": "length"}
                 await asyncio.to_thread(self._append, line | {"usage": asdict(Usage(calls=1))})
@@ -100,11 +95,8 @@ class Recorder:
             await asyncio.to_thread(self._append, line)
             raise
 
-    async def aclose(self) -> None:
-        await self._model.aclose()
-
     def _open(self) -> Counter[str]:
-        """Goes on where an earlier run stopped, or begins the file. Gives the turns it holds."""
+        """Prepares the file for appending. Returns how often it holds each call already."""
         text = self._file.read_text("utf-8") if self._file.exists() else ""
         turns = Counter(_key(record.call) for record in _read(text)[1])
         if not text:
@@ -123,15 +115,15 @@ class Recorder:
 
     def _write(self, line: Json) -> None:
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")  # ASCII: any text comes back as it was.
+            file.write(json.dumps(line) + "\n")  # As ASCII, so any text is read back unchanged.
 
 
 class RecordedModel:
-    """Answers from a recording, by a call's content and its turn among equal calls.
+    """Replays the recording in `file`: finds a reply by its call and the call's turn among equals.
 
-    With `then`, calls that the recording does not hold go to that model, which is how a run is
-    resumed; failures are not replayed in that case. Without it they raise `BadRequestError`, which
-    says what differs. Raises the same where there is no such file.
+    With `then`, calls that the recording does not hold go to that model, so that a run can be
+    resumed; recorded failures are not replayed in that case. Without `then` such a call raises
+    `BadRequestError`, which says how it differs. So does making this where the file cannot be read.
     """
 
     def __init__(self, file: Path, *, then: Model | None = None) -> None:
@@ -149,10 +141,12 @@ class RecordedModel:
 
     @property
     def name(self) -> str:
+        """That of `then`, else `recorded:` and the file."""
         return self._then.name if self._then else f"recorded:{self._file}"
 
     @property
     def profile(self) -> Profile:
+        """That of `then`, else the recorded one."""
         if self._then:
             return self._then.profile
         return _restored(Profile, object_at(self._header, "profile"))
@@ -172,11 +166,12 @@ class RecordedModel:
                 yield piece
 
     async def aclose(self) -> None:
+        """Closes `then`, if there is one."""
         if self._then:
             await self._then.aclose()
 
     def _difference(self, call: Json) -> str:
-        """What sets the call apart from the next one of its purpose that was not replayed."""
+        """How the call differs from the next one of its purpose that was not replayed."""
         purpose = text_at(call, "purpose")
         waiting = {id(record) for queue in self._left.values() for record in queue}
         same = [record for record in self._all if text_at(record.call, "purpose") == purpose]
@@ -212,21 +207,30 @@ def _shown(line: str | None) -> str:
 
 
 def content_of(call: Call) -> Json:
+    """A call as JSON: its purpose, and all that shapes the reply."""
     content: dict[str, Any] = {
         "purpose": call.purpose,
         "messages": [{"role": m.role, "text": m.text} for m in call.messages],
     }
     for field in _SAMPLING:
         content[field] = getattr(call, field)
-    return cast(Json, json.loads(json.dumps(content)))  # As it will be read back.
+    return cast(Json, json.loads(json.dumps(content)))  # Tuples become lists, as in a file.
+
+
+def known_members(content: Json) -> Json:
+    """The members of a call that this version knows, from a file that another may have written.
+
+    Earlier versions wrote a `schema`, which was always null; their recordings must still be found.
+    """
+    return {field: content.get(field) for field in ("purpose", "messages", *_SAMPLING)}
 
 
 def _key(content: Json) -> str:
-    return json.dumps(content, sort_keys=True)
+    return json.dumps(known_members(content), sort_keys=True)
 
 
 def _read(text: str) -> tuple[Json, list[_Record]]:
-    """The first line and the calls. A line that a crash cut off is no record."""
+    """The first line and the calls. A line that a crash cut off is skipped."""
     header: Json = {}
     records: list[_Record] = []
     for line in text.split("\n"):
@@ -251,13 +255,13 @@ def _read(text: str) -> tuple[Json, list[_Record]]:
 
 
 def _restored(kind: type[T], kept: Json) -> T:
-    """A dataclass from a file that an older or a newer version may have written."""
+    """A dataclass from what an older or a newer version may have written; skips unknown members."""
     known = {field.name for field in fields(cast(Any, kind))}
     return kind(**{key: value for key, value in kept.items() if key in known})
 
 
 def _error(kept: Json) -> ModelError:
-    """The error as it was raised; a plain `ModelError` for a type that is not known any more."""
+    """The error as it was raised; a plain `ModelError` if this version lacks its type."""
     kind: Any = getattr(errors, text_at(kept, "type"), ModelError)
     if not (isinstance(kind, type) and issubclass(kind, ModelError)):
         kind = ModelError

@@ -1,4 +1,4 @@
-"""Names of models → models. Importing this imports no SDK; opening a model imports its provider.
+"""From the name of a model to the model. Only opening a model imports its provider's SDK.
 
 local:qwen2.5-coder-1.5b        local:/path/to/weights.gguf
 gemini:NAME                     genai:NAME (the successor's SDK)
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 PROVIDERS = ("local", "gemini", "genai", "openai", "editor", "recorded")
 _DEFAULT_LOCAL = "qwen2.5-coder-1.5b"
-# Google's own alias for the newest release: names of releases are shut down within a year or so.
+# Google's own alias for the newest release; a release is shut down within a year or so.
 _DEFAULT_GEMINI = "gemini-flash-latest"
 _DEFAULTS = {"local": _DEFAULT_LOCAL, "gemini": _DEFAULT_GEMINI, "genai": _DEFAULT_GEMINI}
 _OPENAI = "https://api.openai.com/v1"
-# Its own port, where nothing else is known to listen.
+# Ollama's default port, which no other model server is known to use.
 _OLLAMA_PORT = 11434
 _EXTRA = "needs `pip install 'ml-coach[genai]'`"
 _ENDED = "support for this SDK has ended, `genai:` is its successor"
@@ -38,7 +38,11 @@ _ENDED = "support for this SDK has ended, `genai:` is its successor"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What opening a model may need: keys, addresses, the editor. Never shown as a whole."""
+    """What opening a model may need: keys, addresses, where weights come from, the editor.
+
+    `progress` is called with the bytes done, the bytes in all and their source while weights are
+    downloaded. The keys are left out of `repr`.
+    """
 
     google_api_key: str = ""
     openai_api_key: str = ""
@@ -59,14 +63,19 @@ class ModelName:
     model: str
     base_url: str = ""
 
+    @property
+    def profile(self) -> Profile:
+        """What a model of this name can do."""
+        return profile_of(str(self))
+
     def __str__(self) -> str:
         at = f"@{self.base_url}" if self.base_url else ""
         return f"{self.provider}:{self.model}{at}"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A row of `ml-coach models`. `why` says what is missing, or what to know, in one phrase."""
+class ListedModel:
+    """A row of `ml-coach models`. `why` is a phrase: what is missing, or what to know about it."""
 
     name: str
     profile: Profile
@@ -75,7 +84,7 @@ class Listed:
 
 
 def parse(name: str) -> ModelName:
-    """Reads a name as a user writes it. Raises `BadRequestError`, which says what is wrong."""
+    """Reads a name as a user writes it. Raises `BadRequestError` with the reason it is wrong."""
     provider, colon, model = (part.strip() for part in name.strip().partition(":"))
     if not colon or provider not in PROVIDERS:
         known = ", ".join(f"{p}:" for p in PROVIDERS)
@@ -85,7 +94,7 @@ def parse(name: str) -> ModelName:
         model, _, base_url = model.partition("@http")
         base_url = f"http{base_url}" if base_url else ""
         if "@" in model and not base_url:
-            # OpenAI's own models have no such name: it is an address, and may hold a key.
+            # OpenAI's own models have no such names, so it is an address, which may hold a key.
             raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
         _check_base_url(base_url)
     model = model or _DEFAULTS.get(provider, "")
@@ -95,91 +104,89 @@ def parse(name: str) -> ModelName:
 
 
 def default_model(access: Access) -> str:
-    """The model for a user who named none: Gemini with a key, else the one that needs none."""
+    """The model for a user who named none: Gemini with a key, else the local one."""
     return f"gemini:{_DEFAULT_GEMINI}" if access.google_api_key else f"local:{_DEFAULT_LOCAL}"
 
 
 class Models:
-    """Opens models; holds what those of one process share. Close it after the models."""
+    """Opens models. Local models that one `Models` opened share the process of their weights."""
 
     def __init__(self) -> None:
         self._local: LocalModels | None = None
 
     def open(self, name: str, access: Access) -> Model:
-        """Opens nothing but this model, ever. Raises `BadRequestError` for a name of no provider.
+        """Opens the model of that name, and never another. The caller closes it.
 
-        What is missing later (a key, the network, weights) is said by the first call.
+        Raises `BadRequestError` for a name of no provider. What is missing otherwise (a key, the
+        network, weights) makes the first call fail.
         """
         parsed = parse(name)
-        shown, profile = str(parsed), profile_of(str(parsed)).profile
         match parsed.provider:
             case "local":
-                return self._local_models(access).model(parsed.model, profile)
-            case "gemini":
-                from ml_coach.models.gemini import GeminiModel
-
-                return GeminiModel(
-                    shown,
-                    parsed.model,
-                    api_key=access.google_api_key,
-                    profile=profile,
-                    base_url=access.gemini_base_url,
-                )
-            case "genai":
-                from ml_coach.models.genai import GenaiModel
-
-                if not _installed("google.genai"):
-                    raise BadRequestError(f"{shown} {_EXTRA}.")
-                return GenaiModel(
-                    shown,
-                    parsed.model,
-                    api_key=access.google_api_key,
-                    profile=profile,
-                    base_url=access.gemini_base_url,
-                )
+                return self._open_local(parsed, access)
+            case "gemini" | "genai":
+                return _open_gemini(parsed, access)
             case "openai" if _is_ollama(parsed.base_url):
-                from ml_coach.models.ollama import OllamaModel
-
-                return OllamaModel(
-                    shown,
-                    parsed.model,
-                    parsed.base_url,
-                    api_key=access.openai_api_key,
-                    profile=profile,
-                )
+                return _open_ollama(parsed, access)
             case "openai":
-                from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
-
-                return OpenAICompatibleModel(
-                    shown,
-                    parsed.model,
-                    parsed.base_url or _OPENAI,
-                    api_key=access.openai_api_key,
-                    profile=profile,
-                    extend=None if parsed.base_url else partial(openai_fields, profile),
-                )
+                return _open_openai(parsed, access)
             case "editor":
                 from ml_coach.models.editor import EditorModel
 
-                return EditorModel(access.editor, parsed.model, profile=profile)
+                return EditorModel(access.editor, parsed.model, profile=parsed.profile)
             case _:
                 from ml_coach.models.recorded import RecordedModel
 
                 return RecordedModel(Path(parsed.model))
 
-    async def aclose(self) -> None:
-        """Nothing is left to close: a local model's process ends with its last user."""
-
-    def _local_models(self, access: Access) -> LocalModels:
+    def _open_local(self, name: ModelName, access: Access) -> Model:
         from ml_coach.models.local import LocalModels
 
         self._local = self._local or LocalModels()
         self._local.source, self._local.progress = access.weights, access.progress
-        return self._local
+        return self._local.model(name.model, name.profile)
 
 
-def list_models(access: Access) -> tuple[Listed, ...]:
-    """What could be used here, and why not where it could not. Asks no network."""
+def _open_gemini(name: ModelName, access: Access) -> Model:
+    if name.provider == "gemini":
+        from ml_coach.models.gemini import GeminiModel as GoogleModel
+    elif _installed("google.genai"):
+        from ml_coach.models.genai import GenaiModel as GoogleModel
+    else:
+        raise BadRequestError(f"{name} {_EXTRA}.")
+    return GoogleModel(
+        str(name),
+        name.model,
+        api_key=access.google_api_key,
+        profile=name.profile,
+        base_url=access.gemini_base_url,
+    )
+
+
+def _open_ollama(name: ModelName, access: Access) -> Model:
+    from ml_coach.models.ollama import OllamaModel
+
+    return OllamaModel(
+        str(name), name.model, name.base_url, api_key=access.openai_api_key, profile=name.profile
+    )
+
+
+def _open_openai(name: ModelName, access: Access) -> Model:
+    from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
+
+    profile, key = name.profile, access.openai_api_key
+    if name.base_url:
+        return OpenAICompatibleModel(
+            str(name), name.model, name.base_url, api_key=key, profile=profile
+        )
+    fields = partial(openai_fields, profile)
+    return OpenAICompatibleModel(
+        str(name), name.model, _OPENAI, api_key=key, profile=profile, extend=fields
+    )
+
+
+def list_models(access: Access) -> tuple[ListedModel, ...]:
+    """The models that can be used here, and those that cannot with the reason. Asks no network."""
     key = "" if access.google_api_key else "GOOGLE_API_KEY is not set"
     google = f"gemini:{_DEFAULT_GEMINI}", f"genai:{_DEFAULT_GEMINI}"
     return (
@@ -188,15 +195,15 @@ def list_models(access: Access) -> tuple[Listed, ...]:
         _row(google[1], key or ("" if _installed("google.genai") else _EXTRA)),
         _row("openai:MODEL@BASE-URL", "", "name a model and where it is served"),
         _row("editor:", "" if access.editor else "no editor that offers its models is connected"),
-        Listed("recorded:FILE", Profile(), True, "name a transcript"),
+        ListedModel("recorded:FILE", Profile(), True, "name a transcript"),
     )
 
 
-def _local_rows() -> tuple[Listed, ...]:
+def _local_rows() -> tuple[ListedModel, ...]:
     from ml_coach.models import weights
 
     missing = _missing("xllamacpp")
-    rows: list[Listed] = []
+    rows: list[ListedModel] = []
     for known in weights.KNOWN:
         here = weights.cached(known.name) is not None
         size = f"{known.size / 1e6:.0f} MB are downloaded at the first use"
@@ -204,8 +211,8 @@ def _local_rows() -> tuple[Listed, ...]:
     return tuple(rows)
 
 
-def _row(name: str, missing: str, note: str = "") -> Listed:
-    return Listed(name, profile_of(name).profile, not missing, missing or note)
+def _row(name: str, missing: str, note: str = "") -> ListedModel:
+    return ListedModel(name, profile_of(name), not missing, missing or note)
 
 
 def _missing(module: str) -> str:
@@ -228,12 +235,12 @@ def _check_base_url(base_url: str) -> None:
         return
     try:
         parts = urlsplit(base_url)
-        _ = parts.port  # Read here, because reading it is what checks it.
+        _ = parts.port  # Reading the port checks it.
     except ValueError:
         parts = urlsplit("")
     if not parts.hostname:
-        # Not repeated, as it may hold a key.
+        # The message does not repeat the address, which may hold a key.
         raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
     if parts.username or parts.password or parts.query:
-        # The name is shown, logged and kept: a key may not be a part of it.
+        # The name is shown, logged and kept, so no key may be part of it.
         raise BadRequestError("A base URL may hold no key; set OPENAI_API_KEY instead.")

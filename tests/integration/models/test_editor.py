@@ -105,7 +105,7 @@ async def test_every_fault_has_its_type(fault: Fault, kind: type[ModelError]) ->
         await ask(Editor(answer=EditorAnswer(fault=fault, message="the user said no")))
 
 
-async def test_an_editor_that_has_gone_is_unavailable() -> None:
+async def test_an_editor_that_has_gone_makes_the_model_unavailable() -> None:
     with pytest.raises(UnavailableError, match="gone"):
         await ask(Editor(answer=ConnectionError("pipe closed")))
 

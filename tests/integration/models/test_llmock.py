@@ -1,4 +1,4 @@
-"""Against `llmock`, a fault server that nobody here wrote and that judges its clients."""
+"""Against `llmock`, a fault server by others that checks how its clients behave."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_a_plain_answer(model: Model, llmock: Any) -> None:
 
 
 @pytest.mark.parametrize("fault", ["disconnect", "truncate", "corrupt"])
-async def test_a_broken_stream_is_asked_for_again(model: Model, llmock: Any, fault: str) -> None:
+async def test_a_broken_stream_is_requested_again(model: Model, llmock: Any, fault: str) -> None:
     getattr(llmock, fault)(after_chunks=2)
     text, events = await ask(model)
     assert text == ANSWER
@@ -70,9 +70,7 @@ async def test_an_outage_ends(model: Model, llmock: Any) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
-async def test_what_will_not_change_is_not_asked_again(
-    model: Model, llmock: Any, status: int
-) -> None:
+async def test_a_lasting_error_is_not_retried(model: Model, llmock: Any, status: int) -> None:
     llmock.fail(status)
     with pytest.raises(ModelError) as caught:
         await ask(model)

@@ -1,4 +1,4 @@
-"""What only one protocol does: Google's details, OpenAI's dialects, several addresses at once."""
+"""What only one protocol does: Google's details, OpenAI's dialects, several addresses."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
 from ml_coach.models.http import new_client
 from ml_coach.models.openai_compatible import OpenAICompatibleModel, chat_url, openai_fields
-from ml_coach.models.recorded import Recorder
+from ml_coach.models.recorded import RecordingModel
 
 GEMINI = ("gemini", "genai")
 
 
 @asynccontextmanager
 async def answering(body: Any, content_type: str = "application/json") -> AsyncGenerator[str, None]:
-    """A server that answers everything alike, streaming or not."""
+    """A server that gives every request the same answer."""
 
     async def answer(request: web.Request) -> web.Response:
         if content_type == "application/json":
@@ -106,7 +106,7 @@ async def test_a_server_on_this_machine_is_asked_without_a_proxy(
 
 
 @pytest.mark.parametrize("proxy", ["socks://127.0.0.1:1", "http://user:secret@h:port"])
-async def test_a_proxy_that_can_not_be_used_is_told(
+async def test_a_proxy_that_cannot_be_used_is_reported(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
@@ -116,7 +116,9 @@ async def test_a_proxy_that_can_not_be_used_is_told(
 
 
 @pytest.mark.parametrize("key", ["“sk-1”", "sk-1\nsk-2"])
-async def test_what_can_be_no_key_is_told_before_the_call(server: FakeProvider, key: str) -> None:
+async def test_an_impossible_key_is_reported_before_the_call(
+    server: FakeProvider, key: str
+) -> None:
     model = OpenAICompatibleModel("m", "m", server.url, api_key=key, profile=Profile())
     error = await refusal(model, server, Script())
     await model.aclose()
@@ -126,7 +128,7 @@ async def test_what_can_be_no_key_is_told_before_the_call(server: FakeProvider, 
 
 
 @pytest.mark.parametrize("provider", GEMINI)
-async def test_room_for_thoughts_is_asked_for(
+async def test_room_for_reasoning_is_requested(
     provider: str, server: FakeProvider, tmp_path: Path
 ) -> None:
     kind = GeminiModel if provider == "gemini" else GenaiModel
@@ -220,7 +222,7 @@ async def test_a_server_may_be_given_its_own_fields(server: FakeProvider) -> Non
         ("https://h/api/openai", "https://h/api/openai/chat/completions"),
     ],
 )
-def test_addresses(base_url: str, url: str) -> None:
+def test_a_base_url_becomes_the_address_of_chat_completions(base_url: str, url: str) -> None:
     assert chat_url(base_url) == url
 
 
@@ -229,10 +231,10 @@ async def test_nothing_blocks_the_event_loop(
     provider: str, server: FakeProvider, tmp_path: Path
 ) -> None:
     model = open_model(provider, server.url, tmp_path)
-    recorder = Recorder(model, tmp_path / "other.jsonl")
+    recording = RecordingModel(model, tmp_path / "other.jsonl")
     with blockbuster_ctx():
-        assert (await ask(recorder))[0] == "".join(HELLO)
-    await recorder.aclose()
+        assert (await ask(recording))[0] == "".join(HELLO)
+    await recording.aclose()
 
 
 def contents(folder: Path) -> list[str]:
@@ -246,9 +248,9 @@ async def test_the_key_is_in_nothing_that_is_left_behind(
     caplog.set_level("DEBUG")
     events: list[Event] = []
     errors: list[str] = []
-    recorder = Recorder(open_model(provider, server.url, tmp_path), tmp_path / "all.jsonl")
+    recording = RecordingModel(open_model(provider, server.url, tmp_path), tmp_path / "all.jsonl")
     budget = Budget(max_calls=99, max_tokens=99_999, max_seconds=99)
-    model_client = ModelClient(recorder, budget, events.append, backoff=Backoff(2, 0.001))
+    model_client = ModelClient(recording, budget, events.append, backoff=Backoff(2, 0.001))
     said = f"no entry for {KEY}"
     call = Call("coder", (Message("user", "hi"),), timeout_seconds=10)
     for script in (
@@ -264,9 +266,9 @@ async def test_the_key_is_in_nothing_that_is_left_behind(
             errors.append(f"{error!r} {error.__cause__!r} {vars(error)}")
     assert len(errors) == 8
     assert KEY in server.keys
-    await recorder.aclose()
+    await recording.aclose()
     left = contents(tmp_path)
     assert left
-    everything = "\n".join([*left, *errors, repr(events), caplog.text, repr(recorder)])
+    everything = "\n".join([*left, *errors, repr(events), caplog.text, repr(recording)])
     assert KEY not in everything
     assert "no entry for ***" in everything

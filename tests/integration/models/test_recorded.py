@@ -1,4 +1,4 @@
-"""What a model said can be said again, byte for byte, and a changed prompt is pointed at."""
+"""A recording replays a model byte for byte, and describes how a changed call differs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ml_coach.core.errors import (
 from ml_coach.core.events import Event
 from ml_coach.core.ports import Call, Ended, Message, Model, Profile
 from ml_coach.core.types import Usage
-from ml_coach.models.recorded import RecordedModel, Recorder
+from ml_coach.models.recorded import RecordedModel, RecordingModel
 
 CALL = Call("coder", (Message("system", "You code."), Message("user", "one\ntwo\nthree")))
 USAGE = Usage(calls=1, prompt_tokens=3, completion_tokens=2, cached_tokens=1, seconds=0.5)
@@ -40,7 +40,7 @@ class Canned:
     async def stream(self, call: Call) -> AsyncGenerator[str | Ended, None]:
         self.asked += 1
         answer = self.answers.pop(0)
-        await asyncio.sleep(0)  # Lets calls that run side by side interleave.
+        await asyncio.sleep(0)  # Lets parallel calls interleave.
         for piece in (answer[:2], answer[2:]) if isinstance(answer, str) else ("half ",):
             yield piece
         if not isinstance(answer, str):
@@ -60,8 +60,8 @@ async def ask(model: Model, call: Call = CALL) -> tuple[str, Ended]:
 async def test_a_recording_answers_as_the_model_did(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
     said = ["plain", "žluť 🎉 \u2028 \udc80 \r\n\x00", "cut…"]
-    recorder = Recorder(Canned(list(said)), file)
-    live = [await ask(recorder, replace(CALL, purpose=str(n))) for n in range(3)]
+    recording = RecordingModel(Canned(list(said)), file)
+    live = [await ask(recording, replace(CALL, purpose=str(n))) for n in range(3)]
     replayed = RecordedModel(file)
     assert replayed.name == f"recorded:{file}"
     assert replayed.profile == PROFILE
@@ -69,19 +69,30 @@ async def test_a_recording_answers_as_the_model_did(tmp_path: Path) -> None:
     assert [text for text, _ in live] == said
 
 
-async def test_equal_calls_side_by_side_come_back_in_the_order_they_began(tmp_path: Path) -> None:
+async def test_equal_parallel_calls_are_replayed_in_the_order_they_began(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned([f"candidate {n}" for n in range(4)]), file)
-    live = await asyncio.gather(*(ask(recorder) for _ in range(4)))
+    recording = RecordingModel(Canned([f"candidate {n}" for n in range(4)]), file)
+    live = await asyncio.gather(*(ask(recording) for _ in range(4)))
     replayed = RecordedModel(file)
     assert [await ask(replayed) for _ in range(4)] == list(live)
 
 
 async def test_what_does_not_shape_a_reply_may_differ(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
-    other = replace(CALL, timeout_seconds=1, draft="x")
+    await ask(RecordingModel(Canned(["a"]), file))
+    other = replace(CALL, timeout_seconds=1)
     assert (await ask(RecordedModel(file), other))[0] == "a"
+
+
+async def test_a_recording_of_an_earlier_version_is_replayed(tmp_path: Path) -> None:
+    """Earlier versions wrote a `schema` into each call, which was always null."""
+    file = tmp_path / "calls.jsonl"
+    await ask(RecordingModel(Canned(["a"]), file))
+    text = file.read_text("utf-8")
+    earlier = text.replace('"seed":', '"schema": null, "seed":')
+    assert earlier != text
+    file.write_text(earlier, "utf-8")
+    assert (await ask(RecordedModel(file)))[0] == "a"
 
 
 @pytest.mark.parametrize(
@@ -109,17 +120,17 @@ async def test_what_does_not_shape_a_reply_may_differ(tmp_path: Path) -> None:
         (replace(CALL, purpose="debugger"), "“debugger” was asked 0 times when it was recorded"),
     ],
 )
-async def test_a_changed_call_is_pointed_at(tmp_path: Path, call: Call, said: str) -> None:
+async def test_a_changed_call_is_described(tmp_path: Path, call: Call, said: str) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
+    await ask(RecordingModel(Canned(["a"]), file))
     with pytest.raises(BadRequestError) as caught:
         await ask(RecordedModel(file), call)
     assert said in str(caught.value)
 
 
-async def test_one_call_too_many_is_pointed_at(tmp_path: Path) -> None:
+async def test_one_call_too_many_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    await ask(Recorder(Canned(["a"]), file))
+    await ask(RecordingModel(Canned(["a"]), file))
     model = RecordedModel(file)
     await ask(model)
     with pytest.raises(BadRequestError, match="was asked 1 times when it was recorded"):
@@ -131,10 +142,10 @@ async def test_one_call_too_many_is_pointed_at(tmp_path: Path) -> None:
 )
 async def test_failures_are_replayed_as_they_were(tmp_path: Path, error: ModelError) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned([error, "then"]), file)
+    recording = RecordingModel(Canned([error, "then"]), file)
     with pytest.raises(type(error)):
-        await ask(recorder)
-    await ask(recorder)
+        await ask(recording)
+    await ask(recording)
     model = RecordedModel(file)
     pieces: list[object] = []
     with pytest.raises(type(error)) as caught:
@@ -143,14 +154,14 @@ async def test_failures_are_replayed_as_they_were(tmp_path: Path, error: ModelEr
     assert (await ask(model))[0] == "then"
 
 
-async def test_a_run_is_resumed_by_going_on_live(tmp_path: Path) -> None:
+async def test_a_resumed_run_asks_the_live_model_for_new_calls(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    first = Recorder(Canned(["one", UnavailableError("gone")]), file)
+    first = RecordingModel(Canned(["one", UnavailableError("gone")]), file)
     await ask(first)
     with pytest.raises(UnavailableError):
         await ask(first)
     live = Canned(["two", "three"])
-    resumed = RecordedModel(file, then=Recorder(live, file))
+    resumed = RecordedModel(file, then=RecordingModel(live, file))
     assert (resumed.name, resumed.profile) == (live.name, live.profile)
     assert [(await ask(resumed))[0] for _ in range(3)] == ["one", "two", "three"]
     assert live.asked == 2
@@ -163,32 +174,32 @@ async def test_a_run_is_resumed_by_going_on_live(tmp_path: Path) -> None:
 
 async def test_a_cancelled_call_leaves_no_answer(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned(["never heard", "heard"]), file)
-    task = asyncio.create_task(ask(recorder))
+    recording = RecordingModel(Canned(["never read", "read"]), file)
+    task = asyncio.create_task(ask(recording))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await ask(recorder)
-    assert (await ask(RecordedModel(file)))[0] == "heard"
+    await ask(recording)
+    assert (await ask(RecordedModel(file)))[0] == "read"
 
 
-async def test_a_reply_that_was_not_heard_to_its_end_is_a_cut_one(tmp_path: Path) -> None:
+async def test_a_reply_that_was_not_read_to_its_end_is_recorded_as_cut(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    stream = Recorder(Canned(["la la la"]), file).stream(CALL)
+    stream = RecordingModel(Canned(["la la la"]), file).stream(CALL)
     assert await anext(stream) == "la"
     await stream.aclose()
     text, ended = await ask(RecordedModel(file))
     assert (text, ended.finish) == ("la", "length")
 
 
-async def test_a_reply_in_a_loop_is_replayed_as_it_was_heard(tmp_path: Path) -> None:
-    """Because the model_client stops listening to it, before the model comes to an end."""
+async def test_a_reply_in_a_loop_is_replayed_as_it_was_read(tmp_path: Path) -> None:
+    """The model client stops reading such a reply before the model ends it."""
     file = tmp_path / "calls.jsonl"
-    live = Recorder(Canned(["  x = 1\n" * 999, "x = 1"]), file)
-    heard = await model_client(live).ask(CALL)
+    live = RecordingModel(Canned(["  x = 1\n" * 999, "x = 1"]), file)
+    first = await model_client(live).ask(CALL)
     again = await model_client(RecordedModel(file)).ask(CALL)
-    assert heard.text == again.text == "x = 1"
+    assert first.text == again.text == "x = 1"
 
 
 def model_client(model: Model) -> ModelClient:
@@ -196,17 +207,17 @@ def model_client(model: Model) -> ModelClient:
     return ModelClient(model, Budget(max_calls=9, max_tokens=9999, max_seconds=99), events.append)
 
 
-async def test_a_line_that_a_crash_cut_off_is_no_record(tmp_path: Path) -> None:
+async def test_a_line_that_a_crash_cut_off_is_skipped(tmp_path: Path) -> None:
     file = tmp_path / "calls.jsonl"
-    recorder = Recorder(Canned(["a", "b"]), file)
-    await ask(recorder)
-    await ask(recorder)
+    recording = RecordingModel(Canned(["a", "b"]), file)
+    await ask(recording)
+    await ask(recording)
     file.write_text(file.read_text("utf-8")[:-20], "utf-8")
-    await ask(Recorder(Canned(["c"]), file))
+    await ask(RecordingModel(Canned(["c"]), file))
     model = RecordedModel(file)
     assert [(await ask(model))[0] for _ in range(2)] == ["a", "c"]
 
 
-def test_a_recording_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_missing_recording_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BadRequestError, match=r"nowhere\.jsonl"):
         RecordedModel(tmp_path / "nowhere.jsonl")

@@ -107,7 +107,7 @@ async def implement(
         source, done = repair(after)
         return CoderResult(Program(source, program.file), done)
 
-    call = replace(_call(messages, request), draft=program.source)
+    call = _call(messages, request)
     return await _ask_until_valid(model_client, call, request.tries, parse, refused)
 
 

@@ -58,7 +58,6 @@ async def debug(
         max_tokens=profile.max_tokens,
         temperature=profile.temperature if temperature is None else temperature,
         seed=seed,
-        draft=program.source,
     )
     reply = await model_client.ask(call)
     if reply.finish == "length":

@@ -166,7 +166,7 @@ class ModelClient:
         most = 0 if call.may_be_cut else _MOST_CONTINUATIONS
         while reply.finish == "length" and continuations < most:
             continuations += 1
-            again = not reply.text.strip() or call.schema is not None or _loops(reply.text)
+            again = not reply.text.strip() or _loops(reply.text)
             try:
                 more = await self._request(_shorter(call) if again else _continued(call, reply))
             except BadRequestError:

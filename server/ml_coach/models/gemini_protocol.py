@@ -1,7 +1,8 @@
-"""Gemini's protocol, v1beta, as JSON: what both Gemini providers ask and how they read replies."""
+"""Gemini's protocol, v1beta, as JSON: the requests and replies of both Gemini providers."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from ml_coach.core.errors import AuthError, BlockedError, ModelError, QuotaError
@@ -15,11 +16,11 @@ from ml_coach.models.foreign_json import (
     objects_at,
     text_at,
 )
-from ml_coach.models.http import Endpoint, Refusal, google_delay_seconds
+from ml_coach.models.http import Endpoint, Refusal
 from ml_coach.models.reply_text import ReplyText, no_finish
 
 GOOGLE = "https://generativelanguage.googleapis.com"
-# As numbers, too: some gateways send the enum's value instead of its name.
+# Some gateways send the enum's number instead of its name; this tuple is in that order.
 _FINISH_NUMBERS = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION")
 _BLOCKED = frozenset(
     {
@@ -35,19 +36,22 @@ _BLOCKED = frozenset(
 
 
 class GeminiReply:
-    """One streamed reply: `feed` it the events, then `close` it."""
+    """One streamed reply: `feed` it the events, then `close` it. Both return text to pass on.
+
+    `usage` is that of the events so far. `finish` holds once the reply is closed.
+    """
 
     finish: Literal["stop", "length"] = "stop"
 
     def __init__(self, endpoint: Endpoint, model: str) -> None:
         self._endpoint = endpoint
         self._reason = ""
-        # Behind a gateway may stand any model, also one that thinks in tags.
+        # A gateway may offer any model, also one that puts its reasoning between tags.
         self._text = ReplyText(model, endpoint.sentence)
         self.usage = Usage(calls=1)
 
     def feed(self, event: Json) -> str:
-        """The event's text, without thoughts. Raises `BlockedError`, with the category."""
+        """The event's text, without reasoning. Raises `BlockedError` with the category."""
         self.usage = _usage(event) or self.usage
         feedback = object_at(event, "promptFeedback")
         if reason := text_at(feedback, "blockReason"):
@@ -63,7 +67,7 @@ class GeminiReply:
     def close(self) -> str:
         """The text that was held back. Sets `finish`.
 
-        Raises `BadAnswerError` where the stream just stopped, or said nothing.
+        Raises `BadAnswerError` where the stream ended without a finish reason, or without text.
         """
         if self._reason not in ("STOP", "MAX_TOKENS"):
             raise no_finish(self._reason, self._endpoint.sentence)
@@ -81,28 +85,28 @@ class GeminiReply:
         return BlockedError(self._endpoint.sentence(f"{what} ({named})"), category)
 
 
-def saying(text: str) -> dict[str, Any]:
-    """An event with this text and nothing else."""
+def text_event(text: str) -> dict[str, Any]:
+    """An event that holds this text and nothing else."""
     return {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}]}
 
 
 def check_key(name: str, api_key: str, base_url: str) -> None:
-    """Raises `AuthError` where Google itself would be asked without a key; a gateway may want none.
+    """Raises `AuthError` where Google itself would be asked without a key.
 
-    What a key looks like is Google's business.
+    A gateway may not want one. Whether a key is well-formed is left to Google.
     """
     if not api_key and base_url == GOOGLE:
         raise AuthError(f"{name} needs a key: set GOOGLE_API_KEY, or choose a local: model.")
 
 
 def refine(refusal: Refusal, endpoint: Endpoint) -> ModelError | None:
-    """What a refusal means in Google's own words, None where its status says it all."""
+    """The error for a refusal that Google details in its body; None where the status suffices."""
     text = endpoint.sentence(refusal.message, refusal.status)
     details = objects_at(object_at(refusal.body, "error"), "details")
     if any(text_at(detail, "reason").startswith("API_KEY_") for detail in details):
-        return AuthError(text)  # Status 400, not 401.
+        return AuthError(text)  # Google sends status 400 here, not 401.
     if refusal.status == 429:
-        delay = google_delay_seconds(refusal.body)
+        delay = _delay_seconds(refusal.body)
         return QuotaError(text, refusal.retry_after_seconds if delay is None else delay)
     return None
 
@@ -117,14 +121,11 @@ def generation_config(call: Call, profile: Profile) -> dict[str, Any]:
         config["seed"] = call.seed
     if call.stop:
         config["stopSequences"] = list(call.stop)
-    if call.schema is not None:
-        config["responseMimeType"] = "application/json"
-        config["responseJsonSchema"] = dict(call.schema)
     return config
 
 
 def contents(call: Call) -> list[dict[str, Any]]:
-    """The turns of a call, without what `system` takes."""
+    """The turns of a call without its system messages."""
     return [
         {"role": "model" if m.role == "assistant" else "user", "parts": [{"text": m.text}]}
         for m in call.messages
@@ -133,7 +134,16 @@ def contents(call: Call) -> list[dict[str, Any]]:
 
 
 def system(call: Call) -> str:
+    """The system messages of a call as one text; empty where it has none."""
     return "\n\n".join(m.text for m in call.messages if m.role == "system")
+
+
+def _delay_seconds(body: Json) -> float | None:
+    """The delay in a `google.rpc.RetryInfo` detail of an error, in seconds."""
+    for detail in objects_at(object_at(body, "error"), "details"):
+        if found := re.fullmatch(r"(\d+(?:\.\d+)?)s", text_at(detail, "retryDelay")):
+            return float(found[1])
+    return None
 
 
 def _finish(candidate: Json) -> str:
@@ -151,7 +161,7 @@ def _usage(event: Json) -> Usage | None:
     return Usage(
         calls=1,
         prompt_tokens=count_at(usage, "promptTokenCount"),
-        # Thoughts are paid for as output.
+        # Reasoning is charged as output.
         completion_tokens=count_at(usage, "candidatesTokenCount")
         + count_at(usage, "thoughtsTokenCount"),
         cached_tokens=count_at(usage, "cachedContentTokenCount"),

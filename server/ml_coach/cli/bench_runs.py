@@ -1,0 +1,168 @@
+"""The work of `ml-coach bench`: runs the tasks, writes the report, prints the table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from ml_coach.app import App
+from ml_coach.bench.reply_cache import ProfileOverride, ReplyCache
+from ml_coach.bench.runner import Results, run_bench
+from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
+from ml_coach.bench.table import Row, difference, stage_yields, summarize
+from ml_coach.bench.tasks import Task
+from ml_coach.cli.terminal_view import EscapingConsole
+from ml_coach.core.events import DownloadAdvanced, Emit, Event
+from ml_coach.core.ports import Model
+from ml_coach.settings import Settings
+
+STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """The options of `ml-coach bench` that are no settings.
+
+    `samples`, `seed`, `given` and `without` are those of `bench.strategies.Setup`; with `plan` the
+    researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at
+    a time. `output` is the report's file, `replies` that of the cached replies.
+    """
+
+    given: bool
+    without: tuple[Part, ...]
+    plan: bool
+    samples: int
+    seed: int
+    jobs: int
+    output: Path
+    replies: Path
+
+
+async def run_and_report(
+    tasks: list[Task], strategies: list[StrategyName], settings: Settings, options: BenchOptions
+) -> None:
+    """Runs the tasks that have no row yet, writes the report and prints the table.
+
+    Rows are written as they are done. Raises `ModelError`, and `ValueError` where the file of rows
+    belongs to other options.
+    """
+    app, console = App(), EscapingConsole()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), console=console)
+    chosen = app.model(settings, _download_bar(progress))
+    try:
+        executor = app.executor(settings)
+        await app.prepare(executor, chosen)
+        model: Model = chosen
+        if options.plan:
+            model = ProfileOverride(model, replace(model.profile, plans=True))
+        asked = _asked(model.name, settings, options)
+        results = Results(options.output.with_suffix(".rows.jsonl"), asked)
+        setup = Setup(
+            model, executor, options.given, frozenset(options.without), options.samples,
+            options.seed, settings.max_iters, settings.run_timeout_seconds,
+            replace(LIMITS, seconds=settings.max_seconds),
+        )  # fmt: skip
+        with progress:
+            total = len(tasks) * len(strategies)
+            done = sum((t.id, s) in results.rows for t in tasks for s in strategies)
+            bar = progress.add_task("tasks", total=total, completed=done)
+
+            def finished(row: Row) -> None:
+                progress.advance(bar)
+                if not console.is_terminal:
+                    mark = "solved" if row.solved else "failed"
+                    console.print(f"{row.task} {row.strategy} {mark} {row.tokens} tokens")
+
+            cache = ReplyCache(options.replies)
+            await run_bench(
+                tasks, strategies, setup, results, cache, jobs=options.jobs, finished=finished
+            )
+    finally:
+        await chosen.aclose()
+        await app.aclose()
+    wanted = {task.id for task in tasks}
+    rows: dict[StrategyName, list[Row]] = {
+        name: [r for r in results.of(name) if r.task in wanted] for name in strategies
+    }
+    _write_report(options.output, asked, rows)
+    _show(console, rows)
+
+
+def _download_bar(progress: Progress) -> Emit:
+    """Shows the download of weights, if there is one, as a bar of `progress`."""
+    bar: TaskID | None = None
+
+    def emit(event: Event) -> None:
+        nonlocal bar
+        if isinstance(event, DownloadAdvanced):
+            if bar is None:
+                bar = progress.add_task(f"Downloading {event.name}", total=event.total_bytes)
+            progress.update(bar, completed=event.done_bytes)
+
+    return emit
+
+
+def _asked(model: str, settings: Settings, options: BenchOptions) -> dict[str, Any]:
+    """What rows of one file must have in common to be compared."""
+    return {
+        "model": model, "given": options.given, "without": sorted(options.without),
+        "plan": options.plan, "samples": options.samples, "seed": options.seed,
+        "max_iters": settings.max_iters,
+    }  # fmt: skip
+
+
+def _write_report(output: Path, asked: dict[str, Any], rows: dict[StrategyName, list[Row]]) -> None:
+    report = {
+        "asked": asked,
+        "summaries": [asdict(summarize(r)) for r in rows.values()],
+        "rows": [asdict(row) for group in rows.values() for row in group],
+    }
+    scratch = output.with_suffix(".part")
+    scratch.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    scratch.replace(output)
+
+
+def _show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
+    table = Table(box=None)
+    for column in (
+        "strategy", "solved", "extended", "calls", "tokens", "median tokens", "seconds",
+    ):  # fmt: skip
+        table.add_column(column, justify="left" if column == "strategy" else "right")
+    for group in rows.values():
+        total = summarize(group)
+        table.add_row(
+            total.strategy, _share(total.solved, total.tasks),
+            _share(total.solved_extended, total.tasks), str(total.calls), str(total.tokens),
+            f"{total.median_tokens:.0f}",
+            "–" if total.seconds is None else f"{total.seconds:.0f}",
+        )  # fmt: skip
+    console.print(table)
+    for name, group in rows.items():
+        for step, (gained, lost) in stage_yields(group).items():
+            console.print(f"{name}, {step}: {gained} turned to solved, {lost} turned back")
+    if len(rows) == 2:
+        (first, ours), (second, theirs) = list(rows.items())[::-1]
+        points, low, high = difference(ours, theirs)
+        console.print(
+            f"{first} solves {points:+.1f} points against {second} "
+            f"(95 % interval {low:+.1f} to {high:+.1f}, paired over tasks)"
+        )
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count}/{total} ({count / total:.1%})" if total else "0"

@@ -1,0 +1,52 @@
+"""How a command ends: exit codes, a line that says what is wrong, Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+from rich.markup import escape
+
+from ml_coach.cli.terminal_view import EscapingConsole
+
+# Exit codes by the outcome of a run.
+OUTCOMES = {"passed": 0, "gave_up": 1, "failed": 1, "stopped": 130}
+USAGE = 2
+T = TypeVar("T")
+
+
+def fail(text: str, code: int) -> NoReturn:
+    """Prints `text` to standard error and ends the command with this exit code."""
+    EscapingConsole(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
+    raise SystemExit(code)
+
+
+def run_until_done(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` and returns its result. Ends the command with 130 where `work` is cancelled.
+
+    Ctrl-C and termination cancel it; a second one ends the process at once.
+    """
+
+    async def guarded() -> T:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            if task.cancelling():
+                os._exit(130)
+            task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, stop)
+            except NotImplementedError:  # Windows, where asyncio itself cancels the main task.
+                break
+        return await task
+
+    try:
+        return asyncio.run(guarded())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise SystemExit(130) from None

@@ -1,0 +1,126 @@
+"""`ml-coach generate`: a run at the terminal."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ml_coach.app import DEFAULT_PROMPT, App, request_from
+from ml_coach.cli.endings import OUTCOMES, USAGE, fail, run_until_done
+from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
+from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
+from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView, show_report
+from ml_coach.core.types import Request, RunReport
+from ml_coach.disk import FolderWorkspace, RunWorkspace
+from ml_coach.run_log import new_run_id
+from ml_coach.settings import Settings
+
+
+def generate(
+    prompt: Annotated[
+        str, typer.Argument(help="What the program must do; - reads it from standard input.")
+    ] = DEFAULT_PROMPT,
+    output: OutputOption = Path(),
+    model: ModelOption = None,
+    max_iters: Annotated[str | None, setting("max_iters")] = None,
+    run_timeout: Annotated[str | None, setting("run_timeout_seconds")] = None,
+    auto_patch: Annotated[bool | None, setting("auto_patch")] = None,
+    program_file: Annotated[str | None, setting("program_file")] = None,
+    tests_file: Annotated[str | None, setting("tests_file")] = None,
+    python: Annotated[str | None, setting("python")] = None,
+    allow_weak_sandbox: Annotated[bool | None, setting("allow_weak_sandbox")] = None,
+    max_calls: Annotated[str | None, setting("max_calls")] = None,
+    max_tokens: Annotated[str | None, setting("max_tokens")] = None,
+    max_seconds: Annotated[str | None, setting("max_seconds")] = None,
+    prompt_price: Annotated[str | None, setting("prompt_price")] = None,
+    reply_price: Annotated[str | None, setting("reply_price")] = None,
+    force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
+    as_json: JsonOption = False,
+    record: Annotated[
+        Path | None, typer.Option(help="Write the model's transcript to this file.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the model text.")] = False,
+) -> None:
+    """Write a program and its tests, run both, and debug until the tests pass."""
+    settings = read_settings(
+        model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
+        program_file=program_file, tests_file=tests_file, python=python,
+        allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
+        max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
+    )  # fmt: skip
+    request = request_from(settings, _read_prompt(prompt))
+    app, run_id = App(), new_run_id()
+    workspace = _workspace(app, request, output, run_id, force=force)
+    report = run_until_done(
+        _run(app, settings, request, workspace, run_id, as_json=as_json, verbose=verbose,
+             record=record)
+    )  # fmt: skip
+    if not as_json:
+        _show_end(report, output, run_id)
+    raise SystemExit(OUTCOMES[report.outcome])
+
+
+def _read_prompt(prompt: str) -> str:
+    try:
+        prompt = sys.stdin.read() if prompt == "-" else prompt
+        prompt.encode()  # Raises for bytes that are not UTF-8, which Python reads as surrogates.
+    except UnicodeError:
+        fail("The prompt must be UTF-8 text.", USAGE)
+    if not prompt.strip():
+        fail("The prompt is empty. Say what the program must do.", USAGE)
+    return prompt
+
+
+def _workspace(
+    app: App, request: Request, output: Path, run_id: str, *, force: bool
+) -> RunWorkspace:
+    """The folder to write into. Ends the command where a file in it may not be overwritten."""
+    folder = FolderWorkspace(output, app.written_files)
+    files = (request.program_file, request.tests_file)
+    if files[0] == files[1]:
+        fail("The program and its tests need two different files.", USAGE)
+    # The texts are read before it is checked who wrote them, so that a change in between is noticed
+    # when the run writes.
+    workspace = RunWorkspace(folder, folder.texts(files), app.run_log.folder_for(run_id) / "kept")
+    if not force and (foreign := folder.foreign(files)):
+        fail(
+            f"{' and '.join(foreign)} in {output.resolve()} was not written by ML Coach, or was "
+            "changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
+            USAGE,
+        )
+    return workspace
+
+
+async def _run(
+    app: App, settings: Settings, request: Request, workspace: RunWorkspace, run_id: str, *,
+    as_json: bool, verbose: bool, record: Path | None,
+) -> RunReport:  # fmt: skip
+    console = EscapingConsole()
+    view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
+    can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
+    reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
+    try:
+        return await app.run(
+            request, settings, workspace, reviewer, view,
+            run_id=run_id, record=record,
+        )  # fmt: skip
+    finally:
+        view.close()
+        await app.aclose()
+
+
+def _show_end(report: RunReport, output: Path, run_id: str) -> None:
+    """Shows the report, and what the user can do next."""
+    console = EscapingConsole()
+    show_report(console, report, folder=str(output), run_id=run_id)
+    if report.pending is not None:
+        where = "" if output == Path() else f" -o {shlex.quote(str(output))}"
+        command = f"[bold]ml-coach apply {run_id}{escape(where)}[/]"
+        console.print(f"Apply the waiting patch with: {command}", soft_wrap=True)
+    if report.outcome == "stopped" and report.program and report.files:
+        console.print(f"The best program so far is in {escape(str(output / report.program.file))}")

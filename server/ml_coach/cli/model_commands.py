@@ -1,0 +1,71 @@
+"""`ml-coach models`, `model pull` and `doctor`: what this machine can run with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ml_coach.app import App
+from ml_coach.cli.endings import fail, run_until_done
+from ml_coach.cli.options import read_settings
+from ml_coach.cli.terminal_view import EscapingConsole, TerminalView
+from ml_coach.core.events import DownloadAdvanced
+
+
+def models() -> None:
+    """List the models that can be used, and why one can not."""
+    from ml_coach.models import registry
+
+    app, settings, console = App(), read_settings(), EscapingConsole()
+    access = app.access(settings)
+    default = settings.model or registry.default_model(access)
+    for row in registry.list_models(access):
+        profile = row.profile
+        state = "" if row.available else "  [red]not available[/]"
+        state += "  [green]default[/]" if row.name == default else ""
+        console.print(f"[bold]{escape(row.name)}[/]{state}", soft_wrap=True, highlight=False)
+        facts = (
+            f"context {profile.context}, candidates {profile.candidates}, edits by "
+            f"{profile.edit_format}{', plans first' if profile.plans else ''}"
+        )
+        note = f"; {row.why}" if row.why else ""
+        console.print(f"    {escape(facts + note)}", style="dim", soft_wrap=True, highlight=False)
+
+
+def pull(
+    name: Annotated[str, typer.Argument(help="Which one; see `ml-coach models`.")] = "",
+) -> None:
+    """Download and check the local model's weights, once."""
+    from ml_coach.models import weights
+
+    settings = read_settings()
+    wanted = name.removeprefix("local:") or weights.KNOWN[0].name
+    view = TerminalView(EscapingConsole(), verbose=False)
+
+    def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
+        view(DownloadAdvanced(wanted, done_bytes, total_bytes, source))
+
+    try:
+        path = run_until_done(weights.ensure(wanted, source=settings.weights, progress=advanced))
+    except weights.WeightsError as error:
+        view.close()
+        fail(str(error), 1)
+    view.close()
+    EscapingConsole().print(f"{wanted} is ready: {path}", soft_wrap=True)
+
+
+def doctor() -> None:
+    """Check Python, model, sandbox, disk and memory, each with how to mend it."""
+    from ml_coach.doctor import examine
+
+    app, settings, console = App(), read_settings(), EscapingConsole()
+    checks = run_until_done(examine(settings, app.access(settings), app.state, Path.cwd()))
+    for check in checks:
+        mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"
+        console.print(f"{mark}  {check.name:<8} {escape(check.found)}", soft_wrap=True)
+        if check.mend:
+            console.print(f"      {escape(check.mend)}", style="yellow", soft_wrap=True)
+    raise SystemExit(0 if all(check.ok for check in checks) else 1)

@@ -1,0 +1,88 @@
+"""`ml-coach runs`, `show` and `apply`: what earlier runs left."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ml_coach.app import App
+from ml_coach.cli.endings import USAGE, fail, run_until_done
+from ml_coach.cli.options import JsonOption, OutputOption, RunArgument
+from ml_coach.cli.terminal_view import (
+    EscapingConsole,
+    JsonView,
+    TerminalView,
+    show_diff,
+    show_report,
+)
+from ml_coach.core.events import Event, RunFinished
+from ml_coach.core.types import Patch
+from ml_coach.disk import FolderWorkspace
+from ml_coach.run_log import RunLog
+
+
+def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> None:
+    """List the latest runs."""
+    console = EscapingConsole()
+    for run in App().run_log.latest(limit):
+        asked = run.request
+        # A run that debugs a file has no prompt; its task and its file identify it.
+        prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
+        first_line = prompt.splitlines()[0]
+        outcome = run.outcome or "unfinished"
+        line = f"{run.run_id}  {outcome:<10}  {escape(first_line[:80])}"
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def show(run_id: RunArgument, as_json: JsonOption = False) -> None:
+    """Print one run again, from its log."""
+    log, console = App().run_log, EscapingConsole()
+    view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=False)
+    for event in _events(log, run_id):
+        view(event)
+        if isinstance(event, RunFinished) and not as_json:
+            show_report(console, event.report, folder=str(log.folder(run_id)), run_id=run_id)
+    view.close()
+
+
+def apply(run_id: RunArgument, output: OutputOption = Path()) -> None:
+    """Apply the patch that a run left waiting."""
+    app = App()
+    events = _events(app.run_log, run_id)
+    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    if report is None or report.pending is None:
+        fail(f"No patch waits in run {run_id}.", USAGE)
+    workspace = FolderWorkspace(output, app.written_files)
+    if refusal := run_until_done(_apply(report.pending, workspace, output.resolve())):
+        fail(refusal, 1)
+
+
+def _events(log: RunLog, run_id: str) -> list[Event]:
+    try:
+        return list(log.events(run_id))
+    except KeyError:
+        fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+
+
+async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:
+    """Applies and shows the patch; the reason where it cannot be applied, else empty."""
+    from ml_coach.core.patches import rebase
+    from ml_coach.core.types import PatchRefused
+
+    texts: dict[str, str] = {}
+    for change in patch.changes:
+        text = await workspace.read(change.file)
+        if text is None and change.before is not None:
+            there = f"There is no {change.file} in {folder}."
+            return f"{there} With -o you name the folder that the run wrote into."
+        texts[change.file] = text or ""
+    fitted = rebase(patch, texts)
+    if isinstance(fitted, PatchRefused):
+        return f"{fitted.reason} Nothing was changed."
+    await workspace.write({c.file: c.after or "" for c in fitted.changes})
+    show_diff(EscapingConsole(), fitted.text)
+    return ""
