@@ -18,7 +18,7 @@ from rich.markup import escape
 from ml_coach import __version__
 from ml_coach import app as app_module
 from ml_coach import settings as settings_module
-from ml_coach.app import DEFAULT_PROMPT, App, request_from
+from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.cli.reviewer import NobodyToAsk, TerminalReviewer
 from ml_coach.cli.sandbox_commands import main as sandbox_command
 from ml_coach.cli.terminal_view import (
@@ -32,7 +32,7 @@ from ml_coach.core.errors import ModelError
 from ml_coach.core.events import DownloadAdvanced, Event, RunFinished
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunFolder
-from ml_coach.run_log import new_run_id
+from ml_coach.run_order import RunOrder, request_from
 from ml_coach.settings import Settings
 
 EXIT_CODES = {"passed": 0, "gave_up": 1, "failed": 1, "stopped": 130}
@@ -181,41 +181,37 @@ def generate(
         fail("The prompt is empty. Say what the program must do.", USAGE)
     app = App()
     folder = FolderWorkspace(output, app.written_files)
-    request = request_from(settings, prompt)
-    files = (request.program_file, request.tests_file)
+    order = RunOrder(
+        output, request_from(settings, prompt), settings, overwrite=force, record=record
+    )
+    files = order.replaced_files
     if files[0] == files[1]:
         fail("The program and its tests need two different files.", USAGE)
-    run_id = new_run_id()
     # Before it is looked whose they are, so that nothing can come in between unseen.
-    workspace = RunFolder(folder, folder.texts(files), app.run_log.folder_for(run_id) / "kept")
-    if not force and (foreign := folder.foreign(files)):
+    workspace = RunFolder(
+        folder, folder.texts(files), app.run_log.folder_for(order.run_id) / "kept"
+    )
+    if not order.overwrite and (foreign := folder.foreign(files)):
         fail(
             f"{' and '.join(foreign)} in {output.resolve()} was not written by ML Coach, or was "
             "changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
             USAGE,
         )
-    report = _until_done(
-        _generate(app, settings, request, workspace, run_id, as_json=as_json, verbose=verbose,
-                  record=record)
-    )  # fmt: skip
+    report = _until_done(_generate(app, order, workspace, as_json=as_json, verbose=verbose))
     if not as_json:
-        _say_what_remains(report, output, run_id)
+        _say_what_remains(report, output, order.run_id)
     raise SystemExit(EXIT_CODES[report.outcome])
 
 
 async def _generate(
-    app: App, settings: Settings, request: Any, workspace: RunFolder, run_id: str, *,
-    as_json: bool, verbose: bool, record: Path | None,
-) -> RunReport:  # fmt: skip
+    app: App, order: RunOrder, workspace: RunFolder, *, as_json: bool, verbose: bool
+) -> RunReport:
     console = HarmlessConsole()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
     can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
     reviewer = TerminalReviewer(console, view.paused) if can_ask else NobodyToAsk()
     try:
-        return await app.run(
-            request, settings, workspace, reviewer, view,
-            run_id=run_id, record=record,
-        )  # fmt: skip
+        return await app.run(order, workspace, reviewer, view)
     finally:
         view.close()
         await app.aclose()

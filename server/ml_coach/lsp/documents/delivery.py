@@ -1,4 +1,4 @@
-"""Changes → the editor, or the disk where the editor can not take them; read back afterwards.
+"""Changes → the editor, or the disk where the editor cannot take them; read back afterwards.
 
 What each editor really does with an edit is in the comments: none of it is in the specification.
 """
@@ -19,16 +19,17 @@ from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, edits_between
 from ml_coach.lsp.documents.texts import same_text
 
-# An editor that sends its changes when it is idle (eglot: half a second) must have had the time.
+# An editor that sends its changes only when it is idle (eglot: half a second) needs this long.
 READ_BACK_SECONDS = 2.0
 
-Way = Literal["edit", "create", "delete", "empty", "disk"]
+Route = Literal["edit", "create", "delete", "empty", "disk"]
+"""How a change gets into a file: four ways through the editor, or a write to the disk."""
 
 
 @dataclass(slots=True)
 class UnopenedEdits:
     """Texts that were put into editors which never opened them for us: files that are empty on
-    disk while an unsaved buffer holds the text. By URI: our text, and what the disk read then."""
+    disk while an unsaved buffer holds the text. By URI: our text, and the disk's text then."""
 
     texts: dict[str, tuple[str, str | None]] = field(
         default_factory=dict[str, tuple[str, str | None]]
@@ -37,91 +38,92 @@ class UnopenedEdits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Files are relative to `root`. `keep` saves a text beside the run's log and says where."""
+    """Files are relative to `root`. `save_copy` saves a text beside the run's log."""
 
     client: Client
     documents: Documents
     disk: Disk
     unopened: UnopenedEdits
     root: Path
-    keep: Callable[[str, str], Path]
+    save_copy: Callable[[str, str], Path]
 
     async def put(self, changes: tuple[FileChange, ...], *, last: bool) -> bool:
         """Makes each file, which reads as `before` now, read as `after`: in one edit.
 
         False, with nothing done, where a document changed before the editor got the edit and this
-        was not the last try. Raises `OSError` with a sentence where a file can not be changed.
+        was not the last try. Raises `OSError` with a sentence where a file cannot be changed.
         """
-        ways: dict[str, Way] = {change.file: self._way(change) for change in changes}
+        routes: dict[str, Route] = {change.file: self._route(change) for change in changes}
         for change in changes:
-            if ways[change.file] == "disk" and await self._is_unsaved(change):
+            if routes[change.file] == "disk" and await self._has_unsaved_edits(change):
                 raise OSError(self._refusal(change, "it can not, and there are unsaved edits"))
         applied, reason = True, ""
-        if through := tuple(c for c in changes if ways[c.file] != "disk"):
-            applied, reason = await self._send(through, ways)
-            if not applied and not last and any(self._moved(change) for change in through):
-                return False
+        if through_editor := tuple(c for c in changes if routes[c.file] != "disk"):
+            label = ", ".join(change.file for change in through_editor)
+            edit = self._edit(through_editor, routes)
+            applied, reason = await self.client.apply(label, edit)
+            if not applied:
+                self.client.log(f"The editor did not take the edit of {label}: {reason}.")
+                if not last and any(self._was_edited(change) for change in through_editor):
+                    return False
         for change in changes:
-            if ways[change.file] == "disk":
+            if routes[change.file] == "disk":
                 await self._to_disk(change)
             elif not applied:
-                # What is open and refuses an edit may hold more than we have been told yet.
-                if self.documents.open_text(self.uri(change.file)) is not None:
+                # An open document that refuses an edit may hold more than we know of yet.
+                if self.documents.open_text(self._uri(change)) is not None:
                     raise OSError(self._refusal(change, reason))
                 await self._to_disk(change)
             else:
-                await self._read_back(change, ways[change.file])
+                await self._read_back(change, routes[change.file])
         return True
 
-    def _way(self, change: FileChange) -> Way:
-        uri = self.uri(change.file)
-        shown = self.documents.open_text(uri) is not None
+    def _route(self, change: FileChange) -> Route:
+        uri = self._uri(change)
+        is_open = self.documents.open_text(uri) is not None
         if change.after is None:
             if self.client.operates_on_files("delete"):
                 return "delete"
-            return "empty" if shown and self.client.applies_edits else "disk"
-        if shown:
+            return "empty" if is_open and self.client.applies_edits else "disk"
+        if is_open:
             return "edit" if self.client.applies_edits else "disk"
         if change.before is None and not (self.root / change.file).exists():
             return "create" if self.client.operates_on_files("create") else "disk"
-        # A file that nobody looks at is written where it is, unless an unsaved buffer holds it.
+        # A file that is not open is written to disk, unless an unsaved buffer holds it.
         return "edit" if uri in self.unopened.texts and self.client.applies_edits else "disk"
 
-    def uri(self, file: str) -> str:
-        return self.documents.uri(WorkspaceFile(self.root, file))
+    def _uri(self, change: FileChange) -> str:
+        return self.documents.uri(WorkspaceFile(self.root, change.file))
 
-    def _moved(self, change: FileChange) -> bool:
-        shown = self.documents.open_text(self.uri(change.file))
+    def _was_edited(self, change: FileChange) -> bool:
+        """Whether the user typed into the document after the change was made from it."""
+        shown = self.documents.open_text(self._uri(change))
         return shown is not None and shown != change.before
 
     # Through the editor
 
-    async def _send(
-        self, changes: tuple[FileChange, ...], ways: Mapping[str, Way]
-    ) -> tuple[bool, str]:
-        for change in changes:
-            if ways[change.file] == "create":
-                # Editors make the file, not the folders above it.
-                (self.root / change.file).parent.mkdir(parents=True, exist_ok=True)
-        label = ", ".join(change.file for change in changes)
-        applied, reason = await self.client.apply(label, self._edit(changes, ways))
-        if not applied:
-            self.client.log(f"The editor did not take the edit of {label}: {reason}.")
-        return applied, reason
-
-    def _edit(self, changes: tuple[FileChange, ...], ways: Mapping[str, Way]) -> lsp.WorkspaceEdit:
+    def _edit(
+        self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]
+    ) -> lsp.WorkspaceEdit:
         plain: dict[str, list[lsp.TextEdit]] = {}
         operations: list[lsp.TextDocumentEdit | lsp.CreateFile | lsp.DeleteFile] = []
         for change in changes:
-            uri, way = self.uri(change.file), ways[change.file]
-            if way == "delete":
+            uri, route = self._uri(change), routes[change.file]
+            if route == "delete":
                 gone = lsp.DeleteFileOptions(ignore_if_not_exists=True)
                 operations.append(lsp.DeleteFile(uri, options=gone))
                 continue
-            if way == "create":
+            if route == "create":
+                # Editors create the file, but not the folders above it.
+                (self.root / change.file).parent.mkdir(parents=True, exist_ok=True)
                 there = lsp.CreateFileOptions(ignore_if_exists=True)
                 operations.append(lsp.CreateFile(uri, options=there))
-            edits = self._text_edits(uri, change)
+            before, after, codec = change.before or "", change.after or "", self.client.codec
+            if self.documents.open_text(uri) is None:
+                # We cannot see this buffer: its whole text is replaced, never added to.
+                edits = [lsp.TextEdit(Text.of(before, codec).whole(), after)]
+            else:
+                edits = edits_between(before, after, codec)
             document = lsp.OptionalVersionedTextDocumentIdentifier(uri, self.documents.version(uri))
             operations.append(lsp.TextDocumentEdit(document, edits))
             plain[uri] = edits
@@ -129,68 +131,61 @@ class Delivery:
             return lsp.WorkspaceEdit(document_changes=operations)
         return lsp.WorkspaceEdit(changes=plain)
 
-    def _text_edits(self, uri: str, change: FileChange) -> list[lsp.TextEdit]:
-        before, after = change.before or "", change.after or ""
-        if self.documents.open_text(uri) is None:
-            # A buffer that we can not see: its whole text is replaced, never added to.
-            return [lsp.TextEdit(Text.of(before, self.client.codec).whole(), after)]
-        return edits_between(before, after, self.client.codec)
+    # To the disk
 
-    # Past the editor
-
-    async def _is_unsaved(self, change: FileChange) -> bool:
-        """Whether a write would set the disk against a buffer with edits of its own."""
-        shown = self.documents.open_text(self.uri(change.file))
-        wanted = change.after is not None and shown is not None
-        return wanted and shown != await self.disk.read(change.file)
+    async def _has_unsaved_edits(self, change: FileChange) -> bool:
+        """Whether the disk would read otherwise than a buffer with edits of its own."""
+        shown = self.documents.open_text(self._uri(change))
+        writes_open_file = change.after is not None and shown is not None
+        return writes_open_file and shown != await self.disk.read(change.file)
 
     def _refusal(self, change: FileChange, reason: str) -> str:
         text = f"The editor did not change {change.file} ({reason})."
         if change.after is None:
             return text
-        return f"{text} ML Coach's text is kept in {self.keep(change.file, change.after)}."
+        return f"{text} ML Coach's text is kept in {self.save_copy(change.file, change.after)}."
 
     async def _to_disk(self, change: FileChange) -> None:
-        file, text, uri = change.file, change.after, self.uri(change.file)
+        file, text, uri = change.file, change.after, self._uri(change)
         if text is None:
             self.unopened.texts.pop(uri, None)
             await self.disk.delete(file)
             self.client.log(f"Deleted {self.root / file}.")
             if self.documents.open_text(uri):
-                self.client.tell(f"{file} was removed from disk; close it in the editor.")
+                self.client.show_message(f"{file} was removed from disk; close it in the editor.")
             return
         await self.disk.write({file: text})
         self.client.log(f"Wrote {self.root / file} to disk.")
         if self.documents.open_text(uri) is None:
-            await self.client.show(uri)
+            await self.client.show_document(uri)
         else:
-            self.client.tell(f"{file} was changed on disk; reload it in the editor.")
+            self.client.show_message(f"{file} was changed on disk; reload it in the editor.")
 
     # Reading back
 
-    async def _read_back(self, change: FileChange, way: Way) -> None:
-        """Looks at what the editor holds now; says so and keeps our text where it differs."""
-        file, text, uri = change.file, change.after, self.uri(change.file)
+    async def _read_back(self, change: FileChange, route: Route) -> None:
+        """Checks what the editor holds now; saves our text and says so where it differs."""
+        file, text, uri = change.file, change.after, self._uri(change)
         if text is None:
-            if way == "empty" or (self.root / file).exists():
+            if route == "empty" or (self.root / file).exists():
                 await self._to_disk(change)
             self.unopened.texts.pop(uri, None)
             return
-        if way == "create":
-            await self.client.show(uri)
+        if route == "create":
+            await self.client.show_document(uri)
         if await self._shows(uri, text):
             return
         shown = self.documents.open_text(uri)
         if shown is None:
-            await self._unseen(change, uri)
+            await self._check_unopened(change)
             return
-        # Once more, from what is really there: some editors apply a part, or the same text twice.
+        # A second try from the real text: some editors apply a part, or the same text twice.
         edit = lsp.WorkspaceEdit(changes={uri: edits_between(shown, text, self.client.codec)})
         await self.client.apply(file, edit)
         if not await self._shows(uri, text):
-            kept = self.keep(file, text)
-            self.client.tell(
-                f"The editor shows another text in {file}. ML Coach's is kept in {kept}.",
+            copy = self.save_copy(file, text)
+            self.client.show_message(
+                f"The editor shows another text in {file}. ML Coach's is kept in {copy}.",
                 warning=True,
             )
 
@@ -199,12 +194,12 @@ class Delivery:
             lambda: same_text(self.documents.open_text(uri), text), READ_BACK_SECONDS
         )
 
-    async def _unseen(self, change: FileChange, uri: str) -> None:
-        """The editor says it applied the edit, but did not open the file for us."""
+    async def _check_unopened(self, change: FileChange) -> None:
+        """The editor says that it applied the edit, but did not open the file for us."""
         text, file = change.after or "", change.file
         on_disk = await self.disk.read(file)
         if on_disk is None:
             self.client.log(f"The editor did not create {file}.")
             await self._to_disk(change)
         elif not same_text(on_disk, text):
-            self.unopened.texts[uri] = (text, on_disk)
+            self.unopened.texts[self._uri(change)] = (text, on_disk)

@@ -19,18 +19,22 @@ def plain(text: str | None) -> str | None:
 
 
 def same_text(one: str | None, other: str | None) -> bool:
+    """Whether two texts differ in line ends at most; None, for no file, equals only None."""
     return plain(one) == plain(other)
 
 
-def ended_like(now: str, text: str) -> str:
-    """`text` with the line ends of the document that it goes into."""
+def with_line_ends_of(now: str, text: str) -> str:
+    """`text` with the line ends of `now`, the document that it goes into."""
     return plain(text).replace("\n", line_end(now))
 
 
 def merged(
     before: str | None, after: str | None, now: str | None, file: str
 ) -> str | PatchRefused | None:
-    """`now` with the change from `before` to `after` in it; None stands for no file."""
+    """`now` with the change from `before` to `after` in it; None stands for no file.
+
+    `file` is the name in the refusal. All texts have plain line feeds.
+    """
     if now == before:
         return after
     patch = make_patch({file: before}, {file: after})
