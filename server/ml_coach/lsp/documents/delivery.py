@@ -17,7 +17,7 @@ from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, edits_between
-from ml_coach.lsp.documents.texts import same_text
+from ml_coach.lsp.documents.texts import holds_change, same_text
 
 # An editor that sends its changes only when it is idle (eglot: half a second) needs this long.
 READ_BACK_SECONDS = 2.0
@@ -47,35 +47,52 @@ class Delivery:
     root: Path
     save_copy: Callable[[str, str], Path]
 
-    async def put(self, changes: tuple[FileChange, ...], *, last: bool) -> bool:
+    async def put(
+        self, changes: tuple[FileChange, ...], arrived: Callable[[FileChange], None]
+    ) -> bool:
         """Makes each file, which reads as `before` now, read as `after`: in one edit.
 
-        False, with nothing done, where a document changed before the editor got the edit and this
-        was not the last try. Raises `OSError` with a sentence where a file cannot be changed.
+        `arrived` is called for each change that the file holds now. False where a document changed
+        before the editor got the edit, so that a change must be made anew from what is shown.
+        Raises `OSError`, which says where our text is kept, where a file cannot be changed.
         """
         routes: dict[str, Route] = {change.file: self._route(change) for change in changes}
         for change in changes:
             if routes[change.file] == "disk" and await self._has_unsaved_edits(change):
-                raise OSError(self._refusal(change, "it can not, and there are unsaved edits"))
-        applied, reason = True, ""
-        if through_editor := tuple(c for c in changes if routes[c.file] != "disk"):
-            label = ", ".join(change.file for change in through_editor)
-            edit = self._edit(through_editor, routes)
-            applied, reason = await self.client.apply(label, edit)
-            if not applied:
-                self.client.log(f"The editor did not take the edit of {label}: {reason}.")
-                if not last and any(self._was_edited(change) for change in through_editor):
-                    return False
+                raise OSError(self._refusal(change, "it cannot, and there are unsaved edits"))
+        through_editor = tuple(c for c in changes if routes[c.file] != "disk")
+        if through_editor and not await self._send(through_editor, routes):
+            return False
+        all_arrived = True
         for change in changes:
             if routes[change.file] == "disk":
                 await self._to_disk(change)
-            elif not applied:
-                # An open document that refuses an edit may hold more than we know of yet.
-                if self.documents.open_text(self._uri(change)) is not None:
-                    raise OSError(self._refusal(change, reason))
-                await self._to_disk(change)
-            else:
-                await self._read_back(change, routes[change.file])
+            elif not await self._read_back(change, routes[change.file]):
+                all_arrived = False
+                continue
+            arrived(change)
+        return all_arrived
+
+    async def _send(self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]) -> bool:
+        """Whether the editor says that it applied the changes; False where they are out of date.
+
+        Changes that it refuses for another reason go to the disk, unless they are open documents.
+        """
+        label = ", ".join(change.file for change in changes)
+        applied, reason = await self.client.apply(label, self._edit(changes, routes))
+        if applied:
+            return True
+        self.client.log(f"The editor did not take the edit of {label}: {reason}.")
+        open_changes = [c for c in changes if self._shown(c) is not None]
+        # Its user may have typed what we are told of only when they pause.
+        if open_changes and await self.documents.wait_until(
+            lambda: any(self._was_edited(c) for c in open_changes), READ_BACK_SECONDS
+        ):
+            return False
+        for change in open_changes:
+            raise OSError(self._refusal(change, reason))
+        for change in changes:
+            await self._to_disk(change)
         return True
 
     def _route(self, change: FileChange) -> Route:
@@ -95,10 +112,13 @@ class Delivery:
     def _uri(self, change: FileChange) -> str:
         return self.documents.uri(WorkspaceFile(self.root, change.file))
 
+    def _shown(self, change: FileChange) -> str | None:
+        return self.documents.open_text(self._uri(change))
+
     def _was_edited(self, change: FileChange) -> bool:
         """Whether the user typed into the document after the change was made from it."""
-        shown = self.documents.open_text(self._uri(change))
-        return shown is not None and shown != change.before
+        shown = self._shown(change)
+        return shown is not None and not same_text(shown, change.before or "")
 
     # Through the editor
 
@@ -163,36 +183,36 @@ class Delivery:
 
     # Reading back
 
-    async def _read_back(self, change: FileChange, route: Route) -> None:
-        """Checks what the editor holds now; saves our text and says so where it differs."""
-        file, text, uri = change.file, change.after, self._uri(change)
-        if text is None:
+    async def _read_back(self, change: FileChange, route: Route) -> bool:
+        """Whether the file holds the change now, with whatever the user typed into it since.
+
+        Nothing is ever written over what the editor shows. False where it shows a text that the
+        change must be made for anew; raises `OSError` where it still shows the old one.
+        """
+        file, uri = change.file, self._uri(change)
+        if change.after is None:
             if route == "empty" or (self.root / file).exists():
                 await self._to_disk(change)
             self.unopened.texts.pop(uri, None)
-            return
+            return True
         if route == "create":
             await self.client.show_document(uri)
-        if await self._shows(uri, text):
-            return
-        shown = self.documents.open_text(uri)
-        if shown is None:
-            await self._check_unopened(change)
-            return
-        # A second try from the real text: some editors apply a part, or the same text twice.
-        edit = lsp.WorkspaceEdit(changes={uri: edits_between(shown, text, self.client.codec)})
-        await self.client.apply(file, edit)
-        if not await self._shows(uri, text):
-            copy = self.save_copy(file, text)
-            self.client.show_message(
-                f"The editor shows another text in {file}. ML Coach's is kept in {copy}.",
-                warning=True,
-            )
-
-    async def _shows(self, uri: str, text: str) -> bool:
-        return await self.documents.wait_until(
-            lambda: same_text(self.documents.open_text(uri), text), READ_BACK_SECONDS
+        await self.documents.wait_until(
+            lambda: self._has_arrived(change) or self._was_edited(change), READ_BACK_SECONDS
         )
+        if self._shown(change) is None:
+            await self._check_unopened(change)
+            return True
+        if self._has_arrived(change):
+            return True
+        if self._was_edited(change):
+            self.client.log(f"{file} was edited before ML Coach's change arrived.")
+            return False
+        raise OSError(self._refusal(change, "it says that it did, but shows the old text"))
+
+    def _has_arrived(self, change: FileChange) -> bool:
+        shown = self._shown(change)
+        return shown is not None and holds_change(change.before, change.after or "", shown)
 
     async def _check_unopened(self, change: FileChange) -> None:
         """The editor says that it applied the edit, but did not open the file for us."""

@@ -19,6 +19,9 @@ from ml_coach.lsp.documents.delivery import Delivery, UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.texts import merged, plain, same_text, with_line_ends_of
 
+# Each try takes an editor's round trip, in which nobody types for so many times in a row.
+_MOST_TRIES = 5
+
 
 @dataclass(slots=True)
 class EditorWorkspace:
@@ -68,15 +71,23 @@ class EditorWorkspace:
             self.client, self.documents, self.disk, self.unopened, self.root,
             self.change_log.save_copy,
         )  # fmt: skip
-        changes: list[FileChange] = []
-        # A second try is for a user who typed while the edit was on its way.
-        for last in (False, True):
-            changes = [change for file in texts if (change := await self._change(file, texts))]
-            if not changes or await delivery.put(tuple(changes), last=last):
-                break
-        for change in changes:
+
+        def arrived(change: FileChange) -> None:
             self.record_change(change)
+            # What the text holds beyond what was wanted is the user's.
             self.known[change.file] = texts[change.file]
+
+        changes: list[FileChange] = []
+        # A user who types while an edit is on its way makes it out of date.
+        for _ in range(_MOST_TRIES):
+            changes = [change for file in texts if (change := await self._change(file, texts))]
+            if not changes or await delivery.put(tuple(changes), arrived):
+                return
+        names = " and ".join(change.file for change in changes)
+        raise OSError(
+            f"{names} was edited again each time that ML Coach was about to change it."
+            f"{self._saved_copies(texts)}"
+        )
 
     async def _change(self, file: str, texts: Mapping[str, str | None]) -> FileChange | None:
         """The change that makes `file` read its text, None where it does already."""
