@@ -1,6 +1,12 @@
 /** What the server speaks beyond LSP: server/ml_coach/lsp/PROTOCOL.md, as types. */
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
+// commands: python tests/protocol_text.py
+export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
+
+export type Outcome = 'passed' | 'gave_up' | 'stopped' | 'failed';
+
+/** Settings that a command may name for one run; None leaves the value to the settings. */
 export interface Limits {
   readonly maxIters?: number;
   readonly runTimeout?: number;
@@ -8,41 +14,104 @@ export interface Limits {
   readonly model?: string;
 }
 
-export interface RunRef {
+/** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. */
+export interface RunSummary {
   readonly runId: string;
-}
-
-export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
-export type Outcome = 'passed' | 'gave_up' | 'stopped' | 'failed';
-
-/** `outcome` is empty for a run that has not finished, or never did. */
-export interface RunSummary extends RunRef {
   readonly prompt: string;
   readonly task: Task;
   readonly programFile: string;
   readonly outcome: Outcome | '';
   readonly reason: string;
   readonly active: boolean;
-  /** Empty where the run worked in no folder of an editor. */
+  readonly waitingPatchId: string;
+  readonly folder: string;
   readonly rootUri: string;
+}
+
+/** A model that the settings may name. `description` says what is missing, if anything. */
+export interface ListedModel {
+  readonly name: string;
+  readonly description: string;
+  readonly available: boolean;
+}
+
+/** One check of the machine. `mend` says how to repair what was found. */
+export interface Check {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly found: string;
+  readonly mend: string;
+}
+
+/** A run, by its id. */
+export interface RunRef {
+  readonly runId: string;
+}
+
+/** The ids of the runs that were stopped. */
+export interface Stopped {
+  readonly stopped: string[];
+}
+
+/** `reason` is empty where the patch was applied. */
+export interface Applied {
+  readonly applied: boolean;
+  readonly reason: string;
+}
+
+/** `reason` is empty where the patch was discarded. */
+export interface Discarded {
+  readonly discarded: boolean;
+  readonly reason: string;
+}
+
+/** `files` are URIs; `reason` says why an undo was refused, else it is empty. */
+export interface Undone {
+  readonly action: 'undone' | 'redone' | 'refused';
+  readonly files: string[];
+  readonly reason: string;
+}
+
+/** Runs, newest first. */
+export interface RunList {
+  readonly runs: RunSummary[];
+}
+
+/** Everything in a run's log; files in the events are relative to `rootUri`. */
+export interface EventList {
+  readonly rootUri: string;
+  readonly events: RunEvent[];
+}
+
+/** `default` is the model of a run that names none. */
+export interface ModelList {
+  readonly default: string;
+  readonly models: ListedModel[];
+}
+
+/** All checks. */
+export interface CheckList {
+  readonly checks: Check[];
 }
 
 /** Each command's argument and result. */
 export interface Commands {
-  'mlCoach.generate': [Limits & { prompt: string; targetUri?: string; documentUri?: string }, RunRef];
-  'mlCoach.debug': [Limits & { uri: string }, RunRef];
-  'mlCoach.writeTests': [Limits & { uri: string }, RunRef];
-  'mlCoach.runTests': [{ uri: string }, RunRef];
-  'mlCoach.stop': [{ runId?: string }, { stopped: string[] }];
-  'mlCoach.applyPatch': [{ patchId: string; all?: boolean }, { applied: boolean; reason: string }];
-  'mlCoach.discardPatch': [{ patchId: string }, { discarded: boolean; reason: string }];
-  'mlCoach.undoRun': [RunRef, { action: 'undone' | 'redone' | 'refused'; files: string[]; reason: string }];
-  'mlCoach.resume': [RunRef, RunRef];
-  'mlCoach.runs': [{ limit?: number }, { runs: RunSummary[] }];
-  'mlCoach.events': [RunRef, { rootUri: string; events: RunEvent[] }];
-  'mlCoach.models': [object, { default: string; models: { name: string; description: string }[] }];
-  'mlCoach.doctor': [object, { checks: { name: string; ok: boolean; found: string; mend: string }[] }];
+  'mlCoach.generate': [{prompt: string, targetUri?: string, testUri?: string, documentUri?: string, overwrite?: boolean} & Limits, RunRef];
+  'mlCoach.implement': [{uri: string, function: string} & Limits, RunRef];
+  'mlCoach.debug': [{uri: string, testUri?: string} & Limits, RunRef];
+  'mlCoach.writeTests': [{uri: string} & Limits, RunRef];
+  'mlCoach.runTests': [{uri: string}, RunRef];
+  'mlCoach.stop': [{runId?: string}, Stopped];
+  'mlCoach.applyPatch': [{patchId: string, all?: boolean, edited?: boolean}, Applied];
+  'mlCoach.discardPatch': [{patchId: string}, Discarded];
+  'mlCoach.undoRun': [{runId: string}, Undone];
+  'mlCoach.resume': [{runId: string}, RunRef];
+  'mlCoach.runs': [{limit?: number}, RunList];
+  'mlCoach.events': [{runId: string}, EventList];
+  'mlCoach.models': [object, ModelList];
+  'mlCoach.doctor': [object, CheckList];
 }
+// /commands
 
 export interface FileChange {
   readonly file: string;

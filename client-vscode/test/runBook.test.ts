@@ -17,7 +17,7 @@ const tested = (outcome: 'passed' | 'failed'): RunEvent => ({
   report: { verdict: outcome, why: '', ran_on: 'Python 3.12.1 of this project', cases: [{ name: 'test_a', outcome, message: outcome === 'failed' ? 'assert 1 == 2' : '', line: 4, seconds: 0.01 }] },
 });
 const offered: RunEvent = { event: 'PatchOffered', patch_id: 'p1', patch, summary: 'Count from one', passed: 1, total: 1 };
-const asked = { runId: 'run-1', prompt: 'Add one', task: 'generate', programFile: 'p.py' } as const;
+const asked = { runId: 'run-1', prompt: 'Add one', task: 'generate', programFile: 'p.py', waitingPatchId: '', folder: '/runs/run-1' } as const;
 const finished: RunEvent = { event: 'RunFinished', report: { outcome: 'passed', reason: 'All tests pass.', sandbox: 'namespaces' } };
 
 function play(...events: RunEvent[]): RunBook {

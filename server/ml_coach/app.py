@@ -1,13 +1,14 @@
-"""The only file that picks concrete parts. Every face (terminal, language server) runs through it.
+"""Puts a run together: model, sandbox, log and loop. Every face runs its orders through `App`.
 
-Nothing heavy is imported here: a provider's SDK, llama.cpp and pytest are loaded when first used.
+`App` is also the language server's backend (`lsp.backend.Backend`). Nothing heavy is imported
+here: a provider's SDK, llama.cpp and pytest are loaded when first used.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,19 @@ from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
-from ml_coach.core.ports import Model, Reviewer, Workspace
-from ml_coach.core.types import Limits, Request, RunReport
-from ml_coach.disk import WrittenFiles
+from ml_coach.core.ports import Call, Model, Reviewer, Workspace
+from ml_coach.core.types import RunReport
+from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.models import registry
 from ml_coach.models.recorded import RecordedModel, RecordingModel
-from ml_coach.run_log import RunLog
+from ml_coach.run_log import RunLog, to_json
+from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings
 
 if TYPE_CHECKING:
     from ml_coach.execution.executor import SandboxedExecutor
-    from ml_coach.models.editor import EditorRequest
+    from ml_coach.lsp.backend import Complete
+    from ml_coach.models.editor import EditorAnswer, EditorRequest
 
 DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-counting function"
 
@@ -35,20 +38,6 @@ DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-countin
 def state_folder() -> Path:
     """Where runs are kept, between the machine's restarts too."""
     return Path(platformdirs.user_state_dir("ml-coach", appauthor=False))
-
-
-def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
-    """A request with the settings' limits; `fields` are those of `Request`."""
-    request = Request(
-        prompt,
-        program_file=settings.program_file,
-        tests_file=settings.tests_file,
-        max_iters=settings.max_iters,
-        run_timeout_seconds=settings.run_timeout_seconds,
-        auto_patch=settings.auto_patch,
-        limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
-    )
-    return replace(request, **fields)
 
 
 @dataclass(slots=True)
@@ -68,10 +57,12 @@ class App:
 
     @property
     def run_log(self) -> RunLog:
+        """All runs of this user, those that go on included."""
         return RunLog(self.state)
 
     @property
     def written_files(self) -> WrittenFiles:
+        """Which texts ML Coach wrote into which files."""
         return WrittenFiles(self.state / "written.jsonl")
 
     def model(self, settings: Settings, emit: Emit) -> Model:
@@ -107,28 +98,21 @@ class App:
         return self._executors[key]
 
     async def run(
-        self,
-        request: Request,
-        settings: Settings,
-        workspace: Workspace,
-        reviewer: Reviewer,
-        emit: Emit,
-        *,
-        run_id: str,
-        record: Path | None = None,
-        replay: str = "",
+        self, order: RunOrder, workspace: Workspace, reviewer: Reviewer, emit: Emit
     ) -> RunReport:
-        """One run, logged as it happens. `record` is a further file for the model's transcript.
+        """One run, logged as it happens.
 
-        `replay` is a run that goes on here: calls that it recorded are answered from its log.
+        Raises `BadRequestError` for a model of no provider and `OSError` where the log cannot be
+        written; everything later is an outcome of the report.
         """
-        with self.run_log.record(run_id) as log:
+        settings = order.settings
+        with self.run_log.record(order.run_id) as log:
             every = _both(log, emit)
             chosen = model = self.model(settings, every)
-            if replay:
-                calls = self.run_log.folder(replay) / log.calls_file.name
+            if order.replay:
+                calls = self.run_log.folder(order.replay) / log.calls_file.name
                 model = RecordedModel(calls, then=model) if calls.exists() else model
-            for file in (log.calls_file, record):
+            for file in (log.calls_file, order.record):
                 if file is not None:
                     model = RecordingModel(model, file)
             executor = self.executor(settings, workspace.root)
@@ -139,7 +123,7 @@ class App:
             try:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
                 coach = Coach(model, executor, workspace, reviewer, prepare=prepare, price=price)
-                return await coach.run(request, every, run_id)
+                return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
 
@@ -147,7 +131,42 @@ class App:
         """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""
         await asyncio.gather(_start(executor), _warm(model))
 
+    # What only the language server asks for; see `lsp.backend.Backend`.
+
+    def disk(self, root: Path) -> FolderWorkspace:
+        """See `lsp.backend.Backend.disk`."""
+        return FolderWorkspace(root, self.written_files)
+
+    def event_json(self, event: Event) -> dict[str, Any]:
+        """See `lsp.backend.Backend.event_json`."""
+        return to_json(event)
+
+    def connect_editor(self, complete: Complete) -> None:
+        """See `lsp.backend.Backend.connect_editor`."""
+
+        async def request(model: str, call: Call, take: Callable[[str], None]) -> EditorAnswer:
+            return _editor_answer(await complete(model, call, take))
+
+        self.editor = request
+
+    async def models(self, settings: Settings) -> dict[str, Any]:
+        """See `lsp.backend.Backend.models`."""
+        access = self.access(settings)
+        rows = [
+            {"name": row.name, "description": row.why, "available": row.available}
+            for row in registry.list_models(access)
+        ]
+        return {"default": settings.model or registry.default_model(access), "models": rows}
+
+    async def doctor(self, settings: Settings) -> list[dict[str, Any]]:
+        """See `lsp.backend.Backend.doctor`."""
+        from ml_coach.doctor import examine
+
+        checks = await examine(settings, self.access(settings), self.state)
+        return [asdict(check) for check in checks]
+
     async def aclose(self) -> None:
+        """Ends what runs share: model processes and warm sandboxes. May be called twice."""
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
@@ -159,6 +178,21 @@ def _both(first: Callable[[Event], None], second: Emit) -> Emit:
         second(event)
 
     return emit
+
+
+def _editor_answer(reply: dict[str, Any]) -> EditorAnswer:
+    """The editor's JSON reply, read tolerantly: what is unknown or of another type is left out."""
+    from ml_coach.models.editor import EditorAnswer
+
+    answer = asdict(EditorAnswer())
+    names = {
+        "finish": "finish", "text": "text", "promptTokens": "prompt_tokens",
+        "completionTokens": "completion_tokens", "fault": "fault", "message": "message",
+    }  # fmt: skip
+    for key, value in reply.items():
+        if key in names and isinstance(value, type(answer[names[key]])):
+            answer[names[key]] = value
+    return EditorAnswer(**answer)
 
 
 async def _start(executor: SandboxedExecutor) -> None:

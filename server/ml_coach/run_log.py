@@ -10,11 +10,9 @@ The folder suffices to list, show, undo and resume a run.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +46,6 @@ def from_json(line: dict[str, Any]) -> Event:
         return cast(Event, _converter().structure(line, cast(Any, Event)))
     except BaseValidationError as error:
         raise ValueError(str(error)) from None
-
-
-def new_run_id() -> str:
-    """A new id. Ids sort by time; a random end keeps two runs of one second apart."""
-    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 class RunRecord:

@@ -68,7 +68,7 @@ REPLIES = {
     "prose and fence": "The fix:\n\n```diff\n--- shapes.py\n+++ shapes.py\n@@ @@\n"
     f"{HUNK}```\nDone.",
     "absolute line numbers": f"@@ -905,3 +905,3 @@\n{HUNK}",
-    "elided": '@@\n def area(radius):\n...\n-    return 3 * radius ** 2\n'
+    "elided": "@@\n def area(radius):\n...\n-    return 3 * radius ** 2\n"
     "+    return math.pi * radius ** 2\n",
     "envelope": f"*** Begin Patch\n*** Update File: shapes.py\n@@ def area(radius):\n{HUNK}"
     "*** End Patch",
@@ -144,7 +144,7 @@ def test_a_comment_in_the_place_of_code_is_refused(body: str) -> None:
 
 def test_a_program_that_does_not_compile_is_repaired_by_a_function() -> None:
     broken = BEFORE.replace("def area(radius):", "def area(radius:")
-    reply = '```python\ndef area(radius):\n    return math.pi * radius ** 2\n```'
+    reply = "```python\ndef area(radius):\n    return math.pi * radius ** 2\n```"
     text = taken(reply, {"shapes.py": broken})["shapes.py"]
     compile(text, "shapes.py", "exec")
     assert "def circumference" in text
@@ -306,8 +306,10 @@ def test_hunks_that_fit_two_places_are_refused_with_the_other_place() -> None:
 
 
 def test_a_refusal_names_the_hunk_and_the_nearest_text() -> None:
-    reply = f"--- a/shapes.py\n+++ b/shapes.py\n@@\n{HUNK}@@\n def circumference_of(circle):\n" \
+    reply = (
+        f"--- a/shapes.py\n+++ b/shapes.py\n@@\n{HUNK}@@\n def circumference_of(circle):\n"
         "     total = circle.radius * 2\n-    return total * math.pi\n+    return 0\n"
+    )
     problem = refused(reply)
     assert (problem.file, problem.hunk) == ("shapes.py", 2)
     assert "math.pi * radius" in problem.nearest
@@ -360,10 +362,33 @@ def test_a_diff_without_a_name_goes_to_the_file_that_has_its_lines() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["../x.py", "a/../../x.py", "/etc/passwd", "C:/x.py", "C:x", "a\\..\\x.py", "\\\\host\\x",
-     ".git/config", "a/.GIT/hooks/x", ".git./config", ".gi\u200ct/config", "git~1/config",
-     ".hg/hgrc", "~/.bashrc", "a//b.py", "./a/./b", "x.py:stream", "nul", "aux.py", "a\x00b",
-     "", " ", "a /b", "x" * 2000, "\ud800.py"],
+    [
+        "../x.py",
+        "a/../../x.py",
+        "/etc/passwd",
+        "C:/x.py",
+        "C:x",
+        "a\\..\\x.py",
+        "\\\\host\\x",
+        ".git/config",
+        "a/.GIT/hooks/x",
+        ".git./config",
+        ".gi\u200ct/config",
+        "git~1/config",
+        ".hg/hgrc",
+        "~/.bashrc",
+        "a//b.py",
+        "./a/./b",
+        "x.py:stream",
+        "nul",
+        "aux.py",
+        "a\x00b",
+        "",
+        " ",
+        "a /b",
+        "x" * 2000,
+        "\ud800.py",
+    ],
 )
 def test_unsafe_names_are_refused_with_a_sentence(file: str) -> None:
     assert path_problem(file).endswith(".")
@@ -451,7 +476,10 @@ def test_git_and_unidiff_take_the_canonical_text(tmp_path, before, after, name: 
     if before is not None:
         place.write_bytes(before.encode())
     subprocess.run(
-        ["git", "apply", "-"], cwd=tmp_path, input=patch.text.encode(), check=True,
+        ["git", "apply", "-"],
+        cwd=tmp_path,
+        input=patch.text.encode(),
+        check=True,
         env={"GIT_CEILING_DIRECTORIES": str(tmp_path.parent), "PATH": "/usr/bin:/bin"},
     )
     assert (place.read_bytes().decode() if place.exists() else None) == after

@@ -31,7 +31,8 @@ from ml_coach.core.types import (
     TestReport,
     Usage,
 )
-from ml_coach.run_log import RunLog, from_json, new_run_id, to_json
+from ml_coach.run_log import RunLog, from_json, to_json
+from ml_coach.run_order import new_run_id
 
 PATCH = make_patch({"a.py": "x = 1\n"}, {"a.py": "x = 2\n"})
 FINDING = Finding("test", "no", "t.py", 3, test="test_a", related=(Location("a.py", 1, "here"),))

@@ -10,15 +10,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ml_coach.app import DEFAULT_PROMPT, App, request_from
+from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.cli.endings import OUTCOMES, USAGE, fail, run_until_done
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView, show_report
-from ml_coach.core.types import Request, RunReport
+from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
-from ml_coach.run_log import new_run_id
-from ml_coach.settings import Settings
+from ml_coach.run_order import RunOrder, request_from
 
 
 def generate(
@@ -54,14 +53,12 @@ def generate(
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
     request = request_from(settings, _read_prompt(prompt))
-    app, run_id = App(), new_run_id()
-    workspace = _workspace(app, request, output, run_id, force=force)
-    report = run_until_done(
-        _run(app, settings, request, workspace, run_id, as_json=as_json, verbose=verbose,
-             record=record)
-    )  # fmt: skip
+    order = RunOrder(output, request, settings, overwrite=force, record=record)
+    app = App()
+    workspace = _workspace(app, order)
+    report = run_until_done(_run(app, order, workspace, as_json=as_json, verbose=verbose))
     if not as_json:
-        _show_end(report, output, run_id)
+        _show_end(report, output, order.run_id)
     raise SystemExit(OUTCOMES[report.outcome])
 
 
@@ -76,39 +73,33 @@ def _read_prompt(prompt: str) -> str:
     return prompt
 
 
-def _workspace(
-    app: App, request: Request, output: Path, run_id: str, *, force: bool
-) -> RunWorkspace:
+def _workspace(app: App, order: RunOrder) -> RunWorkspace:
     """The folder to write into. Ends the command where a file in it may not be overwritten."""
-    folder = FolderWorkspace(output, app.written_files)
-    files = (request.program_file, request.tests_file)
+    folder, files = FolderWorkspace(order.root, app.written_files), order.replaced_files
     if files[0] == files[1]:
         fail("The program and its tests need two different files.", USAGE)
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
     # when the run writes.
-    workspace = RunWorkspace(folder, folder.texts(files), app.run_log.folder_for(run_id) / "kept")
-    if not force and (foreign := folder.foreign(files)):
+    kept = app.run_log.folder_for(order.run_id) / "kept"
+    workspace = RunWorkspace(folder, folder.texts(files), kept)
+    if not order.overwrite and (foreign := folder.foreign(files)):
         fail(
-            f"{' and '.join(foreign)} in {output.resolve()} was not written by ML Coach, or was "
-            "changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
+            f"{' and '.join(foreign)} in {order.root.resolve()} was not written by ML Coach, or "
+            "was changed since. Nothing was touched: use --force to overwrite, or -o for a folder.",
             USAGE,
         )
     return workspace
 
 
 async def _run(
-    app: App, settings: Settings, request: Request, workspace: RunWorkspace, run_id: str, *,
-    as_json: bool, verbose: bool, record: Path | None,
-) -> RunReport:  # fmt: skip
+    app: App, order: RunOrder, workspace: RunWorkspace, *, as_json: bool, verbose: bool
+) -> RunReport:
     console = EscapingConsole()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
     can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
     reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
     try:
-        return await app.run(
-            request, settings, workspace, reviewer, view,
-            run_id=run_id, record=record,
-        )  # fmt: skip
+        return await app.run(order, workspace, reviewer, view)
     finally:
         view.close()
         await app.aclose()

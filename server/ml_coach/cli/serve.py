@@ -28,6 +28,6 @@ def serve(arguments: list[str]) -> int:
 
 
 def _backend() -> Backend:
-    from ml_coach.editor_parts import EditorParts
+    from ml_coach.app import App
 
-    return EditorParts()
+    return App()

@@ -1,5 +1,6 @@
 """The language server: the only folder that imports pygls and lsprotocol.
 
-It may not import models, execution or run_log; editor_parts.py brings them in as `Backend`. Start
-reading at server.py (which request goes where) and runs.py; PROTOCOL.md is what clients rely on.
+server.py says which request goes where, commands/table.py lists the commands, PROTOCOL.md is what
+clients rely on. Imports go one way: server → session → commands → runs → documents. It may not
+import models, execution, disk or run_log; app.py stands behind `backend.Backend`.
 """

@@ -1,30 +1,39 @@
-"""What the language server needs from the rest of ML Coach. app.py stands behind it."""
+"""What the language server needs from the rest of ML Coach, as Protocols. `app.App` is all of it.
+
+Imports of lsp/ stop here: this file knows the core and the settings, nothing above them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.types import Request, RunReport
+from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings
 
 Complete = Callable[[str, Call, Callable[[str], None]], Awaitable[dict[str, Any]]]
-"""Asks one of the editor's own models: its name or "", the call, and who takes the pieces. Gives
+"""Asks one of the editor's own models: its name or "", the call, and who takes the pieces. Returns
 the reply to `mlCoach/complete` (PROTOCOL.md). Raises `ConnectionError` when the editor has gone."""
 
 
 class Disk(Protocol):
     """A folder's files, never outside it. Methods raise `OSError` with a sentence."""
 
-    async def read(self, file: str) -> str | None: ...
+    async def read(self, file: str) -> str | None:
+        """The text of a file, relative to the folder; None where there is no such file."""
+        ...
 
-    async def write(self, texts: Mapping[str, str]) -> None: ...
+    async def write(self, texts: Mapping[str, str]) -> None:
+        """Writes each file, with the folders above it."""
+        ...
 
-    async def delete(self, file: str) -> None: ...
+    async def delete(self, file: str) -> None:
+        """Removes a file, which may be gone already."""
+        ...
 
     def wrote(self, file: str, text: str) -> bool:
         """Whether ML Coach put this text there, at any time."""
@@ -35,69 +44,83 @@ class Disk(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
-    """A run in the log. `outcome` is empty when it never finished."""
+class PastRun(Protocol):
+    """A run in the log."""
 
-    run_id: str
-    request: Request
-    outcome: str
-    reason: str
-    folder: Path
+    @property
+    def run_id(self) -> str:
+        """The run's id; ids sort by the time of the start."""
+        ...
+
+    @property
+    def request(self) -> Request:
+        """What the user asked for."""
+        ...
+
+    @property
+    def outcome(self) -> str:
+        """How it ended; empty when it never finished."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it ended so, as a sentence; may be empty."""
+        ...
+
+
+class PastRuns(Protocol):
+    """The log of all runs. Methods raise `KeyError` for a run that does not exist."""
+
+    def folder_for(self, run_id: str) -> Path:
+        """Where the run's log is or would be. Raises `KeyError` only for an impossible id."""
+        ...
+
+    def start(self, run_id: str) -> RunStarted:
+        """What the run was asked, and of which model."""
+        ...
+
+    def events(self, run_id: str) -> Iterator[Event]:
+        """Everything in the run's log, in order."""
+        ...
+
+    def latest(self, limit: int) -> Sequence[PastRun]:
+        """The newest runs, newest first."""
+        ...
 
 
 class Backend(Protocol):
-    def settings(self) -> tuple[Settings, list[str]]:
-        """Defaults and environment, and a sentence for each variable that made no sense."""
+    """Runs orders and knows past runs, models and the machine."""
+
+    @property
+    def run_log(self) -> PastRuns:
+        """The log of all runs."""
         ...
 
-    def request(self, settings: Settings, prompt: str, **fields: Any) -> Request:
-        """A request with the settings' limits; `fields` are those of `Request`."""
-        ...
-
-    def disk(self, root: Path) -> Disk: ...
-
-    def new_run_id(self) -> str: ...
-
-    def run_folder(self, run_id: str) -> Path:
-        """Where the run's log is, or would be. Raises `KeyError` for what is no run id."""
-        ...
-
-    def past_start(self, run_id: str) -> RunStarted:
-        """What that run was asked, and of which model. Raises `KeyError` for no such run."""
-        ...
-
-    def past_events(self, run_id: str) -> Sequence[Event]:
-        """Everything in the run's log. Raises `KeyError` when there is no such run."""
-        ...
-
-    def runs(self, limit: int) -> Sequence[PastRun]:
-        """The latest runs, newest first."""
+    def disk(self, root: Path) -> Disk:
+        """The files below a workspace folder."""
         ...
 
     async def run(
-        self,
-        request: Request,
-        settings: Settings,
-        workspace: Workspace,
-        reviewer: Reviewer,
-        emit: Emit,
-        *,
-        run_id: str,
-        replay: str = "",
+        self, order: RunOrder, workspace: Workspace, reviewer: Reviewer, emit: Emit
     ) -> RunReport:
-        """One run. `replay` is a run whose recorded replies are given first, without a model."""
+        """One run, logged as it happens. Raises `ModelError` and `OSError` before its start."""
         ...
 
-    def to_json(self, event: Event) -> dict[str, Any]: ...
+    def event_json(self, event: Event) -> dict[str, Any]:
+        """An event as plain JSON data, as the log holds it."""
+        ...
 
     def connect_editor(self, complete: Complete) -> None:
         """Makes `editor:` models possible."""
         ...
 
-    async def models(self, settings: Settings) -> dict[str, Any]: ...
+    async def models(self, settings: Settings) -> dict[str, Any]:
+        """The answer to `mlCoach.models`."""
+        ...
 
-    async def doctor(self, settings: Settings) -> list[dict[str, Any]]: ...
+    async def doctor(self, settings: Settings) -> list[dict[str, Any]]:
+        """The checks in the answer to `mlCoach.doctor`."""
+        ...
 
     async def aclose(self) -> None:
         """Ends what the runs shared: model processes, warm sandboxes. May be called twice."""

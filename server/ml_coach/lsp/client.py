@@ -1,7 +1,7 @@
 """The editor on the other end: what it can do, and asking it without ever hanging.
 
-Every request is gated by a declared ability and has a time limit. A late reply, a malformed one
-and none at all are the same thing to the caller: None.
+Every request is sent only where the client declared that it can answer, and has a time limit. A
+late reply, a malformed one and none at all look the same to the caller.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
+from pygls.uris import to_fs_path
 from pygls.workspace import PositionCodec, Workspace
+
+from ml_coach.lsp.protocol import member
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
+
+    from ml_coach.core.ports import Call
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +41,7 @@ class Client:
 
     # What it can do
 
-    def begin(self, options: Any) -> None:
+    def read_options(self, options: Any) -> None:
         """`options` are the `initializationOptions`, of whatever type the editor sent."""
         self._options = cast("dict[str, Any]", options) if isinstance(options, dict) else {}
 
@@ -60,18 +66,21 @@ class Client:
 
     @property
     def wants_events(self) -> bool:
+        """Whether the client wants `mlCoach/event` notifications."""
         return self._options.get("events") is True or self._experimental("events")
 
     @property
-    def completes(self) -> bool:
+    def offers_models(self) -> bool:
         """Whether the editor offers models of its own."""
         return self._experimental("complete")
 
     @property
     def applies_edits(self) -> bool:
+        """Whether the editor takes `workspace/applyEdit`."""
         return self.can("workspace.apply_edit") is True
 
     def operates_on_files(self, kind: Literal["create", "delete"]) -> bool:
+        """Whether an edit may create or delete files."""
         operations = self.can("workspace.workspace_edit.resource_operations") or ()
         return self.applies_edits and kind in [getattr(o, "value", o) for o in operations]
 
@@ -87,86 +96,97 @@ class Client:
         )
 
     @property
-    def asks(self) -> bool:
+    def asks_questions(self) -> bool:
         """Whether the user can be asked a question in a window."""
         return self.can("window.show_message") is not None
 
     @property
-    def asks_for_patches(self) -> bool:
-        return self.asks and self._options.get("asksForPatches") is not True
+    def asks_about_patches(self) -> bool:
+        """Whether the server asks about patches; some clients ask the user themselves."""
+        return self.asks_questions and self._options.get("asksForPatches") is not True
 
     @property
     def shows_documents(self) -> bool:
+        """Whether files may be opened in the editor: it can, and the user did not turn it off."""
         wanted = self._options.get("openFiles") is not False
         return wanted and bool(self.can("window.show_document.support"))
 
     @property
     def reports_progress(self) -> bool:
+        """Whether the editor shows progress that the server begins."""
         return self.can("window.work_done_progress") is True
 
     @property
     def pulls_diagnostics(self) -> bool:
-        """Whether findings are pulled. A client that can not be told to pull again would show
+        """Whether findings are pulled. A client that cannot be told to pull again would show
         a run's findings only after the next key press, so it gets them pushed."""
         pulls = self.can("text_document.diagnostic") is not None
         return pulls and self.can("workspace.diagnostics.refresh_support") is True
 
     @property
     def resolves_edits(self) -> bool:
+        """Whether the editor asks for a code action's edit only when the user picks it."""
         support = self.can("text_document.code_action.resolve_support")
         return support is not None and "edit" in support.properties
 
     @property
     def reads_markdown(self) -> bool:
+        """Whether hovers may be Markdown."""
         formats = self.can("text_document.hover.content_format") or ()
         return lsp.MarkupKind.Markdown in formats
 
     @property
     def codec(self) -> PositionCodec:
+        """How the editor counts columns."""
         return self.workspace.position_codec
 
     @property
     def workspace(self) -> Workspace:
+        """pygls's mirror of the editor's folders and open documents."""
         return self._server.workspace
 
-    # Asking and telling
+    @property
+    def roots(self) -> list[Path]:
+        """The workspace folders, the root of an editor that knows no folders, or nothing."""
+        uris = [folder.uri for folder in self.workspace.folders.values()]
+        if not uris and self.workspace.root_uri:
+            uris = [self.workspace.root_uri]
+        paths = (to_fs_path(uri) for uri in uris)
+        return [Path(path).resolve() for path in paths if path]
 
-    async def request(self, method: str, params: Any, seconds: float) -> Any:
-        """The reply as plain JSON; None for an error, no reply in time, or a reply of `null`."""
-        return (await self._reply(method, params, seconds))[1]
+    # Requests, notifications and messages
 
-    async def accepts(self, method: str, params: Any, seconds: float) -> bool:
-        """Whether the editor answered without an error, `null` being the usual answer."""
-        return (await self._reply(method, params, seconds))[0]
-
-    async def _reply(self, method: str, params: Any, seconds: float) -> tuple[bool, Any]:
+    async def request(self, method: str, params: Any, seconds: float, failed: Any = None) -> Any:
+        """The reply as plain JSON; `failed` for an error or no reply within `seconds`."""
         try:
             reply = self._server.protocol.send_request_async(method, params)
             # Shielded: pygls would stumble over the late reply to a request that was cancelled.
-            return True, await asyncio.wait_for(asyncio.shield(reply), seconds)
+            return await asyncio.wait_for(asyncio.shield(reply), seconds)
         except TimeoutError:
             logger.warning("The editor did not answer %s within %g s.", method, seconds)
         except JsonRpcException as error:
             logger.warning("The editor answered %s with an error: %s", method, error)
-        return False, None
+        return failed
 
     def send(self, method: str, params: Any = None) -> None:
         """A request whose reply nobody waits for."""
         self._server.protocol.send_request(method, params)
 
     def notify(self, method: str, params: Any) -> None:
+        """A message that has no reply."""
         self._server.protocol.notify(method, params)
 
-    def tell(self, text: str, *, warning: bool = False) -> None:
+    def show_message(self, text: str, *, warning: bool = False) -> None:
         """Shows one sentence to the user."""
         kind = lsp.MessageType.Warning if warning else lsp.MessageType.Info
         self._server.window_show_message(lsp.ShowMessageParams(kind, f"ML Coach: {text}"))
 
     def log(self, text: str) -> None:
+        """Adds a line to the server's log in the editor."""
         self._server.window_log_message(lsp.LogMessageParams(lsp.MessageType.Info, text))
 
-    async def choose(self, question: str, answers: tuple[str, ...], seconds: float) -> str:
-        """The answer that the user picked, empty for none."""
+    async def ask(self, question: str, answers: tuple[str, ...], seconds: float) -> str:
+        """Asks the user in a window. The answer that they picked, empty for none."""
         reply = await self.request(
             lsp.WINDOW_SHOW_MESSAGE_REQUEST,
             lsp.ShowMessageRequestParams(
@@ -179,7 +199,7 @@ class Client:
         title = member(reply, "title")
         return title if title in answers else ""
 
-    async def show(self, uri: str) -> None:
+    async def show_document(self, uri: str) -> None:
         """Opens a file beside what the user is doing, where the editor can."""
         if self.shows_documents:
             params = lsp.ShowDocumentParams(uri, take_focus=False)
@@ -193,22 +213,45 @@ class Client:
             return True, ""
         return False, str(member(reply, "failureReason") or "the editor gave no reason")
 
-    # Replies in pieces
+    # The editor's own models
 
-    def begin_partial(self, take: Callable[[Any], None]) -> str:
-        """A token under which the editor may send pieces of a reply to `take`."""
-        token = f"ml-coach-partial-{uuid.uuid4().hex}"
-        self._partial[token] = take
-        return token
+    async def complete(self, model: str, call: Call, take: Callable[[str], None]) -> dict[str, Any]:
+        """One call to a model of the editor's (`mlCoach/complete`), streamed to `take`.
 
-    def end_partial(self, token: str) -> None:
-        self._partial.pop(token, None)
+        Cancelling it cancels the editor's request. Raises `ConnectionError` where the editor
+        answers with an error or with no object.
+        """
+
+        def take_piece(value: Any) -> None:
+            if isinstance(text := member(value, "text"), str):
+                take(text)
+
+        token, request_id = f"ml-coach-partial-{uuid.uuid4().hex}", str(uuid.uuid4())
+        self._partial[token] = take_piece
+        params = {
+            "model": model,
+            "purpose": call.purpose,
+            "messages": [{"role": m.role, "text": m.text} for m in call.messages],
+            "maxTokens": call.max_tokens,
+            "temperature": call.temperature,
+            "partialResultToken": token,
+        }
+        protocol = self._server.protocol
+        reply = protocol.send_request_async("mlCoach/complete", params, msg_id=request_id)
+        try:
+            answer = await asyncio.shield(reply)
+        except asyncio.CancelledError:
+            self.notify(lsp.CANCEL_REQUEST, lsp.CancelParams(request_id))
+            raise
+        except JsonRpcException as error:
+            raise ConnectionError(str(error)) from None
+        finally:
+            del self._partial[token]
+        if not isinstance(answer, dict):
+            raise ConnectionError("the editor sent no answer")
+        return cast("dict[str, Any]", answer)
 
     def take_partial(self, token: str | int, value: Any) -> None:
+        """Hands a piece of a reply to the call that waits for it; others are dropped."""
         if take := self._partial.get(str(token)):
             take(value)
-
-
-def member(reply: Any, name: str) -> Any:
-    """A member of a reply, None where the reply is no object or lacks it."""
-    return cast("dict[str, Any]", reply).get(name) if isinstance(reply, dict) else None

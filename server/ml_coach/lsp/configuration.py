@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from lsprotocol import types as lsp
 
-from ml_coach.lsp.backend import Backend
-from ml_coach.lsp.client import Client, member
-from ml_coach.lsp.documents.documents import Documents, uri_of
-from ml_coach.settings import Settings, with_editor
+from ml_coach.lsp.client import Client
+from ml_coach.lsp.protocol import member, uri_of
+from ml_coach.settings import Settings, from_environment, with_editor
 
 SECTION = "mlCoach"
 _SECONDS = 2.0
 # Keys that belong to the client alone.
-_FOREIGN = frozenset({"trace", "serverPath", "server"})
+_CLIENTS_OWN = frozenset({"trace", "serverPath", "server"})
 
 
 @dataclass(slots=True)
 class Configuration:
+    """The settings that count in each workspace folder.
+
+    From the lowest layer: defaults, environment, `initializationOptions`, what the last
+    `didChangeConfiguration` held, and the folder's own section.
+    """
+
     client: Client
-    documents: Documents
-    backend: Backend
     _pushed: dict[str, Any] = field(default_factory=dict[str, Any])
     _sections: dict[Path, asyncio.Future[dict[str, Any]]] = field(
         default_factory=dict[Path, "asyncio.Future[dict[str, Any]]"]
     )
-    _told: set[str] = field(default_factory=set[str])
+    _shown: set[str] = field(default_factory=set[str])
 
     def changed(self, settings: Any) -> None:
         """The editor says that something changed, and maybe what."""
@@ -42,25 +46,30 @@ class Configuration:
         self.ask()
 
     def ask(self) -> None:
-        for root in self.documents.roots:
-            self._asked(root)
+        """Asks for every folder's section, so that no command needs to wait for it."""
+        for root in self.client.roots:
+            self._section_of(root)
 
     async def of(self, root: Path) -> Settings:
-        """What counts in a folder. Each bad value is told once and has no effect."""
-        section = await asyncio.shield(self._asked(root))
-        settings, problems = self.backend.settings()
+        """The settings in a folder. Each bad value is shown once and has no effect."""
+        section = await asyncio.shield(self._section_of(root))
+        settings, problems = from_environment(os.environ)
         for layer in (self.client.options, self._pushed, section):
-            settings, more = with_editor(settings, _ours(layer))
+            settings, more = with_editor(settings, _known_here(layer))
             problems += more
         for problem in problems:
-            if problem not in self._told:
-                self._told.add(problem)
-                self.client.tell(problem, warning=True)
+            if problem not in self._shown:
+                self._shown.add(problem)
+                self.client.show_message(problem, warning=True)
         return settings
 
-    def _asked(self, root: Path) -> asyncio.Future[dict[str, Any]]:
-        """The folder's section; asked for once until something changes, so that a command need
-        not wait for the editor."""
+    async def anywhere(self) -> Settings:
+        """The settings in the first folder, or those of the environment where there is none."""
+        roots = self.client.roots
+        return await self.of(roots[0]) if roots else from_environment(os.environ)[0]
+
+    def _section_of(self, root: Path) -> asyncio.Future[dict[str, Any]]:
+        """The folder's section; the editor is asked once until something changes."""
         if root not in self._sections:
             self._sections[root] = asyncio.ensure_future(self._ask(root))
         return self._sections[root]
@@ -82,5 +91,5 @@ def _section(value: Any) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _ours(layer: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in layer.items() if key not in _FOREIGN}
+def _known_here(layer: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in layer.items() if key not in _CLIENTS_OWN}

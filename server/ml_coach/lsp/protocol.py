@@ -1,9 +1,10 @@
-"""JSON on the wire: errors as sentences, and what pygls does that editors should not see."""
+"""The wire: errors as sentences, URIs of paths, and what pygls does that editors should not see."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any, cast
 
 from cattrs import Converter
@@ -17,17 +18,29 @@ from pygls.protocol import (
     LanguageServerProtocol,
     lsp_method,
 )
+from pygls.uris import from_fs_path
 
 
 class RequestFailed(JsonRpcException):
-    """A valid request that can not be done now; its text is a sentence for the user."""
+    """A valid request that cannot be done now; its text is a sentence for the user."""
 
     CODE = -32803
     MESSAGE = "Request failed"
 
 
 def invalid(sentence: str) -> JsonRpcInvalidParams:
+    """The error InvalidParams with a sentence for the user; to be raised."""
     return JsonRpcInvalidParams(sentence)
+
+
+def uri_of(path: Path) -> str:
+    """The URI of an absolute path, as pygls spells it."""
+    return from_fs_path(str(path)) or path.as_uri()
+
+
+def member(reply: Any, name: str) -> Any:
+    """A member of a JSON reply, None where the reply is no object or lacks it."""
+    return cast("dict[str, Any]", reply).get(name) if isinstance(reply, dict) else None
 
 
 def make_converter() -> Converter:
@@ -46,6 +59,7 @@ class CoachProtocol(LanguageServerProtocol):
     """pygls's protocol with three changes, each for what real editors do."""
 
     def get_result_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """No type: every reply to a request of ours stays plain JSON."""
         # Editors answer `null` where the specification has an object. Typed, such a reply is an
         # error popup and an await that never ends; as plain JSON it is a missing answer.
         return None
@@ -54,12 +68,13 @@ class CoachProtocol(LanguageServerProtocol):
         self, msg_id: Any, result: Any = None, error: lsp.ResponseError | None = None
     ) -> None:
         if error is not None:
-            error.data = None  # A traceback is nothing for the user; it is in our log.
+            error.data = None  # The traceback is in our log; the user has no use for it.
         super()._send_response(msg_id, result, error)
 
     @lsp_method(lsp.EXIT)
     def lsp_exit(self, *arguments: Any) -> Generator[Any, Any, None]:
-        # pygls raises SystemExit here and loses the exit code; serving.py ends in good order.
+        """The editor's `exit`: asks the server to end."""
+        # pygls raises SystemExit here and loses the exit code; transport.py ends the process.
         cast("Any", self._server).leave()
         yield from ()
 
@@ -68,5 +83,6 @@ class NoExpectedErrors(logging.Filter):
     """Keeps refused requests out of the log: they are answers, not faults of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """False for a record about a refused request."""
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         return not isinstance(error, JsonRpcException)

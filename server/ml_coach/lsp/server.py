@@ -1,4 +1,4 @@
-"""The server: which request goes where. All work is done at the session (session.py).
+"""The server: which request goes where. The session (session.py) does the work.
 
 Little is imported here, because an editor waits for the answer to `initialize`.
 """
@@ -17,6 +17,7 @@ from pygls.lsp.server import LanguageServer
 
 import ml_coach
 from ml_coach.lsp.client import Client
+from ml_coach.lsp.commands.table import COMMANDS, Command
 from ml_coach.lsp.protocol import CoachProtocol, RequestFailed, make_converter
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COMMANDS = (
-    "generate", "implement", "debug", "writeTests", "runTests", "stop", "applyPatch",
-    "discardPatch", "undoRun", "resume", "runs", "events", "models", "doctor",
-)  # fmt: skip
 _ACTIONS = (
     lsp.CodeActionKind.QuickFix,
     lsp.CodeActionKind.RefactorRewrite,
@@ -37,37 +34,42 @@ _ACTIONS = (
 
 
 class CoachServer(LanguageServer):
-    """`load` gives the backend behind the server; it is called once, after `initialize`."""
+    """`load` returns the backend behind the server; it is called once, after `initialize`.
+
+    `exiting` is set when the editor has gone, `shut_down` once it asked for that properly.
+    """
 
     def __init__(self, load: Callable[[], Backend]) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
             "ml-coach",
             ml_coach.__version__,
-            # Whole texts: pygls counts lines by `str.splitlines`, which is not the protocol's way,
-            # and a server whose copy is wrong edits the wrong lines.
+            # Whole texts: pygls counts lines by `str.splitlines`, which is not the protocol's way.
+            # A server whose copy of a text is wrong edits the wrong lines.
             text_document_sync_kind=lsp.TextDocumentSyncKind.Full,
             protocol_cls=CoachProtocol,
             converter_factory=make_converter,
         )
         self.client = Client(self)
-        self.left = asyncio.Event()
+        self.exiting = asyncio.Event()
         self.shut_down = False
         self._load = load
         self._opening: asyncio.Future[Session] | None = None
         self._session: Session | None = None
         self._closing: asyncio.Future[None] | None = None
 
-    def desk_now(self) -> Session | None:
-        """The session if it is there already: nothing has been found or offered before that."""
+    @property
+    def session_if_open(self) -> Session | None:
+        """The session, None while it is loaded: nothing was found or offered before that."""
         return self._session
 
     async def session(self) -> Session:
+        """The session, loaded if need be."""
         self.open()
         assert self._opening is not None
         return await asyncio.shield(self._opening)
 
     def open(self) -> None:
-        """Begins to load what the first command will need."""
+        """Begins to load what the first command will need; may be called twice."""
         self._opening = self._opening or asyncio.ensure_future(self._open())
 
     async def _open(self) -> Session:
@@ -75,8 +77,8 @@ class CoachServer(LanguageServer):
         make, backend = await asyncio.to_thread(self._imported)
         self._session = make(self, self.client, backend)
         self._session.configuration.ask()
-        # What was imported stays for good. Walked at each full collection, it would keep an editor
-        # waiting for a tenth of a second now and then.
+        # What was imported is never freed. Without this each full garbage collection visits it
+        # all, which keeps an editor waiting for a tenth of a second now and then.
         gc.freeze()
         return self._session
 
@@ -87,7 +89,7 @@ class CoachServer(LanguageServer):
 
     async def close(self) -> None:
         """Ends every run and every process of ours. May be called twice."""
-        # A task of its own: `exit` may come before the answer to `shutdown`, and cancels that.
+        # A task of its own: `exit` may come before `shutdown` is answered, and cancels the answer.
         self._closing = self._closing or asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
@@ -96,42 +98,43 @@ class CoachServer(LanguageServer):
             await (await self._opening).close()
 
     def leave(self) -> None:
-        """The editor said `exit`, or went away."""
-        self.left.set()
+        """The editor sent `exit`, or went away: ends the process soon."""
+        self.exiting.set()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
+        """Logs what pygls could not read."""
         # pygls would open a window in the editor for a reply that it could not read.
         logger.warning("%s: %s", getattr(source, "__name__", source), error)
 
 
 def create_server(load: Callable[[], Backend]) -> CoachServer:
+    """A server with every handler registered. `load` returns the backend; see `CoachServer`."""
     server = CoachServer(load)
     _lifetime(server)
     _notifications(server)
     _documents(server)
     _language_features(server)
-    for name in COMMANDS:
-        server.command(f"mlCoach.{name}")(_command(server, f"mlCoach.{name}"))
+    for command in COMMANDS:
+        server.command(command.full_name)(_handler(server, command))
     return server
 
 
-def _command(server: CoachServer, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-    async def command(*arguments: Any) -> Any:
-        from ml_coach.lsp.commands.arguments import read_arguments
-
-        kind, handler = (await server.session()).commands[name]
+def _handler(
+    server: CoachServer, command: Command[Any, Any]
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    async def handle(*arguments: Any) -> Any:
         try:
-            return await handler(read_arguments(kind, name, arguments))
+            return await command.run((await server.session()).commands, arguments)
         except OSError as error:
             raise RequestFailed(str(error)) from None
 
-    return command
+    return handle
 
 
 def _lifetime(server: CoachServer) -> None:
     @server.feature(lsp.INITIALIZE)
     def initialize(params: lsp.InitializeParams) -> None:
-        server.client.begin(params.initialization_options)
+        server.client.read_options(params.initialization_options)
         # What is offered depends on what the client can do, which is known only here.
         _code_actions(server)
         if server.client.pulls_diagnostics:
@@ -155,7 +158,7 @@ def _notifications(server: CoachServer) -> None:
     @server.feature(lsp.WINDOW_WORK_DONE_PROGRESS_CANCEL)
     async def cancel(params: lsp.WorkDoneProgressCancelParams) -> None:
         runs = (await server.session()).runs
-        if run_id := runs.of_token(params.token):
+        if run_id := runs.run_of_token(params.token):
             await runs.stop(run_id)
 
     @server.feature(lsp.PROGRESS)
@@ -173,7 +176,7 @@ def _notifications(server: CoachServer) -> None:
 
 def _documents(server: CoachServer) -> None:
     def changed(params: Any) -> None:
-        if session := server.desk_now():
+        if session := server.session_if_open:
             session.document_changed(params.text_document.uri)
 
     for method in (
@@ -187,12 +190,12 @@ def _documents(server: CoachServer) -> None:
 def _language_features(server: CoachServer) -> None:
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
-        session = server.desk_now()
+        session = server.session_if_open
         return session.hover(params.text_document.uri, params.position) if session else None
 
     @server.feature(lsp.TEXT_DOCUMENT_CODE_LENS)
     def lenses(params: lsp.CodeLensParams) -> list[lsp.CodeLens]:
-        session = server.desk_now()
+        session = server.session_if_open
         return session.lenses(params.text_document.uri) if session else []
 
 
@@ -218,6 +221,6 @@ def _pulled_diagnostics(server: CoachServer) -> None:
 
     @server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)
     def pull(params: lsp.DocumentDiagnosticParams) -> lsp.RelatedFullDocumentDiagnosticReport:
-        session = server.desk_now()
+        session = server.session_if_open
         items = session.diagnostics(params.text_document.uri) if session else []
         return lsp.RelatedFullDocumentDiagnosticReport(items=items)

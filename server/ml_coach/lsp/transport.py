@@ -1,4 +1,4 @@
-"""How bytes come and go, how the process ends, and with which exit code."""
+"""Reading and writing the protocol's bytes, and how the process ends, with which exit code."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _PIECE = 2**16
 
 
 class _Writer:
-    """Writes whole messages to a file descriptor. An editor that went away is no error here."""
+    """Writes whole messages to a file descriptor. An editor that went away is not an error here."""
 
     def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:
         self._descriptor = descriptor
         self._gone = gone
 
     def write(self, data: bytes) -> None:
+        """Blocks until everything is written, or the editor has gone."""
         rest = memoryview(data)
         try:
             while rest:
@@ -40,13 +41,13 @@ class _Writer:
             self._gone()
 
     def close(self) -> None:
-        """Left to the end of the process: stdout belongs to it."""
+        """Does nothing: the descriptor lives as long as the process."""
 
 
 def serve_stdio(make: Callable[[], CoachServer]) -> int:
     """Serves one editor on standard input and output. Returns the process's exit code."""
-    # Private copies: whatever prints, or reads, in this process or in a child of it can then
-    # neither break a message nor steal one.
+    # The protocol gets private copies: what prints or reads in this process or its children can
+    # then neither break a message nor steal one.
     source, target = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -74,10 +75,10 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
             else:
                 connected.set_result((reader, writer))
 
-        # Never another address: whoever can connect can have files written.
+        # Only the loopback address: whoever can connect can have files written.
         try:
             listener = await asyncio.start_server(accept, "127.0.0.1", port)
-        except (OSError, OverflowError) as error:  # It is taken, or no port at all.
+        except (OSError, OverflowError) as error:  # The port is taken, or out of range.
             sys.stderr.write(f"ml-coach can not listen on port {port}: {error}\n")
             return 1
         address = listener.sockets[0].getsockname()
@@ -94,19 +95,19 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
 
 
 async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any) -> int:
-    """Until the editor says `exit`, goes away, or the process is asked to end."""
+    """Serves until the editor sends `exit` or goes away, or a signal ends the process."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(NoExpectedErrors())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers.
             loop.add_signal_handler(number, server.leave)
     server.protocol.set_writer(writer)
-    never = threading.Event()  # pygls's own way to stop; ours is `left`.
+    never = threading.Event()  # pygls's own way to stop; ours is `exiting`.
     reading = asyncio.ensure_future(
         run_async(stop_event=never, reader=reader, protocol=server.protocol, logger=logger,
                   error_handler=server.report_server_error)
     )  # fmt: skip
-    leaving = asyncio.ensure_future(server.left.wait())
+    leaving = asyncio.ensure_future(server.exiting.wait())
     await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
     for task in (reading, leaving):
         task.cancel()
@@ -121,8 +122,8 @@ async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any)
 def _feed(source: int, reader: asyncio.StreamReader) -> None:
     """Reads a descriptor into `reader` from a thread of its own.
 
-    Not from pygls's pool, which a few busy jobs would make deaf; and as a daemon, because a read
-    that never returns must not keep the process alive.
+    Not from pygls's pool: a few busy jobs there would block reading. A daemon thread, because a
+    read that never returns must not keep the process alive.
     """
     loop = asyncio.get_running_loop()
 

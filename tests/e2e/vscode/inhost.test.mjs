@@ -9,7 +9,10 @@ scene('inside the extension host', {
   name: 'inhost',
   smoke: true,
   open: false,
-  env: { ML_COACH_E2E_TASK: JSON.stringify({ prompt: PROMPT, fixed: RIGHT }), MAX_ITERS: '5' },
+  env: {
+    ML_COACH_E2E_TASK: JSON.stringify({ prompt: PROMPT, fixed: RIGHT }), MAX_ITERS: '5',
+    ...(process.env.ML_COACH_RACES && { ML_COACH_RACES: process.env.ML_COACH_RACES }),
+  },
 }, async ({ server, openPage }) => {
   const remote = (file) => `vscode-remote://127.0.0.1:${server.port}${file}`;
   const lines = [];

@@ -345,7 +345,65 @@ class TestClientsThatAnswerBadly:
         answer = await editor.command(
             "applyPatch", patchId=editor.event("PatchOffered")["patch_id"]
         )
-        assert answer["applied"]
-        warning = next(m for m in editor.messages if "shows another text" in m)
-        assert _read(warning.split("kept in ")[1].rstrip(".")) == RIGHT
+        assert not answer["applied"]
+        assert "shows the old text" in answer["reason"]
+        assert _read(answer["reason"].split("kept in ")[1].rstrip(".")) == RIGHT
+
+    async def test_a_run_whose_edit_is_ignored_fails_and_keeps_its_text(self, start: StartEditor):
+        editor = await start()
+        apply = editor.apply
+        # From the second edit on, the repair, the editor says yes and does nothing.
+        editor.apply = lambda edit: True if editor.event("PatchOffered") else apply(edit)
+        await editor.generate(PROMPT, autoPatch=True)
+        report = await editor.until(editor.finished)
+        assert report["outcome"] == "failed"
+        assert _read(report["reason"].split("kept in ")[1].rstrip(".")) == RIGHT
         assert editor.text("generated_code.py") == WRONG
+
+
+class TestTypingWhileAnEditArrives:
+    @pytest.mark.parametrize("where", ["above", "below", "in the changed line"])
+    async def test_what_is_typed_right_after_an_edit_stays(self, start: StartEditor, where: str):
+        editor = await start()
+        apply = editor.apply
+
+        def apply_and_type(edit: lsp.WorkspaceEdit) -> bool:
+            applied = apply(edit)
+            text = editor.text("generated_code.py")
+            if text == RIGHT:
+                match where:
+                    case "above":
+                        editor.type("generated_code.py", f"# mine\n{text}")
+                    case "below":
+                        editor.type("generated_code.py", f"{text}# mine\n")
+                    case _:
+                        editor.type("generated_code.py", text.replace("a + b", "a + b  # mine"))
+            return applied
+
+        editor.apply = apply_and_type
+        await editor.generate(PROMPT, autoPatch=True)
+        report = await editor.until(editor.finished)
+        assert report["outcome"] == "passed"
+        shown = editor.text("generated_code.py")
+        assert "# mine" in shown
+        assert "a + b" in shown
+        assert editor.messages.count("ML Coach: All tests pass.") <= 1
+
+    async def test_an_edit_for_an_old_version_is_made_anew(self, start: StartEditor):
+        """As Neovim does: typed text makes the edit void, and the reply says "applied"."""
+        editor = await start()
+        apply, typed = editor.apply, list[str]()
+
+        def type_before_applying(edit: lsp.WorkspaceEdit) -> bool:
+            if editor.event("PatchOffered") and not typed:
+                typed.append("# mine\n")
+                editor.type("generated_code.py", f"# mine\n{WRONG}")
+                assert not apply(edit)
+                return True
+            return apply(edit)
+
+        editor.apply = type_before_applying
+        await editor.generate(PROMPT, autoPatch=True)
+        report = await editor.until(editor.finished)
+        assert report["outcome"] == "passed"
+        assert editor.text("generated_code.py") == f"# mine\n{RIGHT}"

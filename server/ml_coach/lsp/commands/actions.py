@@ -1,4 +1,4 @@
-"""Code actions: every way to start, and the waiting patches. No model is asked here, ever."""
+"""Code actions: every way to start a run, and the waiting patches. None of them asks a model."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
-from ml_coach.lsp.client import Client, member
+from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.positions import Text, overlaps
 from ml_coach.lsp.documents.stubs import Stub, prompt_at, stubs_in
+from ml_coach.lsp.protocol import member
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.presentation import diagnostic
@@ -21,6 +22,8 @@ _UNDO = "source.mlCoach.undo"
 
 
 class Actions:
+    """What the editor offers at a position of a document."""
+
     def __init__(
         self, client: Client, documents: Documents, finding_store: FindingStore, runs: Runs
     ) -> None:
@@ -35,6 +38,7 @@ class Actions:
         return self._runs.offers
 
     def at(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        """The code actions at a range, of the kinds that the editor asks for."""
         uri = params.text_document.uri
         text = self._documents.open_text(uri)
         if text is None:
@@ -45,45 +49,47 @@ class Actions:
         if uri.endswith(".py"):
             found += self._whole_file(uri, text)
         only = [getattr(kind, "value", kind) for kind in params.context.only or ()]
-        return [action for action in found if _wanted(action, only)]
+        return [action for action in found if _is_of_kind(action, only)]
 
     def resolve(self, action: lsp.CodeAction) -> lsp.CodeAction:
-        """Adds the edit to a patch's action; others, also without data, come back unchanged."""
+        """Adds the edit to a patch's action. Others, also those without data, stay unchanged."""
         offer = self._offers.get(str(member(action.data, "patchId")))
         if offer is not None and action.edit is None:
-            action.edit = self._offers.edit(offer)
+            action.edit = offer.edit()
         return action
 
     # Patches
 
-    def _patches(self, uri: str, text: str, lines: Text, place: lsp.Range) -> list[lsp.CodeAction]:
+    def _patches(
+        self, uri: str, text: str, lines: Text, selection: lsp.Range
+    ) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
         for offer in self._offers.all():
-            about = self._about(offer, uri, text, lines, place)
+            about = self._about(offer, uri, text, lines, selection)
             if about or uri in offer.uris():
                 found += [self._apply(offer, about), self._discard(offer, about)]
         return found
 
     def _about(
-        self, offer: Offer, uri: str, text: str, lines: Text, place: lsp.Range
+        self, offer: Offer, uri: str, text: str, lines: Text, selection: lsp.Range
     ) -> list[lsp.Diagnostic]:
-        """The run's findings at the place where the user asks."""
+        """The run's findings at the range where the user asks."""
         found = [
-            diagnostic(pin, at, lines, self._client, self._runs.uri_of)
-            for pin, at in self._finding_store.of(uri, text)
-            if pin.run_id == offer.run_id
+            diagnostic(tracked, at, lines, self._client, self._runs.uri_of)
+            for tracked, at in self._finding_store.of(uri, text)
+            if tracked.run_id == offer.run_id
         ]
-        return [d for d in found if overlaps(d.range, place)]
+        return [d for d in found if overlaps(d.range, selection)]
 
     def _apply(self, offer: Offer, about: list[lsp.Diagnostic]) -> lsp.CodeAction:
-        edit = self._offers.edit(offer)
+        edit = offer.edit()
         argument = {"patchId": offer.patch_id, "edited": edit is not None}
         return lsp.CodeAction(
             title=f"Apply ML Coach patch: {offer.title}",
             kind=lsp.CodeActionKind.QuickFix,
             diagnostics=about or None,
             is_preferred=True,
-            # A client that can not resolve would apply nothing, silently (eglot 1.9).
+            # A client that cannot resolve would silently apply nothing (eglot 1.9).
             edit=None if self._client.resolves_edits else edit,
             command=_command("Apply", "applyPatch", **argument),
             data={"patchId": offer.patch_id},
@@ -97,16 +103,16 @@ class Actions:
             command=_command("Discard", "discardPatch", patchId=offer.patch_id),
         )
 
-    # What the text at the cursor asks for
+    # Runs that the text at the cursor can start
 
     def _from_text(
-        self, uri: str, text: str, lines: Text, place: lsp.Range
+        self, uri: str, text: str, lines: Text, selection: lsp.Range
     ) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
-        prompt = prompt_at(list(lines.lines), place.start.line)
-        stub = self._stub_at(uri, text, place.start.line + 1)
-        if not prompt and stub is None and place.start != place.end:
-            prompt = lines.between(place).strip()
+        prompt = prompt_at(list(lines.lines), selection.start.line)
+        stub = self._stub_at(uri, text, selection.start.line + 1)
+        if not prompt and stub is None and selection.start != selection.end:
+            prompt = lines.between(selection).strip()
         if prompt:
             command = _command("Generate", "generate", prompt=prompt, documentUri=uri)
             found.append(_rewrite("Generate with ML Coach", command))
@@ -118,7 +124,7 @@ class Actions:
     def _stub_at(self, uri: str, text: str, line: int) -> Stub | None:
         known, stubs = self._stubs.get(uri, ("", ()))
         if known != text:
-            # Editors ask at every move of the cursor; a text is parsed once.
+            # Editors ask at every move of the cursor, so a text is parsed only once.
             self._stubs = {
                 u: kept for u, kept in self._stubs.items() if self._documents.open_text(u)
             }
@@ -149,6 +155,6 @@ def _source(title: str, kind: str, name: str, **argument: Any) -> lsp.CodeAction
     return lsp.CodeAction(title, kind, command=_command(title, name, **argument))
 
 
-def _wanted(action: lsp.CodeAction, only: list[str]) -> bool:
+def _is_of_kind(action: lsp.CodeAction, only: list[str]) -> bool:
     kind = str(getattr(action.kind, "value", action.kind))
     return not only or any(k == "" or kind == k or kind.startswith(f"{k}.") for k in only)

@@ -12,8 +12,8 @@ from ml_coach.lsp.protocol import invalid
 
 T = TypeVar("T")
 
-# The checks of every argument, by the annotation that stands in the dataclass.
-_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+# How each annotation of the dataclasses below is checked, and what a bad value is told.
+_CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a string"),
     "bool": ((bool,), "true or false"),
     "int": ((int,), "a whole number"),
@@ -22,8 +22,8 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limited:
-    """What every run may be given; None leaves it to the settings."""
+class Limits:
+    """Settings that a command may name for one run; None leaves the value to the settings."""
 
     max_iters: int | None = None
     run_timeout: float | None = None
@@ -32,7 +32,9 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generate(Limited):
+class Generate(Limits):
+    """`document_uri` chooses the workspace folder where there is no `target_uri`."""
+
     prompt: str
     target_uri: str | None = None
     test_uri: str | None = None
@@ -41,64 +43,87 @@ class Generate(Limited):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Implement(Limited):
+class Implement(Limits):
+    """`function` is the stub's dotted name, as in `Class.method`."""
+
     uri: str
     function: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnFile(Limited):
+class Debug(Limits):
+    """Without `test_uri` the program's own tests are looked for."""
+
     uri: str
     test_uri: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTests(Limited):
+class WriteTests(Limits):
+    """The program that tests are written for."""
+
     uri: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTests:
+    """A program or its tests."""
+
     uri: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
+    """One run, or every run without `run_id`."""
+
     run_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnPatch:
+class DiscardPatch:
+    """A waiting patch, by the id from its event or its code action."""
+
     patch_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApplyPatch(OnPatch):
+class ApplyPatch:
+    """`all`: every later patch of that run too. `edited`: the client applies the edit itself."""
+
+    patch_id: str
     all: bool = False
     edited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnRun:
+class OneRun:
+    """A run in the log."""
+
     run_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latest:
+class LatestRuns:
+    """At most `limit` runs."""
+
     limit: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nothing:
-    pass
+class NoArgument:
+    """For a command that takes nothing."""
 
 
 def camel(name: str) -> str:
+    """`run_id` as `runId`."""
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
 def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
-    """The command's one object as a `kind`, a flat dataclass. Raises InvalidParams: a sentence."""
+    """The command's one object as a `kind`, one of the dataclasses above.
+
+    Raises InvalidParams with a sentence for an unknown key, a wrong type or a missing value.
+    """
     fields = {camel(f.name): f for f in dataclasses.fields(cast("Any", kind))}
     known = ", ".join(fields) or "no argument"
     if len(arguments) > 1 or not all(isinstance(a, dict | None) for a in arguments):
@@ -110,7 +135,7 @@ def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
             raise invalid(f"{command} does not know {key!r}; it takes: {known}.")
         field = fields[key]
         annotation = str(field.type).removesuffix(" | None")
-        allowed, wanted = _KINDS[annotation]
+        allowed, wanted = _CHECKS[annotation]
         if value is None and field.default is not dataclasses.MISSING:
             continue
         # In Python a bool is an int; in JSON it is not.

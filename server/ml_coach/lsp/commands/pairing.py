@@ -1,4 +1,4 @@
-"""Which tests belong to which program, by the runs that wrote them, by name and by import."""
+"""Which tests belong to which program: by the runs that wrote them, by name and by import."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from pathlib import Path
 from ml_coach.core.python.syntax import parse
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
-from ml_coach.lsp.runs.active_runs import Job, Runs
+from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.overwriting import foreign_files
 from ml_coach.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
+    """Finds a program's tests, and a tests file's program. Files are relative to their folder."""
+
     documents: Documents
     backend: Backend
-    runs: Runs
+    finding_store: FindingStore
 
-    def exists(self, root: Path, file: str) -> bool:
-        place = WorkspaceFile(root, file)
-        return (
-            place.path.is_file() or self.documents.open_text(self.documents.uri(place)) is not None
-        )
-
-    def tests_of(self, place: WorkspaceFile, settings: Settings) -> str:
+    def tests_of(self, program: WorkspaceFile, settings: Settings) -> str:
         """The file with the program's own tests, empty where there is none."""
-        folder, stem = place.path.parent.relative_to(place.root), place.path.stem
+        folder, stem = program.path.parent.relative_to(program.root), program.path.stem
         names = [
             (folder / f"test_{stem}.py").as_posix(),
             (folder / f"{stem}_test.py").as_posix(),
             (folder / "tests" / f"test_{stem}.py").as_posix(),
             f"tests/test_{stem}.py",
-            _generated(beside(place.file)),
+            _generated(tests_beside(program.file)),
         ]
-        if place.file == settings.program_file:
+        if program.file == settings.program_file:
             names.insert(0, settings.tests_file)
-        if state := self.runs.suite_for(self.documents.uri(place)):
-            names.insert(0, state)
-        return next((name for name in names if self.exists(place.root, name)), "")
+        if written := self.finding_store.tests_file_of(self.documents.uri(program)):
+            names.insert(0, written)
+        return next((name for name in names if self._exists(program.root, name)), "")
 
-    async def writable_tests(self, place: WorkspaceFile, settings: Settings) -> str:
+    async def writable_tests(self, program: WorkspaceFile, settings: Settings) -> str:
         """A tests file that ML Coach may write: never the user's own."""
-        own = place.file == settings.program_file
-        first = settings.tests_file if own else beside(place.file)
-        request = self.backend.request(
-            settings, "", task="write_tests", program_file=place.file, tests_file=first
-        )
-        job = Job(place.root, request, settings)
-        return _generated(first) if await self.runs.foreign(job) else first
+        own = program.file == settings.program_file
+        first = settings.tests_file if own else tests_beside(program.file)
+        disk = self.backend.disk(program.root)
+        foreign = await foreign_files(program.root, (first,), self.documents, disk)
+        return _generated(first) if foreign else first
 
-    def program_of(self, place: WorkspaceFile, text: str) -> str:
-        """The file that a tests file imports from, by the run that wrote it or by its imports."""
-        if state := self.runs.finding_store.suites.get(self.documents.uri(place)):
+    def program_of(self, tests: WorkspaceFile, text: str) -> str:
+        """The program of a tests file that reads `text`: by the run that wrote it, or by its
+        imports. Empty where there is none."""
+        if state := self.finding_store.suites.get(self.documents.uri(tests)):
             return self.documents.of(state.program_uri, "uri").file
         tree = parse(text)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for base in (place.path.parent.relative_to(place.root), Path()):
+                for base in (tests.path.parent.relative_to(tests.root), Path()):
                     file = (base / (node.module.replace(".", "/") + ".py")).as_posix()
-                    if self.exists(place.root, file):
+                    if self._exists(tests.root, file):
                         return file
         return ""
 
+    def _exists(self, root: Path, file: str) -> bool:
+        return self.documents.exists(WorkspaceFile(root, file))
 
-def beside(program_file: str) -> str:
+
+def tests_beside(program_file: str) -> str:
+    """The usual tests file in the program's own folder."""
     path = Path(program_file)
     return (path.parent / f"test_{path.name}").as_posix()
 
@@ -75,4 +75,5 @@ def _generated(tests_file: str) -> str:
 
 
 def is_tests(file: str) -> bool:
+    """Whether a file holds tests, by its name as pytest sees it."""
     return Path(file).name.startswith("test_") or file.endswith("_test.py")

@@ -1,1 +1,4 @@
-"""The files as the editor holds them: read, changed, and what was changed remembered."""
+"""The files as the editor holds them: read, changed, and every change logged.
+
+Imports nothing of runs/ and commands/.
+"""

@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ml_coach.core.types import FileChange
 from ml_coach.lsp.documents.texts import same_text
 
-RUN = "run"
+Action = Literal["run", "undo", "redo"]
+"""What made a change: the run itself, or its undoing or redoing. On disk the key is `act`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeLog:
-    """`act` names what made a change: the run itself, `undo` or `redo`."""
+    """The changes of one run. `folder` is the run's log folder; it may not exist yet."""
 
     folder: Path
 
@@ -28,15 +29,17 @@ class ChangeLog:
         return self.folder / "changes.jsonl"
 
     def begin(self, root: Path) -> None:
+        """Notes the workspace folder that the run works in, once."""
         if not self._file.exists():
             self._append({"root": str(root)})
 
-    def note(self, change: FileChange, act: str = RUN) -> None:
-        line = {"file": change.file, "before": change.before, "after": change.after, "act": act}
+    def add(self, change: FileChange, action: Action) -> None:
+        """Notes one change after it was made. Raises `OSError`."""
+        line = {"file": change.file, "before": change.before, "after": change.after, "act": action}
         self._append(line)
 
-    def keep(self, file: str, text: str) -> Path:
-        """Saves a text beside the log and says where."""
+    def save_copy(self, file: str, text: str) -> Path:
+        """Saves a text beside the log and returns its path."""
         path = self.folder / "kept" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
@@ -48,23 +51,23 @@ class ChangeLog:
         lines = self._lines()
         return Path(lines[0]["root"]) if lines and "root" in lines[0] else None
 
-    def last_act(self) -> tuple[str, tuple[FileChange, ...]]:
-        """The latest act and what it changed, each file's oldest change first.
+    def last_action(self) -> tuple[Action, tuple[FileChange, ...]]:
+        """The latest action and what it changed, each file's oldest change first.
 
         Steps are one change as long as nobody else changed the file between them.
         """
-        act, changes = "", dict[str, list[FileChange]]()
+        action, changes = "run", dict[str, list[FileChange]]()
         for line in self._lines():
             if "file" not in line:
                 continue
-            if line["act"] != act:
-                act, changes = line["act"], {}
+            if line["act"] != action:
+                action, changes = line["act"], {}
             change = FileChange(line["file"], line["before"], line["after"])
             former = changes.setdefault(change.file, [])
             if former and same_text(former[-1].after, change.before):
                 change = replace(change, before=former.pop().before)
             former.append(change)
-        return act, tuple(c for each in changes.values() for c in each if c.before != c.after)
+        return action, tuple(c for each in changes.values() for c in each if c.before != c.after)
 
     def _append(self, line: dict[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -81,5 +84,5 @@ class ChangeLog:
             try:
                 lines.append(json.loads(line))
             except ValueError:
-                continue  # The last line of a process that was killed.
+                continue  # A process that was killed left half a line.
         return lines

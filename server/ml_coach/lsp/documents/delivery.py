@@ -1,4 +1,4 @@
-"""Changes → the editor, or the disk where the editor can not take them; read back afterwards.
+"""Changes → the editor, or the disk where the editor cannot take them; read back afterwards.
 
 What each editor really does with an edit is in the comments: none of it is in the specification.
 """
@@ -17,18 +17,19 @@ from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, edits_between
-from ml_coach.lsp.documents.texts import same_text
+from ml_coach.lsp.documents.texts import holds_change, same_text
 
-# An editor that sends its changes when it is idle (eglot: half a second) must have had the time.
+# An editor that sends its changes only when it is idle (eglot: half a second) needs this long.
 READ_BACK_SECONDS = 2.0
 
-Way = Literal["edit", "create", "delete", "empty", "disk"]
+Route = Literal["edit", "create", "delete", "empty", "disk"]
+"""How a change gets into a file: four ways through the editor, or a write to the disk."""
 
 
 @dataclass(slots=True)
 class UnopenedEdits:
     """Texts that were put into editors which never opened them for us: files that are empty on
-    disk while an unsaved buffer holds the text. By URI: our text, and what the disk read then."""
+    disk while an unsaved buffer holds the text. By URI: our text, and the disk's text then."""
 
     texts: dict[str, tuple[str, str | None]] = field(
         default_factory=dict[str, tuple[str, str | None]]
@@ -37,91 +38,112 @@ class UnopenedEdits:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Files are relative to `root`. `keep` saves a text beside the run's log and says where."""
+    """Files are relative to `root`. `save_copy` saves a text beside the run's log."""
 
     client: Client
     documents: Documents
     disk: Disk
     unopened: UnopenedEdits
     root: Path
-    keep: Callable[[str, str], Path]
+    save_copy: Callable[[str, str], Path]
 
-    async def put(self, changes: tuple[FileChange, ...], *, last: bool) -> bool:
+    async def put(
+        self, changes: tuple[FileChange, ...], arrived: Callable[[FileChange], None]
+    ) -> bool:
         """Makes each file, which reads as `before` now, read as `after`: in one edit.
 
-        False, with nothing done, where a document changed before the editor got the edit and this
-        was not the last try. Raises `OSError` with a sentence where a file can not be changed.
+        `arrived` is called for each change that the file holds now. False where a document changed
+        before the editor got the edit, so that a change must be made anew from what is shown.
+        Raises `OSError`, which says where our text is kept, where a file cannot be changed.
         """
-        ways: dict[str, Way] = {change.file: self._way(change) for change in changes}
+        routes: dict[str, Route] = {change.file: self._route(change) for change in changes}
         for change in changes:
-            if ways[change.file] == "disk" and await self._is_unsaved(change):
-                raise OSError(self._refusal(change, "it can not, and there are unsaved edits"))
-        applied, reason = True, ""
-        if through := tuple(c for c in changes if ways[c.file] != "disk"):
-            applied, reason = await self._send(through, ways)
-            if not applied and not last and any(self._moved(change) for change in through):
-                return False
+            if routes[change.file] == "disk" and await self._has_unsaved_edits(change):
+                raise OSError(self._refusal(change, "it cannot, and there are unsaved edits"))
+        through_editor = tuple(c for c in changes if routes[c.file] != "disk")
+        if through_editor and not await self._send(through_editor, routes):
+            return False
+        all_arrived = True
         for change in changes:
-            if ways[change.file] == "disk":
+            if routes[change.file] == "disk":
                 await self._to_disk(change)
-            elif not applied:
-                # What is open and refuses an edit may hold more than we have been told yet.
-                if self.documents.open_text(self.uri(change.file)) is not None:
-                    raise OSError(self._refusal(change, reason))
-                await self._to_disk(change)
-            else:
-                await self._read_back(change, ways[change.file])
+            elif not await self._read_back(change, routes[change.file]):
+                all_arrived = False
+                continue
+            arrived(change)
+        return all_arrived
+
+    async def _send(self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]) -> bool:
+        """Whether the editor says that it applied the changes; False where they are out of date.
+
+        Changes that it refuses for another reason go to the disk, unless they are open documents.
+        """
+        label = ", ".join(change.file for change in changes)
+        applied, reason = await self.client.apply(label, self._edit(changes, routes))
+        if applied:
+            return True
+        self.client.log(f"The editor did not take the edit of {label}: {reason}.")
+        open_changes = [c for c in changes if self._shown(c) is not None]
+        # Its user may have typed what we are told of only when they pause.
+        if open_changes and await self.documents.wait_until(
+            lambda: any(self._was_edited(c) for c in open_changes), READ_BACK_SECONDS
+        ):
+            return False
+        for change in open_changes:
+            raise OSError(self._refusal(change, reason))
+        for change in changes:
+            await self._to_disk(change)
         return True
 
-    def _way(self, change: FileChange) -> Way:
-        uri = self.uri(change.file)
-        shown = self.documents.open_text(uri) is not None
+    def _route(self, change: FileChange) -> Route:
+        uri = self._uri(change)
+        is_open = self.documents.open_text(uri) is not None
         if change.after is None:
             if self.client.operates_on_files("delete"):
                 return "delete"
-            return "empty" if shown and self.client.applies_edits else "disk"
-        if shown:
+            return "empty" if is_open and self.client.applies_edits else "disk"
+        if is_open:
             return "edit" if self.client.applies_edits else "disk"
         if change.before is None and not (self.root / change.file).exists():
             return "create" if self.client.operates_on_files("create") else "disk"
-        # A file that nobody looks at is written where it is, unless an unsaved buffer holds it.
+        # A file that is not open is written to disk, unless an unsaved buffer holds it.
         return "edit" if uri in self.unopened.texts and self.client.applies_edits else "disk"
 
-    def uri(self, file: str) -> str:
-        return self.documents.uri(WorkspaceFile(self.root, file))
+    def _uri(self, change: FileChange) -> str:
+        return self.documents.uri(WorkspaceFile(self.root, change.file))
 
-    def _moved(self, change: FileChange) -> bool:
-        shown = self.documents.open_text(self.uri(change.file))
-        return shown is not None and shown != change.before
+    def _shown(self, change: FileChange) -> str | None:
+        return self.documents.open_text(self._uri(change))
+
+    def _was_edited(self, change: FileChange) -> bool:
+        """Whether the user typed into the document after the change was made from it."""
+        shown = self._shown(change)
+        return shown is not None and not same_text(shown, change.before or "")
 
     # Through the editor
 
-    async def _send(
-        self, changes: tuple[FileChange, ...], ways: Mapping[str, Way]
-    ) -> tuple[bool, str]:
-        for change in changes:
-            if ways[change.file] == "create":
-                # Editors make the file, not the folders above it.
-                (self.root / change.file).parent.mkdir(parents=True, exist_ok=True)
-        label = ", ".join(change.file for change in changes)
-        applied, reason = await self.client.apply(label, self._edit(changes, ways))
-        if not applied:
-            self.client.log(f"The editor did not take the edit of {label}: {reason}.")
-        return applied, reason
-
-    def _edit(self, changes: tuple[FileChange, ...], ways: Mapping[str, Way]) -> lsp.WorkspaceEdit:
+    def _edit(
+        self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]
+    ) -> lsp.WorkspaceEdit:
         plain: dict[str, list[lsp.TextEdit]] = {}
         operations: list[lsp.TextDocumentEdit | lsp.CreateFile | lsp.DeleteFile] = []
         for change in changes:
-            uri, way = self.uri(change.file), ways[change.file]
-            if way == "delete":
+            uri, route = self._uri(change), routes[change.file]
+            if route == "delete":
                 gone = lsp.DeleteFileOptions(ignore_if_not_exists=True)
                 operations.append(lsp.DeleteFile(uri, options=gone))
                 continue
-            if way == "create":
+            if route == "create":
+                # Editors create the file, but not the folders above it.
+                (self.root / change.file).parent.mkdir(parents=True, exist_ok=True)
                 there = lsp.CreateFileOptions(ignore_if_exists=True)
                 operations.append(lsp.CreateFile(uri, options=there))
-            edits = self._text_edits(uri, change)
+            before, after, codec = change.before or "", change.after or "", self.client.codec
+            if self.documents.open_text(uri) is None:
+                # We cannot see this buffer: its whole text is replaced, never added to.
+                edits = [lsp.TextEdit(Text.of(before, codec).whole(), after)]
+            else:
+                edits = edits_between(before, after, codec)
             document = lsp.OptionalVersionedTextDocumentIdentifier(uri, self.documents.version(uri))
             operations.append(lsp.TextDocumentEdit(document, edits))
             plain[uri] = edits
@@ -129,82 +151,75 @@ class Delivery:
             return lsp.WorkspaceEdit(document_changes=operations)
         return lsp.WorkspaceEdit(changes=plain)
 
-    def _text_edits(self, uri: str, change: FileChange) -> list[lsp.TextEdit]:
-        before, after = change.before or "", change.after or ""
-        if self.documents.open_text(uri) is None:
-            # A buffer that we can not see: its whole text is replaced, never added to.
-            return [lsp.TextEdit(Text.of(before, self.client.codec).whole(), after)]
-        return edits_between(before, after, self.client.codec)
+    # To the disk
 
-    # Past the editor
-
-    async def _is_unsaved(self, change: FileChange) -> bool:
-        """Whether a write would set the disk against a buffer with edits of its own."""
-        shown = self.documents.open_text(self.uri(change.file))
-        wanted = change.after is not None and shown is not None
-        return wanted and shown != await self.disk.read(change.file)
+    async def _has_unsaved_edits(self, change: FileChange) -> bool:
+        """Whether the disk would read otherwise than a buffer with edits of its own."""
+        shown = self.documents.open_text(self._uri(change))
+        writes_open_file = change.after is not None and shown is not None
+        return writes_open_file and shown != await self.disk.read(change.file)
 
     def _refusal(self, change: FileChange, reason: str) -> str:
         text = f"The editor did not change {change.file} ({reason})."
         if change.after is None:
             return text
-        return f"{text} ML Coach's text is kept in {self.keep(change.file, change.after)}."
+        return f"{text} ML Coach's text is kept in {self.save_copy(change.file, change.after)}."
 
     async def _to_disk(self, change: FileChange) -> None:
-        file, text, uri = change.file, change.after, self.uri(change.file)
+        file, text, uri = change.file, change.after, self._uri(change)
         if text is None:
             self.unopened.texts.pop(uri, None)
             await self.disk.delete(file)
             self.client.log(f"Deleted {self.root / file}.")
             if self.documents.open_text(uri):
-                self.client.tell(f"{file} was removed from disk; close it in the editor.")
+                self.client.show_message(f"{file} was removed from disk; close it in the editor.")
             return
         await self.disk.write({file: text})
         self.client.log(f"Wrote {self.root / file} to disk.")
         if self.documents.open_text(uri) is None:
-            await self.client.show(uri)
+            await self.client.show_document(uri)
         else:
-            self.client.tell(f"{file} was changed on disk; reload it in the editor.")
+            self.client.show_message(f"{file} was changed on disk; reload it in the editor.")
 
     # Reading back
 
-    async def _read_back(self, change: FileChange, way: Way) -> None:
-        """Looks at what the editor holds now; says so and keeps our text where it differs."""
-        file, text, uri = change.file, change.after, self.uri(change.file)
-        if text is None:
-            if way == "empty" or (self.root / file).exists():
+    async def _read_back(self, change: FileChange, route: Route) -> bool:
+        """Whether the file holds the change now, with whatever the user typed into it since.
+
+        Nothing is ever written over what the editor shows. False where it shows a text that the
+        change must be made for anew; raises `OSError` where it still shows the old one.
+        """
+        file, uri = change.file, self._uri(change)
+        if change.after is None:
+            if route == "empty" or (self.root / file).exists():
                 await self._to_disk(change)
             self.unopened.texts.pop(uri, None)
-            return
-        if way == "create":
-            await self.client.show(uri)
-        if await self._shows(uri, text):
-            return
-        shown = self.documents.open_text(uri)
-        if shown is None:
-            await self._unseen(change, uri)
-            return
-        # Once more, from what is really there: some editors apply a part, or the same text twice.
-        edit = lsp.WorkspaceEdit(changes={uri: edits_between(shown, text, self.client.codec)})
-        await self.client.apply(file, edit)
-        if not await self._shows(uri, text):
-            kept = self.keep(file, text)
-            self.client.tell(
-                f"The editor shows another text in {file}. ML Coach's is kept in {kept}.",
-                warning=True,
-            )
-
-    async def _shows(self, uri: str, text: str) -> bool:
-        return await self.documents.wait_until(
-            lambda: same_text(self.documents.open_text(uri), text), READ_BACK_SECONDS
+            return True
+        if route == "create":
+            await self.client.show_document(uri)
+        await self.documents.wait_until(
+            lambda: self._has_arrived(change) or self._was_edited(change), READ_BACK_SECONDS
         )
+        if self._shown(change) is None:
+            await self._check_unopened(change)
+            return True
+        if self._has_arrived(change):
+            return True
+        if self._was_edited(change):
+            self.client.log(f"{file} was edited before ML Coach's change arrived.")
+            return False
+        raise OSError(self._refusal(change, "it says that it did, but shows the old text"))
 
-    async def _unseen(self, change: FileChange, uri: str) -> None:
-        """The editor says it applied the edit, but did not open the file for us."""
+    def _has_arrived(self, change: FileChange) -> bool:
+        shown = self._shown(change)
+        return shown is not None and holds_change(change.before, change.after or "", shown)
+
+    async def _check_unopened(self, change: FileChange) -> None:
+        """The editor says that it applied the edit, but did not open the file for us."""
         text, file = change.after or "", change.file
         on_disk = await self.disk.read(file)
         if on_disk is None:
             self.client.log(f"The editor did not create {file}.")
             await self._to_disk(change)
         elif not same_text(on_disk, text):
-            self.unopened.texts[uri] = (text, on_disk)
+            self.unopened.texts[self._uri(change)] = (text, on_disk)

@@ -1,4 +1,4 @@
-"""Where files are: workspace folders, documents that are open, and waiting for them to change."""
+"""The editor's documents and where files lie: URIs, workspace folders, open texts, waiting."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from pygls.uris import from_fs_path, to_fs_path
+from pygls.uris import to_fs_path
 
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.protocol import RequestFailed, invalid
+from ml_coach.lsp.protocol import RequestFailed, invalid, uri_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +23,32 @@ class WorkspaceFile:
 
     @property
     def path(self) -> Path:
+        """The file's absolute path."""
         return self.root / self.file
 
     @property
     def uri(self) -> str:
+        """The file's URI as pygls spells it; the editor's own spelling is in `Documents`."""
         return uri_of(self.path)
-
-
-def uri_of(path: Path) -> str:
-    return from_fs_path(str(path)) or path.as_uri()
 
 
 @dataclass(slots=True)
 class Documents:
-    """The editor's folders and documents. Its own URIs are kept, however it spells them."""
+    """The editor's folders and documents.
+
+    An editor may escape more of a URI than is needed. Its own spelling is used for every document
+    that it opened, also after it closed it.
+    """
 
     client: Client
-    _changed: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
-    _spelt: dict[Path, str] = field(default_factory=dict[Path, str])
-
-    @property
-    def roots(self) -> list[Path]:
-        """The workspace folders, the root of an editor that knows no folders, or nothing."""
-        workspace = self.client.workspace
-        uris = [folder.uri for folder in workspace.folders.values()]
-        if not uris and workspace.root_uri:
-            uris = [workspace.root_uri]
-        paths = (to_fs_path(uri) for uri in uris)
-        return [Path(path).resolve() for path in paths if path]
+    _waiting: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
+    _editor_uris: dict[Path, str] = field(default_factory=dict[Path, str])
 
     def of(self, uri: str, argument: str) -> WorkspaceFile:
         """The file behind a URI. Raises InvalidParams for one that lies in no workspace folder.
 
-        In an editor without any folder a file's own folder is its root.
+        In an editor without any folder a file's own folder is its root. `argument` is the name of
+        the command's argument, for the message.
         """
         path = to_fs_path(uri) if ":" in uri else None
         if not path:
@@ -63,11 +56,10 @@ class Documents:
         resolved = Path(path).resolve()
         if resolved.suffix != ".py":
             raise invalid(f"{argument} must name a Python file; {resolved.name} is none.")
-        roots = [r for r in self.roots if resolved.is_relative_to(r)]
-        if not roots and self.roots:
-            folders = ", ".join(str(root) for root in self.roots)
+        root = self._innermost_root(resolved)
+        if root is None:
+            folders = ", ".join(str(root) for root in self.client.roots)
             raise invalid(f"{resolved} lies outside the workspace folders ({folders}).")
-        root = max(roots, key=lambda r: len(r.parts), default=resolved.parent)
         return WorkspaceFile(root, resolved.relative_to(root).as_posix())
 
     def root_of(self, uri: str) -> Path:
@@ -75,36 +67,41 @@ class Documents:
         path = to_fs_path(uri) if ":" in uri else None
         if not path:
             return self.default_root()
-        resolved = Path(path).resolve()
-        roots = [r for r in self.roots if resolved.is_relative_to(r)]
-        if not roots and self.roots:
-            return self.roots[0]
-        return max(roots, key=lambda r: len(r.parts), default=resolved.parent)
+        return self._innermost_root(Path(path).resolve()) or self.client.roots[0]
+
+    def _innermost_root(self, path: Path) -> Path | None:
+        roots = self.client.roots
+        inside = [root for root in roots if path.is_relative_to(root)]
+        if not inside:
+            return None if roots else path.parent
+        return max(inside, key=lambda root: len(root.parts))
 
     def default_root(self) -> Path:
         """The first folder. Raises RequestFailed where the editor has none."""
-        if not self.roots:
+        if not self.client.roots:
             raise RequestFailed("Open a folder first, or say with targetUri which file to write.")
-        return self.roots[0]
+        return self.client.roots[0]
 
-    # Documents
+    # URIs
 
-    def uri(self, place: WorkspaceFile) -> str:
-        """The URI that the editor itself uses for an open document, else our own spelling."""
+    def uri(self, file: WorkspaceFile) -> str:
+        """The URI that the editor itself uses for an open document, else the one known last."""
         for document in self.client.workspace.text_documents.values():
             path = to_fs_path(document.uri)
-            if path and (Path(path) == place.path or Path(path).resolve() == place.path):
+            if path and (Path(path) == file.path or Path(path).resolve() == file.path):
                 return document.uri
-        return self._spelt.get(place.path, place.uri)
+        return self._editor_uris.get(file.path, file.uri)
 
-    def spelt(self, uri: str) -> str:
-        """Remembers how the editor spells an open document's URI. Gives the spelling until then."""
-        if uri in self._spelt.values():
-            return uri  # At each change of a document: no look at the disk.
+    def remember_uri(self, uri: str) -> str:
+        """Remembers the editor's URI of an open document. Returns the URI used for it before."""
+        if uri in self._editor_uris.values():
+            return uri  # This is called at each change of a document: no look at the disk.
         path = Path(to_fs_path(uri) or "").resolve()
-        before = self._spelt.get(path, uri_of(path))
-        self._spelt[path] = uri
+        before = self._editor_uris.get(path, uri_of(path))
+        self._editor_uris[path] = uri
         return before
+
+    # Texts
 
     def open_text(self, uri: str) -> str | None:
         """The text of an open document, unsaved edits included; None when it is not open."""
@@ -112,25 +109,32 @@ class Documents:
         return None if document is None else document.source
 
     def disk_text(self, uri: str) -> str | None:
-        """What the file of a document that is not open reads; None where there is none."""
+        """The text on disk of a document; None where it cannot be read."""
         try:
             return Path(to_fs_path(uri) or "").read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError):
             return None
 
+    def exists(self, file: WorkspaceFile) -> bool:
+        """Whether the file is on disk or open in the editor."""
+        return file.path.is_file() or self.open_text(self.uri(file)) is not None
+
     def version(self, uri: str) -> int | None:
+        """The version number of an open document; None when it is not open."""
         document = self.client.workspace.text_documents.get(unquote(uri))
         return None if document is None else document.version
 
+    # Waiting for changes
+
     def document_changed(self) -> None:
         """To be called after every open, change and close."""
-        for waiting in self._changed:
+        for waiting in self._waiting:
             waiting.set()
 
     async def wait_until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Whether `holds` became true within the time, looked at after each document change."""
+        """Whether `holds` became true within the time; checked after each document change."""
         event = asyncio.Event()
-        self._changed.add(event)
+        self._waiting.add(event)
         try:
             async with asyncio.timeout(seconds):
                 while not holds():
@@ -140,4 +144,4 @@ class Documents:
         except TimeoutError:
             return holds()
         finally:
-            self._changed.discard(event)
+            self._waiting.discard(event)

@@ -1,7 +1,8 @@
 """The user's files as the editor holds them: implements `core.ports.Workspace` over documents.
 
-Invariants: what the user sees is what `read` gives; a text that changed since the run last knew it
-is merged or left alone, never replaced; what could not be put into the editor is kept on disk.
+Invariants: `read` returns what the user sees; a text that the user changed since the run last knew
+it is merged or left alone, never replaced; what could not be put into the editor is saved beside
+the run's log.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ from pathlib import Path
 from ml_coach.core.types import FileChange, PatchRefused
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.documents.change_log import RUN, ChangeLog
+from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.delivery import Delivery, UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
-from ml_coach.lsp.documents.texts import ended_like, merged, plain, same_text
+from ml_coach.lsp.documents.texts import merged, plain, same_text, with_line_ends_of
+
+# Each try takes an editor's round trip, in which nobody types for so many times in a row.
+_MOST_TRIES = 5
 
 
 @dataclass(slots=True)
 class EditorWorkspace:
-    """One run's view. `known` is each file's text as the run last knew it: as it found the file,
-    then as it wanted it. What the file holds beyond that is the user's, also after a merge."""
+    """One run's view of the files below `root`.
+
+    `known` is each file's text as the run last knew it: first as it found the file, then as it
+    wrote it. What the file holds beyond that is the user's, also after a merge. `action` says what
+    the changes are logged as. `changed` is called with the URI of each file that was changed.
+    """
 
     client: Client
     documents: Documents
@@ -30,19 +38,25 @@ class EditorWorkspace:
     unopened: UnopenedEdits
     change_log: ChangeLog
     root: Path
-    act: str = RUN
-    touched: Callable[[str], None] = lambda uri: None
+    action: Action = "run"
+    changed: Callable[[str], None] = lambda uri: None
     known: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
 
-    def place(self, file: str) -> WorkspaceFile:
-        return WorkspaceFile(self.root, file)
+    def uri(self, file: str) -> str:
+        """The URI of a file, as the editor spells it."""
+        return self.documents.uri(WorkspaceFile(self.root, file))
 
-    async def begin(self, files: Iterable[str]) -> None:
-        """Takes the files as they are now for what the run found."""
+    def open_text(self, file: str) -> str | None:
+        """The text of a file's open document; None when it is not open."""
+        return self.documents.open_text(self.uri(file))
+
+    async def note_present_texts(self, files: Iterable[str]) -> None:
+        """Remembers the files' present texts as those that the run found."""
         for file in files:
             self.known[file] = await self._current(file)
 
     async def read(self, file: str) -> str | None:
+        """See `ports.Workspace.read`."""
         text = await self._current(file)
         self.known.setdefault(file, text)
         return text
@@ -51,69 +65,78 @@ class EditorWorkspace:
         """Makes the files read so: all of them in one edit, or none of them. None deletes.
 
         Where the user changed a file since, the run's change is merged into theirs. Raises
-        `OSError` where that is impossible; the text is then kept beside the log.
+        `OSError` where that is impossible; the texts are then saved beside the log.
         """
-        if not await self._try(texts):
-            # The user typed while the edit was on its way: once more, on what is there now.
-            await self._try(texts, last=True)
-
-    async def _try(self, texts: Mapping[str, str | None], *, last: bool = False) -> bool:
-        changes: list[FileChange] = []
-        for file, wanted in texts.items():
-            now = await self._current(file)
-            text = wanted if now is None or wanted is None else ended_like(now, wanted)
-            known = self.known.get(file, now)
-            after = text if _unchanged(now, known) else self._merged(file, now, texts)
-            if same_text(after, now):
-                self.known[file] = text
-                continue
-            changes.append(FileChange(file, now, after))
-        if not changes:
-            return True
         delivery = Delivery(
-            self.client, self.documents, self.disk, self.unopened, self.root, self.change_log.keep
-        )
-        if not await delivery.put(tuple(changes), last=last):
-            return False
-        for change in changes:
-            self.adopt(change)
-            self.known[change.file] = texts[change.file]
-        return True
+            self.client, self.documents, self.disk, self.unopened, self.root,
+            self.change_log.save_copy,
+        )  # fmt: skip
 
-    def adopt(self, change: FileChange) -> None:
-        """Takes a change as the run's own that the editor made for it: a quick fix's edit."""
+        def arrived(change: FileChange) -> None:
+            self.record_change(change)
+            # What the text holds beyond what was wanted is the user's.
+            self.known[change.file] = texts[change.file]
+
+        changes: list[FileChange] = []
+        # A user who types while an edit is on its way makes it out of date.
+        for _ in range(_MOST_TRIES):
+            changes = [change for file in texts if (change := await self._change(file, texts))]
+            if not changes or await delivery.put(tuple(changes), arrived):
+                return
+        names = " and ".join(change.file for change in changes)
+        raise OSError(
+            f"{names} was edited again each time that ML Coach was about to change it."
+            f"{self._saved_copies(texts)}"
+        )
+
+    async def _change(self, file: str, texts: Mapping[str, str | None]) -> FileChange | None:
+        """The change that makes `file` read its text, None where it does already."""
+        now, wanted = await self._current(file), texts[file]
+        text = wanted if now is None or wanted is None else with_line_ends_of(now, wanted)
+        unchanged = _unchanged(now, self.known.get(file, now))
+        after = text if unchanged else self._merge(file, now, texts)
+        if same_text(after, now):
+            self.known[file] = text
+            return None
+        return FileChange(file, now, after)
+
+    def record_change(self, change: FileChange) -> None:
+        """Takes a change that was made as the run's own: known, logged and remembered as ours.
+
+        Also called for a change that the editor made by itself, from a quick fix's edit.
+        """
         self.known[change.file] = change.after
-        self.touched(self.documents.uri(self.place(change.file)))
-        self.change_log.note(change, self.act)
+        self.changed(self.uri(change.file))
+        self.change_log.add(change, self.action)
         if change.after is not None:
             self.disk.note(change.file, change.after)
 
-    def _merged(self, file: str, now: str | None, texts: Mapping[str, str | None]) -> str | None:
-        fitted = merged(plain(self.known[file]), plain(texts[file]), plain(now), file)
-        if isinstance(fitted, PatchRefused):
-            raise OSError(f"{fitted.reason}{self._kept(texts)}")
-        if not same_text(fitted, now):
+    def _merge(self, file: str, now: str | None, texts: Mapping[str, str | None]) -> str | None:
+        result = merged(plain(self.known[file]), plain(texts[file]), plain(now), file)
+        if isinstance(result, PatchRefused):
+            raise OSError(f"{result.reason}{self._saved_copies(texts)}")
+        if not same_text(result, now):
             self.client.log(f"{file} was edited meanwhile; both changes are in it now.")
-        return fitted if fitted is None or now is None else ended_like(now, fitted)
+        return result if result is None or now is None else with_line_ends_of(now, result)
 
-    def _kept(self, texts: Mapping[str, str | None]) -> str:
-        # Every text of the step: none of them is written.
-        paths = [
-            str(self.change_log.keep(f, text)) for f, text in texts.items() if text is not None
+    def _saved_copies(self, texts: Mapping[str, str | None]) -> str:
+        # Every text of the step is saved, because none of them is written.
+        copies = [
+            str(self.change_log.save_copy(f, text)) for f, text in texts.items() if text is not None
         ]
-        return f" ML Coach's text is kept in {' and '.join(paths)}." if paths else ""
+        return f" ML Coach's text is kept in {' and '.join(copies)}." if copies else ""
 
     async def _current(self, file: str) -> str | None:
-        uri = self.documents.uri(self.place(file))
+        uri = self.uri(file)
         text = self.documents.open_text(uri)
         if text is not None:
             self.unopened.texts.pop(uri, None)
             return text
         on_disk = await self.disk.read(file)
-        ours, then = self.unopened.texts.get(uri, (None, None))
-        return ours if ours is not None and on_disk == then else on_disk
+        ours, disk_then = self.unopened.texts.get(uri, (None, None))
+        return ours if ours is not None and on_disk == disk_then else on_disk
 
 
 def _unchanged(now: str | None, known: str | None) -> bool:
-    # Who opens a file that is not there yet has an empty buffer, and has written nothing.
+    # A user who opens a file that does not exist yet has an empty buffer and wrote nothing.
     return same_text(now, known) or (known is None and not (now or "").strip())

@@ -24,6 +24,7 @@ class Text:
 
     @classmethod
     def of(cls, text: str, codec: PositionCodec) -> Text:
+        """`text` taken apart into its lines."""
         return cls(tuple(split(text)), codec)
 
     def line(self, index: int) -> str:
@@ -31,10 +32,11 @@ class Text:
         return self.lines[index].rstrip("\r\n") if 0 <= index < len(self.lines) else ""
 
     def units(self, text: str) -> int:
+        """How many columns `text` takes in the client's counting."""
         return self.codec.client_num_units(text)
 
     def start_of(self, index: int) -> lsp.Position:
-        """Where line `index` begins; behind the last line it is the end of the text."""
+        """Where line `index` begins; after the last line it is the end of the text."""
         if index < len(self.lines):
             return lsp.Position(index, 0)
         if self.lines and not self.lines[-1].endswith(("\n", "\r")):
@@ -42,10 +44,11 @@ class Text:
         return lsp.Position(len(self.lines), 0)
 
     def whole(self) -> lsp.Range:
+        """The range of the whole text."""
         return lsp.Range(lsp.Position(0, 0), self.start_of(len(self.lines)))
 
     def stretch(self, first: int, last: int) -> lsp.Range:
-        """What is written on the lines `first` to `last`, without indentation and line end."""
+        """The range of the lines `first` to `last`, without indentation and line end."""
         line, end = self.line(first), self.line(last)
         indent = len(line) - len(line.lstrip())
         return lsp.Range(
@@ -53,9 +56,9 @@ class Text:
             lsp.Position(last, self.units(end.rstrip())),
         )
 
-    def between(self, place: lsp.Range) -> str:
-        """The text in `place`, which is in the client's units."""
-        start, end = self._offset(place.start), self._offset(place.end)
+    def between(self, selection: lsp.Range) -> str:
+        """The text in `selection`, which is in the client's units."""
+        start, end = self._offset(selection.start), self._offset(selection.end)
         return "".join(self.lines)[start:end]
 
     def _offset(self, position: lsp.Position) -> int:

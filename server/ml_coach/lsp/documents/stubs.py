@@ -1,4 +1,4 @@
-"""What a document asks for by itself: a `# coach:` comment, a function without a body."""
+"""What a document itself asks for: a `# coach:` comment, a function without a body."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ class Stub:
 
 
 def prompt_at(lines: list[str], at: int) -> str:
-    """The prompt of the comment that line `at` (from 0) belongs to, empty where there is none."""
+    """The prompt in the comment around line `at` (from 0), empty where there is none."""
     first = at
-    while first > 0 and not _COMMENT.match(_at(lines, first)) and _MORE.match(_at(lines, first)):
+    while (
+        first > 0 and not _COMMENT.match(_line(lines, first)) and _MORE.match(_line(lines, first))
+    ):
         first -= 1
-    begin = _COMMENT.match(_at(lines, first))
+    begin = _COMMENT.match(_line(lines, first))
     if begin is None:
         return ""
     words, last = [begin[1].strip()], first + 1
-    while more := _MORE.match(_at(lines, last)):
+    while more := _MORE.match(_line(lines, last)):
         words.append(more[1].rstrip())
         last += 1
     return "\n".join(words).strip() if at < last else ""
 
 
-def _at(lines: list[str], index: int) -> str:
+def _line(lines: list[str], index: int) -> str:
     return lines[index].rstrip("\r\n") if 0 <= index < len(lines) else ""
 
 
 def stubs_in(source: str) -> tuple[Stub, ...]:
-    """Every function whose body says nothing yet, in order."""
+    """Every function whose body is still a placeholder, in order; none where it does not parse."""
     tree = parse(source)
     return () if tree is None else tuple(_below(tree, source.split("\n"), ()))
 
@@ -54,7 +56,7 @@ def stubs_in(source: str) -> tuple[Stub, ...]:
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:
     children = list(ast.iter_child_nodes(node))
     definitions = [child for child in children if isinstance(child, Definition)]
-    # Of what is also defined with a body nothing is open: `@overload`, a property's setter.
+    # A name that also has a body is no stub: `@overload`, a property's setter.
     finished = {d.name for d in definitions if not is_placeholder(d)}
     for child in children:
         if not isinstance(child, Definition):
@@ -65,7 +67,7 @@ def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> It
         if is_placeholder(child) and child.name in finished:
             continue
         if is_placeholder(child) and not isinstance(child, ast.ClassDef):
-            # A method comes with its whole class: tests can only reach it through that.
+            # A method's prompt is its whole class, because tests reach it only through the class.
             prompt = "\n".join(lines[first_line(path[0]) - 1 : last_line(path[0])]) + "\n"
             name = ".".join(definition.name for definition in path)
             yield Stub(name, prompt, first_line(child), last_line(child))

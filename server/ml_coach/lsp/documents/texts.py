@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import overload
 
 from ml_coach.core.patches import make_patch, rebase
@@ -19,18 +20,22 @@ def plain(text: str | None) -> str | None:
 
 
 def same_text(one: str | None, other: str | None) -> bool:
+    """Whether two texts differ in line ends at most; None, for no file, equals only None."""
     return plain(one) == plain(other)
 
 
-def ended_like(now: str, text: str) -> str:
-    """`text` with the line ends of the document that it goes into."""
+def with_line_ends_of(now: str, text: str) -> str:
+    """`text` with the line ends of `now`, the document that it goes into."""
     return plain(text).replace("\n", line_end(now))
 
 
 def merged(
     before: str | None, after: str | None, now: str | None, file: str
 ) -> str | PatchRefused | None:
-    """`now` with the change from `before` to `after` in it; None stands for no file."""
+    """`now` with the change from `before` to `after` in it; None stands for no file.
+
+    `file` is the name in the refusal. All texts have plain line feeds.
+    """
     if now == before:
         return after
     patch = make_patch({file: before}, {file: after})
@@ -38,3 +43,33 @@ def merged(
     if isinstance(fitted, PatchRefused):
         return fitted
     return next((change.after for change in fitted.changes if change.file == file), now)
+
+
+def holds_change(before: str | None, after: str, shown: str) -> bool:
+    """Whether `shown` is `after`, or `after` with edits of the user's on top.
+
+    Where they edited the very lines that the change is about, the nearer of the two texts counts:
+    what they typed makes `shown` differ equally from both.
+    """
+    before, after, shown = plain(before or ""), plain(after), plain(shown)
+    if shown in (before, after):
+        return shown == after
+    if (rebased := merged(before, after, shown, "")) == shown:
+        return True
+    if not isinstance(rebased, PatchRefused):
+        return False
+    return _difference(after, shown) < _difference(before, shown)
+
+
+def _difference(one: str, other: str) -> int:
+    """How many characters stand in only one of the texts."""
+    matcher = SequenceMatcher(None, *_without_common_ends(one, other), autojunk=False)
+    return sum(max(b - a, d - c) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal")
+
+
+def _without_common_ends(one: str, other: str) -> tuple[str, str]:
+    shortest = min(len(one), len(other))
+    start = next((i for i in range(shortest) if one[i] != other[i]), shortest)
+    one, other, shortest = one[start:], other[start:], shortest - start
+    end = next((i for i in range(shortest) if one[-1 - i] != other[-1 - i]), shortest)
+    return one[: len(one) - end], other[: len(other) - end]

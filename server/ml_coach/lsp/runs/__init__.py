@@ -1,1 +1,4 @@
-"""Runs in the editor: started, shown, reviewed, taken back."""
+"""Runs in the editor: started, shown, their patches offered, their changes undone.
+
+Imports nothing of commands/.
+"""

@@ -1,4 +1,4 @@
-"""What is wrong, as the documents stand: the findings that runs left, at their present lines."""
+"""The findings that runs left, at their present lines in the documents."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ml_coach.lsp.documents.positions import split
 
 @dataclass(frozen=True, slots=True)
 class TrackedFinding:
-    """A finding and the text of its line, by which it is found again after edits. `text` is the
-    whole file as it was then, for a document that is not open."""
+    """A finding in a document, and what finds it again after edits.
+
+    `anchor` is the stripped text of its line. `text` is the whole file at the time of the run, for
+    a document that is not open.
+    """
 
     finding: Finding
     uri: str
@@ -23,7 +26,10 @@ class TrackedFinding:
 
 @dataclass(frozen=True, slots=True)
 class SuiteState:
-    """What became of one run's generated tests; enough for the lenses above them."""
+    """The outcomes of one run's tests, for the lenses above them.
+
+    `report` is None while they did not run. `program_uri` is the program that they test.
+    """
 
     run_id: str
     program_uri: str
@@ -34,7 +40,10 @@ class SuiteState:
 
 @dataclass(slots=True)
 class FindingStore:
-    """Findings by run. `changed` is called with the URIs whose findings are no longer the same."""
+    """Findings by run, and suites by the URI of their file.
+
+    `changed` is called with the URIs whose findings are no longer the same.
+    """
 
     changed: Callable[[set[str]], None]
     _runs: dict[str, tuple[TrackedFinding, ...]] = field(
@@ -55,67 +64,80 @@ class FindingStore:
         `uri_of` and `text_of` take a finding's relative file.
         """
         before = self._by_uri()
-        for other, pins in list(self._runs.items()):
-            rest = tuple(pin for pin in pins if pin.uri not in files)
+        for other, tracked in list(self._runs.items()):
+            rest = tuple(one for one in tracked if one.uri not in files)
             self._runs[other] = rest
             if not rest:
                 del self._runs[other]
         texts = {f.file: text_of(f.file) for f in findings}
-        pinned = tuple(
+        found = tuple(
             TrackedFinding(f, uri_of(f.file), _line(texts[f.file], f.line), run_id, texts[f.file])
             for f in findings
         )
-        if pinned:
-            self._runs[run_id] = pinned
-        self._tell(before)
+        if found:
+            self._runs[run_id] = found
+        self._report_changes(before)
 
-    def respell(self, old: str, new: str) -> None:
-        """The editor spells a document's URI otherwise than we did."""
+    def rename_uri(self, old: str, new: str) -> None:
+        """The editor's URI of a document differs from the one used until now."""
         before = self._by_uri()
-        for run_id, pins in self._runs.items():
-            self._runs[run_id] = tuple(replace(p, uri=new) if p.uri == old else p for p in pins)
+        for run_id, tracked in self._runs.items():
+            self._runs[run_id] = tuple(
+                replace(one, uri=new) if one.uri == old else one for one in tracked
+            )
         if old in self.suites:
             self.suites[new] = self.suites.pop(old)
         for uri, state in self.suites.items():
             if state.program_uri == old:
                 self.suites[uri] = replace(state, program_uri=new)
-        self._tell(before)
+        self._report_changes(before)
 
-    def clear(self, run_id: str) -> None:
+    def forget_results(self, run_id: str) -> None:
+        """Drops a run's findings and the outcomes of its tests; the tests are known still."""
         before = self._by_uri()
         self._runs.pop(run_id, None)
-        self._tell(before)
+        self._report_changes(before)
+        for uri, state in self.suites.items():
+            if state.run_id == run_id:
+                self.suites[uri] = replace(state, report=None)
 
     def of(self, uri: str, text: str) -> Iterator[tuple[TrackedFinding, int]]:
         """The findings of a document with their lines (from 0) in its present text.
 
-        A finding whose line is nowhere any more is taken as dealt with until the next run.
+        A finding whose line is gone is left out, as if repaired, until the next run.
         """
         lines: list[str] | None = None
-        for pins in self._runs.values():
-            for pin in pins:
-                if pin.uri == uri:
-                    lines = split(text) if lines is None else lines
-                    line = _present(pin, lines)
-                    if line is not None:
-                        yield pin, line
+        for tracked in self._all():
+            if tracked.uri == uri:
+                lines = split(text) if lines is None else lines
+                line = _present_line(tracked, lines)
+                if line is not None:
+                    yield tracked, line
 
     def text_at_run(self, uri: str) -> str:
         """The text that the document's findings are about, empty where there are none."""
-        pins = (pin for pins in self._runs.values() for pin in pins)
-        return next((pin.text for pin in pins if pin.uri == uri), "")
+        return next((tracked.text for tracked in self._all() if tracked.uri == uri), "")
 
     def uris(self) -> set[str]:
-        return {pin.uri for pins in self._runs.values() for pin in pins}
+        """The URIs of all documents that have findings."""
+        return {tracked.uri for tracked in self._all()}
+
+    def tests_file_of(self, program_uri: str) -> str:
+        """The tests file, relative, of a run on that program; empty for none."""
+        states = self.suites.values()
+        return next((s.suite.file for s in states if s.program_uri == program_uri), "")
+
+    def _all(self) -> Iterator[TrackedFinding]:
+        for of_run in self._runs.values():
+            yield from of_run
 
     def _by_uri(self) -> dict[str, list[TrackedFinding]]:
         found: dict[str, list[TrackedFinding]] = {}
-        for pins in self._runs.values():
-            for pin in pins:
-                found.setdefault(pin.uri, []).append(pin)
+        for tracked in self._all():
+            found.setdefault(tracked.uri, []).append(tracked)
         return found
 
-    def _tell(self, before: dict[str, list[TrackedFinding]]) -> None:
+    def _report_changes(self, before: dict[str, list[TrackedFinding]]) -> None:
         after = self._by_uri()
         different = {u for u in {*before, *after} if before.get(u) != after.get(u)}
         if different:
@@ -127,10 +149,10 @@ def _line(text: str, number: int) -> str:
     return lines[number - 1].strip() if 0 < number <= len(lines) else ""
 
 
-def _present(pin: TrackedFinding, lines: list[str]) -> int | None:
-    """The line, counted from 0, nearest to where it was that still reads the same."""
-    at = max(pin.finding.line - 1, 0)
-    if not pin.anchor:
+def _present_line(tracked: TrackedFinding, lines: list[str]) -> int | None:
+    """The line, from 0, that still reads the same and is nearest to the finding's old line."""
+    at = max(tracked.finding.line - 1, 0)
+    if not tracked.anchor:
         return min(at, max(len(lines) - 1, 0))
-    same = [i for i, line in enumerate(lines) if line.strip() == pin.anchor]
+    same = [i for i, line in enumerate(lines) if line.strip() == tracked.anchor]
     return min(same, key=lambda i: abs(i - at), default=None)

@@ -1,4 +1,4 @@
-"""Our nouns → the protocol's: diagnostics, hover, code lenses. Pure, but for the documents read."""
+"""The core's types → the protocol's: diagnostics, hover, code lenses. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -37,22 +37,28 @@ def diagnostics(
 ) -> list[lsp.Diagnostic]:
     """The document's findings as diagnostics. `uri_of` takes a run id and a relative file."""
     lines = Text.of(text, client.codec)
-    return [diagnostic(pin, at, lines, client, uri_of) for pin, at in finding_store.of(uri, text)]
+    found = finding_store.of(uri, text)
+    return [diagnostic(tracked, at, lines, client, uri_of) for tracked, at in found]
 
 
 def diagnostic(
-    pin: TrackedFinding, at: int, lines: Text, client: Client, uri_of: Callable[[str, str], str]
+    tracked: TrackedFinding,
+    at: int,
+    lines: Text,
+    client: Client,
+    uri_of: Callable[[str, str], str],
 ) -> lsp.Diagnostic:
-    finding, message = pin.finding, pin.finding.message
+    """One finding as a diagnostic at line `at` (from 0) of `lines`."""
+    finding, message = tracked.finding, tracked.finding.message
     height = max(finding.end_line - finding.line, 0) if finding.end_line else 0
     related = None
     if finding.related and client.can("text_document.publish_diagnostics.related_information"):
         related = [
             lsp.DiagnosticRelatedInformation(
-                lsp.Location(uri_of(pin.run_id, place.file), _line(place.line)),
-                place.message or finding.message,
+                lsp.Location(uri_of(tracked.run_id, location.file), _line(location.line)),
+                location.message or finding.message,
             )
-            for place in finding.related
+            for location in finding.related
         ]
     elif finding.related:
         message += "".join(f"\n{p.file}:{p.line}: {p.message}" for p in finding.related)
@@ -63,12 +69,12 @@ def diagnostic(
         code=finding.kind,
         source=SOURCE,
         related_information=related,
-        data={"runId": pin.run_id},
+        data={"runId": tracked.run_id},
     )
 
 
 def _line(number: int) -> lsp.Range:
-    """A whole line of another document, whose columns need not be known."""
+    """The start of a line (from 1) of another document, whose columns are unknown here."""
     at = max(number - 1, 0)
     return lsp.Range(lsp.Position(at, 0), lsp.Position(at, 0))
 
@@ -85,17 +91,17 @@ def hover(
     lines = Text.of(text, client.codec)
     here = lsp.Range(position, position)
     found = [
-        pin.finding
-        for pin, at in finding_store.of(uri, text)
+        tracked.finding
+        for tracked, at in finding_store.of(uri, text)
         if overlaps(here, lines.stretch(at, at))
     ]
     if not found:
         return None
-    backend = [_explained(finding, markdown=client.reads_markdown) for finding in found]
+    parts = [_explained(finding, markdown=client.reads_markdown) for finding in found]
     if patch_title:
-        backend.append(f"A patch waits for you: {patch_title}. See the quick fixes here.")
+        parts.append(f"A patch waits for you: {patch_title}. See the quick fixes here.")
     kind = lsp.MarkupKind.Markdown if client.reads_markdown else lsp.MarkupKind.PlainText
-    return lsp.Hover(lsp.MarkupContent(kind, "\n\n".join(backend)))
+    return lsp.Hover(lsp.MarkupContent(kind, "\n\n".join(parts)))
 
 
 def _explained(finding: Finding, *, markdown: bool) -> str:
@@ -104,7 +110,7 @@ def _explained(finding: Finding, *, markdown: bool) -> str:
     detail = finding.detail.strip() or finding.message
     if not markdown:
         return f"{title}\n\n{detail}"
-    # A fence longer than any in the text can not be closed by it.
+    # A fence longer than any in the text cannot be closed by the text.
     fence = "`" * 3
     while fence in detail:
         fence += "`"
@@ -112,7 +118,7 @@ def _explained(finding: Finding, *, markdown: bool) -> str:
 
 
 def lenses(uri: str, text: str, state: SuiteState) -> list[lsp.CodeLens]:
-    """One lens over each generated test with what became of it, and one over the file."""
+    """One lens over each generated test with its outcome, and one over the file."""
     tree = parse(text)
     if tree is None:
         return []
@@ -129,8 +135,8 @@ def lenses(uri: str, text: str, state: SuiteState) -> list[lsp.CodeLens]:
 
 
 def _lens(line: int, title: str, command: lsp.Command) -> lsp.CodeLens:
-    place = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 0))
-    return lsp.CodeLens(place, lsp.Command(title, command.command, arguments=command.arguments))
+    start = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 0))
+    return lsp.CodeLens(start, lsp.Command(title, command.command, arguments=command.arguments))
 
 
 def _suite_title(state: SuiteState) -> str:

@@ -1,4 +1,6 @@
-"""A run's work-done progress: made with a fresh token, reported calmly, always ended."""
+"""A run's work-done progress: created with a fresh token, reported at most four times a second
+while text arrives, always ended.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _LEAST_SECONDS_BETWEEN = 0.25
 
 @dataclass(slots=True)
 class Progress:
-    """Call it with each event of the run. A client that knows no progress is left alone."""
+    """Call it with each event of the run. It sends nothing to a client that knows no progress."""
 
     client: Client
     title: str
@@ -32,13 +34,15 @@ class Progress:
     _call_began: float = 0.0
 
     def begin(self) -> None:
+        """Asks the editor to create the progress; returns at once."""
         if self.client.reports_progress:
             self._creating = asyncio.ensure_future(self._create())
 
     async def _create(self) -> None:
         params = lsp.WorkDoneProgressCreateParams(self.token)
         method = lsp.WINDOW_WORK_DONE_PROGRESS_CREATE
-        if not await self.client.accepts(method, params, _CREATE_SECONDS):
+        # The usual answer is `null`, so a failure needs a value of its own.
+        if await self.client.request(method, params, _CREATE_SECONDS, failed=False) is False:
             return
         self._begun = True
         begin = lsp.WorkDoneProgressBegin(
@@ -50,33 +54,32 @@ class Progress:
         match event:
             case StageStarted():
                 self._text = f"iteration {event.iteration} of {event.of}: {DOING[event.stage]}"
-                self._report(self._text)
+                self.report(self._text)
             case CallStarted():
                 self._pieces, self._call_began = 0, time.monotonic()
             case TextArrived():
                 self._pieces += 1
                 if time.monotonic() - self._reported > _LEAST_SECONDS_BETWEEN:
-                    self._report(f"{self._text}, {self._rate()}")
+                    self.report(f"{self._text}, {self._rate()}")
             case CallFinished() if event.usage.completion_tokens and event.usage.seconds > 0:
                 rate = event.usage.completion_tokens / event.usage.seconds
-                self._report(f"{self._text}, {rate:.1f} tokens/s")
+                self.report(f"{self._text}, {rate:.1f} tokens/s")
             case _:
                 pass
 
     def _rate(self) -> str:
-        """Pieces of a stream are tokens, or nearly so, with every provider that streams."""
+        """Tokens per second; a piece of a stream is about one token with every provider."""
         seconds = max(time.monotonic() - self._call_began, 0.001)
         return f"{self._pieces / seconds:.1f} tokens/s"
 
-    def say(self, text: str) -> None:
-        self._report(text)
-
-    def _report(self, text: str) -> None:
+    def report(self, text: str) -> None:
+        """Shows one phrase, such as `running the tests`."""
         if self._begun:
             self._reported = time.monotonic()
             self._send(lsp.WorkDoneProgressReport(message=text, cancellable=True))
 
     def end(self, text: str) -> None:
+        """Ends the progress; `text` stays as its last message."""
         if self._creating is not None:
             self._creating.cancel()
         if self._begun:

@@ -1,4 +1,4 @@
-"""One run as its user sees it: each event becomes progress, findings, lenses, messages."""
+"""One run as the editor shows it: each event becomes progress, findings, lenses, messages."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ml_coach.core.events import (
 from ml_coach.core.types import Finding, RunReport, Suite, TestReport
 from ml_coach.core.wording import sentence, tests_sentence
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.documents.documents import uri_of
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
+from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.run_order import RunOrder
 
 
 @dataclass(slots=True)
 class RunView:
     """Call it with each event of its run.
 
-    A patch is tried on a private copy: what is found there is shown only once the patch is in the
-    user's files. `_trial` is true from the first thought of a patch until one is applied.
+    A patch is tried on a private copy; its findings are shown only when the patch is in the user's
+    files. `_trial` is true while the debugger or the coder works on a patch, until one is applied.
+    `over` is true once the run has reported its end.
     """
 
-    run_id: str
-    program_file: str
-    tests_file: str
+    order: RunOrder
     client: Client
     finding_store: FindingStore
     progress: Progress
@@ -55,19 +55,19 @@ class RunView:
             self._notify(event)
         if text := sentence(event):
             self.client.log(text)
-        self._follow(event)
+        self._show_event(event)
 
-    def _follow(self, event: Event) -> None:  # noqa: C901 - one flat match
+    def _show_event(self, event: Event) -> None:  # noqa: C901 - one flat match
         match event:
             case StageStarted(stage="code" | "debug"):
                 self._trial = self._tested is not None
             case FilesSaved():
                 self._saved |= event.files
             case SuiteWritten():
-                self._suite(SuiteState(self.run_id, self._uri(self.program_file), event.suite))
+                self._show_suite(SuiteState(self.order.run_id, self._program_uri(), event.suite))
             case SuiteFiltered():
                 if state := self._state():
-                    self._suite(replace(state, dropped=event.dropped))
+                    self._show_suite(replace(state, dropped=event.dropped))
             case ProgramInspected():
                 self._inspected, self._tested = event.findings, None
                 if not self._trial:
@@ -90,51 +90,58 @@ class RunView:
             self._show(self._inspected)
             return
         self._show(self._inspected + self._tested.findings)
-        # A run on the user's own tests writes no suite, and has outcomes for it all the same.
-        program, suite = self._uri(self.program_file), Suite("", self.tests_file)
-        state = self._state() or SuiteState(self.run_id, program, suite)
-        self._suite(replace(state, report=self._tested))
+        # A run on the user's own tests writes no suite but reports outcomes for theirs.
+        program, suite = self._program_uri(), Suite("", self.order.request.tests_file)
+        state = self._state() or SuiteState(self.order.run_id, program, suite)
+        self._show_suite(replace(state, report=self._tested))
 
     def _finished(self, report: RunReport) -> None:
         if report.outcome != "stopped":
             self._show(report.findings)
         if report.suite is not None:
-            program = self._uri(self.program_file)
-            state = SuiteState(self.run_id, program, report.suite, report.tests, report.dropped)
-            self._suite(state)
+            program = self._program_uri()
+            state = SuiteState(
+                self.order.run_id, program, report.suite, report.tests, report.dropped
+            )
+            self._show_suite(state)
+        program_file = self.order.request.program_file
         match report.outcome:
             case "passed":
                 tests = tests_sentence(report.tests) if report.tests else report.reason
-                self.client.tell(f"{self.program_file}: {tests}.")
+                self.client.show_message(f"{program_file}: {tests}.")
             case "stopped":
                 self.client.log(report.reason)
             case "gave_up" | "failed":
-                self.client.tell(f"{self.program_file}: {report.reason}", warning=True)
+                self.client.show_message(f"{program_file}: {report.reason}", warning=True)
 
     def _notify(self, event: Event) -> None:
-        line = self.to_json(self.run_id, event)
+        line = self.to_json(self.order.run_id, event)
         root = uri_of(self.workspace.root)
-        self.client.notify("mlCoach/event", {"runId": self.run_id, "rootUri": root, "event": line})
+        self.client.notify(
+            "mlCoach/event", {"runId": self.order.run_id, "rootUri": root, "event": line}
+        )
 
-    # What stands where
-
-    def _uri(self, file: str) -> str:
-        return self.workspace.documents.uri(self.workspace.place(file))
+    # Findings and suites
 
     def _text(self, file: str) -> str:
-        shown = self.workspace.documents.open_text(self._uri(file))
+        shown = self.workspace.open_text(file)
         if shown is not None:
             return shown
-        return self._saved.get(file) or self.workspace.documents.disk_text(self._uri(file)) or ""
+        uri = self.workspace.uri(file)
+        return self._saved.get(file) or self.workspace.documents.disk_text(uri) or ""
+
+    def _program_uri(self) -> str:
+        return self.workspace.uri(self.order.request.program_file)
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
-        files = frozenset((self._uri(self.program_file), self._uri(self.tests_file)))
-        self.finding_store.show(self.run_id, findings, self._uri, self._text, files)
+        files = frozenset((self._program_uri(), self.workspace.uri(self.order.request.tests_file)))
+        uri_of_file = self.workspace.uri
+        self.finding_store.show(self.order.run_id, findings, uri_of_file, self._text, files)
 
     def _state(self) -> SuiteState | None:
         states = self.finding_store.suites.values()
-        return next((state for state in states if state.run_id == self.run_id), None)
+        return next((state for state in states if state.run_id == self.order.run_id), None)
 
-    def _suite(self, state: SuiteState) -> None:
-        self.finding_store.suites[self._uri(state.suite.file)] = state
+    def _show_suite(self, state: SuiteState) -> None:
+        self.finding_store.suites[self.workspace.uri(state.suite.file)] = state
         self.lenses_changed()

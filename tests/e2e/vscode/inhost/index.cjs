@@ -101,6 +101,38 @@ const tests = {
     assert.fail('no run offered a patch');
   },
 
+  // ML_COACH_RACES says how many runs (100 before a release); a few are always made.
+  async 'nothing typed while a run writes is lost'() {
+    const rounds = Number(process.env.ML_COACH_RACES ?? 10);
+    const random = (below) => Math.floor(Math.random() * below);
+    for (let number = 1; number <= rounds; number++) {
+      const uri = file(`p${number}.py`);
+      const { runId } = await serve('generate', { prompt, targetUri: uri.toString(), autoPatch: true });
+      const document = await until(() => vscode.workspace.textDocuments.find((one) => one.uri.fsPath === uri.fsPath), 'the program');
+      const typed = [];
+      const type = async () => {
+        const line = `# typed ${typed.length + 1} in round ${number}`;
+        const edit = new vscode.WorkspaceEdit();
+        edit.insert(uri, new vscode.Position(random(document.lineCount + 1), 0), `${line}\n`);
+        typed.push(line);
+        assert.ok(await vscode.workspace.applyEdit(edit));
+      };
+      // At random, and soon after each change of the document, when the server reads it back.
+      const watching = vscode.workspace.onDidChangeTextDocument((change) => {
+        if (change.document === document && typed.length < 6) setTimeout(() => { void type(); }, random(300));
+      });
+      await type();
+      await ended(runId);
+      watching.dispose();
+      await new Promise((resolve) => { setTimeout(resolve, 700); }); // What is under way must land first.
+      const lines = document.getText().split('\n');
+      for (const line of typed) {
+        // A line that was typed at the end of one without a line feed stands behind its text.
+        assert.equal(lines.filter((one) => one.endsWith(line)).length, 1, `${line}:\n${document.getText()}`);
+      }
+    }
+  },
+
   async 'restarts asked for at once leave one server'() {
     const mine = () => fs.readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
       try {

@@ -1,0 +1,103 @@
+"""What the commands answer, as JSON objects with the protocol's names."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Task = Literal["generate", "implement", "debug", "write_tests"]
+Outcome = Literal["passed", "gave_up", "stopped", "failed"]
+RunEvent = dict[str, Any]
+"""One line of the run log, as in `mlCoach/event`; see PROTOCOL.md."""
+
+
+class RunRef(TypedDict):
+    """A run, by its id."""
+
+    runId: str
+
+
+class Stopped(TypedDict):
+    """The ids of the runs that were stopped."""
+
+    stopped: list[str]
+
+
+class Applied(TypedDict):
+    """`reason` is empty where the patch was applied."""
+
+    applied: bool
+    reason: str
+
+
+class Discarded(TypedDict):
+    """`reason` is empty where the patch was discarded."""
+
+    discarded: bool
+    reason: str
+
+
+class Undone(TypedDict):
+    """`files` are URIs; `reason` says why an undo was refused, else it is empty."""
+
+    action: Literal["undone", "redone", "refused"]
+    files: list[str]
+    reason: str
+
+
+class RunSummary(TypedDict):
+    """One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where
+    it worked in no folder of an editor. `folder` is its log folder on disk."""
+
+    runId: str
+    prompt: str
+    task: Task
+    programFile: str
+    outcome: Outcome | Literal[""]
+    reason: str
+    active: bool
+    waitingPatchId: str
+    folder: str
+    rootUri: str
+
+
+class RunList(TypedDict):
+    """Runs, newest first."""
+
+    runs: list[RunSummary]
+
+
+class EventList(TypedDict):
+    """Everything in a run's log; files in the events are relative to `rootUri`."""
+
+    rootUri: str
+    events: list[RunEvent]
+
+
+class ListedModel(TypedDict):
+    """A model that the settings may name. `description` says what is missing, if anything."""
+
+    name: str
+    description: str
+    available: bool
+
+
+class ModelList(TypedDict):
+    """`default` is the model of a run that names none."""
+
+    default: str
+    models: list[ListedModel]
+
+
+class Check(TypedDict):
+    """One check of the machine. `mend` says how to repair what was found."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str
+
+
+class CheckList(TypedDict):
+    """All checks."""
+
+    checks: list[Check]

@@ -1,0 +1,57 @@
+"""What one run is started with: made once by the command that starts it, passed on unchanged."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ml_coach.core.types import Limits, Request
+from ml_coach.settings import Settings
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time; its random tail keeps two runs of one second apart."""
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
+    """A request with the settings' limits; `fields` are those of `Request`."""
+    request = Request(
+        prompt,
+        program_file=settings.program_file,
+        tests_file=settings.tests_file,
+        max_iters=settings.max_iters,
+        run_timeout_seconds=settings.run_timeout_seconds,
+        auto_patch=settings.auto_patch,
+        limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
+    )
+    return replace(request, **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Everything a run needs, beside the face that shows it.
+
+    The request's files are relative to `root`. `overwrite` lets `generate` replace files that
+    ML Coach did not write. `replay` is the id of a run that goes on here: the calls that it
+    recorded are answered from its log. `record` is a further file for the model's transcript.
+    """
+
+    root: Path
+    request: Request
+    settings: Settings
+    overwrite: bool = False
+    replay: str = ""
+    record: Path | None = None
+    run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def replaced_files(self) -> tuple[str, ...]:
+        """The files that the run replaces as a whole, so that they must be ours or absent."""
+        if self.request.task == "generate":
+            return self.request.program_file, self.request.tests_file
+        writes_tests = self.request.task in ("implement", "write_tests")
+        return (self.request.tests_file,) if writes_tests else ()

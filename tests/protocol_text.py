@@ -1,0 +1,138 @@
+"""The command lists of PROTOCOL.md and of client-vscode/src/protocol.ts, as the table of commands
+says them. `python tests/protocol_text.py` writes both; tests/unit/test_protocol.py compares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml_coach.lsp.commands import answers
+from ml_coach.lsp.commands.arguments import Limits, camel
+from ml_coach.lsp.commands.table import COMMANDS, Command
+
+TOP = Path(__file__).parents[1]
+PROTOCOL = TOP / "server" / "ml_coach" / "lsp" / "PROTOCOL.md"
+TYPES = TOP / "client-vscode" / "src" / "protocol.ts"
+MARKS = {
+    PROTOCOL: ("<!-- commands: python tests/protocol_text.py -->\n", "<!-- /commands -->\n"),
+    TYPES: ("// commands: python tests/protocol_text.py\n", "// /commands\n"),
+}
+_NAMES = {"str": "string", "bool": "boolean", "int": "number", "float": "number"}
+
+
+def expected(file: Path) -> str:
+    """What stands between the file's marks."""
+    return _markdown() if file == PROTOCOL else _typescript()
+
+
+def present(file: Path) -> str:
+    """What stands between the file's marks now."""
+    return _split(file)[1]
+
+
+def _split(file: Path) -> tuple[str, str, str]:
+    begin, end = MARKS[file]
+    before, _, rest = file.read_text(encoding="utf-8").partition(begin)
+    inside, found, after = rest.partition(end)
+    assert found, f"{file} has lost its marks."
+    return before + begin, inside, end + after
+
+
+def _markdown() -> str:
+    lines = ["| command | argument | result | what it does |", "|---|---|---|---|"]
+    for command in COMMANDS:
+        argument, result = _argument(command), _object(_members(command.answer))
+        cells = (f"`{command.full_name}`", argument and f"`{argument}`", f"`{result}`")
+        row = " | ".join(cell.replace("|", r"\|") for cell in cells)
+        lines.append(f"| {row} | {command.does} |")
+    shown = [f"- Limits: `{_object(_fields(Limits))}`"]
+    shown += [f"- {name}: `{_plain_type(getattr(answers, name))}`" for name in ("Task", "Outcome")]
+    for kind in _row_types():
+        shown.append(f"- {kind.__name__}: `{_object(_members(kind))}`")
+    return "\n".join([*lines, "", *shown]) + "\n"
+
+
+def _typescript() -> str:
+    kinds = dict.fromkeys(command.answer for command in COMMANDS)
+    parts = [
+        f"export type Task = {_plain_type(answers.Task)};",
+        f"export type Outcome = {_plain_type(answers.Outcome)};",
+        _interface(Limits, _fields(Limits)),
+        *(_interface(kind, _members(kind)) for kind in (*_row_types(), *kinds)),
+        "/** Each command's argument and result. */\nexport interface Commands {",
+    ]
+    rows = [
+        f"  '{c.full_name}': [{_argument(c) or 'object'}, {c.answer.__name__}];" for c in COMMANDS
+    ]
+    return "\n\n".join(parts) + "\n" + "\n".join(rows) + "\n}\n"
+
+
+def _interface(kind: type, members: dict[str, str]) -> str:
+    doc = re.sub(r"\s+", " ", kind.__doc__ or "").strip()
+    lines = [f"  readonly {key}: {value};" for key, value in members.items()]
+    return "\n".join([f"/** {doc} */", f"export interface {kind.__name__} {{", *lines, "}"])
+
+
+def _argument(command: Command[Any, Any]) -> str:
+    """The argument in TypeScript's words, empty for none."""
+    fields = _fields(command.argument)
+    if not issubclass(command.argument, Limits):
+        return _object(fields) if fields else ""
+    own = {key: value for key, value in fields.items() if key not in _fields(Limits)}
+    return f"{_object(own)} & Limits"
+
+
+def _fields(kind: type) -> dict[str, str]:
+    """A dataclass's fields: names as on the wire, with `?` where one may be left out."""
+    found: dict[str, str] = {}
+    for field in dataclasses.fields(kind):
+        optional = "" if field.default is dataclasses.MISSING else "?"
+        found[f"{camel(field.name)}{optional}"] = _NAMES[field.type.removesuffix(" | None")]
+    return found
+
+
+def _members(kind: type) -> dict[str, str]:
+    return {key: _type(value) for key, value in typing.get_type_hints(kind).items()}
+
+
+def _type(hint: Any) -> str:
+    for name in ("Task", "Outcome", "RunEvent"):
+        if hint == getattr(answers, name):
+            return name
+    return _plain_type(hint)
+
+
+def _plain_type(hint: Any) -> str:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is list:
+        return f"{_type(arguments[0])}[]"
+    if origin is typing.Literal:
+        return " | ".join(f"'{value}'" for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(_type(part) for part in arguments)
+    return _NAMES.get(hint.__name__, hint.__name__)
+
+
+def _object(members: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {value}" for key, value in members.items()) + "}"
+
+
+def _row_types() -> Iterator[type]:
+    """The types that the answers are lists of."""
+    for command in COMMANDS:
+        for hint in typing.get_type_hints(command.answer).values():
+            for part in typing.get_args(hint):
+                if typing.is_typeddict(part):
+                    yield part
+
+
+if __name__ == "__main__":
+    for path in MARKS:
+        before, _, after = _split(path)
+        path.write_text(before + expected(path) + after, encoding="utf-8")
