@@ -1,10 +1,10 @@
 """Draws docs/pictures/terminal.svg from terminal.ansi, a real run as the terminal showed it.
 
-    tmux new-session -d -s coach -x 100 -y 50 "bash -c 'ml-coach generate PROMPT; sleep 9'"
+    tmux new-session -d -s coach -x 92 -y 50 "bash -c 'ml-coach generate PROMPT; sleep 9'"
     tmux capture-pane -t coach -e -p > terminal.ansi    (once the run is over)
     uv run python docs/pictures/terminal.py
 
-Each line appears when it did in the run, eight times as fast; the report comes at the end.
+Each line appears when it did in the run, twenty times as fast; the report comes at the end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.text import Text
 
 CAPTURE = Path(__file__).with_suffix(".ansi")
 PICTURE = CAPTURE.with_suffix(".svg")
-SPEED = 8
+SPEED = 20
 CELL, LINE, LEFT, TOP = 7.6, 18, 16, 44
 STYLE = """
 text { font: 12.6px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #e6edf3 }
