@@ -32,13 +32,12 @@ NAMED_FILE = re.compile(r"(?<![\w./*{-])(?:[\w-]+/)*[\w-]+\.(?:py|md|svg|toml)\b
 # A module or what is in it: `core.types.Request`, `lsp.backend`.
 NAMED_THING = re.compile(
     r"`((?:core|lsp|models|execution|cli|bench)(?:\.\w+)+"
-    r"|(?:app|disk|settings|run_log|doctor)\.[A-Z]\w+)`"
+    r"|(?:app|disk|settings|run_log|run_order|doctor)\.[A-Z]\w+)`"
 )
 # Names of files that a user has, or that a run makes.
 EXAMPLES = {
     "generated_code.py", "test_generated.py", "conftest.py", "json.py", "solution.py",
-    "languages.toml", "name.py", "name_2.py", "test_name.py", "test_name_generated.py",
-    "NAME.py", "my-mod.py", "class.py",
+    "languages.toml", "NAME.py", "my-mod.py", "class.py", "wc.py",
 }  # fmt: skip
 
 
@@ -87,9 +86,15 @@ def defines(dotted: str) -> bool:
     return False
 
 
+def is_example(name: str) -> bool:
+    return (
+        name in EXAMPLES or re.fullmatch(r"(test_)?(x|name)(_\d|_generated)?\.py", name) is not None
+    )
+
+
 def missing_files(text: str) -> list[str]:
     named = NAMED_FILE.findall(text)
-    return [f for f in named if f.rsplit("/", 1)[-1] not in EXAMPLES and not is_there(f)]
+    return [f for f in named if not is_example(f.rsplit("/", 1)[-1]) and not is_there(f)]
 
 
 def missing_names(text: str) -> list[str]:
