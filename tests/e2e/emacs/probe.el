@@ -8,12 +8,10 @@
 (defvar probe-steps nil)
 (defvar probe-messages nil)
 
-;; The README's block.
-(add-to-list 'eglot-server-programs
-             `(python-mode . (,(getenv "ML_COACH") "serve")))
+;; The set-up of docs/editors.md.
+(load (getenv "PROBE_SETUP") nil nil t)
 
-(setq eglot-confirm-server-initiated-edits nil
-      eglot-autoshutdown t
+(setq eglot-autoshutdown t
       eglot-sync-connect 30
       eglot-send-changes-idle-time 0.1)
 

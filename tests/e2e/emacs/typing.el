@@ -11,9 +11,9 @@
 (defvar typing-sent 0.0)
 (random (getenv "PROBE_SEED"))
 
-(add-to-list 'eglot-server-programs `(python-mode . (,(getenv "ML_COACH") "serve")))
-(setq eglot-confirm-server-initiated-edits nil
-      eglot-sync-connect 30
+;; The set-up of docs/editors.md.
+(load (getenv "PROBE_SETUP") nil nil t)
+(setq eglot-sync-connect 30
       make-backup-files nil
       create-lockfiles nil)
 

@@ -1,15 +1,9 @@
--- A user's evening in Neovim: the README's set-up block, then only the editor's own commands.
+-- What a user does in Neovim: the set-up of docs/editors.md, then only the editor's own commands.
 local root, report_file = vim.env.PROBE_ROOT, vim.env.PROBE_REPORT
 local started = vim.uv.hrtime()
 local report = { steps = {}, questions = {} }
 
--- The README's block.
-vim.lsp.config('ml_coach', {
-  cmd = { vim.env.ML_COACH, 'serve' },
-  filetypes = { 'python' },
-  root_markers = { 'pyproject.toml', '.git' },
-})
-vim.lsp.enable('ml_coach')
+dofile(vim.env.PROBE_SETUP)
 
 -- Nobody sits here: a question stays unanswered, as when the user looks elsewhere.
 vim.ui.select = function(items, options) table.insert(report.questions, options.prompt) end

@@ -5,12 +5,7 @@ local rounds, at_once = tonumber(vim.env.PROBE_ROUNDS), 5
 local report = { rounds = {}, edits = 0 }
 math.randomseed(tonumber(vim.env.PROBE_SEED))
 
-vim.lsp.config('ml_coach', {
-  cmd = { vim.env.ML_COACH, 'serve' },
-  filetypes = { 'python' },
-  root_markers = { 'pyproject.toml', '.git' },
-})
-vim.lsp.enable('ml_coach')
+dofile(vim.env.PROBE_SETUP)
 vim.ui.select = function() end
 
 local function finish(failure)

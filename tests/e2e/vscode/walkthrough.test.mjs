@@ -1,4 +1,4 @@
-// The walkthrough, and the four pictures in it: ML_COACH_PICTURES=1 takes them again.
+// The walkthrough. ML_COACH_PICTURES=1 takes its four pictures again, and the README's.
 import fs from 'node:fs';
 import path from 'node:path';
 import { PROMPT } from './model.mjs';
@@ -45,5 +45,21 @@ if (process.env.ML_COACH_PICTURES !== undefined) {
     await wb.notification('generated_code.py: 5 of 5 tests pass').waitFor();
     await wb.show('test_generated.py');
     await take(wb, 'what', { x: 0, y: 36, width: 960, height: 430 });
+  });
+
+  scene('picture of the README', { name: 'readme', page: { width: 1248, height: 540 } }, async ({ wb }) => {
+    await wb.page.locator('.statusbar-item .codicon-mortar-board').first().waitFor();
+    await wb.command('ML Coach: Generate');
+    await wb.answer(PROMPT);
+    await wb.button('ML Coach has a patch', 'Show Diff');
+    await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
+    await wb.command('View: Show ML Coach');
+    await wb.treeRow('Patch waiting').waitFor();
+    // Away from the tabs, which would show a hint.
+    await wb.page.mouse.move(700, 360);
+    await wb.page.locator('.workbench-hover').waitFor({ state: 'hidden' });
+    const file = path.join(ROOT, 'docs/pictures/vscode.png');
+    await wb.page.screenshot({ path: file });
+    if (fs.statSync(file).size > 300_000) throw new Error(`${file} is too large`);
   });
 }
