@@ -8,6 +8,7 @@ the user changes during a run is not overwritten.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import json
 import os
 import tempfile
@@ -15,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+_ANY_WRITE = 0o222
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class FolderWorkspace:
         """See `core.ports.Workspace.read`."""
         return await asyncio.to_thread(self._read, file)
 
+    async def check_writable(self, files: Sequence[str]) -> None:
+        """See `core.ports.Workspace.check_writable`."""
+        for file in files:
+            await asyncio.to_thread(self._check_writable, file)
+
     async def write(self, texts: Mapping[str, str]) -> None:
         """See `core.ports.Workspace.write`."""
         for file, text in texts.items():
@@ -84,9 +92,23 @@ class FolderWorkspace:
             if text is not None and not self.written_files.wrote(self._path(file), text)
         ]
 
+    def _check_writable(self, file: str) -> None:
+        path = self._path(file)
+        there = next(p for p in (path, *path.parents) if p.exists())
+        if there != path and not there.is_dir():
+            raise OSError(f"{path} cannot be written: {there} is a file.")
+        self._read(file)
+        # A superuser may write everything, but a read-only file says that nobody should.
+        if not os.access(there, os.W_OK) or not there.stat().st_mode & _ANY_WRITE:
+            what = f"{there} is read-only" if there == path else f"the folder {there} is read-only"
+            raise OSError(f"{path} cannot be written: {what}.")
+
     def _path(self, file: str) -> Path:
         root = self.root.resolve()
-        path = (root / file).resolve()
+        try:
+            path = (root / file).resolve()
+        except (OSError, RuntimeError) as error:  # Links that lead to each other.
+            raise OSError(f"{file} cannot be found: {error}") from error
         if not path.is_relative_to(root):
             raise PermissionError(f"{file} lies outside {root}; ML Coach writes only inside it.")
         return path
@@ -99,15 +121,19 @@ class FolderWorkspace:
                 return text.read()
         except FileNotFoundError:
             return None
+        except IsADirectoryError as error:
+            raise OSError(f"{path} is a folder; name another file.") from error
         except UnicodeDecodeError as error:
             raise OSError(f"{path} is not UTF-8 text; ML Coach leaves it alone.") from error
 
     def _write(self, file: str, text: str) -> None:
         path = self._path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Who marked the file as UTF-8 finds the mark again; texts are read without it.
+        encoding = "utf-8-sig" if _has_byte_order_mark(path) else "utf-8"
         handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
+            with os.fdopen(handle, "w", encoding=encoding, newline="") as out:
                 out.write(text)
             Path(scratch).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
             Path(scratch).replace(path)
@@ -139,6 +165,10 @@ class RunWorkspace:
         """See `core.ports.Workspace.read`."""
         return await self.folder.read(file)
 
+    async def check_writable(self, files: Sequence[str]) -> None:
+        """See `core.ports.Workspace.check_writable`."""
+        await self.folder.check_writable(files)
+
     async def write(self, texts: Mapping[str, str]) -> None:
         """Writes all files, or none where that would lose a change of others.
 
@@ -147,12 +177,13 @@ class RunWorkspace:
         new: dict[str, str] = {}
         for file, text in texts.items():
             now, known = await self.folder.read(file), self.known.get(file)
-            if now in (None, known):
+            if now == known:
                 new[file] = text
-            elif text not in (now, known):
+            elif now is None or text not in (now, known):
                 self._keep(texts)
+                how = "removed" if now is None else "changed"
                 raise OSError(
-                    f"{file} was changed while the run worked, so it is left as it is. "
+                    f"{file} was {how} while the run worked, so it is left as it is. "
                     f"What ML Coach wrote is kept in {self.kept}"
                 )
         await self.folder.write(new)
@@ -167,3 +198,11 @@ class RunWorkspace:
 
 def _digest(text: str) -> str:
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _has_byte_order_mark(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    except FileNotFoundError:
+        return False

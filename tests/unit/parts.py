@@ -51,6 +51,9 @@ class MemoryWorkspace:
     async def read(self, file: str) -> str | None:
         return self.files.get(file)
 
+    async def check_writable(self, files: Sequence[str]) -> None:
+        pass
+
     async def write(self, texts: Mapping[str, str]) -> None:
         self.files.update(texts)
         self.writes.append(dict(texts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -32,6 +33,7 @@ from ml_coach.core.events import (
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision, Profile
 from ml_coach.core.types import Limits, Request, RunReport
+from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.execution.executor import SandboxedExecutor
 from unit.parts import MemoryWorkspace, Replies, ScriptedModel, ScriptedReviewer
 
@@ -765,3 +767,17 @@ async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -
     story = Story(executor, {}, task="debug", program_file="gone.py", prompt="")
     report = await story.run()
     assert (report.outcome, report.reason) == ("failed", "There is no file gone.py.")
+
+
+async def test_a_file_that_cannot_be_saved_ends_the_run_before_a_model_is_asked(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    (tmp_path / "generated_code.py").write_text("")
+    (tmp_path / "generated_code.py").chmod(0o444)
+    story = Story(executor, {})
+    folder = FolderWorkspace(tmp_path, WrittenFiles(tmp_path / "written.jsonl"))
+    coach = Coach(story.model, executor, folder, story.reviewer)
+    report = await coach.run(story.request, story.events.append)
+    assert report.outcome == "failed"
+    assert report.reason.endswith("generated_code.py is read-only.")
+    assert story.model.calls == []

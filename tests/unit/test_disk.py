@@ -79,5 +79,71 @@ async def test_a_run_does_not_overwrite_changes_of_others(
     for file in files:
         assert (tmp_path / "kept" / file).read_text() == "3\n"
     # A file whose text the run does not change may have been changed by others.
-    await run.write({"a.py": "3\n", "new.py": "2\n", "gone.py": "2\n"})
-    assert workspace.texts(files) == {"a.py": "3\n", "new.py": "theirs\n", "gone.py": "2\n"}
+    await run.write({"a.py": "3\n", "new.py": "2\n"})
+    assert workspace.texts(files) == {"a.py": "3\n", "new.py": "theirs\n", "gone.py": None}
+
+
+class TestCheckWritable:
+    """What could not be saved is said in one sentence, before anything is asked of a model."""
+
+    async def test_new_and_ordinary_files_are_writable(self, workspace: FolderWorkspace) -> None:
+        (workspace.root / "a.py").write_text("1\n")
+        await workspace.check_writable(["a.py", "new.py", "new/folder/b.py"])
+
+    async def test_a_read_only_file(self, workspace: FolderWorkspace) -> None:
+        path = workspace.root / "a.py"
+        path.write_text("1\n")
+        path.chmod(0o444)
+        with pytest.raises(OSError, match=r"a\.py cannot be written: .*a\.py is read-only\.$"):
+            await workspace.check_writable(["a.py"])
+
+    async def test_a_read_only_folder(self, workspace: FolderWorkspace) -> None:
+        workspace.root.chmod(0o555)
+        with pytest.raises(OSError, match=r"the folder .*work is read-only\.$"):
+            await workspace.check_writable(["sub/a.py"])
+        workspace.root.chmod(0o755)
+
+    async def test_another_encoding(self, workspace: FolderWorkspace) -> None:
+        (workspace.root / "a.py").write_bytes("# caf\u00e9\n".encode("latin-1"))
+        with pytest.raises(OSError, match="not UTF-8"):
+            await workspace.check_writable(["a.py"])
+
+    async def test_a_folder_or_a_file_in_the_way(self, workspace: FolderWorkspace) -> None:
+        (workspace.root / "a.py").mkdir()
+        with pytest.raises(OSError, match="is a folder"):
+            await workspace.check_writable(["a.py"])
+        (workspace.root / "b").write_text("")
+        with pytest.raises(OSError, match=r"cannot be written: .*b is a file"):
+            await workspace.check_writable(["b/c.py"])
+
+    async def test_links_in_a_circle_or_out_of_the_folder(
+        self, workspace: FolderWorkspace, tmp_path: Path
+    ) -> None:
+        (workspace.root / "a.py").symlink_to("b.py")
+        (workspace.root / "b.py").symlink_to("a.py")
+        with pytest.raises(OSError, match=r"a\.py cannot be found"):
+            await workspace.check_writable(["a.py"])
+        (workspace.root / "c.py").symlink_to(tmp_path / "elsewhere.py")
+        with pytest.raises(PermissionError, match="outside"):
+            await workspace.check_writable(["c.py"])
+
+
+async def test_a_byte_order_mark_stays(workspace: FolderWorkspace) -> None:
+    path = workspace.root / "a.py"
+    path.write_bytes(b"\xef\xbb\xbfx = 1\r\n")
+    assert await workspace.read("a.py") == "x = 1\r\n"
+    await workspace.write({"a.py": "x = 2\r\n"})
+    assert path.read_bytes() == b"\xef\xbb\xbfx = 2\r\n"
+
+
+async def test_a_file_that_was_removed_meanwhile_is_not_written_again(
+    workspace: FolderWorkspace, tmp_path: Path
+) -> None:
+    await workspace.write({"a.py": "1\n"})
+    run = RunWorkspace(workspace, workspace.texts(["a.py"]), tmp_path / "kept")
+    (workspace.root / "a.py").unlink()
+    for text in ("1\n", "2\n"):
+        with pytest.raises(OSError, match=r"a\.py was removed while the run worked"):
+            await run.write({"a.py": text})
+        assert (tmp_path / "kept" / "a.py").read_text() == text
+    assert not (workspace.root / "a.py").exists()

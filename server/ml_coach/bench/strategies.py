@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -217,6 +217,9 @@ class _MemoryWorkspace:
 
     async def read(self, file: str) -> str | None:
         return self.texts.get(file)
+
+    async def check_writable(self, files: Sequence[str]) -> None:
+        pass
 
     async def write(self, texts: Mapping[str, str]) -> None:
         self.texts.update(texts)

@@ -131,6 +131,8 @@ class Coach:
 
 async def _work(run: Run) -> End:
     """Every stage of a run in order."""
+    # What could not be saved is said before a model is paid for it.
+    await run.workspace.check_writable(run.request.changed_files)
     existing = await _existing_program(run)
     if isinstance(existing, End):
         return existing

@@ -159,6 +159,10 @@ class Workspace(Protocol):
         """The text as the user sees it now (unsaved edits included), None without such a file."""
         ...
 
+    async def check_writable(self, files: Sequence[str]) -> None:
+        """Raises `OSError`, with a sentence, for a file that `write` could not change."""
+        ...
+
     async def write(self, texts: Mapping[str, str]) -> None:
         """Makes each file read its text: one step, so one edit for an editor.
 

@@ -47,6 +47,20 @@ class Request:
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
 
+    @property
+    def changed_files(self) -> tuple[str, ...]:
+        """The files that the run may change.
+
+        A debugger with one iteration only tries what is there; the tests it judges by are not its.
+        """
+        match self.task:
+            case "generate" | "implement":
+                return self.program_file, self.tests_file
+            case "write_tests":
+                return (self.tests_file,)
+            case "debug":
+                return (self.program_file,) if self.max_iters > 1 else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:

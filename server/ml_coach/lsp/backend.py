@@ -27,6 +27,10 @@ class Disk(Protocol):
         """The text of a file, relative to the folder; None where there is no such file."""
         ...
 
+    async def check_writable(self, files: Sequence[str]) -> None:
+        """Raises `OSError` for a file that could not be written."""
+        ...
+
     async def write(self, texts: Mapping[str, str]) -> None:
         """Writes each file, with the folders above it."""
         ...

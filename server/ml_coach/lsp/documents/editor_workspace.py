@@ -7,7 +7,7 @@ the run's log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +60,10 @@ class EditorWorkspace:
         text = await self._current(file)
         self.known.setdefault(file, text)
         return text
+
+    async def check_writable(self, files: Sequence[str]) -> None:
+        """See `ports.Workspace.check_writable`. Editors cannot save what the disk does not take."""
+        await self.disk.check_writable(files)
 
     async def write(self, texts: Mapping[str, str | None]) -> None:
         """Makes the files read so: all of them in one edit, or none of them. None deletes.
