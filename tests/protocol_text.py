@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ml_coach.lsp.commands import answers
+from ml_coach.lsp.commands import results
 from ml_coach.lsp.commands.arguments import Limits, camel
-from ml_coach.lsp.commands.table import COMMANDS, Command
+from ml_coach.lsp.commands.command_table import COMMANDS, Command
 
 TOP = Path(__file__).parents[1]
 PROTOCOL = TOP / "server" / "ml_coach" / "lsp" / "PROTOCOL.md"
@@ -52,7 +52,7 @@ def _markdown() -> str:
         row = " | ".join(cell.replace("|", r"\|") for cell in cells)
         lines.append(f"| {row} | {command.does} |")
     shown = [f"- Limits: `{_object(_fields(Limits))}`"]
-    shown += [f"- {name}: `{_plain_type(getattr(answers, name))}`" for name in ("Task", "Outcome")]
+    shown += [f"- {name}: `{_plain_type(getattr(results, name))}`" for name in ("Task", "Outcome")]
     for kind in _row_types():
         shown.append(f"- {kind.__name__}: `{_object(_members(kind))}`")
     return "\n".join([*lines, "", *shown]) + "\n"
@@ -61,8 +61,8 @@ def _markdown() -> str:
 def _typescript() -> str:
     kinds = dict.fromkeys(command.answer for command in COMMANDS)
     parts = [
-        f"export type Task = {_plain_type(answers.Task)};",
-        f"export type Outcome = {_plain_type(answers.Outcome)};",
+        f"export type Task = {_plain_type(results.Task)};",
+        f"export type Outcome = {_plain_type(results.Outcome)};",
         _interface(Limits, _fields(Limits)),
         *(_interface(kind, _members(kind)) for kind in (*_row_types(), *kinds)),
         "/** Each command's argument and result. */\nexport interface Commands {",
@@ -103,7 +103,7 @@ def _members(kind: type) -> dict[str, str]:
 
 def _type(hint: Any) -> str:
     for name in ("Task", "Outcome", "RunEvent"):
-        if hint == getattr(answers, name):
+        if hint == getattr(results, name):
             return name
     return _plain_type(hint)
 

@@ -8,11 +8,11 @@ import json
 from dataclasses import dataclass, field
 
 from ml_coach.core.types import TestReport
-from ml_coach.execution.answers import read_answers
 from ml_coach.execution.expected_tests import expected_tests
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import read_answers
 
 SOURCE = "def test_a():\n    assert f()\n\n\ndef test_b():\n    assert f()\n"
 TESTS = expected_tests(SOURCE)

@@ -14,8 +14,8 @@ import pytest
 
 from ml_coach.core.types import Execution, TestReport
 from ml_coach.execution import findings
-from ml_coach.execution.answers import WorkerAnswer, read_answers
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import WorkerAnswer, read_answers
 from unit.made_up_runs import Run, both
 
 DEEP = "[" * 100_000

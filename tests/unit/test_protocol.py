@@ -12,9 +12,9 @@ import pytest
 
 import protocol_text
 from ml_coach.lsp.commands.arguments import camel
+from ml_coach.lsp.commands.command_table import COMMANDS, Command
 from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.commands.starting import Starting
-from ml_coach.lsp.commands.table import COMMANDS, Command
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ It may not import lsp, models or run_log. The path of a run:
                             the run at a limit or at stop
     inside/contained.py     gives up every right, by sandbox/: root, capabilities, files, calls
     inside/program.py       runs the script, the tests (tests.py, reporter.py) or expressions
-    answers.py              reads the worker's answer, and record_reader.py the records in it, into
+    worker_answers.py       reads the worker's answer, and record_reader.py the records in it, into
                             typed values (records.py)
     judge.py                gives the verdict on proven records (inside/signing.py)
     findings.py             describes in words how every other run ended

@@ -15,11 +15,11 @@ from typing import Any
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
 from ml_coach.execution import findings, inspector, plugins, static_checks, workspace_modules
-from ml_coach.execution.answers import WorkerAnswer
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import WorkerAnswer
 from ml_coach.execution.workers import Workers
 
 # A program needs one of these modules to skip the test that it is about to fail.

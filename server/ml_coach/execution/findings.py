@@ -9,9 +9,9 @@ import signal
 import sys
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
-from ml_coach.execution.answers import Limit, WorkerAnswer
 from ml_coach.execution.records import Evaluated, Exited, Place, Raised, Traced
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import Limit, WorkerAnswer
 
 DETAIL_AT_MOST = 4000
 TRACED_LINES_AT_MOST = 300

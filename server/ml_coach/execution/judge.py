@@ -22,7 +22,6 @@ from ml_coach.core.types import (
     Verdict,
 )
 from ml_coach.execution import findings
-from ml_coach.execution.answers import WorkerAnswer
 from ml_coach.execution.expected_tests import ExpectedTest
 from ml_coach.execution.records import (
     Forged,
@@ -37,6 +36,7 @@ from ml_coach.execution.records import (
     TestReported,
 )
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import WorkerAnswer
 
 
 @dataclass(frozen=True, slots=True)

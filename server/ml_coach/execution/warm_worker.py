@@ -10,11 +10,11 @@ import socket
 from pathlib import Path
 
 import ml_coach
-from ml_coach.execution.answers import WorkerAnswer, failed_start, read_answers
 from ml_coach.execution.inside.messages import HEADER, JsonObject, pack
 from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import Level
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.worker_answers import WorkerAnswer, failed_start, read_answers
 
 # Only ml_coach can be found through this: the folder that holds it may hold other packages, and
 # those must not hide the user's own.

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml_coach.execution import findings, imports, interpreter, levels, workspace_modules
-from ml_coach.execution.answers import WorkerAnswer, failed
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
+from ml_coach.execution.worker_answers import WorkerAnswer, failed
 
 QUESTION_SECONDS = 10.0
 

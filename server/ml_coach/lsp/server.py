@@ -17,7 +17,7 @@ from pygls.lsp.server import LanguageServer
 
 import ml_coach
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.commands.table import COMMANDS, Command
+from ml_coach.lsp.commands.command_table import COMMANDS, Command
 from ml_coach.lsp.protocol import CoachProtocol, RequestFailed, make_converter
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
 """What a user can start: code actions, the commands behind them, their arguments and answers.
 
-table.py is the one list of commands.
+command_table.py is the one list of commands.
 """

@@ -1,4 +1,4 @@
-"""`workspace/executeCommand`: the handlers of table.py, each answering at once."""
+"""`workspace/executeCommand`: the handlers of command_table.py, each answering at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Any, cast
 from ml_coach.core.types import Request
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.commands.answers import (
+from ml_coach.lsp.commands.arguments import (
+    ApplyPatch,
+    DiscardPatch,
+    LatestRuns,
+    NoArgument,
+    OneRun,
+    Stop,
+)
+from ml_coach.lsp.commands.pairing import Pairing
+from ml_coach.lsp.commands.results import (
     Applied,
     Check,
     CheckList,
@@ -20,15 +29,6 @@ from ml_coach.lsp.commands.answers import (
     Stopped,
     Undone,
 )
-from ml_coach.lsp.commands.arguments import (
-    ApplyPatch,
-    DiscardPatch,
-    LatestRuns,
-    NoArgument,
-    OneRun,
-    Stop,
-)
-from ml_coach.lsp.commands.pairing import Pairing
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import Documents

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.lsp.backend import Backend
-from ml_coach.lsp.commands.answers import RunRef
 from ml_coach.lsp.commands.arguments import (
     Debug,
     Generate,
@@ -19,6 +18,7 @@ from ml_coach.lsp.commands.arguments import (
     WriteTests,
 )
 from ml_coach.lsp.commands.pairing import Pairing, is_tests, tests_beside
+from ml_coach.lsp.commands.results import RunRef
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.stubs import stubs_in

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ml_coach.lsp.commands import answers, arguments
+from ml_coach.lsp.commands import arguments, results
 
 if TYPE_CHECKING:
     from ml_coach.lsp.commands.handlers import Commands
@@ -43,61 +43,61 @@ class Command(Generic[A, R]):
 
 COMMANDS = (
     Command(
-        "generate", arguments.Generate, answers.RunRef, lambda c: c.starting.generate,
+        "generate", arguments.Generate, results.RunRef, lambda c: c.starting.generate,
         "writes a program and its tests; `documentUri` says from which document's folder settings "
         "and files are taken where there is no `targetUri`",
     ),
     Command(
-        "implement", arguments.Implement, answers.RunRef, lambda c: c.starting.implement,
+        "implement", arguments.Implement, results.RunRef, lambda c: c.starting.implement,
         "gives a stub its body; `function` is its dotted name",
     ),
     Command(
-        "debug", arguments.Debug, answers.RunRef, lambda c: c.starting.debug,
+        "debug", arguments.Debug, results.RunRef, lambda c: c.starting.debug,
         "repairs a program until its tests pass",
     ),
     Command(
-        "writeTests", arguments.WriteTests, answers.RunRef, lambda c: c.starting.write_tests,
+        "writeTests", arguments.WriteTests, results.RunRef, lambda c: c.starting.write_tests,
         "writes tests for a program",
     ),
     Command(
-        "runTests", arguments.RunTests, answers.RunRef, lambda c: c.starting.run_tests,
+        "runTests", arguments.RunTests, results.RunRef, lambda c: c.starting.run_tests,
         "takes a program or its tests; inspects and tests it, asks no model",
     ),
     Command(
-        "stop", arguments.Stop, answers.Stopped, lambda c: c.stop,
+        "stop", arguments.Stop, results.Stopped, lambda c: c.stop,
         "without `runId`: every run",
     ),
     Command(
-        "applyPatch", arguments.ApplyPatch, answers.Applied, lambda c: c.apply_patch,
+        "applyPatch", arguments.ApplyPatch, results.Applied, lambda c: c.apply_patch,
         "`all`: every later patch of that run too, unasked; `edited`: the client applies the code "
         "action's edit itself",
     ),
     Command(
-        "discardPatch", arguments.DiscardPatch, answers.Discarded, lambda c: c.discard_patch,
+        "discardPatch", arguments.DiscardPatch, results.Discarded, lambda c: c.discard_patch,
         "lets the run go on without the patch",
     ),
     Command(
-        "undoRun", arguments.OneRun, answers.Undone, lambda c: c.undo_run,
+        "undoRun", arguments.OneRun, results.Undone, lambda c: c.undo_run,
         "takes back what the run changed; a second call takes the undo back",
     ),
     Command(
-        "resume", arguments.OneRun, answers.RunRef, lambda c: c.starting.resume,
+        "resume", arguments.OneRun, results.RunRef, lambda c: c.starting.resume,
         "starts a new run that goes on where that one ended",
     ),
     Command(
-        "runs", arguments.LatestRuns, answers.RunList, lambda c: c.list_runs,
+        "runs", arguments.LatestRuns, results.RunList, lambda c: c.list_runs,
         "the newest runs first, 20 without `limit`",
     ),
     Command(
-        "events", arguments.OneRun, answers.EventList, lambda c: c.events,
+        "events", arguments.OneRun, results.EventList, lambda c: c.events,
         "everything in the run's log",
     ),
     Command(
-        "models", arguments.NoArgument, answers.ModelList, lambda c: c.models,
+        "models", arguments.NoArgument, results.ModelList, lambda c: c.models,
         "the models that can be used here",
     ),
     Command(
-        "doctor", arguments.NoArgument, answers.CheckList, lambda c: c.doctor,
+        "doctor", arguments.NoArgument, results.CheckList, lambda c: c.doctor,
         "checks Python, model, sandbox, disk and memory",
     ),
 )  # fmt: skip
