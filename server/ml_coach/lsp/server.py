@@ -119,9 +119,7 @@ def create_server(load: Callable[[], Backend]) -> CoachServer:
     return server
 
 
-def _handler(
-    server: CoachServer, command: Command[Any, Any]
-) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _handler(server: CoachServer, command: Command) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def handle(*arguments: Any) -> Any:
         try:
             return await command.run((await server.session()).commands, arguments)
