@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ml_coach.lsp.commands.handlers import Commands
@@ -30,14 +30,6 @@ class Command:
     def full_name(self) -> str:
         """The name in `workspace/executeCommand`."""
         return f"mlCoach.{self.name}"
-
-    async def run(self, commands: Commands, given: tuple[Any, ...]) -> Any:
-        """Reads the arguments and calls the handler. Raises InvalidParams and RequestFailed."""
-        from ml_coach.lsp.commands.arguments import read_arguments
-
-        handler = self.handler(commands)
-        kind = get_type_hints(handler)["argument"]
-        return await handler(read_arguments(kind, self.full_name, given))
 
 
 COMMANDS = (
