@@ -15,6 +15,8 @@ from typing import Any
 from ml_coach.lsp.commands import results
 from ml_coach.lsp.commands.arguments import Limits, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
+from ml_coach.lsp.commands.handlers import Commands
+from ml_coach.lsp.commands.starting import Starting
 
 TOP = Path(__file__).parents[1]
 PROTOCOL = TOP / "server" / "ml_coach" / "lsp" / "PROTOCOL.md"
@@ -24,6 +26,21 @@ MARKS = {
     TYPES: ("// commands: python tests/protocol_text.py\n", "// /commands\n"),
 }
 _NAMES = {"str": "string", "bool": "boolean", "int": "number", "float": "number"}
+
+
+class _Handlers:
+    """Stands for the handlers of a session, as functions of their classes."""
+
+    starting = Starting
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Commands, name)
+
+
+def types_of(command: Command) -> tuple[type, type]:
+    """The types of a command's argument and answer."""
+    hints = typing.get_type_hints(command.handler(_Handlers()))
+    return hints["argument"], hints["return"]
 
 
 def expected(file: Path) -> str:
@@ -47,7 +64,7 @@ def _split(file: Path) -> tuple[str, str, str]:
 def _markdown() -> str:
     lines = ["| command | argument | result | what it does |", "|---|---|---|---|"]
     for command in COMMANDS:
-        argument, result = _argument(command), _object(_members(command.answer))
+        argument, result = _argument(command), _object(_members(types_of(command)[1]))
         cells = (f"`{command.full_name}`", argument and f"`{argument}`", f"`{result}`")
         row = " | ".join(cell.replace("|", r"\|") for cell in cells)
         lines.append(f"| {row} | {command.does} |")
@@ -59,7 +76,7 @@ def _markdown() -> str:
 
 
 def _typescript() -> str:
-    kinds = dict.fromkeys(command.answer for command in COMMANDS)
+    kinds = dict.fromkeys(types_of(command)[1] for command in COMMANDS)
     parts = [
         f"export type Task = {_plain_type(results.Task)};",
         f"export type Outcome = {_plain_type(results.Outcome)};",
@@ -68,7 +85,8 @@ def _typescript() -> str:
         "/** Each command's argument and result. */\nexport interface Commands {",
     ]
     rows = [
-        f"  '{c.full_name}': [{_argument(c) or 'object'}, {c.answer.__name__}];" for c in COMMANDS
+        f"  '{c.full_name}': [{_argument(c) or 'object'}, {types_of(c)[1].__name__}];"
+        for c in COMMANDS
     ]
     return "\n\n".join(parts) + "\n" + "\n".join(rows) + "\n}\n"
 
@@ -79,10 +97,11 @@ def _interface(kind: type, members: dict[str, str]) -> str:
     return "\n".join([f"/** {doc} */", f"export interface {kind.__name__} {{", *lines, "}"])
 
 
-def _argument(command: Command[Any, Any]) -> str:
+def _argument(command: Command) -> str:
     """The argument in TypeScript's words, empty for none."""
-    fields = _fields(command.argument)
-    if not issubclass(command.argument, Limits):
+    kind, _ = types_of(command)
+    fields = _fields(kind)
+    if not issubclass(kind, Limits):
         return _object(fields) if fields else ""
     own = {key: value for key, value in fields.items() if key not in _fields(Limits)}
     return f"{_object(own)} & Limits"
@@ -126,7 +145,7 @@ def _object(members: dict[str, str]) -> str:
 def _row_types() -> Iterator[type]:
     """The types that the answers are lists of."""
     for command in COMMANDS:
-        for hint in typing.get_type_hints(command.answer).values():
+        for hint in typing.get_type_hints(types_of(command)[1]).values():
             for part in typing.get_args(hint):
                 if typing.is_typeddict(part):
                     yield part

@@ -6,7 +6,7 @@ export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
 
 export type Outcome = 'passed' | 'gave_up' | 'stopped' | 'failed';
 
-/** Settings that a command may name for one run; None leaves the value to the settings. */
+/** Settings that a command may name for one run; the others are those of the folder. */
 export interface Limits {
   readonly maxIters?: number;
   readonly runTimeout?: number;

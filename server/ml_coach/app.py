@@ -205,7 +205,7 @@ async def _start(executor: SandboxedExecutor) -> None:
 
 
 async def _warm(model: Model) -> None:
-    """Fetches weights outside of any call, whose time limit is for answering."""
+    """Fetches weights before the first call, because a call's time limit is for its reply."""
     if model.name.startswith("local:"):
         from ml_coach.models.local import LocalModel
 

@@ -31,7 +31,7 @@ def test_the_manifest_lists_the_servers_settings(properties: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("setting", [s for s in SETTINGS if s.editor], ids=lambda s: s.editor)
-def test_the_defaults_are_the_servers(setting: Any, properties: dict[str, Any]) -> None:
+def test_the_defaults_equal_the_servers(setting: Any, properties: dict[str, Any]) -> None:
     shown = properties[setting.editor]
     assert shown["default"] == getattr(Settings(), setting.field)
     # The server must accept what the settings page offers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ml_coach.lsp.documents.stubs import stubs_in
 
 
-def test_what_has_a_body_elsewhere_in_its_scope_is_no_stub() -> None:
+def test_a_name_that_also_has_a_body_in_its_scope_is_no_stub() -> None:
     source = (
         "from typing import overload\n\n\n@overload\ndef add(a: int) -> int: ...\n@overload\n"
         "def add(a: str) -> str: ...\ndef add(a):\n    return a\n\n\n"

@@ -46,7 +46,7 @@ class Client:
         self._options = cast("dict[str, Any]", options) if isinstance(options, dict) else {}
 
     def can(self, path: str) -> Any:
-        """The declared capability at a dotted path in snake_case, None where there is none."""
+        """The declared capability at a dotted path in snake_case, None where it is undeclared."""
         value: Any = self._server.client_capabilities
         for name in path.split("."):
             value = getattr(value, name, None)
@@ -169,7 +169,7 @@ class Client:
         return failed
 
     def send(self, method: str, params: Any = None) -> None:
-        """A request whose reply nobody waits for."""
+        """A request whose reply is ignored."""
         self._server.protocol.send_request(method, params)
 
     def notify(self, method: str, params: Any) -> None:

@@ -10,7 +10,7 @@ import gc
 import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
@@ -119,12 +119,14 @@ def create_server(load: Callable[[], Backend]) -> CoachServer:
     return server
 
 
-def _handler(
-    server: CoachServer, command: Command[Any, Any]
-) -> Callable[..., Coroutine[Any, Any, Any]]:
+def _handler(server: CoachServer, command: Command) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def handle(*arguments: Any) -> Any:
+        from ml_coach.lsp.commands.arguments import read_arguments
+
+        handler = command.handler((await server.session()).commands)
+        kind = get_type_hints(handler)["argument"]
         try:
-            return await command.run((await server.session()).commands, arguments)
+            return await handler(read_arguments(kind, command.full_name, arguments))
         except OSError as error:
             raise RequestFailed(str(error)) from None
 

@@ -75,7 +75,7 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
             else:
                 connected.set_result((reader, writer))
 
-        # Only the loopback address: whoever can connect can have files written.
+        # Only the loopback address, because every client can have files written.
         try:
             listener = await asyncio.start_server(accept, "127.0.0.1", port)
         except (OSError, OverflowError) as error:  # The port is taken, or out of range.
@@ -128,7 +128,7 @@ def _feed(source: int, reader: asyncio.StreamReader) -> None:
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        with contextlib.suppress(RuntimeError):  # The loop is closed: nobody reads any more.
+        with contextlib.suppress(RuntimeError):  # The loop is closed.
             while piece := _piece(source):
                 loop.call_soon_threadsafe(reader.feed_data, piece)
             loop.call_soon_threadsafe(reader.feed_eof)

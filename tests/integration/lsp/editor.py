@@ -39,7 +39,7 @@ class Buffer:
 
 @dataclass
 class Editor:
-    """`answer` says what the user picks when asked; `mute` methods are never answered, `null` ones
+    """`answer` says what the user picks when asked. `mute` methods are never answered, `null` ones
     with null, `held` ones once `release` is set."""
 
     client: LanguageClient
@@ -99,7 +99,7 @@ class Editor:
         return await asyncio.wait_for(self.process.wait(), PATIENCE_SECONDS)
 
     async def until(self, holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
-        """Waits for what `holds` gives to be true, looking after everything that arrives."""
+        """Waits until `holds` returns a true value, checking after each message; returns it."""
         try:
             async with asyncio.timeout(seconds):
                 while not (value := holds()):

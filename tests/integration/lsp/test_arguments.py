@@ -14,7 +14,7 @@ from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
 INVALID_PARAMS, REQUEST_FAILED = -32602, -32803
 
 
-async def test_bad_arguments_are_refused_with_a_sentence(start: StartEditor):
+async def test_bad_arguments_get_an_error_with_a_sentence(start: StartEditor):
     editor = await start()
     outside = "file:///etc/passwd.py"
     (editor.root / "here.py").write_text("x = 1\n")
@@ -88,7 +88,7 @@ async def test_a_program_that_no_test_can_import_is_refused(
     assert [path.name for path in editor.root.rglob("*.py")] == [Path(name).name]
 
 
-async def test_the_users_own_tests_may_load_such_a_program(start: StartEditor):
+async def test_the_users_own_tests_may_load_a_program_that_no_import_can(start: StartEditor):
     editor = await start()
     (editor.root / "my-mod.py").write_text(WRONG)
     (editor.root / "test_my-mod.py").write_text(
@@ -102,7 +102,7 @@ async def test_the_users_own_tests_may_load_such_a_program(start: StartEditor):
     assert editor.text("my-mod.py") == RIGHT
 
 
-async def test_patches_that_do_not_wait_are_told_so(start: StartEditor):
+async def test_applying_or_discarding_an_unknown_patch_answers_with_the_reason(start: StartEditor):
     editor = await start()
     answer = await editor.command("applyPatch", patchId="none")
     assert answer == {"applied": False, "reason": "That patch does not wait any more."}
@@ -110,7 +110,7 @@ async def test_patches_that_do_not_wait_are_told_so(start: StartEditor):
     assert answer == {"discarded": False, "reason": "That patch does not wait any more."}
 
 
-async def test_runs_models_and_doctor_are_told(start: StartEditor):
+async def test_runs_events_models_and_doctor_answer_as_documented(start: StartEditor):
     editor = await start()
     run_id = await editor.generate(PROMPT, autoPatch=True)
     await editor.until(editor.finished)

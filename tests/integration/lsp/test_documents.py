@@ -1,4 +1,4 @@
-"""Nothing of the user's is lost: stale documents, odd texts, own files, clients that lie."""
+"""Nothing of the user's is lost: stale documents, odd texts, own files, wrong answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_a_patch_is_moved_onto_what_the_user_typed_meanwhile(start: StartE
     assert report["program"]["source"] == editor.text("generated_code.py")
 
 
-async def test_a_patch_on_lines_that_changed_is_refused_and_keeps_waiting(start: StartEditor):
+async def test_a_patch_on_changed_lines_is_refused_and_waits_on(start: StartEditor):
     editor = await start()
     await offered(editor)
     mine = "def add(a, b):\n    return sum([a, -b])\n"
@@ -53,7 +53,7 @@ async def test_a_patch_on_lines_that_changed_is_refused_and_keeps_waiting(start:
     assert (await editor.until(editor.finished))["outcome"] == "passed"
 
 
-async def test_discarding_goes_on_without_the_patch(start: StartEditor, model: ScriptedModel):
+async def test_a_run_goes_on_without_a_discarded_patch(start: StartEditor, model: ScriptedModel):
     editor = await start()
     await offered(editor)
     discard = await editor.action("generated_code.py", "Discard")
@@ -63,7 +63,7 @@ async def test_discarding_goes_on_without_the_patch(start: StartEditor, model: S
     assert editor.text("generated_code.py") == WRONG
 
 
-async def test_the_same_question_is_asked_in_a_window(start: StartEditor):
+async def test_a_patch_is_also_asked_about_in_a_dialogue(start: StartEditor):
     editor = await start(prepare=lambda e: setattr(e, "answer", lambda question: "Apply"))
     await editor.generate(PROMPT)
     report = await editor.until(editor.finished)
@@ -72,7 +72,7 @@ async def test_the_same_question_is_asked_in_a_window(start: StartEditor):
     assert editor.questions == ["ML Coach: The sign is wrong. (the patch for generated_code.py)"]
 
 
-async def test_generating_again_replaces_and_never_doubles(start: StartEditor):
+async def test_generating_again_replaces_the_whole_text(start: StartEditor):
     editor = await start()
     await editor.generate(PROMPT, autoPatch=True)
     await editor.until(editor.finished)
@@ -87,7 +87,7 @@ async def test_generating_again_replaces_and_never_doubles(start: StartEditor):
     assert kinds.count("CreateFile") == 2
 
 
-async def test_a_users_own_file_is_never_overwritten_unasked(start: StartEditor, root: Path):
+async def test_a_users_own_file_is_overwritten_only_after_asking(start: StartEditor, root: Path):
     own = "print('mine')\n"
     (root / "generated_code.py").write_text(own)
     editor = await start()
@@ -126,7 +126,7 @@ async def asked_for_code(start: StartEditor, model: ScriptedModel, **more: Any) 
 
 class TestEditsBeforeTheFirstWrite:
     @pytest.mark.parametrize("where", ["in a new buffer", "on disk", "in an earlier program"])
-    async def test_they_stay_and_our_texts_are_kept(
+    async def test_the_users_text_stays_and_the_runs_texts_are_saved_elsewhere(
         self, start: StartEditor, model: ScriptedModel, root: Path, where: str
     ):
         editor = await asked_for_code(start, model, again="earlier" in where)
@@ -148,7 +148,7 @@ class TestEditsBeforeTheFirstWrite:
         tests = kept[1] if "earlier" not in where else editor.text("test_generated.py")
         assert "def test_small" in tests
 
-    async def test_what_fits_is_in_the_file_through_all_steps(
+    async def test_an_edit_that_merges_is_in_the_file_after_every_step(
         self, start: StartEditor, model: ScriptedModel
     ):
         editor = await asked_for_code(start, model, again=True, autoPatch=True)
@@ -166,7 +166,7 @@ class TestEditsBeforeTheFirstWrite:
         assert (await editor.until(editor.finished))["outcome"] == "passed"
         assert editor.text("generated_code.py") == RIGHT
 
-    async def test_overwriting_is_for_the_files_that_were_asked_about(
+    async def test_overwriting_is_allowed_only_for_the_files_in_the_question(
         self, start: StartEditor, root: Path
     ):
         (root / "generated_code.py").write_text("print('mine')\n")
@@ -181,14 +181,14 @@ class TestEditsBeforeTheFirstWrite:
         assert editor.text("test_generated.py") == "mine = 1\n"
 
 
-async def test_without_a_way_to_ask_it_refuses_and_names_the_file(start: StartEditor, root: Path):
+async def test_a_client_without_dialogues_gets_a_refusal(start: StartEditor, root: Path):
     (root / "generated_code.py").write_text("print('mine')\n")
     editor = await start("emacs28-eglot-1.9")
     with pytest.raises(JsonRpcException, match=r"generated_code\.py was not written by ML Coach"):
         await editor.generate(PROMPT)
 
 
-async def test_unsaved_text_is_what_counts(start: StartEditor, root: Path):
+async def test_unsaved_text_counts_not_the_text_on_disk(start: StartEditor, root: Path):
     (root / "sums.py").write_text("def add(a, b):\n    return 0\n")
     (root / "test_sums.py").write_text(
         "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
@@ -202,7 +202,7 @@ async def test_unsaved_text_is_what_counts(start: StartEditor, root: Path):
 
 
 @pytest.mark.parametrize("profile", ["neovim-0.11", "emacs28-eglot-1.24", "neovim-0.7"])
-async def test_positions_count_as_the_client_does(start: StartEditor, profile: str):
+async def test_columns_are_counted_in_the_clients_encoding(start: StartEditor, profile: str):
     editor = await start(profile)
     # A form feed is no line end in the protocol, though it is one for str.splitlines.
     strange = f'"""🎉 é\f page two"""\r\nNAME = "𝔘𝔫𝔦"; \r\n\r\n\r\n{WRONG}'.replace("\n", "\r\n")
@@ -219,7 +219,7 @@ async def test_positions_count_as_the_client_does(start: StartEditor, profile: s
     assert editor.text("sums.py") == strange.replace("a - b", "a + b")
 
 
-async def test_undo_keeps_what_came_after(start: StartEditor, root: Path):
+async def test_undo_keeps_edits_made_after_the_run(start: StartEditor, root: Path):
     (root / "sums.py").write_text(f"{WRONG}\n\ndef twice(a):\n    return 2 * a\n")
     (root / "test_sums.py").write_text(
         "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
@@ -259,7 +259,7 @@ async def test_undo_is_refused_where_the_user_typed_into_a_file_that_it_would_de
     assert "def test_small" in editor.text("test_generated.py")
 
 
-async def test_undo_keeps_what_came_between_two_patches(
+async def test_undo_keeps_edits_made_between_two_patches(
     start: StartEditor, model: ScriptedModel, root: Path
 ):
     wrong = f"{WRONG}\n\ndef twice(a):\n    return a\n"
@@ -290,8 +290,8 @@ async def test_undo_keeps_what_came_between_two_patches(
     assert editor.text("sums.py") == right
 
 
-class TestClientsThatAnswerBadly:
-    async def test_null(self, start: StartEditor):
+class TestClientsWithBadAnswers:
+    async def test_null_answers_are_no_answers(self, start: StartEditor):
         def prepare(editor: Editor) -> None:
             editor.null |= {
                 lsp.WINDOW_SHOW_DOCUMENT,
@@ -305,7 +305,7 @@ class TestClientsThatAnswerBadly:
         assert (await editor.until(editor.finished))["outcome"] == "passed"
         assert not [m for m in editor.messages if "rror" in m]
 
-    async def test_never(self, start: StartEditor):
+    async def test_requests_that_are_never_answered_do_not_block_a_run(self, start: StartEditor):
         def prepare(editor: Editor) -> None:
             editor.mute |= {
                 lsp.WINDOW_SHOW_DOCUMENT,
@@ -323,7 +323,7 @@ class TestClientsThatAnswerBadly:
         assert not any(editor.progress.values())
         assert await editor.quit() == 0
 
-    async def test_late(self, start: StartEditor):
+    async def test_late_answers_disturb_nothing(self, start: StartEditor):
         def prepare(editor: Editor) -> None:
             editor.held |= {lsp.WORKSPACE_CONFIGURATION, lsp.WINDOW_SHOW_DOCUMENT}
 
@@ -338,7 +338,7 @@ class TestClientsThatAnswerBadly:
         assert (await editor.until(editor.finished))["outcome"] == "passed"
         assert not [m for m in editor.messages if "rror" in m]
 
-    async def test_an_edit_that_never_reaches_the_buffer_is_told_and_kept(self, start: StartEditor):
+    async def test_a_text_that_never_reaches_the_buffer_is_saved(self, start: StartEditor):
         editor = await start()
         await offered(editor)
         editor.apply = lambda edit: True  # Says yes, does nothing.

@@ -1,4 +1,4 @@
-"""What a user can start and see from the text alone, without any client code."""
+"""What a user can start and see in any editor, without client code of ours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def titles(actions: list[lsp.CodeAction]) -> list[str]:
     return [action.title for action in actions]
 
 
-async def test_a_comment_or_a_selection_generates(start: StartEditor, root: Path):
+async def test_a_comment_or_a_selection_offers_to_generate(start: StartEditor, root: Path):
     (root / "notes.py").write_text(f"x = 1\n# coach: {PROMPT}\n# It takes floats too.\ny = 2\n")
     editor = await start()
     editor.open("notes.py")
@@ -82,7 +82,7 @@ async def test_a_stub_is_implemented_in_place(start: StartEditor, root: Path, mo
     assert "return a + b" in text
     assert text.startswith('"""Sums."""\n\n\ndef add(a, b):')
     assert text.endswith(STUBS[STUBS.index("class Account") :])
-    # The user's own tests are not the place for generated ones.
+    # Generated tests never go into the user's own file.
     assert editor.text("test_sums.py") == own_tests
     assert "test_given_1" in editor.text("test_sums_generated.py")
 
@@ -133,7 +133,7 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     assert "tests" not in stages
 
 
-async def test_findings_move_with_their_lines_and_go_with_them(start: StartEditor):
+async def test_findings_move_with_their_lines_and_vanish_with_them(start: StartEditor):
     editor = await start("neovim-0.11")
     await editor.generate(PROMPT)
     await editor.until(lambda: editor.event("PatchOffered"))
@@ -147,7 +147,7 @@ async def test_findings_move_with_their_lines_and_go_with_them(start: StartEdito
     await editor.until(lambda: editor.diagnostics[uri] == [])
 
 
-async def test_findings_of_a_file_that_is_not_open_follow_it_once_it_is(
+async def test_findings_of_a_closed_file_move_with_its_lines_once_it_is_opened(
     start: StartEditor, root: Path
 ):
     (root / "sums.py").write_text(WRONG)
@@ -160,16 +160,16 @@ async def test_findings_of_a_file_that_is_not_open_follow_it_once_it_is(
     (finding,) = editor.diagnostics[editor.uri("test_sums.py")]
     assert finding.range.start.line == 4
     # An editor may escape more of a URI than is needed.
-    spelt = editor.uri("test_sums.py").replace("_sums", "%5Fsums")
-    editor._open(spelt, f"# one\n{own}")
+    escaped_uri = editor.uri("test_sums.py").replace("_sums", "%5Fsums")
+    editor._open(escaped_uri, f"# one\n{own}")
     await editor.until(
-        lambda: [d.range.start.line for d in editor.diagnostics.get(spelt, ())] == [5]
+        lambda: [d.range.start.line for d in editor.diagnostics.get(escaped_uri, ())] == [5]
     )
-    editor._set(spelt, own.replace("== 3", "== -1"))
-    await editor.until(lambda: editor.diagnostics[spelt] == [])
+    editor._set(escaped_uri, own.replace("== 3", "== -1"))
+    await editor.until(lambda: editor.diagnostics[escaped_uri] == [])
 
 
-async def test_settings_are_the_folders_own_and_live(start: StartEditor, tmp_path: Path):
+async def test_settings_are_per_folder_and_read_after_a_change(start: StartEditor, tmp_path: Path):
     other = tmp_path / "other"
     other.mkdir()
     editor = await start(
@@ -197,7 +197,7 @@ async def test_settings_are_the_folders_own_and_live(start: StartEditor, tmp_pat
     assert (other / "second.py").exists()
 
 
-async def test_a_killed_server_goes_on_from_the_last_reply(
+async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     start: StartEditor, model: ScriptedModel
 ):
     model.held.add("debugger")
@@ -216,7 +216,7 @@ async def test_a_killed_server_goes_on_from_the_last_reply(
     assert (row["runId"], row["outcome"], row["active"]) == (run_id, "", False)
     await second.command("resume", runId=run_id)
     await second.until(lambda: second.event("PatchOffered"))
-    # Only the call that had no answer yet is asked again.
+    # Only the call that had no reply yet is made again.
     assert model.asked[len(asked) :] == ["debugger"]
     await second.choose(await second.action("generated_code.py", "Apply"))
     report: dict[str, Any] = await second.until(second.finished)

@@ -1,4 +1,4 @@
-"""However a run is stopped: it is over within a second, tells it, and no process is left."""
+"""However a run is stopped, it ends within a second, reports it, and leaves no process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def by_name(editor: Editor) -> None:
 
 
 @pytest.mark.parametrize("stop", [by_progress, by_command, by_name])
-async def test_a_stopped_run_ends_and_leaves_no_child_behind(
+async def test_a_stopped_run_ends_within_a_second_and_the_next_one_works(
     start: StartEditor, model: ScriptedModel, stop: Callable[[Editor], Awaitable[None]]
 ):
     editor = await in_the_middle(start, model)
@@ -77,7 +77,7 @@ async def test_a_run_that_waits_for_a_decision_can_be_stopped(start: StartEditor
 
 
 @pytest.mark.parametrize("waiting", ["for the model", "for the user"])
-async def test_shutdown_in_the_middle_ends_everything(
+async def test_shutdown_during_a_run_ends_it_and_every_process(
     start: StartEditor, model: ScriptedModel, waiting: str
 ):
     if waiting == "for the model":
@@ -110,14 +110,14 @@ async def test_without_shutdown_the_exit_code_is_1(
     assert not [child for child in family if child.is_running()]
 
 
-async def test_exit_right_behind_shutdown_is_a_clean_end(start: StartEditor, model: ScriptedModel):
+async def test_exit_after_shutdown_gives_exit_code_0(start: StartEditor, model: ScriptedModel):
     editor = await in_the_middle(start, model)
     editor.client.protocol.send_request(lsp.SHUTDOWN, None)
     editor.client.exit(None)
     assert await asyncio.wait_for(editor.process.wait(), 5) == 0
 
 
-async def test_two_runs_on_one_file_are_refused_but_not_on_two(
+async def test_a_second_run_is_refused_on_the_same_file_only(
     start: StartEditor, model: ScriptedModel
 ):
     editor = await in_the_middle(start, model)

@@ -1,4 +1,4 @@
-"""How the server is reached, and models that the editor itself offers."""
+"""Connecting to the server, and models that the editor itself offers."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_the_editors_own_models_write_the_program(start: StartEditor, mode
     assert all(params["model"] == "" and params["maxTokens"] > 0 for params in asked)
 
 
-async def test_a_fault_of_the_editors_model_ends_the_run_with_its_words(start: StartEditor):
+async def test_an_error_of_the_editors_model_is_the_reason_of_the_failed_run(start: StartEditor):
     def prepare(editor: Editor) -> None:
         editor.environment["ML_COACH_MODEL"] = "editor:"
         editor.experimental = {"mlCoach": {"complete": True}}
@@ -99,7 +99,7 @@ async def test_a_fault_of_the_editors_model_ends_the_run_with_its_words(start: S
     assert "The user said no" in report["reason"]
 
 
-async def test_without_such_models_it_is_said(start: StartEditor):
+async def test_editor_models_fail_with_a_reason_where_the_editor_has_none(start: StartEditor):
     editor = await start(prepare=lambda e: e.environment.__setitem__("ML_COACH_MODEL", "editor:"))
     await editor.generate(PROMPT)
     report = await editor.until(editor.finished)

@@ -12,7 +12,7 @@ from ml_coach.lsp.protocol import invalid
 
 T = TypeVar("T")
 
-# How each annotation of the dataclasses below is checked, and what a bad value is told.
+# How each annotation of the dataclasses below is checked, and what a value must be.
 _CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a string"),
     "bool": ((bool,), "true or false"),
@@ -23,7 +23,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Settings that a command may name for one run; None leaves the value to the settings."""
+    """Settings that a command may name for one run; the others are those of the folder."""
 
     max_iters: int | None = None
     run_timeout: float | None = None

@@ -52,7 +52,8 @@ class Starting:
         if tests == program:
             raise invalid("targetUri and testUri must be two different files.")
         request = request_from(settings, argument.prompt, program_file=program, tests_file=tests)
-        return await self._start(RunOrder(root, request, settings, overwrite=argument.overwrite))
+        order = RunOrder(root, request, settings, overwrite=argument.overwrite)
+        return {"runId": await self.runs.start(order)}
 
     def _target(self, argument: Generate) -> tuple[Path, str]:
         """The workspace folder, and the program's file in it where the argument names one."""
@@ -118,7 +119,8 @@ class Starting:
             raise RequestFailed(f"That run worked in {root or 'a terminal'}, not open here.")
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
-        return await self._start(RunOrder(root, start.request, settings, replay=run_id))
+        order = RunOrder(root, start.request, settings, replay=run_id)
+        return {"runId": await self.runs.start(order)}
 
     async def _start_on(
         self,
@@ -133,10 +135,7 @@ class Starting:
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests, **fields
         )
-        return await self._start(RunOrder(program.root, request, settings))
-
-    async def _start(self, order: RunOrder) -> RunRef:
-        return {"runId": await self.runs.start(order)}
+        return {"runId": await self.runs.start(RunOrder(program.root, request, settings))}
 
     async def _settings(self, root: Path, limits: Limits) -> Settings:
         """The folder's settings with those of the command over them."""

@@ -154,7 +154,7 @@ class Delivery:
     # To the disk
 
     async def _has_unsaved_edits(self, change: FileChange) -> bool:
-        """Whether the disk would read otherwise than a buffer with edits of its own."""
+        """Whether the file is open with edits that are not on disk, where a write would clash."""
         shown = self.documents.open_text(self._uri(change))
         writes_open_file = change.after is not None and shown is not None
         return writes_open_file and shown != await self.disk.read(change.file)

@@ -105,7 +105,7 @@ class EditorWorkspace:
         return FileChange(file, now, after)
 
     def record_change(self, change: FileChange) -> None:
-        """Takes a change that was made as the run's own: known, logged and remembered as ours.
+        """Notes a change that was made: in `known`, in the log, and as a text of ML Coach's.
 
         Also called for a change that the editor made by itself, from a quick fix's edit.
         """

@@ -196,7 +196,7 @@ class Runs:
 
     async def _may_write(self, run: ActiveRun) -> bool:
         """Whether the run may write; asks the user where that would replace their own text."""
-        # Noted before the question whose files they are, so that no edit can come in between.
+        # Noted before the check for foreign files, so that no edit can come in between.
         await run.workspace.note_present_texts(run.order.replaced_files)
         foreign = await self._foreign(run.order)
         if not foreign:
