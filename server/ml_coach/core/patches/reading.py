@@ -71,14 +71,14 @@ def _edits(reply: str) -> list[FileEdit]:
         return read_unified(reply)
     diffs = diffs or [block for block in blocks if block.tag in _DIFF_TAGS]
     if not diffs and not blocks and _signed(reply):
-        diffs = [Block("diff", reply)]
+        diffs = [Block(reply, "diff")]
     if diffs:
         edits: list[FileEdit] = []
         for block in diffs:
             number = sum(len(edit.hunks) for edit in edits) + 1
             edits += read_unified(block.text, first_number=number, file=block.file)
         return edits
-    codes = blocks or [Block("", reply)]
+    codes = blocks or [Block(reply)]
     return [FileEdit("code", block.file, text=block.text) for block in codes if block.text.strip()]
 
 
