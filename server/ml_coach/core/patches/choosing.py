@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from ml_coach.core.patches.anchoring import placements, with_lost_signs
 from ml_coach.core.patches.edits import Hunk
-from ml_coach.core.patches.lines import is_comment, line_end, split_lines
+from ml_coach.core.patches.guard import doubled, loss
+from ml_coach.core.patches.lines import is_comment
 from ml_coach.core.patches.readings import Reading, readings
 from ml_coach.core.patches.target import Effort, Target
-from ml_coach.core.python.bindings import LONGEST, bound_names, parsed
+from ml_coach.core.python.bindings import LONGEST, parsed
 from ml_coach.core.types import PatchRefused
 
 _BEAM = 64
@@ -27,9 +26,9 @@ _SURE = 0.19
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The text after all hunks and how far the reply was from fitting exactly."""
+    """The lines after all hunks and how far the reply was from fitting exactly."""
 
-    text: str
+    lines: list[str]
     cost: float
 
 
@@ -41,9 +40,11 @@ class _Combination:
     readings: tuple[Reading, ...]
 
 
-def choose(file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> Chosen | PatchRefused:
-    """The text of `file` after `hunks`, which all apply or none."""
-    choice = _Choice(file, text, hunks, effort)
+def choose(
+    file: str, lines: Sequence[str], hunks: Sequence[Hunk], effort: Effort
+) -> Chosen | PatchRefused:
+    """The lines of `file` after `hunks`, which all apply or none."""
+    choice = _Choice(file, lines, hunks, effort)
     strict = choice.made(loosely=False)
     if isinstance(strict, Chosen):
         return strict
@@ -52,13 +53,14 @@ def choose(file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> Chose
 
 
 class _Choice:
-    def __init__(self, file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> None:
+    def __init__(
+        self, file: str, lines: Sequence[str], hunks: Sequence[Hunk], effort: Effort
+    ) -> None:
         self._file = file
-        self._text = text
-        self._original = _Text.of(text)
-        self._target = Target(self._original.lines, effort)
+        self._lines = list(lines)
+        self._target = Target(self._lines, effort)
         self._hunks = [with_lost_signs(hunk, self._target) for hunk in hunks]
-        self._checker = _Checker(file, text, effort)
+        self._checker = _Checker(file, lines, effort)
 
     def made(self, *, loosely: bool) -> Chosen | PatchRefused:
         combinations = [_Combination(0.0, ())]
@@ -90,16 +92,16 @@ class _Choice:
         return list(unique.values())[: _PER_HUNK if len(self._hunks) <= 6 else 6]
 
     def _judged(self, combinations: Sequence[_Combination]) -> Chosen | PatchRefused:
-        kept: dict[str, tuple[_Combination, str]] = {}
-        seen = {self._text}
+        kept: dict[str, tuple[_Combination, list[str]]] = {}
+        seen = {"\n".join(self._lines)}
         problem = "would change nothing."
         for combination in islice(combinations, _TRIED):
             if kept and combination.cost > next(iter(kept.values()))[0].cost + _CLOSE:
                 break
-            result = self._original.changed(combination.readings, self._hunks)
-            if result in seen:
+            result = _changed(self._lines, combination.readings)
+            if "\n".join(result) in seen:
                 continue
-            seen.add(result)
+            seen.add("\n".join(result))
             objection = self._checker.objection(result, combination)
             if objection:
                 problem = objection
@@ -110,10 +112,10 @@ class _Choice:
             if len(self._hunks) > 1:
                 problem = f"and the others together {problem}"
             return self._refused(self._hunks[0], problem)
-        (best, text), *others = kept.values()
+        (best, lines), *others = kept.values()
         if others:
             return self._disputed(best, others[0][0])
-        return Chosen(text, best.cost)
+        return Chosen(lines, best.cost)
 
     def _disputed(self, best: _Combination, second: _Combination) -> PatchRefused:
         differing = [
@@ -143,7 +145,8 @@ def _extended(combinations: Sequence[_Combination], found: Sequence[Reading]) ->
         for combination in combinations[:room]
         for reading in found
         if not any(
-            reading.first < other.last and other.first < reading.last
+            (reading.first < other.last and other.first < reading.last)
+            or (reading.first, reading.last) == (other.first, other.last)
             for other in combination.readings
         )
     ]
@@ -151,10 +154,18 @@ def _extended(combinations: Sequence[_Combination], found: Sequence[Reading]) ->
     return result[:_BEAM]
 
 
-def _substance(text: str) -> str:
-    return "\n".join(
-        line.rstrip() for line in text.split("\n") if line.strip() and not is_comment(line)
-    )
+def _changed(lines: Sequence[str], readings: Sequence[Reading]) -> list[str]:
+    result: list[str] = []
+    at = 0
+    for reading in sorted(readings, key=lambda reading: (reading.first, reading.last)):
+        result += lines[at : reading.first]
+        result += reading.new
+        at = reading.last
+    return [*result, *lines[at:]]
+
+
+def _substance(lines: Sequence[str]) -> str:
+    return "\n".join(line.rstrip() for line in lines if line.strip() and not is_comment(line))
 
 
 def _looked_for(hunk: Hunk, file: str) -> str:
@@ -163,81 +174,34 @@ def _looked_for(hunk: Hunk, file: str) -> str:
     return f"shows no line of {file}, so its place is unknown."
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A file as lines without their ends, and what it takes to write them back unchanged."""
-
-    lines: list[str]
-    end: str
-    closed: bool
-
-    @classmethod
-    def of(cls, text: str) -> _Text:
-        end = line_end(text)
-        lines = split_lines(text)
-        closed = text.endswith("\n") or not text
-        if not closed and end == "\r\n":
-            lines[-1] += "\r"
-        return cls(lines, end, closed)
-
-    def changed(self, readings: Sequence[Reading], hunks: Sequence[Hunk]) -> str:
-        mark = self.end[:-1]
-        closed = self.closed
-        own = set(self.lines) if mark else frozenset[str]()
-        pieces: list[str] = []
-        at = 0
-        for reading, hunk in sorted(
-            zip(readings, hunks, strict=True), key=lambda pair: (pair[0].first, pair[0].last)
-        ):
-            pieces += self.lines[at : reading.first]
-            pieces += [line if line in own else line + mark for line in reading.new]
-            at = reading.last
-            if at == len(self.lines) and hunk.ends_without_newline is not None:
-                closed = not hunk.ends_without_newline
-        pieces += self.lines[at:]
-        text = "".join(f"{line}\n" for line in pieces)
-        return text if closed else text.removesuffix(self.end)
-
-
 class _Checker:
-    """Objections to a result: it does not compile, or it loses a name that nobody removed."""
+    """Objections to a result: it does not compile, loses what nobody removed, or doubles lines."""
 
-    def __init__(self, file: str, text: str, effort: Effort) -> None:
+    def __init__(self, file: str, lines: Sequence[str], effort: Effort) -> None:
         self._python = file.endswith((".py", ".pyi"))
+        self._lines = lines
         self._effort = effort
-        tree = self._tree(text) if self._python else None
-        self._names = bound_names(tree) if tree else None
+        self._text = "".join(f"{line}\n" for line in lines)
+        self._compiled = self._python and self._compiles(self._text)
 
-    def objection(self, result: str, combination: _Combination) -> str:
-        """The rest of a sentence about the hunk, empty where nothing speaks against `result`."""
+    def objection(self, lines: Sequence[str], combination: _Combination) -> str:
+        """The rest of a sentence about the hunk, empty where nothing speaks against the lines."""
         sure = combination.cost <= _SURE
-        if not _substance(result):
+        result = "".join(f"{line}\n" for line in lines)
+        if not _substance(lines):
             return "would leave nothing of the file; a patch that means this deletes it."
+        if double := doubled(self._lines, lines):
+            return f"adds `{double}`, which the file has there already."
         if not self._python:
             return "" if sure else "fits too badly to be certain."
         if len(result) > LONGEST or self._effort.characters < len(result):
             return "" if sure else "fits too badly for a file too long to be checked."
-        tree = self._tree(result)
-        if tree is None:
-            # A program that was broken before may need more than one patch to compile.
-            repairable = self._names is None and sure
-            return "" if repairable else "would leave a program that does not compile."
-        if self._names is None:
-            return ""
-        lost = self._names - bound_names(tree) - _removed_names(combination)
-        return f"would lose {', '.join(sorted(lost))}, which it does not remove." if lost else ""
+        if not self._compiles(result) and (self._compiled or not sure):
+            return "would leave a program that does not compile."
+        removed = [line for reading in combination.readings for line in reading.removed]
+        return loss(self._text, result, "\n".join(removed))
 
-    def _tree(self, text: str) -> ast.Module | None:
+    def _compiles(self, text: str) -> bool:
         if len(text) > LONGEST or not self._effort.take_characters(len(text)):
-            return None
-        return parsed(text)
-
-
-def _removed_names(combination: _Combination) -> frozenset[str]:
-    """Every name on a line that the reply itself removes."""
-    return frozenset(
-        name
-        for reading in combination.readings
-        for line in reading.removed
-        for name in re.findall(r"[^\W\d]\w*", line)
-    )
+            return False
+        return parsed(text) is not None

@@ -60,7 +60,17 @@ def _read(
             gone = sign == "-" or line in dropped
             (removed if gone else new).append(lines[line])
         at = max(at, step.last)
-    return Reading(cost, placement.first, placement.last, tuple(new), tuple(removed))
+    return _trimmed(Reading(cost, placement.first, placement.last, tuple(new), tuple(removed)), lines)
+
+
+def _trimmed(reading: Reading, lines: Sequence[str]) -> Reading:
+    """The reading without the context around its change, which another hunk may share."""
+    first, last, new = reading.first, reading.last, list(reading.new)
+    while new and first < last and new[0] == lines[first]:
+        first, new = first + 1, new[1:]
+    while new and first < last and new[-1] == lines[last - 1]:
+        last, new = last - 1, new[:-1]
+    return Reading(reading.cost, first, last, tuple(new), reading.removed)
 
 
 def _evidence(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> float:

@@ -66,6 +66,7 @@ class _Reader:
         self._tag, self._file, self._intro, self._start = "", "", "", 0
         self._lines: list[str] = []
         self._quote = ""  # the triple quotes that the block's code is within
+        self._nested = False  # whether a block within a block of Markdown is open
 
     def take(self, line: str, number: int) -> None:
         mark = _FENCE.match(line) if len(line) <= _LONGEST_INFO else None
@@ -78,6 +79,11 @@ class _Reader:
             else:
                 self._add(line)
             return
+        if mark and self._tag in ("md", "markdown"):
+            if mark["info"].strip() or self._nested:
+                self._nested = bool(mark["info"].strip())
+                self._add(line)
+                return
         if mark and self._ends(mark):
             self.close(closed=True)
             self._start = number + 1
@@ -158,7 +164,7 @@ class _Reader:
                     lines = lines[:-1]
             text = "".join(f"{line}\n" for line in lines)
             self.blocks.append(Block(text, self._tag, self._file, self._start, self._intro, closed))
-        self._lines, self._opening, self._quote = [], None, ""
+        self._lines, self._opening, self._quote, self._nested = [], None, "", False
 
 
 def _width(lead: str) -> int:

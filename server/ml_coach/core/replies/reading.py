@@ -34,7 +34,8 @@ def read(text: str) -> Reply:
     if len(found) > 1:
         for reply in found:
             programs = reply.of("program")
-            if reply.segments and all(syntax.parse(s.text) is not None for s in programs):
+            useful = programs or reply.of("patch", "tests")
+            if useful and all(syntax.parse(s.text) is not None for s in programs):
                 return reply
     return found[0]
 
@@ -45,8 +46,8 @@ def readings(text: str) -> Iterator[Reply]:
     if "\r" in text and text.count("\r\n") == text.count("\n"):
         text = text.replace("\r\n", "\n")  # All line ends alike are the transport's.
     seen: set[str] = set()
-    plain = damage.unquoted(damage.without_colours(text))
-    for version in (plain, damage.unescaped(plain)):
+    plain = damage.unquoted(damage.without_controls(text))
+    for version in (plain, damage.unescaped(plain), damage.as_typed(plain)):
         answer = answer_of(version)
         if answer not in seen:
             seen.add(answer)
@@ -124,6 +125,8 @@ def _unfenced(text: str, depth: int) -> list[Segment]:
 def _segments(block: Block, depth: int) -> list[Segment]:
     """What one fenced block holds: itself, or what is wrapped in it."""
     text = block.text
+    if block.tag in ("md", "markdown") and depth < _MOST_DEPTH:
+        return _cut(text, depth + 1)
     if depth < _MOST_DEPTH:
         found = wrapped.from_json(text)
         items = found if isinstance(found, list) else wrapped.from_shell(text)

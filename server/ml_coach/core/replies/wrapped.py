@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
+
+from ml_coach.core.python import syntax
 
 # What tools call their fields, in JSON and as XML elements alike. Keys are compared in lower case
 # and without `_` and `-`.
@@ -52,15 +55,27 @@ class Item:
 def from_json(text: str) -> list[Item] | str | None:
     """The items in JSON, or the one text that a JSON string or a notebook is; None for no JSON."""
     text = text.strip()
-    if text[:1] not in ('"', "{", "["):
+    if text[:1] not in ('"', "'", "{", "["):
         return None
     try:
         value: object = json.loads(text, strict=False)
     except (ValueError, RecursionError):
+        value = _literal(text)
+    if value is None:
         return None
     if isinstance(value, str):
         return value
     return list(_items(value))
+
+
+def _literal(text: str) -> object:
+    """The value of a Python literal, as `repr` writes it; None where the text is none."""
+    try:
+        value: object = ast.literal_eval(text)
+    except (*syntax.NOT_PYTHON, TypeError):
+        return None
+    # A reply that is no more than a string in triple quotes is a docstring.
+    return value if not isinstance(value, str) or text[:3] not in ('"""', "'''") else None
 
 
 def json_within(text: str) -> list[Item]:
