@@ -19,8 +19,7 @@ from pathlib import Path
 
 from ml_coach.core import examples
 from ml_coach.core.python import repairs, syntax
-from ml_coach.core.sanitizer import Sanitized, sanitize
-from ml_coach.core.sanitizer.choice import LONGEST_REPLY
+from ml_coach.core.sanitizer import LONGEST_REPLY, Sanitized, sanitize
 
 _BITS = [
     "```",
