@@ -129,7 +129,7 @@ class _Choice:
             "show more lines around the change.",
             self._file,
             hunk.number,
-            self._target.shown(other.first, other.last),
+            self._target.shown(*other.around),
         )
 
     def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:

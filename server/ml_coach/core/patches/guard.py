@@ -11,31 +11,42 @@ from collections.abc import Sequence
 
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
-from ml_coach.core.patches.outline import definitions, is_empty, names, outline, tokens
+from ml_coach.core.patches.outline import bound, definitions, is_empty, outline, tokens
+from ml_coach.core.python.bindings import parsed
 
 _MOST_NAMED = 5  # A sentence with more names is not read.
 
 
-def loss(before: str, after: str, removed: str) -> str:
+def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
     """What `after` would lose of `before` beyond the text `removed`, which the edit itself names:
-    the end of a sentence that begins with "It", empty where nothing is lost."""
+    the end of a sentence that begins with "It", empty where nothing is lost. Without `names`, the
+    names in `removed` may not go either: the edit replaces their definitions."""
     if before == after:
         return ""
     old, new = outline(split_lines(before)), outline(split_lines(after))
     named = tokens(removed)
-    counts = Counter(names(old))
-    counts.subtract(Counter(names(new)))
-    gone = [name for name in dict.fromkeys(names(old)) if counts[name] > 0]
-    gone = [name for name in gone if not named[name.split(".")[-1]] and not named[name]]
+    counts = Counter(bound(old)) - Counter(bound(new))
+    gone = list(counts)
+    if names:
+        gone = [name for name in gone if not named[name.split(".")[-1]] and not named[name]]
     if gone:
         return f"would lose {_listed(gone)}, which it does not remove."
     missing = tokens(before) - tokens(after) - named
     if missing:
         return f"would lose {_listed([f'`{token}`' for token in missing])} of lines it does not show."
-    filled = {name for name, node in definitions(old) if not is_empty(node)}
-    emptied = [name for name, node in definitions(new) if name in filled and is_empty(node)]
-    if emptied:
+    empty = [Counter(n for n, node in definitions(x) if is_empty(node)) for x in (old, new)]
+    known = Counter(name for name, _ in definitions(old))
+    if emptied := [name for name in empty[1] - empty[0] if known[name]]:
         return f"would empty {_listed(emptied)}."
+    return ""
+
+
+def ruins(file: str, before: str, after: str) -> str:
+    """Why no edit may leave `after`, the end of a sentence; empty where it may."""
+    if before.strip() and not after.strip():
+        return "would leave nothing of the file; a patch that means this deletes it."
+    if file.endswith((".py", ".pyi")) and not parsed(after) and parsed(before):
+        return "would leave a program that does not compile."
     return ""
 
 
@@ -49,8 +60,10 @@ def doubled(before: Sequence[str], after: Sequence[str]) -> str:
         added = [line for line in after[c:d] if len(tokens(line)) > 2]
         if a != b or not added:
             continue
-        count = d - c
-        if list(after[c:d]) in (list(after[d : d + count]), list(after[max(0, c - count) : c])):
+        count, half, run = d - c, c + (d - c) // 2, list(after[c:d])
+        if run in (list(after[d : d + count]), list(after[max(0, c - count) : c])):
+            return added[0].strip()
+        if len(added) > 1 and after[c:half] == after[half:d]:
             return added[0].strip()
     return ""
 

@@ -14,10 +14,10 @@ from ml_coach.core.replies.fences import file_named
 
 # Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
 # Cline writes dashes and plus signs.
-_SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)[ \t]*(\w*)|-{5,9} (SEARCH)\b)[^\n]{0,80}$")
-_DIVIDER = re.compile(r"^ {0,3}={5,9}[ \t]*$")
+_SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)[ \t]*(\w*)|[<-]{3,9} ?(SEARCH)\b)[^\n]{0,80}$")
+_DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$")
 _BASE = re.compile(r"^ {0,3}\|{5,9}(?!\|)[^\n]{0,80}$")
-_REPLACE = re.compile(r"^ {0,3}(?:>{5,9}(?!>)[ \t]*(\w*)|\+{5,9} (REPLACE)\b)[^\n]{0,80}$")
+_REPLACE = re.compile(r"^ {0,3}(?:>{5,9}(?!>)[ \t]*(\w*)|[>+]{3,9} ?(REPLACE)\b)[^\n]{0,80}$")
 _ROO_LINE = re.compile(r"^:(start_line|end_line):[ \t]*(\d+)[ \t]*$")
 _FILE_OF_ENVELOPE = r"^\*\*\* (Update|Add|Delete|Move|Rename) File: (.*)$"
 
@@ -35,7 +35,7 @@ def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit]:
             at += 1
             continue
         file = file_named(above.strip().rsplit(" ", 1)[-1]) or file_named(above) or file
-        end = _end_of(lines, at, (opening[1] or opening[2]).upper() == "SEARCH")
+        end = _end_of(lines, at, (opening[1] or opening[2] or "").upper() == "SEARCH")
         body = lines[at + 1 : end]
         if end == len(lines):
             while body and not body[-1].strip("`~ \t"):
@@ -50,10 +50,10 @@ def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
     ends: list[int] = []
     for number in range(at + 1, len(lines)):
         if named and (begin := _SEARCH.match(lines[number])):
-            if (begin[1] or begin[2]).upper() == "SEARCH":
+            if (begin[1] or begin[2] or "").upper() == "SEARCH":
                 break
         if end := _REPLACE.match(lines[number]):
-            if (end[1] or end[2]).upper() == "REPLACE" or not named:
+            if (end[1] or end[2] or "").upper() == "REPLACE" or not named:
                 return number
             ends.append(number)
     return ends[0] if ends else len(lines)
@@ -62,6 +62,8 @@ def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
 def _blocks(file: str, body: list[str], number: int) -> list[FileEdit]:
     """The edit of one block; where its text has the divider too, every way to divide it."""
     dividers = [at for at, line in enumerate(body) if _DIVIDER.match(line)]
+    longest = max((len(body[at].strip()) for at in dividers), default=0)
+    dividers = [at for at in dividers if len(body[at].strip()) == longest]
     base = next((at for at, line in enumerate(body) if _BASE.match(line)), None)
     readings: list[tuple[list[str], list[str], int | None]] = []
     for at in dividers:

@@ -15,7 +15,7 @@ from textwrap import dedent
 
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
 from ml_coach.core.patches.making import changed_blocks
-from ml_coach.core.patches.outline import Node, imported, is_empty, names, outline, tokens
+from ml_coach.core.patches.outline import Node, bound, definitions, imported, is_empty, outline, tokens
 from ml_coach.core.python import syntax
 
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)(#.*)""")
@@ -58,7 +58,7 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
     old = outline(before)
-    merger = _Merger(before, lines)
+    merger = Merger(before, lines)
     if merger.is_whole(old, new):
         merger.whole()
     else:
@@ -79,7 +79,7 @@ def _is_newer(complaint: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Merger:
+class Merger:
     before: Sequence[str]
     code: list[str]
     pieces: list[_Piece] = field(default_factory=list[_Piece])
@@ -97,10 +97,13 @@ class _Merger:
         return Merged(lines, "\n".join(removed))
 
     def is_whole(self, old: Sequence[Node], new: Sequence[Node]) -> bool:
-        """Whether the code binds all that the file binds, but for imports."""
-        bound = {name for node in old if node.kind != "import" for name in names([node])}
-        empty = any(is_empty(n) for n in new if n.kind == "def")
-        return len(bound) > 1 and bound <= set(names(new)) and not empty and len(new) > 1
+        """Whether the code has all that the file has: names, imports, bodies, loose statements."""
+        mine, theirs = Counter(bound(old)), Counter(bound(new))
+        empty = Counter(name for name, node in definitions(new) if is_empty(node))
+        empty -= Counter(name for name, node in definitions(old) if is_empty(node))
+        loose = Counter(node.kind for node in old if node.kind in ("other", "guard"))
+        loose -= Counter(node.kind for node in new)
+        return mine.total() > 1 and not mine - theirs and not empty and not loose
 
     def whole(self) -> None:
         """The file as the code has it, with the comments that the code only lacks."""
@@ -115,7 +118,7 @@ class _Merger:
         end = -1
         for node in new:
             if node.kind == "import" and owner is None:
-                self._import(old, node)
+                self.add_import(old, node)
                 continue
             if node.kind in ("guard", "other", "import"):
                 continue
@@ -129,13 +132,15 @@ class _Merger:
                 same = [n for n in new if n.keys == node.keys]
                 index = same.index(node) if node in same else 0
                 places = [places[index]] if len(same) == len(places) else places[-1:]
+            if not places and _is_test(node) and not any(map(_is_test, old)):
+                continue  # tests that came with the program are none of it
             if not places:
-                if not (node.kind == "def" and is_empty(node)):
-                    waiting += self._source(node, owner)
+                waiting += self._source(node, owner)
                 continue
             target = places[0]
             if waiting:
-                self.pieces.append((target.first, target.first, waiting))
+                gap = [""] * (1 if owner else 2) if waiting[-1] else []
+                self.pieces.append((target.first, target.first, [*waiting, *gap]))
                 waiting = []
             self._replace(target, node)
             end = target.last
@@ -149,16 +154,16 @@ class _Merger:
             if is_empty(new) and not is_empty(old):
                 self.kept.append(new.name)
                 return
-            self._put(old, self.fitted(old, new))
+            self.put(old, self.fitted(old, new))
         elif old.kind == new.kind == "name":
             source = self._reindented(self.code[new.first : new.last], new.indent, old.indent)
             same = tokens("\n".join(source)) == tokens("\n".join(self.before[old.first : old.last]))
             if not same:
-                self._put(old, source)
+                self.put(old, source)
         else:
             self.problem = f"makes {new.name} another kind of thing than it is in the file."
 
-    def _put(self, old: Node, source: list[str]) -> None:
+    def put(self, old: Node, source: list[str]) -> None:
         if source != list(self.before[old.first : old.last]):
             self.pieces.append((old.first, old.last, source))
 
@@ -194,16 +199,16 @@ class _Merger:
         if end < 0 and owner:
             end = owner.last
         elif end < 0:
-            definitions = [node.last for node in old if node.kind in ("def", "class")]
-            end = max(definitions, default=max((n.last for n in old), default=0))
+            ends = [node.last for node in old if node.kind in ("def", "class")]
+            end = max(ends, default=old[-1].last if old else len(self.before))
         gap = ([""] if owner else ["", ""]) if end else []
         self.pieces.append((end, end, [*gap, *waiting]))
 
-    def _import(self, old: Sequence[Node], new: Node) -> None:
+    def add_import(self, old: Sequence[Node], new: Node) -> None:
         known = {text for node in old for n in _flat(node) for _, text in imported(n.code)}
         wanted = [text for _, text in imported(new.code) if text not in known]
-        bound = {name for node in old for name in names([node])}
-        if any(name in bound for name, text in imported(new.code) if text in wanted):
+        taken = set(bound(old))
+        if any(name in taken for name, text in imported(new.code) if text in wanted):
             return  # the file has another thing of that name
         if wanted:
             at = end_of_imports(old, self.before, future="__future__" in new.code)
@@ -228,9 +233,13 @@ class _Merger:
         unit = old.inner[0].indent
         body = self._reindented(theirs[new.body : new.last], new.inner[0].indent, unit)
         docstring = _docstring(old, mine)
-        kept = body if _docstring(new, theirs) and body_only else None
-        if kept is not None:
-            body = body[_docstring(new, theirs)[1] - new.body :]
+        if is_empty(old):
+            own = mine[slice(*docstring)]
+            if own and _docstring(new, theirs)[1] > new.body:
+                body = body[_docstring(new, theirs)[1] - new.body :]
+            rest = mine[docstring[1] : old.last]
+            remarks = [line for line in rest if line.lstrip().startswith("#") and line not in body]
+            return [*decorators, *head, *own, *remarks, *body]
         blended = self._blended(mine[old.body : old.last], body, range(0, docstring[1] - old.body))
         return [*decorators, *head, *blended]
 
@@ -258,27 +267,37 @@ class _Merger:
 
         Sets `problem` where a mark in `new` stands for lines of `old` that it leaves out.
         """
-        mine = [_code_of(line) for line in old]
-        theirs = [_code_of(line) for line in new]
+        code = [_code_of(line) for line in old]
         documented = set(docstring)
+        said = [bool(text) and at not in documented for at, text in enumerate(code)]
+        blocks = changed_blocks([_key(line) for line in old], [_key(line) for line in new])
         result: list[str] = []
         at = k = 0
-        for a, b, c, d in [*changed_blocks(mine, theirs), (len(old), len(old), len(new), len(new))]:
-            for i, j in zip(range(at, a), range(k, c), strict=True):
-                result.append(new[j] if "#" in new[j] and "#" not in old[i] else old[i])
-            gone, come = old[a:b], new[c:d]
-            comments = [line for i, line in enumerate(gone, a) if not mine[i] or i in documented]
-            if not any(_code_of(line) for line in come):
-                if all(not mine[i] or i in documented for i in range(a, b)):
-                    come = gone if not any(line.strip() for line in come) and any(comments) else come
-            elif comments and not any("#" in line for line in come):
-                lead = next((n for n, i in enumerate(range(a, b)) if mine[i] and i not in documented), 0)
-                come = [*gone[:lead], *come] if any(line.strip() for line in gone[:lead]) else come
+        for a, b, c, d in [*blocks, (len(old), len(old), len(new), len(new))]:
+            for mine, theirs in zip(old[at:a], new[k:c], strict=True):
+                result.append(theirs if "#" in theirs and "#" not in mine else mine)
+            come = new[c:d]
+            lead = next((n for n in range(a, b) if said[n]), b)
+            silent = any(line.strip() for line in old[a:lead]) and not any(
+                line.lstrip().startswith("#") for line in come
+            )
+            # Comments and a docstring that the reply only lacks stay above what follows them.
+            if silent and (lead == b) <= (not any(map(_code_of, come))):
+                come = [*old[a:lead], *(line for line in come if line.strip() or lead < b)]
             result += come
             at, k = b, d
         if mark := _left_out(old, new):
             self.problem = self.problem or f"leaves out lines: `{mark}`."
         return result
+
+
+def _key(line: str) -> str:
+    """What two lines have to share to be the same: their code, or a comment that stands alone."""
+    return _code_of(line) or line.strip()
+
+
+def _is_test(node: Node) -> bool:
+    return node.kind in ("def", "class") and node.name.startswith(("test", "Test"))
 
 
 def _flat(node: Node) -> list[Node]:
@@ -320,7 +339,8 @@ def _left_out(old: Sequence[str], new: Sequence[str]) -> str:
             continue
         follows = next((text for text in new[at + 1 :] if _code_of(text)), "")
         explains = follows in added and re.match(r"\s*(?:return|raise|yield)\b", follows)
-        if alone and _STOPS.match(line) and len(lines) > 1:
+        last = not any(map(_code_of, new[at + 1 :])) and bool(had - has or lines - set(map(_code_of, new)))
+        if alone and (_STOPS.match(line) or last) and len(lines) > 1:
             return line.strip()
         if fewer and not explains and (alone or _code_of(line) in lines):
             return line.strip()

@@ -88,6 +88,8 @@ def _statement(lines: Sequence[str], first: int) -> tuple[int, str]:
     for at in range(first, len(lines)):
         line = lines[at]
         if at > first and depth > 0 and not quote and _BEGINS.match(line):
+            while not lines[at - 1].strip():
+                at -= 1
             return at, " ".join(pieces)
         position, more, code = 0, False, ""
         while position < len(line):
@@ -171,7 +173,7 @@ def _node(
         accessor = re.search(rf"@{definition[2]}\.(setter|deleter)", above)
         keys = (f"{definition[2]}.{accessor[1]}" if accessor else definition[2],)
     elif re.match(r"\s*(?:import|from)\b", code):
-        kind, keys = "import", tuple(bound for bound, _ in imported(code))
+        kind, keys = "import", tuple(name for name, _ in imported(code))
     elif re.match(r"\s*if\b.*__name__", code):
         kind = "guard"
     elif (match := _NAME.match(code)) and ("=" in code or _ANNOTATED.match(code)):
@@ -191,19 +193,19 @@ def imported(code: str) -> Iterator[tuple[str, str]]:
     for part in re.sub(r"[()\\]", " ", match[2]).split(","):
         words = part.split()
         if words:
-            bound = words[-1] if "as" in words else words[0] if match[1] else words[0].partition(".")[0]
-            yield bound, f"{match[1] or ''} import {' '.join(words)}"
+            name = words[0] if match[1] else words[0].partition(".")[0]
+            yield words[-1] if "as" in words else name, f"{match[1] or ''} import {' '.join(words)}"
 
 
-def names(nodes: Sequence[Node], owner: str = "") -> Iterator[str]:
+def bound(nodes: Sequence[Node], owner: str = "") -> Iterator[str]:
     """Every name that the nodes bind, blocks of `if` and `try` included, members as `Class.name`."""
     for node in nodes:
         for key in node.keys:
             yield owner + key
         if node.kind == "class":
-            yield from names(node.inner, f"{owner}{node.name}.")
+            yield from bound(node.inner, f"{owner}{node.name}.")
         elif node.kind in ("other", "guard"):
-            yield from names(node.inner, owner)
+            yield from bound(node.inner, owner)
 
 
 def definitions(nodes: Sequence[Node], owner: str = "") -> Iterator[tuple[str, Node]]:

@@ -13,7 +13,7 @@ from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
-from ml_coach.core.patches.guard import loss
+from ml_coach.core.patches.guard import loss, ruins
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
@@ -22,7 +22,6 @@ from ml_coach.core.patches.outline import definitions, outline
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.patches.target import Effort
 from ml_coach.core.patches.unified import read_unified
-from ml_coach.core.python.bindings import parsed
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import Patch, PatchRefused
@@ -118,7 +117,8 @@ def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit]:
 def _in_prose(reply: Reply) -> list[FileEdit]:
     """Edits in a reply that sets nothing off: a diff's bare body, or code among sentences."""
     text = "".join(s.text for s in reply.segments if not s.fenced)
-    if re.search(r"^[+-]", text, re.MULTILINE) and re.search(r"^[+-] *\w.*[()=:]", text, re.MULTILINE):
+    signs = {line[0] for line in split_lines(text) if line.strip()}
+    if signs <= set("+- @\\\t") and signs & set("+-"):
         return read_unified(text)
     found = sanitize(reply.answer) if not reply.of("tests", "usage") else None
     return [FileEdit("code", text=found.source)] if isinstance(found, Sanitized) else []
@@ -285,25 +285,20 @@ class _Reading:
             if not isinstance(chosen, Chosen):
                 return chosen
             return text.with_lines(chosen.lines, ended=ended), chosen.cost
-        if edit.like_git:
-            exact = like_git(before, edit.hunks)
-            if exact is not None and not self._breaks(file, before, exact):
-                return exact, 0.0
+        exact = like_git(before, edit.hunks) if edit.like_git else None
+        if exact is not None and not ruins(file, before, exact):
+            return exact, 0.0
         hunks = [_bare(hunk) for hunk in edit.hunks]
-        lines = word_for_word(text.lines, hunks)
+        lines = word_for_word(
+            text.lines, hunks, lambda lines: not ruins(file, before, text.with_lines(lines))
+        )
         if lines is None:
             return refused
         after = text.with_lines(lines, ended=ended)
-        removed = [line.text for h in hunks for x in (h, *h.others) for line in x.lines if line.sign == "-"]
-        problem = loss(before, after, "\n".join(removed))
-        if self._breaks(file, before, after):
-            problem = "would leave a program that does not compile."
+        readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
+        removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
+        problem = ruins(file, before, after) or loss(before, after, "\n".join(removed))
         return PatchRefused(f"The edit {problem}", file, 1) if problem else (after, 0.0)
-
-    def _breaks(self, file: str, before: str, after: str) -> bool:
-        if not file.endswith((".py", ".pyi")) or parsed(after):
-            return False
-        return parsed(before) is not None
 
     def _move(self, file: str, target: str, text: str) -> PatchRefused | None:
         if target in self._files:
@@ -329,9 +324,7 @@ class _Reading:
         if isinstance(merged, NotMerged):
             return PatchRefused(f"The code in the reply {merged.reason}", file)
         after = text.with_lines(merged.lines)
-        problem = loss(before, after, merged.removed)
-        if self._breaks(file, before, after):
-            problem = "would leave a program that does not compile."
+        problem = ruins(file, before, after) or loss(before, after, merged.removed, names=False)
         if problem:
             return PatchRefused(f"The code in the reply {problem}", file)
         self._after[file] = after

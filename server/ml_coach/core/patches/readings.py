@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, islice, pairwise
 from math import comb
 
@@ -23,13 +23,15 @@ _MOST_SUBSETS = 600
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away."""
+    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away. The
+    hunk lies on the lines `around`."""
 
     cost: float
     first: int
     last: int
     new: tuple[str, ...]
     removed: tuple[str, ...]
+    around: tuple[int, int]
 
 
 def readings(hunk: Hunk, placement: Placement, target: Target) -> Iterator[Reading]:
@@ -60,7 +62,7 @@ def _read(
             gone = sign == "-" or line in dropped
             (removed if gone else new).append(lines[line])
         at = max(at, step.last)
-    return _trimmed(Reading(cost, placement.first, placement.last, tuple(new), tuple(removed)), lines)
+    return _trimmed(Reading(cost, placement.first, placement.last, tuple(new), tuple(removed), (placement.first, placement.last)), lines)
 
 
 def _trimmed(reading: Reading, lines: Sequence[str]) -> Reading:
@@ -70,7 +72,7 @@ def _trimmed(reading: Reading, lines: Sequence[str]) -> Reading:
         first, new = first + 1, new[1:]
     while new and first < last and new[-1] == lines[last - 1]:
         last, new = last - 1, new[:-1]
-    return Reading(reading.cost, first, last, tuple(new), reading.removed)
+    return replace(reading, first=first, last=last, new=tuple(new))
 
 
 def _evidence(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> float:

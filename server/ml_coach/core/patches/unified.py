@@ -179,7 +179,13 @@ def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hu
         else:
             lines.append(_line(raw))
     lines = lines if strict else _by_words(_unnumbered(lines))
-    return replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+    hunk = replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+    signed = [line for line in lines if line.sign in "+-"]
+    if strict and signed and all(line.text.startswith(line.sign) for line in signed):
+        # Each sign may be there twice: whether it is, only the file can tell.
+        once = [replace(x, text=x.text[1:]) if x.sign in "+-" else x for x in lines]
+        hunk = replace(hunk, others=(replace(hunk, lines=tuple(once)),))
+    return hunk
 
 
 def _counted(raw_lines: list[str], header: Hunk) -> list[str]:

@@ -12,6 +12,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _HARD_SPACE = re.compile(r"^[+\- \t]?[ \t\xa0]*\xa0", re.MULTILINE)
 _ESCAPE = re.compile(r"\\([nrt\"'\\])")
 _ESCAPES = {"n": "\n", "r": "", "t": "\t"}
+_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "‟": '"'})
 _ENTITY = re.compile(r"&(?:lt|gt|amp|quot|apos|#39|#x27|#34|nbsp|#160);")
 _QUOTED = re.compile(r"^[ \t]*>(?: |$)")
 _CELL = re.compile(r"^\s*In \[\d*\]: ?(.*)$")
@@ -28,17 +29,20 @@ _MARK_ENDS = re.compile(
 )
 
 
+def without_colours(text: str) -> str:
+    """The text without a terminal's control sequences."""
+    return _ANSI.sub("", text) if "\x1b" in text else text
+
+
 def without_controls(text: str) -> str:
-    """The text without a terminal's control sequences and what no source file can hold."""
-    if text.isprintable():
-        return text
-    text = _CONTROL.sub("", _ANSI.sub("", text))
-    return _SURROGATE.sub("\ufffd", text)
+    """The text without the characters that no source file can hold."""
+    return text if text.isprintable() else _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def as_typed(text: str) -> str:
-    """Spaces that a web page made unbreakable, and line ends that are all written as `\\n`."""
-    text = _HARD_SPACE.sub(lambda match: match[0].replace("\xa0", " "), text)
+    """What a web page typeset, as it was typed: spaces and quotes; and line ends that are all
+    written as `\\n`."""
+    text = _HARD_SPACE.sub(lambda match: match[0].replace("\xa0", " "), text).translate(_QUOTES)
     if text.count("\\n") > 2 * text.count("\n") + 1:
         text = _ESCAPE.sub(lambda match: _ESCAPES.get(match[1], match[1]), text.strip("\"'"))
     return text

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 _FENCE = re.compile(
     r"^(?P<lead>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$"
 )
-_END = re.compile(r"^(?P<code>.*\S.*?)[ \t]*(?P<bar>`{3,}|~{3,})[ \t]*$")
+_BAR_AT_END = re.compile(r"(?:`{3,}|~{3,})$")
 _PYTHON_CODE = re.compile(
     r"(?i)(?P<tag>python[\d.]*|py[\d.]*)?[ \t]*"
     r"(?P<code>(?:async )?def \w+\(.*|class \w+.*:|import \w+.*|from [\w.]+ import .*|@\w.*)$"
 )
+_HOLDS_FENCES = ("diff", "patch", "md", "markdown")
 _LONGEST_INFO = 300  # A longer line that begins with a fence is code in one line.
 _FILE = r"[\w.@+-]+(?:[/\\][\w.@+-]+)*\.[A-Za-z]\w{0,7}"
 _ONLY_FILE = re.compile(
@@ -90,8 +91,8 @@ class _Reader:
         elif mark and self._begins_another(mark):
             self.close(closed=False)
             self._open(mark, number)
-        elif (end := _END.match(line)) and self._ends_in_line(end):
-            self._add(end["code"])
+        elif (code := self._code_before_end(line)) is not None:
+            self._add(code)
             self.close(closed=True)
             self._start = number + 1
         else:
@@ -130,16 +131,17 @@ class _Reader:
             return False
         return not self._quote and _width(mark["lead"]) <= _width(opening["lead"])
 
-    def _ends_in_line(self, end: re.Match[str]) -> bool:
-        opening = self._opening
-        return (
-            opening is not None
-            and not self._quote
-            and end["bar"] == opening["bar"]
-            and end["bar"] not in end["code"]
-            and end["code"].count(end["bar"][0]) % 2 == 0
-            and self._tag not in ("diff", "patch", "md", "markdown")
-        )
+    def _code_before_end(self, line: str) -> str | None:
+        """The code of a line that ends with the block's own fence, None for any other line."""
+        opening, line = self._opening, line.rstrip()
+        if opening is None or self._quote or not line.endswith(opening["bar"]):
+            return None
+        end = _BAR_AT_END.search(line)
+        if end is None or end[0] != opening["bar"] or self._tag in _HOLDS_FENCES:
+            return None
+        code = line[: end.start()].rstrip()
+        is_text = opening["bar"] in code or code.count(opening["bar"][0]) % 2
+        return None if not code or is_text else code
 
     def _begins_another(self, mark: re.Match[str]) -> bool:
         opening = self._opening

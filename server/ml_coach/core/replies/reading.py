@@ -25,6 +25,7 @@ _OFFERS = re.compile(
     r"|instead(?! of)|replace\w*|after|solution|answer|becomes?|change\w*|should)\b",
     re.IGNORECASE,
 )
+_DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
 
@@ -46,11 +47,14 @@ def readings(text: str) -> Iterator[Reply]:
     if "\r" in text and text.count("\r\n") == text.count("\n"):
         text = text.replace("\r\n", "\n")  # All line ends alike are the transport's.
     seen: set[str] = set()
-    plain = damage.unquoted(damage.without_controls(text))
+    plain = damage.unquoted(damage.without_colours(text))
     for version in (plain, damage.unescaped(plain), damage.as_typed(plain)):
         answer = answer_of(version)
         if answer not in seen:
             seen.add(answer)
+            if _DIFF_BEGINS.match(answer):
+                # The fences in a diff that stands without one are its content, or none at all.
+                yield Reply(answer, (Segment(answer, "patch", patch_format(answer), fenced=False),))
             yield _reply(answer)
         # The fences of code that has fences itself can be read as one block.
         wide = fences.widest(answer)
@@ -98,7 +102,7 @@ def _prose(block: Block) -> Segment:
 def _unfenced(text: str, depth: int) -> list[Segment]:
     """A reply without any fence: an edit, code as a whole, a tool call, or prose."""
     known = patch_format(text)
-    code = _lines(re.sub(r"\A\s*python\d?\s*\n", "", text))
+    code = damage.without_controls(_lines(re.sub(r"\A\s*python\d?\s*\n", "", text)))
     if known and syntax.parse(code) is None:
         inner = wrapped.from_shell(text)
         if any(item.language == "patch" for item in inner):
@@ -143,6 +147,7 @@ def _segments(block: Block, depth: int) -> list[Segment]:
         plain = damage.without_numbers(plain)
     file = file or fences.file_in_comment(plain)
     role, language = role_of(plain, tag, file)
+    plain = plain if role == "patch" else damage.without_controls(plain)
     return [
         Segment(
             text if role == "patch" and plain.count("\n") == text.count("\n") and "\r" in text

@@ -189,7 +189,9 @@ def from_xml(text: str) -> list[Item]:
             if "." in attributes.get(label, ""):
                 file = attributes[label]
         key = _key(attributes.get("name") or attributes.get("") or name)
-        if key in _FILE and "\n" not in body.strip():
+        if key in _FILE and "\n" in body.strip():
+            items.append(Item(_body(body), file))
+        elif key in _FILE:
             items, fields, file = items + _complete(fields, file), {}, body.strip()
         elif key in _OLD | _NEW | _TEXT:
             if key in fields or (key in _OLD and fields.keys() & _OLD):
@@ -218,7 +220,7 @@ def _elements(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
             pairs[""] = match[2][1:]
         key = _key(pairs.get("name") or pairs.get("") or name)
         body = text[match.end() : end]
-        if key in _OLD | _NEW | _FILE or (key in _TEXT and not _has_fields(body)):
+        if key in _OLD | _NEW or (key in _TEXT | _FILE and not _has_fields(body)):
             until = end
             yield name, pairs, body
         else:
@@ -236,7 +238,7 @@ def _complete(fields: dict[str, object], file: str) -> list[Item]:
 
 
 def _body(body: str) -> str:
-    body = body.removeprefix("<![CDATA[").removesuffix("]]>")
+    body = re.sub(r"\A\s*<!\[CDATA\[|\]\]>\s*\Z", "", body)
     return re.sub(r"\n[ \t]*\Z", "\n", body.removeprefix("\r").removeprefix("\n"))
 
 
