@@ -8,7 +8,6 @@ from dataclasses import dataclass
 _FENCE = re.compile(
     r"^(?P<lead>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$"
 )
-_BAR_AT_END = re.compile(r"(?:`{3,}|~{3,})$")
 _PYTHON_CODE = re.compile(
     r"(?i)(?P<tag>python[\d.]*|py[\d.]*)?[ \t]*"
     r"(?P<code>(?:async )?def \w+\(.*|class \w+.*:|import \w+.*|from [\w.]+ import .*|@\w.*)$"
@@ -133,15 +132,12 @@ class _Reader:
 
     def _code_before_end(self, line: str) -> str | None:
         """The code of a line that ends with the block's own fence, None for any other line."""
-        opening, line = self._opening, line.rstrip()
-        if opening is None or self._quote or not line.endswith(opening["bar"]):
+        if self._opening is None or self._quote or self._tag in _HOLDS_FENCES:
             return None
-        end = _BAR_AT_END.search(line)
-        if end is None or end[0] != opening["bar"] or self._tag in _HOLDS_FENCES:
-            return None
-        code = line[: end.start()].rstrip()
-        is_text = opening["bar"] in code or code.count(opening["bar"][0]) % 2
-        return None if not code or is_text else code
+        bar, line = self._opening["bar"], line.rstrip()
+        bare = line.rstrip(bar[0])
+        is_text = line[len(bare) :] != bar or bar in bare or bare.count(bar[0]) % 2
+        return bare.rstrip() if bare.strip() and not is_text else None
 
     def _begins_another(self, mark: re.Match[str]) -> bool:
         opening = self._opening
