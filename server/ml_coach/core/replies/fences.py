@@ -79,11 +79,11 @@ class _Reader:
             else:
                 self._add(line)
             return
-        if mark and self._tag in ("md", "markdown"):
-            if mark["info"].strip() or self._nested:
-                self._nested = bool(mark["info"].strip())
-                self._add(line)
-                return
+        is_inner = mark and self._tag in ("md", "markdown")
+        if mark and is_inner and (mark["info"].strip() or self._nested):
+            self._nested = bool(mark["info"].strip())
+            self._add(line)
+            return
         if mark and self._ends(mark):
             self.close(closed=True)
             self._start = number + 1

@@ -68,7 +68,7 @@ def readings(text: str) -> Iterator[Reply]:
 def _reply(answer: str) -> Reply:
     if not answer.strip():
         return Reply("")
-    return Reply(answer, tuple(_wanted(with_usage(_cut(answer, 0)))))
+    return _wanted(answer, with_usage(_cut(answer, 0)))
 
 
 def _cut(text: str, depth: int) -> list[Segment]:
@@ -79,7 +79,8 @@ def _cut(text: str, depth: int) -> list[Segment]:
     if found:
         return _of_items(found, depth)
     blocks = fences.split(damage.with_fences(text))
-    if all(block.tag is None for block in blocks):
+    # A program may have fences in its strings.
+    if all(block.tag is None for block in blocks) or _is_program(text):
         return _unfenced(text, depth)
     segments: list[Segment] = []
     for block in blocks:
@@ -177,13 +178,18 @@ def _lines(text: str) -> str:
     return text if text.endswith("\n") or not text else text + "\n"
 
 
-def _wanted(segments: list[Segment]) -> list[Segment]:
-    """The segments without the blocks that the reply itself rejects, if any other is left."""
+def _is_program(text: str) -> bool:
+    tree = syntax.parse(text)
+    return tree is not None and any(isinstance(s, syntax.Definition) for s in tree.body)
+
+
+def _wanted(answer: str, segments: list[Segment]) -> Reply:
+    """The reply with the blocks apart that it rejects itself, if any other is left."""
     rejected = [s for s in segments if s.fenced and _is_rejected(s.intro)]
-    left = [s for s in segments if s.role in ("program", "patch") and s not in rejected]
-    if not rejected or not any(s.fenced for s in left):
-        return segments
-    return [s for s in segments if s not in rejected]
+    wanted = [s for s in segments if s not in rejected]
+    if not any(s.fenced and s.role in ("program", "patch") for s in wanted):
+        return Reply(answer, tuple(segments))
+    return Reply(answer, tuple(wanted), tuple(rejected))
 
 
 def _is_rejected(intro: str) -> bool:

@@ -34,10 +34,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reading of a reply. `answer` is its text without reasoning."""
+    """One reading of a reply. `answer` is its text without reasoning.
+
+    `rejected` are the blocks that the reply itself speaks against, by words that may mean another
+    thing: for a caller who knows what is asked for and finds it nowhere else.
+    """
 
     answer: str
     segments: tuple[Segment, ...] = ()
+    rejected: tuple[Segment, ...] = ()
 
     def of(self, *roles: Role) -> tuple[Segment, ...]:
         """The segments with one of `roles`."""

@@ -76,9 +76,11 @@ def sanitize(
 
 def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Code | Refused:
     parts, tests = _parts(reply, "program"), _parts(reply, "tests")
-    # The reader does not know what was asked for: what defines that is no test of it.
-    if not any(part.definitions.keys() & set(names) for part in parts):
-        parts += [part for part in tests if part.definitions.keys() & set(names)]
+    # The reader does not know what was asked for: what defines that is no test of it, and no
+    # block to be avoided.
+    for others in (_parts(replace(reply, segments=reply.rejected), "program"), tests):
+        defined = {name for part in parts for name in part.definitions}
+        parts += [p for p in others if p.definitions.keys() & (set(names) - defined)]
     is_body = not any(part.has_definition and syntax.compiles(part.source) for part in parts)
     if stub is not None and is_body and (body := _body(reply, stub)):
         parts = [body]
@@ -119,10 +121,20 @@ def _suite(reply: Reply, names: Sequence[str]) -> Code | Refused:
 def _parts(reply: Reply, *roles: replies.Role) -> list[Code]:
     """The code of each segment with one of `roles`; of the prose, where nothing is set off."""
     segments = list(reply.of(*roles))
-    if "program" in roles and not any(s.fenced for s in reply.of("program", "tests", "patch")):
-        segments += reply.of("prose")
+    if "program" in roles:
+        segments += map(_new_file, reply.of("patch"))
+        if not any(s.fenced for s in reply.of("program", "tests", "patch")):
+            segments += reply.of("prose")
     found = ((segment, code.read(segment.text)) for segment in segments)
     return [replace(part, file=segment.file) for segment, part in found if part]
+
+
+def _new_file(patch: Segment) -> Segment:
+    """A diff of a new file as that file, of any other as nothing."""
+    lines = patch.text.split("\n")
+    added = [line[1:] for line in lines if line[:1] == "+" and not line.startswith("+++ ")]
+    rest = [line for line in lines if line[:1] in (" ", "-") and not line.startswith("--- ")]
+    return replace(patch, text="" if rest or patch.language != "diff" else "\n".join(added))
 
 
 def _body(reply: Reply, stub: ast.Module) -> Code | None:
@@ -246,7 +258,7 @@ def _empty(found: Code, names: Sequence[str]) -> str:
             inner = [m.name for m in statement.body if _is_open(m)]
             if inner:
                 return f"{name}.{inner[0]}"
-        if name in read and _is_open(statement):
+        if name in read and not isinstance(statement, ast.ClassDef) and _is_open(statement):
             return name
     return ""
 

@@ -23,6 +23,8 @@ def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
         _without_corrected(part, testing[at + 1 :], names) for at, part in enumerate(testing)
     ]
     missing = frozenset[str]().union(*(part.free_names for part in testing)) - set(names)
+    # Fixtures are read by the names of parameters.
+    missing |= {n.arg for part in testing for n in syntax.walk(part.tree) if isinstance(n, ast.arg)}
     lending = [part for part in rest if part.definitions.keys() & missing]
     return joining.together([*lending, *testing] or parts)
 
@@ -73,7 +75,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
 
 
 def tests_in(tree: ast.Module) -> tuple[str, ...]:
-    """The names of the tests that pytest would collect: `test_a`, `TestB`."""
+    """The names of the tests that pytest would collect and that have a body: `test_a`, `TestB`."""
     return tuple(
         statement.name
         for statement in tree.body
@@ -88,7 +90,7 @@ def tests_in(tree: ast.Module) -> tuple[str, ...]:
 
 def _is_test(statement: ast.stmt) -> bool:
     is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
-    return is_function and statement.name.startswith("test")
+    return is_function and statement.name.startswith("test") and not syntax.is_empty(statement)
 
 
 def _is_test_class(statement: ast.ClassDef) -> bool:
