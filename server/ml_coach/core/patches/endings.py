@@ -35,7 +35,10 @@ class Text:
         an end; None keeps it as it is."""
         ends: list[str] = []
         at = 0
-        for a, b, c, d in [*changed_blocks(self.lines, lines), (len(self.lines),) * 2 + (len(lines),) * 2]:
+        for a, b, c, d in [
+            *changed_blocks(self.lines, lines),
+            (len(self.lines),) * 2 + (len(lines),) * 2,
+        ]:
             ends += self.ends[at:a]
             for index in range(d - c):
                 own = min(a + index, b - 1) if b > a else a - 1

@@ -29,6 +29,8 @@ def like_git(text: str, hunks: Sequence[Hunk]) -> str | None:
         if any(line.unsigned or line.sign in "?~" for line in hunk.lines) or hunk.start is None:
             return None
         old, new = _sides(hunk)
+        if (len(old), len(new)) != (hunk.old_count, hunk.new_count):
+            return None
         signs = [line.sign for line in hunk.lines]
         changed = [at for at, sign in enumerate(signs) if sign != " "]
         if not changed:
@@ -187,7 +189,11 @@ def _scope(lines: Sequence[str], headings: Sequence[str]) -> tuple[int, int] | N
         first = found[0]
         width = indent_width(lines[first])
         last = next(
-            (n for n in range(first + 1, last) if lines[n].strip() and indent_width(lines[n]) <= width),
+            (
+                n
+                for n in range(first + 1, last)
+                if lines[n].strip() and indent_width(lines[n]) <= width
+            ),
             last,
         )
     return (first, last) if headings else None

@@ -33,7 +33,9 @@ def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
         return f"would lose {_listed(gone)}, which it does not remove."
     missing = tokens(before) - tokens(after) - named
     if missing:
-        return f"would lose {_listed([f'`{token}`' for token in missing])} of lines it does not show."
+        return (
+            f"would lose {_listed([f'`{token}`' for token in missing])} of lines it does not show."
+        )
     empty = [Counter(n for n, node in definitions(x) if is_empty(node)) for x in (old, new)]
     known = Counter(name for name, _ in definitions(old))
     if emptied := [name for name in empty[1] - empty[0] if known[name]]:

@@ -145,7 +145,9 @@ def _envelope_hunks(lines: list[str], number: int) -> tuple[str, list[Hunk]]:
     def close() -> None:
         nonlocal body, headings, at_end
         if any(line.strip() for line in body):
-            header = Hunk((), number + len(hunks), headings=tuple(headings), at_end=at_end, like_diff=True)
+            header = Hunk(
+                (), number + len(hunks), headings=tuple(headings), at_end=at_end, like_diff=True
+            )
             hunks.append(read_hunk(body, header, strict=True))
             headings = []
         body, at_end = [], False

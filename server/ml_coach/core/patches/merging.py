@@ -15,8 +15,17 @@ from textwrap import dedent
 
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
 from ml_coach.core.patches.making import changed_blocks
-from ml_coach.core.patches.outline import Node, bound, definitions, imported, is_empty, outline, tokens
+from ml_coach.core.patches.outline import (
+    Node,
+    bound,
+    definitions,
+    imported,
+    is_empty,
+    outline,
+    tokens,
+)
 from ml_coach.core.python import syntax
+from ml_coach.core.sanitizer.elisions import elision
 
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)(#.*)""")
 _STOPS = re.compile(r"\s*(?:#\s*)?(?:\.\.\.|…)")
@@ -124,8 +133,8 @@ class Merger:
                 continue
             places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
             if owner is None and not places and node.kind == "def":
-                members = [m for o in old if o.kind == "class" for m in o.inner]
-                places = [m for m in members if m.kind == "def" and m.keys == node.keys]
+                owners = [o for o in old if o.kind == "class"]
+                places = [m for o in owners for m in o.inner if _is_member(m, node)]
                 if len(places) > 1:
                     self.problem = f"defines {node.name}, which has no one place in the file."
             if len(places) > 1:
@@ -138,12 +147,13 @@ class Merger:
                 waiting += self._source(node, owner)
                 continue
             target = places[0]
+            around = next((o for o in old if o.first <= target.first < o.last), target)
             if waiting:
                 gap = [""] * (1 if owner else 2) if waiting[-1] else []
-                self.pieces.append((target.first, target.first, [*waiting, *gap]))
+                self.pieces.append((around.first, around.first, [*waiting, *gap]))
                 waiting = []
             self._replace(target, node)
-            end = target.last
+            end = around.last
         if waiting:
             self._append(old, owner, waiting, end)
 
@@ -282,8 +292,9 @@ class Merger:
                 line.lstrip().startswith("#") for line in come
             )
             # Comments and a docstring that the reply only lacks stay above what follows them.
-            if silent and (lead == b) <= (not any(map(_code_of, come))):
-                come = [*old[a:lead], *(line for line in come if line.strip() or lead < b)]
+            if silent:
+                speaks = any(map(_code_of, come))
+                come = [*old[a:lead], *(line for line in come if speaks or line.strip())]
             result += come
             at, k = b, d
         if mark := _left_out(old, new):
@@ -294,6 +305,10 @@ class Merger:
 def _key(line: str) -> str:
     """What two lines have to share to be the same: their code, or a comment that stands alone."""
     return _code_of(line) or line.strip()
+
+
+def _is_member(member: Node, node: Node) -> bool:
+    return member.kind == "def" and member.keys == node.keys
 
 
 def _is_test(node: Node) -> bool:
@@ -332,6 +347,7 @@ def _left_out(old: Sequence[str], new: Sequence[str]) -> str:
     calls = set(_CALL.findall("\n".join(map(_code_of, old))))
     computes = set(_CALL.findall("\n".join(map(_code_of, added)))) - calls
     fewer = bool(had - has) and not computes
+    shorter = sum(map(bool, map(_code_of, new))) < sum(map(bool, map(_code_of, old)))
     for at, line in enumerate(new):
         comment = _comment_of(line)
         alone = line.strip() in (comment, "...", "…", "pass") and bool(line.strip())
@@ -339,8 +355,10 @@ def _left_out(old: Sequence[str], new: Sequence[str]) -> str:
             continue
         follows = next((text for text in new[at + 1 :] if _code_of(text)), "")
         explains = follows in added and re.match(r"\s*(?:return|raise|yield)\b", follows)
-        last = not any(map(_code_of, new[at + 1 :])) and bool(had - has or lines - set(map(_code_of, new)))
-        if alone and (_STOPS.match(line) or last) and len(lines) > 1:
+        last = not any(map(_code_of, new[at + 1 :])) and bool(
+            had - has or lines - set(map(_code_of, new))
+        )
+        if alone and (_STOPS.match(line) or last or shorter and elision(line)) and len(lines) > 1:
             return line.strip()
         if fewer and not explains and (alone or _code_of(line) in lines):
             return line.strip()
@@ -355,7 +373,9 @@ def _comment_of(line: str) -> str:
 def _unit(lines: Sequence[str]) -> str:
     """One level of indentation as the lines have it: the shortest of their indents."""
     inside = _in_strings(lines)
-    indents = {indent_of(line) for at, line in enumerate(lines) if line.strip() and at not in inside}
+    indents = {
+        indent_of(line) for at, line in enumerate(lines) if line.strip() and at not in inside
+    }
     indents.discard("")
     return min(indents, key=indent_width, default="    ")
 

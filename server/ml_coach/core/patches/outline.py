@@ -21,10 +21,14 @@ _TOKEN = re.compile(
     r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<more>\\$)"
 )
 # Such a line begins a statement even where a bracket above was never closed.
-_BEGINS = re.compile(r"\s*(?:(?:async\s+)?def\s+\w|class\s+\w|@\w|import\s+\w|from\s+[\w.]+\s+import)")
+_BEGINS = re.compile(
+    r"\s*(?:(?:async\s+)?def\s+\w|class\s+\w|@\w|import\s+\w|from\s+[\w.]+\s+import)"
+)
 _DEFINITION = re.compile(r"\s*(?:async\s+)?(def|class)\s+(\w+)")
 _CONTINUES = re.compile(r"\s*(?:elif|else|except|finally)\b")
-_NAME = re.compile(r"\s*(?:type\s+)?([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*(?:\[[^=]*\]\s*)?(?::(?!=)[^=]*)?(?:=(?!=)|$)")
+_NAME = re.compile(
+    r"\s*(?:type\s+)?([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*(?:\[[^=]*\]\s*)?(?::(?!=)[^=]*)?(?:=(?!=)|$)"
+)
 _ANNOTATED = re.compile(r"\s*[^\W\d]\w*\s*:\s*\S")
 _EMPTY = re.compile(
     r"\s*(?:pass|\.\.\.|return(?:\s+None)?|raise\s+NotImplementedError\b.*|[rRuU]?(?:\"\"|'').*)?\s*;?\s*$"
@@ -181,7 +185,15 @@ def _node(
             kind, keys = "name", tuple(_WORD.findall(match[1]))
     nodes = _nodes(lines, inner, last, depth=depth + 1) if depth < 50 else ()
     return Node(
-        kind, keys, first.first, head.first, head.last, last, indent_of(lines[head.first]), nodes, code
+        kind,
+        keys,
+        first.first,
+        head.first,
+        head.last,
+        last,
+        indent_of(lines[head.first]),
+        nodes,
+        code,
     )
 
 

@@ -13,7 +13,7 @@ from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
-from ml_coach.core.patches.guard import loss, ruins
+from ml_coach.core.patches.guard import doubled, loss, ruins
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
@@ -161,7 +161,10 @@ class _Reading:
             key = (edit.file, edit.kind, edit.like_git)
             place = places.get(key)
             if edit.kind == "update" and place is not None:
-                hunks = (*joined[place].hunks, *(h for h in edit.hunks if h not in joined[place].hunks))
+                hunks = (
+                    *joined[place].hunks,
+                    *(h for h in edit.hunks if h not in joined[place].hunks),
+                )
                 joined[place] = replace(joined[place], hunks=hunks)
             elif edit.kind == "code" and place is not None:
                 text = _together(joined[place].text, edit.text)
@@ -298,6 +301,8 @@ class _Reading:
         readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
         removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
         problem = ruins(file, before, after) or loss(before, after, "\n".join(removed))
+        if double := "" if problem else doubled(text.lines, lines):
+            problem = f"adds `{double}`, which the file has there already."
         return PatchRefused(f"The edit {problem}", file, 1) if problem else (after, 0.0)
 
     def _move(self, file: str, target: str, text: str) -> PatchRefused | None:
@@ -312,7 +317,9 @@ class _Reading:
             return PatchRefused("The reply does not say which file its code is for.")
         if file not in self._files:
             if _is_test_file(file) and self._files:
-                return PatchRefused(f"The reply's code is for {file}, which is not a file of this run.")
+                return PatchRefused(
+                    f"The reply's code is for {file}, which is not a file of this run."
+                )
             self._after[file] = edit.text
             return None
         before = self._text(file)
@@ -350,7 +357,9 @@ def _together(one: str, other: str) -> str | PatchRefused:
             body = "\n".join(line.strip() for line in lines[node.first : node.last] if line.strip())
             if bodies.setdefault(name, body) != body:
                 return PatchRefused(f"The reply shows {name} twice, in different ways.")
-    if all(name in dict(definitions(outline(split_lines(one)))) for name in
-           (n for n, _ in definitions(outline(split_lines(other))))):
+    if all(
+        name in dict(definitions(outline(split_lines(one))))
+        for name in (n for n, _ in definitions(outline(split_lines(other))))
+    ):
         return one
     return one.rstrip() + "\n\n\n" + other

@@ -62,7 +62,17 @@ def _read(
             gone = sign == "-" or line in dropped
             (removed if gone else new).append(lines[line])
         at = max(at, step.last)
-    return _trimmed(Reading(cost, placement.first, placement.last, tuple(new), tuple(removed), (placement.first, placement.last)), lines)
+    return _trimmed(
+        Reading(
+            cost,
+            placement.first,
+            placement.last,
+            tuple(new),
+            tuple(removed),
+            (placement.first, placement.last),
+        ),
+        lines,
+    )
 
 
 def _trimmed(reading: Reading, lines: Sequence[str]) -> Reading:
