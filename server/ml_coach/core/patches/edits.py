@@ -28,12 +28,12 @@ class Line:
 class Hunk:
     """One place to change. `number` counts from 1 through the whole reply.
 
-    `start` is the first line as the header states it, from 1; `old_count` and `new_count` are
-    its counts. All are None where the header does not say. `headings` are the texts after `@@`:
-    lines of the file above the place, the outer one first. `at_end` says that the place is the end
-    of the file. `ends_without_newline` is what a `\\ No newline` mark says of the new text, if there
-    is one. `others` are further readings of the same part of a reply. `new_start` is the line that
-    the header states for the new text; a hunk that is not `like_diff` may begin within a line.
+    What the header states, None where it does not: `start`, the first line, from 1; `old_count`
+    and `new_count`; `new_start`, the first line of the new text. `headings` are the texts after
+    `@@`: lines of the file above the place, the outer one first. `at_end` says that the place is
+    the end of the file, `ends_without_newline` what a `\\ No newline` mark says of the new text, if
+    any. `others` are further readings of the same part of a reply. A hunk that is not `like_diff`
+    may begin within a line.
     """
 
     lines: tuple[Line, ...]

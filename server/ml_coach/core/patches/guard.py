@@ -6,6 +6,7 @@ compiles. What the edit itself names may change: lines that it removes, definiti
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.outline import bound, definitions, is_empty, outline, tokens
 from ml_coach.core.python.bindings import parsed
 
+_TOP = re.compile(r"(?:async def|def|class|@|import|from)\b|@|[^\W\d]\w* =")
 _MOST_NAMED = 5  # A sentence with more names is not read.
 
 
@@ -23,7 +25,8 @@ def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
     names in `removed` may not go either: the edit replaces their definitions."""
     if before == after:
         return ""
-    old, new = outline(split_lines(before)), outline(split_lines(after))
+    lines = _changed_part(split_lines(before), split_lines(after))
+    old, new = map(outline, lines)
     named = tokens(removed)
     counts = Counter(bound(old)) - Counter(bound(new))
     gone = list(counts)
@@ -31,7 +34,7 @@ def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
         gone = [name for name in gone if not named[name.split(".")[-1]] and not named[name]]
     if gone:
         return f"would lose {_listed(gone)}, which it does not remove."
-    missing = tokens(before) - tokens(after) - named
+    missing = tokens("\n".join(lines[0])) - tokens("\n".join(lines[1])) - named
     if missing:
         return (
             f"would lose {_listed([f'`{token}`' for token in missing])} of lines it does not show."
@@ -41,6 +44,22 @@ def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
     if emptied := [name for name in empty[1] - empty[0] if known[name]]:
         return f"would empty {_listed(emptied)}."
     return ""
+
+
+def _changed_part(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
+    """Both texts without the definitions at their ends that are the same in both."""
+    first, shortest = 0, min(len(before), len(after))
+    while first < shortest and before[first] == after[first]:
+        first += 1
+    last = 0
+    while last < shortest - first and before[-1 - last] == after[-1 - last]:
+        last += 1
+    while first and not _TOP.match(before[first - 1]):
+        first -= 1
+    first = max(0, first - 1)
+    while last and not _TOP.match(before[-last]):
+        last -= 1
+    return before[first : len(before) - last], after[first : len(after) - last]
 
 
 def ruins(file: str, before: str, after: str) -> str:

@@ -49,9 +49,9 @@ def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
     """The line that ends the block which begins at `at`: by its name, where it begins by one."""
     ends: list[int] = []
     for number in range(at + 1, len(lines)):
-        if named and (begin := _SEARCH.match(lines[number])):
-            if (begin[1] or begin[2] or "").upper() == "SEARCH":
-                break
+        begin = _SEARCH.match(lines[number]) if named else None
+        if begin and (begin[1] or begin[2] or "").upper() == "SEARCH":
+            break
         if end := _REPLACE.match(lines[number]):
             if (end[1] or end[2] or "").upper() == "REPLACE" or not named:
                 return number

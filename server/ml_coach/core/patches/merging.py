@@ -7,6 +7,7 @@ around it. A definition that the reply shows with an empty body stays as it is.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -128,25 +129,14 @@ class Merger:
         for node in new:
             if node.kind == "import" and owner is None:
                 self.add_import(old, node)
-                continue
             if node.kind in ("guard", "other", "import"):
                 continue
-            places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
-            if owner is None and not places and node.kind == "def":
-                owners = [o for o in old if o.kind == "class"]
-                places = [m for o in owners for m in o.inner if _is_member(m, node)]
-                if len(places) > 1:
-                    self.problem = f"defines {node.name}, which has no one place in the file."
-            if len(places) > 1:
-                same = [n for n in new if n.keys == node.keys]
-                index = same.index(node) if node in same else 0
-                places = [places[index]] if len(same) == len(places) else places[-1:]
-            if not places and _is_test(node) and not any(map(_is_test, old)):
-                continue  # tests that came with the program are none of it
-            if not places:
+            target = self._target(old, new, node, owner)
+            # Tests that came with the program are none of it.
+            if target is None and (not _is_test(node) or any(map(_is_test, old))):
                 waiting += self._source(node, owner)
+            if target is None:
                 continue
-            target = places[0]
             around = next((o for o in old if o.first <= target.first < o.last), target)
             if waiting:
                 gap = [""] * (1 if owner else 2) if waiting[-1] else []
@@ -156,6 +146,21 @@ class Merger:
             end = around.last
         if waiting:
             self._append(old, owner, waiting, end)
+
+    def _target(
+        self, old: Sequence[Node], new: Sequence[Node], node: Node, owner: Node | None
+    ) -> Node | None:
+        """What the new statement takes the place of; of several as many as the reply has, too."""
+        places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
+        if owner is None and not places and node.kind == "def":
+            members = [m for o in old if o.kind == "class" for m in o.inner]
+            places = [m for m in members if m.kind == "def" and m.keys == node.keys]
+            if len(places) > 1:
+                self.problem = f"defines {node.name}, which has no one place in the file."
+        same = [n for n in new if n.keys == node.keys]
+        if len(places) > 1 and len(same) == len(places):
+            return places[same.index(node)]
+        return places[-1] if places else None
 
     def _replace(self, old: Node, new: Node) -> None:
         if new.kind == "class" and old.kind == "class":
@@ -227,31 +232,26 @@ class Merger:
     def fitted(self, old: Node, new: Node, *, body_only: bool = False) -> list[str]:
         """The user's definition with the body of the reply's."""
         mine, theirs = list(self.before), self.code
-        head = self._reindented(theirs[new.head : new.body], new.indent, old.indent)
-        own = mine[old.head : old.body]
-        fewer = not (tokens("\n".join(head)) - tokens("\n".join(own)))
-        one_line = not new.inner or not old.inner
-        if body_only or (fewer and ":" in old.code and old.code.rstrip().endswith(":")):
-            head = own if not one_line else head
-        decorators = theirs[new.first : new.head]
-        decorators = self._reindented(decorators, new.indent, old.indent)
+        own, own_body = _split(mine, old)
+        head, body = _split(theirs, new)
+        head = self._reindented(head, new.indent, old.indent)
+        fewer = not tokens("\n".join(head)) - tokens("\n".join(own))
+        if body_only or (fewer and own[-1].rstrip().endswith(":") and ":" in old.code):
+            head = own
+        decorators = self._reindented(theirs[new.first : new.head], new.indent, old.indent)
         if not decorators or body_only:
             decorators = mine[old.first : old.head]
-        if one_line:
-            body = self._reindented(theirs[new.body : new.last], new.indent, old.indent)
-            return [*decorators, *head, *body]
-        unit = old.inner[0].indent
-        body = self._reindented(theirs[new.body : new.last], new.inner[0].indent, unit)
-        docstring = _docstring(old, mine)
+        unit = old.inner[0].indent if old.inner else old.indent + _unit(mine)
+        written = new.inner[0].indent if new.inner else indent_of(body[0])
+        documented, theirs_documented = _docstring(old), _docstring(new)
+        if documented and theirs_documented and (body_only or is_empty(old)):
+            body = body[theirs_documented:]
+        body = self._reindented(body, written, unit)
         if is_empty(old):
-            own = mine[slice(*docstring)]
-            if own and _docstring(new, theirs)[1] > new.body:
-                body = body[_docstring(new, theirs)[1] - new.body :]
-            rest = mine[docstring[1] : old.last]
+            rest = own_body[documented:]
             remarks = [line for line in rest if line.lstrip().startswith("#") and line not in body]
-            return [*decorators, *head, *own, *remarks, *body]
-        blended = self._blended(mine[old.body : old.last], body, range(0, docstring[1] - old.body))
-        return [*decorators, *head, *blended]
+            return [*decorators, *head, *own_body[:documented], *remarks, *body]
+        return [*decorators, *head, *self._blended(own_body, body, range(documented))]
 
     def _reindented(self, lines: Iterable[str], written: str, wanted: str) -> list[str]:
         """The lines with the indentation of the file: its start, its unit, tabs or spaces."""
@@ -307,10 +307,6 @@ def _key(line: str) -> str:
     return _code_of(line) or line.strip()
 
 
-def _is_member(member: Node, node: Node) -> bool:
-    return member.kind == "def" and member.keys == node.keys
-
-
 def _is_test(node: Node) -> bool:
     return node.kind in ("def", "class") and node.name.startswith(("test", "Test"))
 
@@ -319,11 +315,23 @@ def _flat(node: Node) -> list[Node]:
     return [node, *(n for inner in node.inner for n in _flat(inner))]
 
 
-def _docstring(node: Node, lines: Sequence[str]) -> tuple[int, int]:
-    """The lines of a definition's docstring, an empty range where it has none."""
-    if node.inner and re.match(r"[rRuU]?[\"']", lines[node.inner[0].first].strip()):
-        return node.body, node.inner[0].last
-    return node.body, node.body
+def _split(lines: Sequence[str], node: Node) -> tuple[list[str], list[str]]:
+    """A function's signature and its body, also where both are in one line."""
+    head, body = list(lines[node.head : node.body]), list(lines[node.body : node.last])
+    tree = None if node.inner else syntax.parse(dedent("\n".join(head)) + "\n")
+    first = tree.body[0] if tree and tree.body else None
+    if not isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef):
+        return head, body
+    at, column = first.body[0].lineno - 1, first.body[0].col_offset + len(node.indent)
+    suite = node.indent + "    " + head[at].encode()[column:].decode()
+    head[at] = head[at].encode()[:column].decode().rstrip()
+    return head[: at + 1], [suite, *head[at + 1 :], *body]
+
+
+def _docstring(node: Node) -> int:
+    """How many lines at the beginning of a function's body are its docstring."""
+    first = node.inner[0] if node.inner else None
+    return first.last - node.body if first and re.match(r"\s*[rRuU]?\"\"\s*$", first.code) else 0
 
 
 def _code_of(line: str) -> str:
@@ -358,7 +366,7 @@ def _left_out(old: Sequence[str], new: Sequence[str]) -> str:
         last = not any(map(_code_of, new[at + 1 :])) and bool(
             had - has or lines - set(map(_code_of, new))
         )
-        if alone and (_STOPS.match(line) or last or shorter and elision(line)) and len(lines) > 1:
+        if alone and (_STOPS.match(line) or last or (shorter and elision(line))) and len(lines) > 1:
             return line.strip()
         if fewer and not explains and (alone or _code_of(line) in lines):
             return line.strip()

@@ -20,6 +20,9 @@ _TOKEN = re.compile(
     r"""(?P<comment>\#.*)|(?P<triple>\"""|''')|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
     r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<more>\\$)"
 )
+_SPECIAL = re.compile(r"[\"'#()\[\]{}\\]")
+_IMPORT = re.compile(r"\s*(?:import|from)\b")
+_GUARD = re.compile(r"\s*if\b.*__name__")
 # Such a line begins a statement even where a bracket above was never closed.
 _BEGINS = re.compile(
     r"\s*(?:(?:async\s+)?def\s+\w|class\s+\w|@\w|import\s+\w|from\s+[\w.]+\s+import)"
@@ -27,7 +30,8 @@ _BEGINS = re.compile(
 _DEFINITION = re.compile(r"\s*(?:async\s+)?(def|class)\s+(\w+)")
 _CONTINUES = re.compile(r"\s*(?:elif|else|except|finally)\b")
 _NAME = re.compile(
-    r"\s*(?:type\s+)?([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*(?:\[[^=]*\]\s*)?(?::(?!=)[^=]*)?(?:=(?!=)|$)"
+    r"\s*(?!(?:return|del|assert|pass|global|nonlocal|else|try|lambda)\b)"
+    r"(?:type\s+)?([^\W\d]\w*(?:\s*,\s*[^\W\d]\w*)*)\s*(?:\[[^=]*\]\s*)?(?::(?!=)[^=]*)?(?:=(?!=)|$)"
 )
 _ANNOTATED = re.compile(r"\s*[^\W\d]\w*\s*:\s*\S")
 _EMPTY = re.compile(
@@ -87,45 +91,52 @@ def statements(lines: Sequence[str]) -> list[Statement]:
 
 
 def _statement(lines: Sequence[str], first: int) -> tuple[int, str]:
+    """The line after the statement that begins at `first`, and its code."""
+    if not _SPECIAL.search(lines[first]):
+        return first + 1, lines[first].rstrip()
     pieces: list[str] = []
     depth, quote, closed = 0, "", first
     for at in range(first, len(lines)):
-        line = lines[at]
-        if at > first and depth > 0 and not quote and _BEGINS.match(line):
+        if at > first and depth > 0 and not quote and _BEGINS.match(lines[at]):
             while not lines[at - 1].strip():
                 at -= 1
             return at, " ".join(pieces)
-        position, more, code = 0, False, ""
-        while position < len(line):
-            if quote:
-                end = line.find(quote, position)
-                if end < 0:
-                    break
-                position, quote, closed = end + 3, "", at
-                continue
-            match = _TOKEN.search(line, position)
-            if not match:
-                code += line[position:]
-                break
-            code += line[position : match.start()]
-            position = match.end()
-            if match["comment"]:
-                break
-            if match["triple"]:
-                quote, closed = match["triple"], at
-                code += '""'
-            elif match["string"]:
-                code += '""'
-            elif match["more"]:
-                more = True
-            else:
-                depth += 1 if match["open"] else -1
-                code += match[0]
+        code, opened, quote, more = _scanned(lines[at], quote)
+        depth += opened
+        closed = at if '""' in code else closed
         pieces.append(code.strip() if pieces else code.rstrip())
         if depth <= 0 and not quote and not more:
             return at + 1, " ".join(pieces)
     # A string that never ends, ends with its line: what follows is looked at by itself.
     return (closed if quote and closed > first else first) + 1, pieces[0]
+
+
+def _scanned(line: str, quote: str) -> tuple[str, int, str, bool]:
+    """The line's code with its strings emptied, how many brackets it leaves open, the triple
+    quotes that are open at its end, and whether it goes on after a backslash."""
+    position, depth, code = 0, 0, ""
+    while position < len(line):
+        if quote:
+            end = line.find(quote, position)
+            if end < 0:
+                break
+            position, quote = end + 3, ""
+            continue
+        match = _TOKEN.search(line, position)
+        if not match:
+            code += line[position:]
+            break
+        code += line[position : match.start()]
+        position = match.end()
+        if match["comment"] or match["more"]:
+            return code, depth, "", bool(match["more"])
+        quote = match["triple"] or ""
+        if match["open"] or match["close"]:
+            depth += 1 if match["open"] else -1
+            code += match[0]
+        else:
+            code += '""'
+    return code, depth, quote, False
 
 
 def outline(lines: Sequence[str]) -> tuple[Node, ...]:
@@ -176,13 +187,12 @@ def _node(
         above = "\n".join(lines[first.first : head.first])
         accessor = re.search(rf"@{definition[2]}\.(setter|deleter)", above)
         keys = (f"{definition[2]}.{accessor[1]}" if accessor else definition[2],)
-    elif re.match(r"\s*(?:import|from)\b", code):
+    elif _IMPORT.match(code):
         kind, keys = "import", tuple(name for name, _ in imported(code))
-    elif re.match(r"\s*if\b.*__name__", code):
+    elif _GUARD.match(code):
         kind = "guard"
     elif (match := _NAME.match(code)) and ("=" in code or _ANNOTATED.match(code)):
-        if not re.match(r"\s*(?:return|del|assert|pass|global|nonlocal|else|try)\b", code):
-            kind, keys = "name", tuple(_WORD.findall(match[1]))
+        kind, keys = "name", tuple(_WORD.findall(match[1]))
     nodes = _nodes(lines, inner, last, depth=depth + 1) if depth < 50 else ()
     return Node(
         kind,
@@ -210,7 +220,7 @@ def imported(code: str) -> Iterator[tuple[str, str]]:
 
 
 def bound(nodes: Sequence[Node], owner: str = "") -> Iterator[str]:
-    """Every name that the nodes bind, blocks of `if` and `try` included, members as `Class.name`."""
+    """Every name that the nodes bind, in blocks of `if` and `try` too, members as `Class.name`."""
     for node in nodes:
         for key in node.keys:
             yield owner + key

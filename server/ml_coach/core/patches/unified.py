@@ -153,26 +153,17 @@ class _Reader:
 
 def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hunk:
     """The hunk whose body is `raw_lines`, with signs, elisions and line numbers understood."""
-    raw_lines = _counted(raw_lines, header) if strict else list(raw_lines)
-    # Blank lines around a body separate it from what follows and say nothing about the file.
-    while raw_lines and not raw_lines[-1] and not (strict and header.old_count):
-        raw_lines.pop()
-    if "-- " in raw_lines[-2:-1]:
-        raw_lines = raw_lines[:-2]  # the signature that `git format-patch` ends with
-    body = 0 if strict else next((at for at, raw in enumerate(raw_lines) if raw), 0)
-    raw_lines = raw_lines[body:]
+    raw_lines = _body(raw_lines, header, strict=strict)
+    first = 0 if strict else next((at for at, raw in enumerate(raw_lines) if raw), 0)
     if header.start:
-        header = replace(header, start=header.start + body)
+        header = replace(header, start=header.start + first)
     without_newline: bool | None = None
     lines: list[Line] = []
-    for raw in raw_lines:
+    for raw in raw_lines[first:]:
         if raw.startswith("\\ ") or raw == "\\":
             if lines:
                 lines[-1] = replace(lines[-1], unended=True)
-            if lines and lines[-1].sign != "-":
-                without_newline = True
-            elif without_newline is None:
-                without_newline = False
+                without_newline = lines[-1].sign != "-" or bool(without_newline)
         elif strict:
             plain = raw if raw.startswith(_SIGNED) else f" {raw}"
             lines.append(Line(cast("Sign", plain[0]), plain[1:], raw, plain != raw and bool(raw)))
@@ -186,6 +177,15 @@ def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hu
         once = [replace(x, text=x.text[1:]) if x.sign in "+-" else x for x in lines]
         hunk = replace(hunk, others=(replace(hunk, lines=tuple(once)),))
     return hunk
+
+
+def _body(raw_lines: list[str], header: Hunk, *, strict: bool) -> list[str]:
+    """The lines without what separates them from what follows."""
+    lines = _counted(raw_lines, header) if strict else list(raw_lines)
+    while lines and not lines[-1] and not (strict and header.old_count):
+        lines.pop()
+    # The signature that `git format-patch` ends with.
+    return lines[:-2] if "-- " in lines[-2:-1] else lines
 
 
 def _counted(raw_lines: list[str], header: Hunk) -> list[str]:
