@@ -11,7 +11,7 @@ from ml_coach.core.replies import damage, fences, wrapped
 from ml_coach.core.replies.fences import Block
 from ml_coach.core.replies.reasoning import answer_of
 from ml_coach.core.replies.roles import patch_format, role_of, with_usage
-from ml_coach.core.replies.segments import Reply, Segment
+from ml_coach.core.replies.segments import Reply, Segment, parsed
 
 # What a line above a block says of it. The last clause counts: "instead of the old code, use".
 _REJECTS = re.compile(
@@ -31,14 +31,14 @@ _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
 def read(text: str) -> Reply:
     """The likeliest reading of a reply: the first one whose Python parses."""
-    found = list(readings(text))
-    if len(found) > 1:
-        for reply in found:
-            programs = reply.of("program")
-            useful = programs or reply.of("patch", "tests")
-            if useful and all(syntax.parse(s.text) is not None for s in programs):
-                return reply
-    return found[0]
+    first: Reply | None = None
+    for reply in readings(text):
+        first = first or reply
+        programs = reply.of("program")
+        useful = programs or reply.of("patch", "tests")
+        if useful and all(parsed(s.text) is not None for s in programs):
+            return reply
+    return first or Reply("")
 
 
 def readings(text: str) -> Iterator[Reply]:
@@ -48,9 +48,13 @@ def readings(text: str) -> Iterator[Reply]:
         text = text.replace("\r\n", "\n")  # All line ends alike are the transport's.
     seen: set[str] = set()
     plain = damage.unquoted(damage.without_colours(text))
-    for version in (plain, damage.unescaped(plain), damage.as_typed(plain)):
+    versions = (make(plain) for make in (str, damage.unescaped, damage.as_typed))
+    for version in versions:
+        if version in seen:
+            continue
+        seen.add(version)
         answer = answer_of(version)
-        if answer not in seen:
+        if answer not in seen or answer == version:
             seen.add(answer)
             if _DIFF_BEGINS.match(answer):
                 # The fences in a diff that stands without one are its content, or none at all.
@@ -104,7 +108,7 @@ def _unfenced(text: str, depth: int) -> list[Segment]:
     """A reply without any fence: an edit, code as a whole, a tool call, or prose."""
     known = patch_format(text)
     code = damage.without_controls(_lines(re.sub(r"\A\s*python\d?\s*\n", "", text)))
-    if known and syntax.parse(code) is None:
+    if known and parsed(code) is None:
         inner = wrapped.from_shell(text)
         if any(item.language == "patch" for item in inner):
             return _of_items(inner, depth)
@@ -116,12 +120,12 @@ def _unfenced(text: str, depth: int) -> list[Segment]:
     if shell and "<<" in text.lstrip().partition("\n")[0]:
         return _of_items(shell, depth)
     items = wrapped.from_xml(text) or wrapped.json_within(text) or shell
-    if items and syntax.parse(code) is None:
+    if items and parsed(code) is None:
         return _of_items(items, depth)
     plain = damage.without_prompts(code)
     if plain == code:
         plain = damage.without_numbers(code)
-    if plain != code or syntax.parse(code) is not None:
+    if plain != code or parsed(code) is not None:
         role, language = role_of(plain, "", "")
         return [Segment(plain, role, language, fenced=False)]
     return [Segment(code, "prose", fenced=False)]
@@ -143,7 +147,7 @@ def _segments(block: Block, depth: int) -> list[Segment]:
             return [replace(s, line=block.line, intro=block.intro) for s in named]
     tag, file = block.tag or "", block.file
     plain = text.replace("\r\n", "\n").replace("\r", "\n")
-    if patch_format(text) != "diff" or syntax.parse(plain) is not None:
+    if patch_format(text) != "diff" or parsed(plain) is not None:
         plain = damage.without_prompts(plain)
         plain = damage.without_numbers(plain)
     file = file or fences.file_in_comment(plain)
@@ -179,7 +183,7 @@ def _lines(text: str) -> str:
 
 
 def _is_program(text: str) -> bool:
-    tree = syntax.parse(text)
+    tree = parsed(text) if '"""' in text or "'''" in text else None
     return tree is not None and any(isinstance(s, syntax.Definition) for s in tree.body)
 
 

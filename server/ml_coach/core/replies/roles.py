@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import cast
 
 from ml_coach.core.python import syntax
-from ml_coach.core.replies.segments import Role, Segment
+from ml_coach.core.replies.segments import Role, Segment, parsed
 
 _SHELL = frozenset({
     "bash", "sh", "shell", "zsh", "console", "terminal", "powershell", "ps1", "cmd", "bat", "fish",
@@ -46,7 +46,7 @@ def role_of(text: str, tag: str, file: str) -> tuple[Role, str]:
         return "shell", tag
     known = patch_format(text)
     # A program may hold a diff in a string. One that parses as a whole is a program.
-    if known and not (tag not in _PATCH and syntax.parse(text) is not None):
+    if known and not (tag not in _PATCH and parsed(text) is not None):
         return "patch", known
     if tag in _PATCH:
         return "patch", "diff"
@@ -64,7 +64,7 @@ def _python_role(text: str, file: str) -> Role:
         return "tests"
     if not _TESTS.search(text):
         return "program"
-    tree = syntax.parse(text)
+    tree = parsed(text)
     if tree is None:
         names = _DEFINES.findall(text)
         return "tests" if _IMPORTS.search(text) and all(map(_is_test, names)) else "program"
@@ -101,7 +101,7 @@ def with_usage(segments: list[Segment]) -> list[Segment]:
     result: list[Segment] = []
     for index, segment in enumerate(segments):
         if segment.role == "program" and not defined[index] and _IMPORTS.search(segment.text):
-            tree = syntax.parse(segment.text)
+            tree = parsed(segment.text)
             others = frozenset[str]().union(*defined)
             if tree and not _imported(tree).isdisjoint(others):
                 segment = replace(segment, role="usage")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
+
+from ml_coach.core.python import syntax
 
 Role = Literal["program", "tests", "usage", "patch", "shell", "output", "prose"]
 
@@ -47,3 +51,12 @@ class Reply:
     def of(self, *roles: Role) -> tuple[Segment, ...]:
         """The segments with one of `roles`."""
         return tuple(segment for segment in self.segments if segment.role in roles)
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str) -> ast.Module | None:
+    """The tree of a segment's text, None where it does not parse; for those who only read it.
+
+    Parsing is most of the work on a reply, and several steps ask for the same few texts.
+    """
+    return syntax.parse(text)

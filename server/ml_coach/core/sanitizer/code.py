@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ml_coach.core import replies
 from ml_coach.core.python import repairs, syntax
 
 _TYPOGRAPHY = str.maketrans({
@@ -57,6 +58,10 @@ class Code:
         return syntax.free_names(self.tree)
 
     @cached_property
+    def bound(self) -> frozenset[str]:
+        return syntax.top_level(self.tree)
+
+    @cached_property
     def definitions(self) -> dict[str, ast.stmt]:
         """Each name that the text binds but does not import, with its last statement for it.
 
@@ -100,7 +105,7 @@ def is_prose(statement: ast.stmt) -> bool:
 
 
 def _as_it_is(text: str, done: tuple[str, ...] = ()) -> Code | None:
-    tree = syntax.parse(text)
+    tree = replies.parsed(text)
     return None if tree is None or all(map(is_prose, tree.body)) else Code(text, tree, done)
 
 

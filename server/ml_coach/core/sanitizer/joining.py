@@ -20,6 +20,8 @@ def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code])
     with the part that defines it, or as an import from one of `lenders`.
     """
     parts = [_without_own_imports(part, parts, names) for part in parts]
+    if len(parts) == 1:
+        return with_imports(parts[0], lenders)
     homes = _homes(parts)
     parts = [_without_other_versions(part, parts, homes) for part in parts]
     wanted = [homes[name] for name in names if name in homes]
@@ -217,31 +219,34 @@ def with_imports(code: Code, lenders: Sequence[Code]) -> Code:
         for statement in lender.tree.body
         if isinstance(statement, ast.Import | ast.ImportFrom)
         for name in syntax.bindings(statement)
+        if name not in code.bound
     }
-    lent = [(name, imports[name]) for name in sorted(code.free_names) if name in imports]
+    # What a module reads takes long to find, and most replies lack nothing.
+    lent = [
+        (name, imports[name])
+        for name in sorted(code.free_names & imports.keys() if imports else ())
+    ]
     return _lent(code, lent, "another block")
 
 
 def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
     """`code` with what it reads and lacks of the prompt's own code, and its finished functions."""
-    finished = {
-        s.name
-        for s in stub.body
-        if isinstance(s, syntax.Definition) and not syntax.is_placeholder(s)
+    lendable = {
+        name: statement
+        for statement in stub.body
+        if _can_be_lent(statement)
+        for name in syntax.bindings(statement)
+        if name not in code.bound
     }
-    bound = syntax.top_level(code.tree)
-    missing = set(code.free_names) | (finished - bound if bound.intersection(names) else set[str]())
-    lent: list[tuple[str, ast.stmt]] = []
-    tried: set[str] = set()
-    while rest := missing - tried:
+    missing = set(code.free_names & lendable.keys()) if lendable else set[str]()
+    if code.bound.intersection(names):
+        missing |= {name for name, s in lendable.items() if isinstance(s, syntax.Definition)}
+    lent: dict[str, ast.stmt] = {}
+    while rest := missing - lent.keys():
         name = min(rest)
-        tried.add(name)
-        for statement in reversed(stub.body):
-            if name in syntax.bindings(statement) and _can_be_lent(statement):
-                lent.append((name, statement))
-                missing |= syntax.free_names(ast.Module([statement], [])) - bound
-                break
-    return _lent(code, lent, "the prompt")
+        lent[name] = lendable[name]
+        missing |= syntax.free_names(ast.Module([lendable[name]], [])) & lendable.keys()
+    return _lent(code, list(lent.items()), "the prompt")
 
 
 def _can_be_lent(statement: ast.stmt) -> bool:

@@ -108,7 +108,7 @@ def _effects(tree: ast.Module) -> dict[str, set[str]]:
     effects: dict[str, set[str]] = {}
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef):
-            local = {arg.arg for arg in ast.walk(statement) if isinstance(arg, ast.arg)}
+            local = {arg.arg for arg in syntax.walk(statement) if isinstance(arg, ast.arg)}
             changed = {
                 name
                 for node in syntax.walk(statement)

@@ -56,7 +56,7 @@ def sanitize(
         )
     if not reply.strip():
         return Refused("The reply is empty. Reply with the complete code in one Python block.")
-    stub_tree = syntax.parse(stub) if stub.strip() else None
+    stub_tree = replies.parsed(stub) if stub.strip() else None
     if kind == "program" and not names and stub_tree is not None:
         names = tuple(d.name for d in syntax.asked(stub_tree))
     try:
@@ -81,9 +81,10 @@ def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Cod
     for others in (_parts(replace(reply, segments=reply.rejected), "program"), tests):
         defined = {name for part in parts for name in part.definitions}
         parts += [p for p in others if p.definitions.keys() & (set(names) - defined)]
-    is_body = not any(part.has_definition and syntax.compiles(part.source) for part in parts)
-    if stub is not None and is_body and (body := _body(reply, stub)):
-        parts = [body]
+    if stub is not None and not any(part.definitions.keys() & set(names) for part in parts):
+        is_code = any(part.has_definition and syntax.compiles(part.source) for part in parts)
+        body = None if is_code else _body(reply, stub)
+        parts = [body] if body else parts
     if not parts:
         return Refused(_why_nothing(reply, has_tests=bool(tests)))
     if len(parts) > 1 and (problem := joining.partial_class(parts)):
@@ -95,7 +96,7 @@ def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Cod
     if problem := _objection(found, parts, names):
         return Refused(problem)
     source, tidied = program.tidy(found.source, found.tree, names)
-    left = syntax.parse(source)
+    left = syntax.parse(source) if tidied else None
     if left is not None and all(map(syntax.is_docstring, left.body)):
         return Refused("The reply has only examples. Reply with the complete code.")
     return replace(found, source=source, done=(*found.done, *tidied))
@@ -182,7 +183,7 @@ def _renamed(found: Code, names: Sequence[str]) -> Code:
 
     That is `romanToInt` for `roman_to_int`, or the method of a class such as `Solution`.
     """
-    if set(names) & syntax.top_level(found.tree):
+    if found.bound.intersection(names):
         return found
     lines: list[str] = []
     definitions = [s for s in found.tree.body if isinstance(s, syntax.Definition)]
@@ -217,9 +218,9 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
     """What the program lacks, as a sentence; empty where it lacks nothing."""
     if comment := elision(found.source):
         return _elided(comment)
-    bound = syntax.top_level(found.tree)
+    bound = found.bound
     lost = found.lost.union(*(part.lost for part in parts)) - bound
-    gone = [name for name in (*names, *sorted(found.free_names)) if name in lost]
+    gone = [name for name in (*names, *sorted(found.free_names)) if name in lost] if lost else []
     if gone or (lost and not names):
         name = (gone or sorted(lost))[0]
         if any(part.truncated for part in parts):
@@ -229,7 +230,7 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
     if empty := _empty(found, names):
         return f"`{empty}` has no body. Write the whole implementation."
     absent = [name for name in names if name not in bound]
-    if set(absent) < set(names):
+    if absent and len(absent) < len(names):
         methods = {s.name for s in syntax.walk(found.tree) if isinstance(s, syntax.Definition)}
         absent = [name for name in absent if name not in methods]
     if absent:
@@ -250,7 +251,6 @@ def _elided(comment: str) -> str:
 
 def _empty(found: Code, names: Sequence[str]) -> str:
     """A definition without code that was asked for, or one with `...` that the program needs."""
-    read = syntax.loads(found.tree)
     for name, statement in found.definitions.items():
         if name in names and joining.is_hollow(statement):
             return name
@@ -258,7 +258,8 @@ def _empty(found: Code, names: Sequence[str]) -> str:
             inner = [m.name for m in statement.body if _is_open(m)]
             if inner:
                 return f"{name}.{inner[0]}"
-        if name in read and not isinstance(statement, ast.ClassDef) and _is_open(statement):
+        is_function = not isinstance(statement, ast.ClassDef)
+        if is_function and _is_open(statement) and name in syntax.loads(found.tree):
             return name
     return ""
 
