@@ -30,7 +30,13 @@ def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code])
     order: list[int] = []
     for at in sorted(set(wanted)) or [len(parts) - 1]:
         _take(at, parts, homes, order)
-    return with_imports(together([parts[at] for at in order]), lenders)
+    whole = together([parts[at] for at in order])
+    left_out = {name for at, part in enumerate(parts) if at not in order for name in part.bound}
+    done = (
+        f"left out `{name}`, which nothing that was asked for needs"
+        for name in sorted(left_out - whole.bound)
+    )
+    return with_imports(replace(whole, done=(*whole.done, *done)), lenders)
 
 
 def _homes(parts: Sequence[Code]) -> dict[str, int]:
