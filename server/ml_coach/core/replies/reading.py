@@ -183,7 +183,9 @@ def _lines(text: str) -> str:
 
 
 def _is_program(text: str) -> bool:
-    tree = parsed(text) if '"""' in text or "'''" in text else None
+    """Whether a text with fences, or marks in comments, is one program that has them in strings."""
+    may_be = "```" not in text or '"""' in text or "'''" in text
+    tree = parsed(text) if may_be else None
     return tree is not None and any(isinstance(s, syntax.Definition) for s in tree.body)
 
 

@@ -140,15 +140,16 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
     calls = [node for node in inside if isinstance(node, ast.Call)]
     if isinstance(statement, ast.Assert):
         return "drop"  # even one about a constant: nothing at import may fail
+    changed = _changes(statement)
     if isinstance(statement, ast.Expr):
         place = _place_of_expression(statement.value, module)
-    elif module.read & _fills(statement, inside):
+    elif module.read & changed and _surely_ends(statement, inside, calls):
         place = "stay"
     else:
         place = _place_of_block(statement, inside, calls)
     if place:
         return place
-    bound = _changes(statement).union(*(module.effects.get(name, ()) for name in _called(calls)))
+    bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
     is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
     # An example: it runs a function for nobody, or binds what only moved statements read.
     is_idle = bound & module.moved or _called(calls) & module.pure
@@ -180,26 +181,12 @@ def _place_of_block(
     return "main" if isinstance(statement, ast.Raise) or any(map(_acts, calls)) else None
 
 
-def _fills(statement: ast.stmt, inside: Sequence[ast.AST]) -> set[str]:
-    """The names that a block surely sets or fills: `T = 1`, `T[i] = 1`, `T.append(1)`.
-
-    No name where it may never end: where it waits for the user, or has a `while` in it.
-    """
-    if not isinstance(statement, ast.For | ast.If | ast.With | ast.Try) or any(
-        isinstance(node, ast.While) or (isinstance(node, ast.Call) and "input" in _called([node]))
-        for node in inside
-    ):
-        return set()
-    names = set(syntax.bindings(statement))
-    for node in inside:
-        match node:
-            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
-                names.add(_owner(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as func) as call) if not _acts(call):
-                names.add(_owner(func))
-            case _:
-                pass
-    return names
+def _surely_ends(statement: ast.stmt, inside: Sequence[ast.AST], calls: Sequence[ast.Call]) -> bool:
+    """Whether it is a block without a `while` that does not wait for the user."""
+    is_block = isinstance(statement, ast.For | ast.If | ast.With | ast.Try)
+    return is_block and not (
+        "input" in _called(calls) or any(isinstance(n, ast.While) for n in inside)
+    )
 
 
 def _acts(call: ast.Call) -> bool:
@@ -225,18 +212,23 @@ def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
 
 
 def _changes(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds or whose objects it may change: `T[i] = 1`, `xs.sort()`."""
+    """The names that a statement binds or whose objects it changes: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
-        if isinstance(node, ast.Subscript | ast.Attribute):
-            names.add(_owner(node))
+        match node:
+            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
+                names.add(_owner(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as func) as call) if not _acts(call):
+                names.add(_owner(func))
+            case _:
+                pass
     return names - {""}
 
 
 def _owner(part: ast.expr) -> str:
     """The name whose object `part` is a part of, empty where it has none: `T` for `T.a[0]`."""
-    while isinstance(part, ast.Subscript | ast.Attribute):
-        part = part.value
+    while isinstance(part, ast.Subscript | ast.Attribute | ast.Call):
+        part = part.func if isinstance(part, ast.Call) else part.value
     return part.id if isinstance(part, ast.Name) else ""
 
 
