@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Sign = Literal[" ", "-", "+", "?", "~"]
-"""Kept, removed, added; `?` is kept or removed, nobody says which; `~` stands for any lines."""
+Sign = Literal[" ", "-", "+", "~"]
+"""Kept, removed, added; `~` stands for any lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Hunk:
     @property
     def new(self) -> list[str]:
         """The lines that the file has after it."""
-        return [line.text for line in self.lines if line.sign not in "-?~"]
+        return [line.text for line in self.lines if line.sign not in "-~"]
 
     @property
     def heading(self) -> str:

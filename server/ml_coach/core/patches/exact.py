@@ -26,7 +26,7 @@ def like_git(text: str, hunks: Sequence[Hunk]) -> str | None:
     lines = kept_lines(text)
     fresh = [True] * len(lines)
     for hunk in hunks:
-        if any(line.unsigned or line.sign in "?~" for line in hunk.lines) or hunk.start is None:
+        if any(line.unsigned or line.sign == "~" for line in hunk.lines) or hunk.start is None:
             return None
         old, new = _sides(hunk)
         if (len(old), len(new)) != (hunk.old_count, hunk.new_count):
@@ -139,7 +139,7 @@ def _length(added: Sequence[int], first: int) -> int:
 
 
 def _placed(lines: list[str], hunk: Hunk, shift: int) -> list[str] | None:
-    if any(line.unsigned or line.sign in "?~" for line in hunk.lines):
+    if any(line.unsigned or line.sign == "~" for line in hunk.lines):
         return None
     old, new = hunk.old, hunk.new
     scope = _scope(lines, hunk.headings)

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import assert_never
 
 from ml_coach.core import replies
+from ml_coach.core.patches.alignment import Effort
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.endings import Text
@@ -20,7 +21,6 @@ from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_s
 from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.patches.target import Effort
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.sanitizer import Sanitized, sanitize

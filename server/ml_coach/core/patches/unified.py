@@ -232,15 +232,11 @@ def _by_words(lines: list[Line]) -> list[Line]:
 
 
 def _unnumbered(lines: list[Line]) -> list[Line]:
-    """The lines without the line numbers that a listing put before them.
-
-    A number in the place of the sign leaves it open whether the line is kept or removed.
-    """
+    """The lines without the line numbers that a listing put before them."""
     old = [line for line in lines if line.sign != "+" and line.raw.strip()]
     matches = [_NUMBERED.match(line.raw) for line in old]
     if not old or sum(match is not None for match in matches) * 3 < len(old) * 2:
         return lines
-    signed = any(match and match[1] == "-" for match in matches)
     spaced = all(match[2][:1] in ("", " ") for match in matches if match)
     spaced = spaced and not any(match[0].endswith(f"\t{match[2]}") for match in matches if match)
     result: list[Line] = []
@@ -249,7 +245,7 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
         if match is None:
             result.append(line)
             continue
-        sign = match[1] if match[1] in ("+", "-") else " " if signed else "?"
+        sign = match[1] if match[1] in ("+", "-") else " "
         text = match[2].removeprefix(" ") if spaced else match[2]
         result.append(
             Line("~", text, text) if is_elision(text) else Line(cast("Sign", sign), text, text)
