@@ -31,8 +31,8 @@ _LOOKS_LIKE_CODE = re.compile(
 _CONTINUES = re.compile(r"(?:\s|[)\]}]|else\b|elif\b|except\b|finally\b|$)")
 # What the parser says of code that goes on below.
 _UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF")
-# Characters that may be parsed to find the statements in one text. A text of 64,000 characters
-# whose statements all parse needs as many; one that begins a string on every line ends after 0.1 s.
+# Characters that may be parsed to find the statements in one text: enough for 64,000 characters of
+# code with prose behind it. A text that begins a string on every line ends after 0.2 s.
 _MOST_PARSED = 100_000
 
 

@@ -247,10 +247,25 @@ def _drag_along(tree: ast.Module, places: list[Place]) -> None:
 
 
 def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
-    """Definitions that a later one replaces, and empty ones of what a real one defines already."""
+    """Definitions that a later one replaces, and empty ones of what a real one defines already.
+
+    A definition stays that may be read on import before the later one replaces it.
+    """
+    names = [_name(statement) for statement in tree.body]
+    if len(set(filter(None, names))) == len(list(filter(None, names))):
+        return {}
+    inner: dict[str, set[str]] = {}
+    for name, statement in zip(names, tree.body, strict=True):
+        if isinstance(statement, ast.FunctionDef):
+            inner.setdefault(name, set()).update(syntax.loads(statement))
     gone: dict[int, str] = {}
     last: dict[str, int] = {}
+    read_at: dict[str, int] = {}  # where a name was read last
     for index, statement in enumerate(tree.body):
+        read = _reads_at_import(statement) if places[index] == "stay" else set[str]()
+        if not names[index]:  # What calls a function may read all that its body does.
+            read = read.union(*(inner[name] for name in read & inner.keys()))
+        read_at |= dict.fromkeys(read, index)
         if not isinstance(statement, syntax.Definition) or statement.decorator_list:
             continue
         before = last.get(statement.name)
@@ -258,28 +273,10 @@ def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
             if syntax.is_empty(statement) and not syntax.is_empty(tree.body[before]):
                 gone[index] = "an empty definition"
                 continue
-            if not _is_read_between(tree, places, before, index):
+            if read_at.get(statement.name, -1) <= before:
                 gone[before] = "an earlier definition"
         last[statement.name] = index
     return gone
-
-
-def _is_read_between(tree: ast.Module, places: Sequence[Place], begin: int, end: int) -> bool:
-    """Whether the definition at `begin` is read on import before the one at `end` replaces it."""
-    functions = {s.name: s for s in tree.body[:end] if isinstance(s, ast.FunctionDef)}
-    for index in range(begin + 1, end + 1):
-        if places[index] == "stay":
-            read = _reads_at_import(tree.body[index])
-            pending = list(read) if not isinstance(tree.body[index], ast.FunctionDef) else []
-            while pending:
-                # A function that is called here reads what its body does.
-                name = pending.pop()
-                inner = syntax.loads(functions[name]) - read if name in functions else set[str]()
-                read |= inner
-                pending.extend(inner)
-            if _name(tree.body[begin]) in read:
-                return True
-    return False
 
 
 def _reads_at_import(statement: ast.stmt) -> set[str]:

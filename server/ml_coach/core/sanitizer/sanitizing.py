@@ -15,8 +15,8 @@ from ml_coach.core.sanitizer import code, joining, program, suite
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
 
-# Characters. The longest of 1,630 recorded replies has N; what is far longer is a runaway, and
-# reading the worst one of this length (a string begun on every line) takes N s.
+# Characters. The longest of 1,630 recorded replies has 5,972, and the slowest reply that could be
+# thought of takes 0.9 s at this length (3,200 blocks, none of them closed).
 LONGEST_REPLY = 64_000
 
 
