@@ -54,16 +54,14 @@ def verdict_of_code(row: Row) -> tuple[Verdict, str]:
         return ("right" if row["check"] == "refuse" else "refused"), found.reason
     if row["check"] == "refuse" or any(text in found.source for text in row["forbidden"]):
         return "silently wrong", found.source
-    fine = grade(found.source + "\n\n" + row["check"] + "\n")
+    fine = grade([(found.source, row["check"])])[0]
     return ("right" if fine else "silently wrong"), found.source
 
 
 def losses(row: Row, after: str) -> int:
     """How many files of a wrong result have lost something, by the guard itself."""
     result: dict[str, str] = json.loads(after)
-    return sum(
-        bool(loss(text, result.get(file, ""), "")) for file, text in row["files"].items()
-    )
+    return sum(bool(loss(text, result.get(file, ""), "")) for file, text in row["files"].items())
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ BLANK_LOST, COMMENT_LOST, LINE_LOST = 0.15, 0.3, 0.6
 PLUS_LOST, PROSE, REMOVAL_LOST = 0.9, 0.8, 0.9
 ELIDED = 0.005
 SPLIT = 0.3  # A line that the hunk does not show stands between removed and added ones.
+_TYPO = 0.4  # Nine tenths of the letters are the same: see _unlikeness.
 GAP = 1.1  # The most that lines missing in one place of a hunk cost.
 
 # Limits of work: aligning is quadratic, and these keep the worst reply under a second
@@ -220,7 +221,9 @@ class _Hunk:
         key = (i, other)
         if key not in self._near:
             self._near[key] = _unlikeness(form, other, self._effort)
-        return self._near[key]
+        cost = self._near[key]
+        # What is taken away has to be what the reply shows, but for a letter or two.
+        return cost if item.sign != "-" or cost <= _TYPO else _NEVER
 
 
 def _unlikeness(one: str, other: str, effort: Effort) -> float:

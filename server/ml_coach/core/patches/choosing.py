@@ -228,9 +228,7 @@ def _enclosing(at: int, lines: Sequence[str]) -> str:
     return "\n".join(found)
 
 
-def _indented(
-    hunk: Hunk, placement: Placement, lines: Sequence[str]
-) -> tuple[list[str], float]:
+def _indented(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> tuple[list[str], float]:
     """The hunk's lines as they are indented in this file, and what speaks against that.
 
     Each hunk line on a file line says how one width in the hunk reads in the file. Where all

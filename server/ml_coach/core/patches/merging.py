@@ -62,12 +62,18 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
     """
     lines = split_lines(dedent(code))
     complaint = syntax.complaint("\n".join(lines) + "\n")
-    new = outline(lines)
+    new, old = outline(lines), outline(before)
+    if not any(map(_is_test, old)):
+        # Tests that came with the program are none of it.
+        for test in reversed([node for node in new if _is_test(node)]):
+            del lines[test.first : test.last]
+        while lines and not lines[-1].strip():
+            lines.pop()
+        new = outline(lines)
     if not new or not any(node.keys for node in new):
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
-    old = outline(before)
     merger = Merger(before, lines)
     if merger.is_whole(old, new):
         merger.whole()
@@ -132,10 +138,8 @@ class Merger:
             if node.kind in ("guard", "other", "import"):
                 continue
             target = self._target(old, new, node, owner)
-            # Tests that came with the program are none of it.
-            if target is None and (not _is_test(node) or any(map(_is_test, old))):
-                waiting += self._source(node, owner)
             if target is None:
+                waiting += self._source(node, owner)
                 continue
             around = next((o for o in old if o.first <= target.first < o.last), target)
             if waiting:
@@ -227,7 +231,12 @@ class Merger:
             return  # the file has another thing of that name
         if wanted:
             at = end_of_imports(old, self.before, future="__future__" in new.code)
-            self.pieces.insert(0, (at, at, self.code[new.first : new.last]))
+            source = self.code[new.first : new.last]
+            if len(wanted) < len(list(imported(new.code))):
+                source = [
+                    ("" if text.startswith(" ") else "from ") + text.strip() for text in wanted
+                ]
+            self.pieces.insert(0, (at, at, source))
 
     def fitted(self, old: Node, new: Node, *, body_only: bool = False) -> list[str]:
         """The user's definition with the body of the reply's."""
@@ -265,7 +274,7 @@ class Merger:
                 continue
             extra = indent_width(line) - indent_width(written)
             levels, rest = divmod(max(0, extra), theirs)
-            if ours == "\t":
+            if ours == "\t" or "\t" in wanted:
                 inset = wanted + "\t" * levels + " " * rest
             else:
                 inset = wanted + " " * (levels * len(ours) + rest)

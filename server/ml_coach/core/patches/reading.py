@@ -154,9 +154,10 @@ class _Reading:
 
     def _joined(self, edits: Sequence[FileEdit]) -> list[FileEdit] | PatchRefused:
         """The edits with all hunks, and all code, for one file together."""
+        known = [e for e in edits if e.kind != "code" or not self._is_strange_test(e.file)]
         joined: list[FileEdit] = []
         places: dict[tuple[str, str, bool], int] = {}
-        for edit in edits:
+        for edit in known or edits:
             edit = replace(edit, file=self._known(edit), alias="")
             key = (edit.file, edit.kind, edit.like_git)
             place = places.get(key)
@@ -193,6 +194,9 @@ class _Reading:
         if edit.kind == "code" and (not edit.file or self._is_renamed(edit)):
             return self._only_file() or edit.file
         return edit.file.removeprefix("./")
+
+    def _is_strange_test(self, file: str) -> bool:
+        return _is_test_file(file) and file not in self._files
 
     def _only_file(self) -> str:
         if self._default in self._files:
@@ -281,13 +285,11 @@ class _Reading:
         before = self._text(file)
         refused = PatchRefused(f"The hunks stand nowhere in {file} word for word.", file, 1)
         text = Text.of(before)
-        flags = [h.ends_without_newline for h in edit.hunks if h.ends_without_newline is not None]
-        ended = not flags[-1] if flags else None
         if not self._exactly:
             chosen = choose(file, text.lines, edit.hunks, self._effort)
             if not isinstance(chosen, Chosen):
                 return chosen
-            return text.with_lines(chosen.lines, ended=ended), chosen.cost
+            return text.with_lines(chosen.lines, ended=_ended(edit, chosen.lines)), chosen.cost
         exact = like_git(before, edit.hunks) if edit.like_git else None
         if exact is not None and not ruins(file, before, exact):
             return exact, 0.0
@@ -297,7 +299,7 @@ class _Reading:
         )
         if lines is None:
             return refused
-        after = text.with_lines(lines, ended=ended)
+        after = text.with_lines(lines, ended=_ended(edit, lines))
         readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
         removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
         problem = ruins(file, before, after) or loss(before, after, "\n".join(removed))
@@ -336,6 +338,14 @@ class _Reading:
             return PatchRefused(f"The code in the reply {problem}", file)
         self._after[file] = after
         return None
+
+
+def _ended(edit: FileEdit, lines: Sequence[str]) -> bool | None:
+    """What the hunks say of the last line's end, None where they do not reach it."""
+    marked = [hunk for hunk in edit.hunks if hunk.ends_without_newline is not None]
+    if not marked or not lines or marked[-1].new[-1:] != [lines[-1]]:
+        return None
+    return not marked[-1].ends_without_newline
 
 
 def _is_test_file(file: str) -> bool:
