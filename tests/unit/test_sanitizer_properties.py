@@ -188,6 +188,7 @@ def test_a_function_that_is_missing_is_named(
 @settings(deadline=None)
 @given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
 @example("0()<0\n''''''", "program", False)
+@example("\r    return", "program", True)
 def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
     stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
     result = sanitize(text, names=("f",) if asks else (), stub=stub, kind=kind)  # type: ignore[arg-type]

@@ -148,7 +148,7 @@ def _body(reply: Reply, stub: ast.Module) -> Code | None:
     emptied.body = [*(s for s in last.body[:1] if syntax.is_docstring(s)), ast.Pass()]
     head = ast.unparse(ast.Module([*stub.body[:-1], emptied], [])).removesuffix("pass").rstrip()
     fenced = [segment.text for segment in reply.segments if segment.fenced]
-    for part in reversed(fenced or [reply.answer]):
+    for part in reversed(fenced or [segment.text for segment in reply.segments]):
         for body in _indentations(part.strip("\n")):
             source = f"{head}\n{body}"
             tree = syntax.parse(source)
