@@ -51,7 +51,12 @@ def command(folder: Path, *words: str) -> Apply:
         target.write_bytes(before.encode("utf-8", "surrogatepass"))
         patch.write_bytes(diff.encode("utf-8", "surrogatepass"))
         done = subprocess.run(
-            [*words], cwd=folder, env=environment, capture_output=True, timeout=20, check=False,
+            [*words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            timeout=20,
+            check=False,
             stdin=subprocess.DEVNULL,
         )
         if done.returncode or not target.exists():

@@ -71,8 +71,14 @@ def _change(rng: random.Random, lines: list[str]) -> None:
     indent = line[: len(line) - len(line.lstrip())]
     name = rng.choice(("total", "result", "count", "value", "left", "seen"))
     new = rng.choice(
-        (f"{name} = {rng.randrange(99)}", f"if {name} is None:\n    {name} = []", f"{name}.sort()",
-         f"assert {name} >= {rng.randrange(9)}", f"# {name} is checked first", f"print({name})")
+        (
+            f"{name} = {rng.randrange(99)}",
+            f"if {name} is None:\n    {name} = []",
+            f"{name}.sort()",
+            f"assert {name} >= {rng.randrange(9)}",
+            f"# {name} is checked first",
+            f"print({name})",
+        )
     )
     added = [indent + part for part in new.split("\n")]
     match rng.randrange(6):
@@ -87,9 +93,13 @@ def _change(rng: random.Random, lines: list[str]) -> None:
         case _:
             changed = [
                 re.sub(r"\d+", lambda m: str(int(m[0]) + 1), line),
-                line.replace("<", "<="), line.replace(" - ", " + "), line.replace("==", "!="),
-                line.replace(" and ", " or "), line.replace("(", "(0 or ", 1),
-                line.replace("return ", "return not ", 1), line.replace(" = ", " += ", 1),
+                line.replace("<", "<="),
+                line.replace(" - ", " + "),
+                line.replace("==", "!="),
+                line.replace(" and ", " or "),
+                line.replace("(", "(0 or ", 1),
+                line.replace("return ", "return not ", 1),
+                line.replace(" = ", " += ", 1),
             ]
             lines[at] = rng.choice([text for text in changed if text != line] or [line])
 
@@ -123,7 +133,9 @@ def _headers(replacement: Callable[[random.Random, re.Match[str]], str]):
     def malform(rng: random.Random, diff: str) -> str:
         return re.sub(
             r"^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@.*$",
-            lambda match: replacement(rng, match), diff, flags=re.MULTILINE,
+            lambda match: replacement(rng, match),
+            diff,
+            flags=re.MULTILINE,
         )
 
     return malform
@@ -142,7 +154,8 @@ def _lose_line(rng: random.Random, lines: list[str]) -> list[str] | None:
     """Models skip a comment or a blank line, or else some line away from the change."""
     soft = [at for at, line in enumerate(lines) if re.match(r" \s*(#.*)?$", line)]
     hard = [
-        at for at in _old(lines)
+        at
+        for at in _old(lines)
         if 0 < at < len(lines) - 1 and lines[at - 1][:1] == " " and lines[at + 1][:1] == " "
     ]
     if not soft and not hard:
@@ -184,8 +197,13 @@ def _typo(rng: random.Random, lines: list[str]) -> list[str] | None:
     at = rng.choice(places)
     line = lines[at]
     spot = rng.randrange(len(line) - len(line.lstrip()), len(line) - 1)
-    wrong = rng.choice((line[:spot] + line[spot + 1 :], line[:spot] + line[spot] + line[spot:],
-                        line[:spot] + line[spot + 1] + line[spot] + line[spot + 2 :]))
+    wrong = rng.choice(
+        (
+            line[:spot] + line[spot + 1 :],
+            line[:spot] + line[spot] + line[spot:],
+            line[:spot] + line[spot + 1] + line[spot] + line[spot + 2 :],
+        )
+    )
     return [*lines[:at], wrong, *lines[at + 1 :]]
 
 

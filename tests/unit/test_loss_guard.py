@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import random
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from ml_coach.core.patches.outline import definitions, outline, tokens
 from ml_coach.core.types import Patch, PatchRefused
 
 # The whole 10,000 take three minutes; the benchmark and the releases run them.
+DATA = Path(os.environ.get("ML_COACH_DATA", Path(__file__).parents[2].parent / "shared/data"))
 PAIRS = int(os.environ.get("ML_COACH_GUARD_PAIRS", "400"))
 
 
@@ -305,7 +308,7 @@ FILE = "a = 1\n\n\ndef f(x):\n    y = x\n    return y\n\n\ndef g(x):\n    return
         "@@\n def g(x):\n+def g(x):\n+    return x\n     return x\n",
         fence("from m import f\n\n\ndef test_f():\n    assert f(1) == 1\n"),
         "test_m.py\n```python\ndef f(x):\n    return 1\n\n\ndef test_f():\n    assert f(1)\n```\n",
-        f"```python\ndef f(x):\n    return 2\n\nand\n{fence('def g(x):' + chr(10) + '    return 3')}",
+        "```python\ndef f(x):\n    return 2\n\nand\n" + fence("def g(x):\n    return 3"),
         "```\n" + fence("def f(x):\n    return 1") + fence("def f(x):\n    return 2"),
     ],
 )
@@ -341,6 +344,23 @@ def test_a_large_file_has_no_cliff() -> None:
     patch = read_patch(fence("def f(x):\n    return 2\n"), {"m.py": before})
     assert isinstance(patch, Patch)
     assert patch.changes[0].after == before.replace("return 1", "return 2")
+
+
+def test_shared_reply_cases_meet_the_bar() -> None:
+    path = DATA / "reply_cases.jsonl"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    counts: Counter[str] = Counter()
+    for row in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        if row["kind"] != "patch":
+            continue
+        files = row["files"]
+        patch = read_patch(row["reply"], files, default_file=next(iter(files), ""))
+        after = apply(patch, files) if isinstance(patch, Patch) else "refuse"
+        refused = "right" if after in row["right"] else "refused"
+        counts[refused if after == "refuse" or after in row["right"] else "wrong"] += 1
+    assert counts["right"] >= 0.97 * counts.total(), counts
+    assert counts["wrong"] <= 0.01 * counts.total(), counts
 
 
 def test_the_guard_says_what_would_be_lost() -> None:

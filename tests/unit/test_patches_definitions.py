@@ -89,7 +89,8 @@ def test_the_users_own_comment_is_no_gap() -> None:
 HELPER = "\n\ndef helper():\n    return 1\n"
 KEPT = {
     "a field of a dataclass": (
-        "from dataclasses import dataclass\n\n\n@dataclass\nclass P:\n    size: str\n    n: int = 1\n",
+        "from dataclasses import dataclass\n\n\n@dataclass\nclass P:\n"
+        "    size: str\n    n: int = 1\n",
         ("    n: int = 1\n", ""),
     ),
     "__eq__": (

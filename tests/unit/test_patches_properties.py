@@ -17,10 +17,35 @@ from ml_coach.core.patches import apply, make_patch, read_patch, rebase, reverse
 from ml_coach.core.types import Patch, PatchRefused
 
 _MARKS = (
-    "```", "~~~", "@@", "@@ -1,3 +1,4 @@", "--- a/m.py", "+++ b/m.py", "+", "-", " ", "...", "\t",
-    "<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE", "*** Begin Patch", "*** Update File: m.py",
-    "*** End Patch", "\\ No newline at end of file", "diff --git a/m.py b/m.py", "  12 | x", "\r",
-    "def f(a):", "    return a", "x = 1", "\ud800", "\x00", "\x0c", "\u2028", '"""',
+    "```",
+    "~~~",
+    "@@",
+    "@@ -1,3 +1,4 @@",
+    "--- a/m.py",
+    "+++ b/m.py",
+    "+",
+    "-",
+    " ",
+    "...",
+    "\t",
+    "<<<<<<< SEARCH",
+    "=======",
+    ">>>>>>> REPLACE",
+    "*** Begin Patch",
+    "*** Update File: m.py",
+    "*** End Patch",
+    "\\ No newline at end of file",
+    "diff --git a/m.py b/m.py",
+    "  12 | x",
+    "\r",
+    "def f(a):",
+    "    return a",
+    "x = 1",
+    "\ud800",
+    "\x00",
+    "\x0c",
+    "\u2028",
+    '"""',
 )
 _TEXT = st.text(max_size=200)
 # Lone surrogates, among the marks, are texts too: a model's JSON can escape them.
@@ -112,7 +137,9 @@ def _prefixed(sign: str, text: str) -> str:
 _FUZZY = "".join(f"alpha beta gamma{n} delta epsilon zeta\n" for n in range(240))
 _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "small diff, long file": lambda: (
-        _hunk(" def g700(a):\n-    return a + 1\n+    return a\n"), _LONG),
+        _hunk(" def g700(a):\n-    return a + 1\n+    return a\n"),
+        _LONG,
+    ),
     "typo, long file": lambda: (_hunk(" def g7(a):\n \n-    retrn a + 1\n+    return a\n"), _LONG),
     "one line everywhere": lambda: (_hunk("     pass\n-    pass\n+    x\n"), _SAME),
     "long context": lambda: (_hunk(_prefixed(" ", _SAME)), _SAME),
@@ -122,7 +149,8 @@ _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "many hunks": lambda: ("@@\n-    return a + 1\n+    return a\n" * 95, _LONG),
     "many misspelt hunks": lambda: (
         "".join(f"@@\n def g{n * 9}(a:\n-    retrn a\n+    x\n" for n in range(95)),
-        _LONG[:90_000]),
+        _LONG[:90_000],
+    ),
     "many fences": lambda: ("```\n" * 19_000, _PROGRAM),
     "many headers": lambda: ("@@\n" * 19_000, _PROGRAM),
     "blank line of a megabyte": lambda: (_hunk("-" + " " * 1_000_000 + "\n"), _PROGRAM),
@@ -130,7 +158,9 @@ _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "one line of a megabyte": lambda: ("# ." * 350_000, _PROGRAM),
     "many elisions": lambda: ("class A:\n" + "    # unchanged\n" * 6_000, _PROGRAM),
     "many elisions of a class": lambda: (
-        "class A:\n" + "    # rest of the code\n" * 4_000 + "    x = 1\n", _PROGRAM),
+        "class A:\n" + "    # rest of the code\n" * 4_000 + "    x = 1\n",
+        _PROGRAM,
+    ),
     "comment signs": lambda: ("x = 1 " + "#" * 99_000, _PROGRAM),
     "deep brackets": lambda: (f"```python\nx = {'(' * 40_000}{')' * 40_000}\n```", _PROGRAM),
     "deep minus": lambda: (_hunk(f"-    return a + 1\n+    return {'-' * 90_000}a\n"), _PROGRAM),
@@ -139,7 +169,8 @@ _HUGE: dict[str, Callable[[], tuple[str, str]]] = {
     "every line misspelt": lambda: (_hunk(_prefixed(" ", _FUZZY.replace("ta", "t"))), _FUZZY),
     "numbers and no signs": lambda: (
         "@@ -1,25 +1,26 @@\n" + "".join(f"  {n} | x = {n}\n" for n in range(25)) + "+y = 1\n" * 4,
-        "".join(f"x = {n}\n" for n in range(3_000))),
+        "".join(f"x = {n}\n" for n in range(3_000)),
+    ),
 }
 
 
