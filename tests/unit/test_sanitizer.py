@@ -375,6 +375,21 @@ def test_what_a_reply_speaks_against_is_taken_only_where_nothing_else_is() -> No
     assert program(blocks(H) + heading + blocks(F)) == F
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        blocks(F) + "Output:\n```\nf = 2\n```\n",
+        blocks(F) + blocks("f = f(1)\nprint(f)\n"),
+        blocks(f"{F}\n\nf = f(1)\nprint(f)\n"),
+        blocks(f"{F}\n\nwhile True:\n    pass\n"),
+        blocks("def f(x):\n    y = x\n") + blocks("    y += 1\n    return y\n"),
+        blocks("def f(x):\n    y = x\n    y += 1\n    return y\n") + blocks("    y += 1\n"),
+    ],
+)
+def test_the_function_stays_a_whole_function(reply: str) -> None:
+    assert defined(program(reply))["f"](1) == 2  # type: ignore[operator]
+
+
 def test_a_cut_reply_keeps_its_whole_statements() -> None:
     result = sanitize(f"```python\n{F}\n\ndef g(x):\n    return (x +", names=("f",))
     assert isinstance(result, Sanitized)

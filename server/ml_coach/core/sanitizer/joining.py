@@ -46,7 +46,9 @@ def _homes(parts: Sequence[Code]) -> dict[str, int]:
     for at, part in enumerate(parts):
         is_whole = not elision(part.source)
         for name, statement in part.definitions.items():
-            merit = (not is_hollow(statement), not syntax.is_empty(statement), is_whole)
+            is_definition = isinstance(statement, syntax.Definition)
+            is_real = not is_hollow(statement), not syntax.is_empty(statement)
+            merit = (is_definition, *is_real, is_whole)
             if merit >= merits.get(name, merit):
                 homes[name], merits[name] = at, merit
     return homes

@@ -149,10 +149,13 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
         place = _place_of_block(statement, inside, calls)
     if place:
         return place
+    if changed & module.pure & _called(calls):
+        return "main"  # `total = total([1, 2])` would replace the function by its result
     bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
     is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
     # An example: it runs a function for nobody, or binds what only moved statements read.
     is_idle = bound & module.moved or _called(calls) & module.pure
+    is_idle = is_idle or isinstance(statement, ast.While)
     return "main" if is_idle and not is_public and not bound & module.needed else "stay"
 
 

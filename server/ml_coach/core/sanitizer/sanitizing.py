@@ -126,8 +126,27 @@ def _parts(reply: Reply, *roles: replies.Role) -> list[Code]:
         segments += map(_new_file, reply.of("patch"))
         if not any(s.fenced for s in reply.of("program", "tests", "patch")):
             segments += reply.of("prose")
-    found = ((segment, code.read(segment.text)) for segment in segments)
+    found = ((segment, code.read(segment.text)) for segment in _continued(segments))
     return [replace(part, file=segment.file) for segment, part in found if part]
+
+
+def _continued(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments, one that begins inside a function joined to the one that it goes on with.
+
+    Lines that stand in the other one already are only shown again.
+    """
+    result: list[Segment] = []
+    for segment in segments:
+        first = next((line for line in segment.text.split("\n") if line.strip()), "")
+        if result and first.startswith((" ", "\t")) and replies.parsed(segment.text) is None:
+            before = result[-1].text
+            new = {line.strip() for line in segment.text.split("\n")}
+            whole = before + segment.text
+            if new - {line.strip() for line in before.split("\n")} and syntax.compiles(whole):
+                result[-1] = replace(result[-1], text=whole)
+                continue
+        result.append(segment)
+    return result
 
 
 def _new_file(patch: Segment) -> Segment:
