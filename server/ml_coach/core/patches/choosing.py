@@ -13,8 +13,8 @@ from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, 
 from ml_coach.core.python.bindings import LONGEST, parsed
 from ml_coach.core.types import PatchRefused
 
-# What speaks against a place, in the costs of alignment: the header's line, heading and counts
-# decide between places that fit equally, and never overrule the content.
+# What speaks against a place, in the costs of alignment (and measured with them): the header's
+# line, heading and counts decide between places that fit equally, and never overrule the content.
 _ELSEWHERE = _OTHER_HEADING = 0.06
 _MISCOUNTED = 0.12
 _WARPED = 0.65  # Lines of one depth in the hunk have several depths in the file.
