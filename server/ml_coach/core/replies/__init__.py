@@ -21,6 +21,9 @@ What callers can rely on:
 - `text` has line feeds only (a patch keeps carriage returns), no fence lines, and ends in "\\n".
 - Nothing is merged and no text is mended: what a block lacks is for the sanitizer to say.
 
+Blocks introduced as what not to do are in `rejected`, for a caller who finds no other. `parsed` is
+the tree of a segment's text.
+
 `read` gives the likeliest reading. `readings` gives each in turn, the least changed first, for a
 caller who can tell whether one fits (a patch that places exactly). Nothing here raises; time is
 linear. Imports only `core.python`.

@@ -55,10 +55,12 @@ class Code:
 
     @cached_property
     def free_names(self) -> frozenset[str]:
+        """What the text reads and does not bind."""
         return syntax.free_names(self.tree)
 
     @cached_property
     def bound(self) -> frozenset[str]:
+        """What importing the text binds, its imports included."""
         return syntax.top_level(self.tree)
 
     @cached_property
@@ -78,6 +80,7 @@ class Code:
 
     @cached_property
     def has_definition(self) -> bool:
+        """Whether it holds a function or a class."""
         return any(isinstance(statement, syntax.Definition) for statement in self.tree.body)
 
 
