@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml_coach.core import examples
+from ml_coach.core.patches import read_patch
 from ml_coach.core.python import repairs, syntax
-from ml_coach.core.sanitizer import Sanitized, sanitize
-from ml_coach.core.sanitizer.choice import LONGEST_REPLY
+from ml_coach.core.sanitizer import LONGEST_REPLY, Sanitized, sanitize
 
+_FILE = "import os\n\n\ndef f(x):\n    return x\n\n\nclass A:\n    def f(self):\n        return 1\n"
 _BITS = [
     "```",
     "```python\n",
@@ -184,6 +185,7 @@ def main() -> None:
             timed("repair", found.source, lambda s=found.source: repairs.repair(s))
         elif found is not None:
             ends["refused"] += 1
+        timed("patch", text, lambda t=text: read_patch(t, {"m.py": _FILE}, default_file="m.py"))
         # Only programs are repaired, and none is longer than a reply may be.
         timed("repair", text, lambda t=text: repairs.repair(t[:LONGEST_REPLY]))
         timed("examples", text, lambda t=text: examples.extract_examples(t))

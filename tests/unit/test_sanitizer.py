@@ -264,6 +264,132 @@ def test_overloads_are_no_duplicates() -> None:
     assert program(source) == source
 
 
+H = "def h(x):\n    return x\n"
+TESTS = "from solution import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
+CART = (
+    "class Cart:\n    def __init__(self):\n        self.items = []\n\n"
+    "    def add(self, item):\n        self.items.append(item)\n"
+)
+
+
+def blocks(*sources: str) -> str:
+    return "Then:\n".join(f"```python\n{source}```\n" for source in sources)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        blocks(F, TESTS),
+        blocks(TESTS, F),
+        blocks(F, "from my_code import f\n\nassert f(1) == 2\nprint('ok')\n"),
+        f"generated_code.py\n{blocks(F)}test_generated.py\n{blocks(TESTS)}",
+        blocks(F, "def test_f():\n    assert f(1) == 2\n"),
+    ],
+)
+@pytest.mark.parametrize("names", [("f",), ()])
+def test_tests_are_never_the_program(reply: str, names: tuple[str, ...]) -> None:
+    assert program(reply, names=names) == F
+
+
+def test_tests_alone_are_no_program() -> None:
+    assert "only tests" in refusal(blocks(TESTS))
+
+
+def test_blocks_with_an_asked_function_each_are_joined() -> None:
+    result = sanitize(blocks(F, H), names=("f", "h"))
+    assert isinstance(result, Sanitized)
+    assert {"f", "h"} <= defined(result.source).keys()
+    assert "joined 2 blocks" in result.done
+    assert {"f", "h"} <= defined(program(f"```python\n{F}\n{blocks(H)}", names=("f", "h"))).keys()
+
+
+def test_what_is_missing_of_several_functions_is_named() -> None:
+    assert "does not define `h`" in refusal(blocks(F), names=("f", "h"))
+    cut = "```python\ndef h(x):\n    return (x +\n\n" + blocks(F)
+    assert "`h`" in refusal(cut, names=("f", "h"))
+
+
+def test_a_second_file_becomes_a_part_of_the_program() -> None:
+    using = "from helpers import f as one\n\n\ndef h(x):\n    return one(x)\n"
+    source = program(f"`helpers.py`\n{blocks(F)}`main.py`\n{blocks(using)}", names=("h",))
+    assert "import" not in source
+    assert defined(source)["h"](1) == 2  # type: ignore[operator]
+    using = "import helpers\n\n\ndef h(x):\n    return helpers.f(x)\n"
+    reply = f"`helpers.py`\n{blocks(F)}`main.py`\n{blocks(using)}"
+    assert "`helpers.py`" in refusal(reply, names=("h",))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "class Cart:\n    def size(self):\n        return len(self.items)\n",
+        "class Cart:\n    def __init__(self): ...\n\n    def size(self):\n        return 1\n",
+        "class Cart:\n    # ... le reste ...\n    def size(self):\n        return 1\n",
+    ],
+)
+def test_a_piece_of_a_class_does_not_replace_it(piece: str) -> None:
+    assert "more than once" in refusal(blocks(CART, piece), names=("Cart",))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def g(x):\n    ...\n\n\ndef f(x):\n    return g(x)\n", "`g` has no body"),
+        ("class f:\n    def a(self):\n        ...\n\n    b = 1\n", "`f.a` has no body"),
+        ("class f:\n    def a(self):\n        pass\n", "`f` has no body"),
+        ("LIMITS = [1, 2\n\n\ndef f(x):\n    return LIMITS[x]\n", "`LIMITS`"),
+    ],
+)
+def test_what_the_program_needs_has_a_body(source: str, says: str) -> None:
+    assert says in refusal(blocks(source))
+
+
+def test_what_is_left_out_is_told() -> None:
+    result = sanitize(blocks("LIMIT = 3\n", H, F), names=("f",))
+    assert isinstance(result, Sanitized)
+    assert "left out `LIMIT`, which nothing that was asked for needs" in result.done
+
+
+def test_a_definition_that_is_read_before_the_next_one_stays() -> None:
+    source = (
+        "TABLE = {}\n\n\ndef register(name, f):\n    TABLE[name] = f\n\n\n"
+        "def handler(x):\n    return 1\n\n\nregister('a', handler)\n\n\n"
+        "def handler(x):\n    return 2\n\n\nregister('b', handler)\n\n\n"
+        "def f(name):\n    return TABLE[name](0)\n"
+    )
+    assert program(source) == source
+
+
+def test_a_diff_of_a_new_file_is_that_file() -> None:
+    added = "".join(f"+{line}\n" for line in F.splitlines())
+    head = "--- /dev/null\n+++ b/f.py\n@@ -0,0 +1,2 @@\n"
+    assert defined(program(f"```diff\n{head}{added}```\n"))["f"](1) == 2  # type: ignore[operator]
+    changed = f"```diff\n--- a/f.py\n+++ b/f.py\n@@ -1,2 +1,3 @@\n-x = 1\n{added}```\n"
+    assert "no Python code" in refusal(changed)
+
+
+def test_what_a_reply_speaks_against_is_taken_only_where_nothing_else_is() -> None:
+    wrong = "For comparison, the wrong way:\n" + blocks("def f(x):\n    return x\n")
+    assert program(blocks(F) + wrong) == F
+    heading = "## Code for the original problem\n"
+    assert program(blocks(H) + heading + blocks(F)) == F
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        blocks(F) + "Output:\n```\nf = 2\n```\n",
+        blocks(F) + blocks("f = f(1)\nprint(f)\n"),
+        blocks(f"{F}\n\nf = f(1)\nprint(f)\n"),
+        blocks(f"{F}\n\nwhile True:\n    pass\n"),
+        blocks("def f(x):\n    y = x\n") + blocks("    y += 1\n    return y\n"),
+        blocks("def f(x):\n    y = x\n    y += 1\n    return y\n") + blocks("    y += 1\n"),
+    ],
+)
+def test_the_function_stays_a_whole_function(reply: str) -> None:
+    assert defined(program(reply))["f"](1) == 2  # type: ignore[operator]
+
+
 def test_a_cut_reply_keeps_its_whole_statements() -> None:
     result = sanitize(f"```python\n{F}\n\ndef g(x):\n    return (x +", names=("f",))
     assert isinstance(result, Sanitized)

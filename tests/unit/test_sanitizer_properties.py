@@ -83,9 +83,112 @@ def test_json_takes_nothing_away(module: tuple[str, tuple[str, ...]]) -> None:
     assert result.source == source
 
 
+def _facts(source: str) -> set[str]:
+    """What a module may not lose: its imports, assignments, decorators, and functions with body."""
+    facts: set[str] = set()
+    for statement in ast.parse(source).body:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            facts |= {f"import {ast.dump(alias)}" for alias in statement.names}
+        elif isinstance(statement, ast.Assign | syntax.Definition):
+            facts.add(ast.dump(statement))
+    return facts
+
+
+_SPOKEN = st.sampled_from([
+    "Here it is:", "Und noch:", "And the rest:", "1. Then this:", "Next, the helper:", "",
+    "**The second part**",
+])  # fmt: skip
+_EMPTIED = st.sampled_from([
+    "    ...", "    pass", "    # bleibt, wie es ist\n    pass", "    # 変更なし",
+    '    """See above."""',
+    "    raise NotImplementedError", "    # ... sin cambios ...\n    ...",
+])  # fmt: skip
+_USES = st.sampled_from([
+    "from solution import {0}\n\n\ndef test_{0}():\n    assert {0}(1)\n",
+    "import pytest\nfrom generated_code import {0}\n\n\n"
+    "@pytest.fixture\ndef one():\n    return 1\n\n\n"
+    "def test_{0}(one):\n    assert {0}(one)\n",
+    "from my_module import {0}\n\nprint({0}(1))\n",
+    "from my_module import {0}\n\nassert {0}(1) == 1\nassert {0}(2) == 2\n",
+    "import unittest\nfrom your_module import {0}\n\n\nclass TestIt(unittest.TestCase):\n"
+    "    def test_a(self):\n        self.assertTrue({0}(1))\n",
+])  # fmt: skip
+
+
+def _fenced(source: str) -> str:
+    return f"```python\n{source}```\n"
+
+
+@settings(deadline=None)
+@given(_modules(), st.lists(_SPOKEN, min_size=9, max_size=9), st.data())
+def test_a_module_in_several_blocks_loses_nothing(
+    module: tuple[str, tuple[str, ...]], spoken: list[str], data: st.DataObject
+) -> None:
+    source, names = module
+    pieces = source.rstrip().split("\n\n\n")
+    cuts = data.draw(st.lists(st.booleans(), min_size=len(pieces), max_size=len(pieces)))
+    blocks = [pieces[0]]
+    for piece, is_cut in zip(pieces[1:], cuts, strict=False):
+        if is_cut:
+            blocks.append(piece)
+        else:
+            blocks[-1] += f"\n\n\n{piece}"
+    reply = "".join(
+        f"{words}\n\n{_fenced(block + chr(10))}\n"
+        for words, block in zip(spoken, blocks, strict=False)
+    )
+    result = sanitize(reply, names=names)
+    assert isinstance(result, Sanitized), result
+    assert {fact for fact in _facts(source) if "Def(" in fact} <= _facts(result.source)
+    bound = syntax.top_level(ast.parse(result.source))
+    assert not syntax.free_names(ast.parse(result.source)) & syntax.top_level(ast.parse(source))
+    # What no function reads may be left out, but not without a word.
+    for name in syntax.top_level(ast.parse(source)) - bound:
+        assert any(f"left out `{name}`" in words for words in result.done)
+
+
+@settings(deadline=None)
+@given(_modules(), _EMPTIED, st.booleans())
+def test_an_empty_body_never_replaces_a_real_one(
+    module: tuple[str, tuple[str, ...]], emptied: str, first: bool
+) -> None:
+    source, names = module
+    hollow = f"def {names[0]}(x):\n{emptied}\n"
+    blocks = (_fenced(hollow), _fenced(source)) if first else (_fenced(source), _fenced(hollow))
+    result = sanitize("Look:\n\n".join(("", *blocks)), names=names)
+    assert isinstance(result, Sanitized), result
+    assert _facts(source) <= _facts(result.source)
+
+
+@settings(deadline=None)
+@given(_modules(), _USES, st.booleans())
+def test_what_imports_the_program_is_never_the_program(
+    module: tuple[str, tuple[str, ...]], uses: str, first: bool
+) -> None:
+    source, names = module
+    used = _fenced(uses.format(names[0]))
+    blocks = (used, _fenced(source)) if first else (_fenced(source), used)
+    result = sanitize("Look:\n\n".join(("", *blocks)), names=names)
+    assert isinstance(result, Sanitized), result
+    assert result.source == source
+
+
+@settings(deadline=None)
+@given(_modules(), st.data())
+def test_a_function_that_is_missing_is_named(
+    module: tuple[str, tuple[str, ...]], data: st.DataObject
+) -> None:
+    source, names = module
+    absent = data.draw(_NAMES.filter(lambda name: name not in source))
+    result = sanitize(_fenced(source), names=(*names, absent))
+    assert isinstance(result, Refused)
+    assert f"`{absent}`" in result.reason
+
+
 @settings(deadline=None)
 @given(_TEXTS, st.sampled_from(["program", "suite"]), st.booleans())
 @example("0()<0\n''''''", "program", False)
+@example("\r    return", "program", True)
 def test_every_text_ends_as_python_or_as_a_sentence(text: str, kind: str, asks: bool) -> None:
     stub = "def f(x):\n    '''Doc.'''\n" if asks else ""
     result = sanitize(text, names=("f",) if asks else (), stub=stub, kind=kind)  # type: ignore[arg-type]

@@ -77,6 +77,34 @@ def test_a_cut_suite_keeps_its_whole_tests() -> None:
     assert definitions(source) == ["test_a"]
 
 
+def block(source: str) -> str:
+    return f"```python\n{source}```\n"
+
+
+def test_a_test_that_a_later_block_corrects_is_left_out() -> None:
+    wrong, right = "def test_f():\n    assert f(1) == 5\n", "def test_f():\n    assert f(1) == 2\n"
+    result = sanitize(block(wrong) + "Wait:\n" + block(right), names=("f",), kind="suite")
+    assert isinstance(result, Sanitized)
+    assert result.source == right
+    assert "took the later one of two tests `test_f`" in result.done
+    other = "def test_f():\n    assert f(2) == 3\n"
+    assert definitions(suite(block(right) + block(other))) == ["test_f", "test_f_2"]
+
+
+def test_fixtures_and_helpers_of_other_blocks_come_along() -> None:
+    fixture = "import pytest\n\n\n@pytest.fixture\ndef one():\n    return 1\n"
+    helper = "def twice(x):\n    return 2 * x\n"
+    test = "def test_f(one):\n    assert f(one) == twice(1)\n"
+    source = suite(block(fixture) + block(helper) + block(test))
+    assert definitions(source) == ["one", "twice", "test_f"]
+
+
+def test_a_string_in_an_assert_at_module_level_keeps_its_lines() -> None:
+    source = suite("assert f(\n    '''a\nb'''\n) == 1\n")
+    assert "'''a\nb'''" in source
+    compile(source, "<test>", "exec")
+
+
 def test_unittest_classes_count() -> None:
     source = suite(
         "import unittest\n\nclass FTest(unittest.TestCase):\n    def test_f(self):\n"
@@ -88,7 +116,12 @@ def test_unittest_classes_count() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "says"),
-    [("def f(x):\n    return x\n", "no test"), ("No.", "no Python code"), ("", "empty")],
+    [
+        ("def f(x):\n    return x\n", "no test"),
+        ("def test_a():\n    pass\n\n\ndef test_b():\n    ...\n", "no test"),
+        ("No.", "no Python code"),
+        ("", "empty"),
+    ],
 )
 def test_a_reply_without_tests_is_refused(reply: str, says: str) -> None:
     result = sanitize(reply, names=("f",), kind="suite")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, fenced, render
-from ml_coach.core.patches import read_patch
+from ml_coach.core.patches import read_body
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.python import syntax
 from ml_coach.core.python.repairs import repair
@@ -98,12 +98,10 @@ async def implement(
     )
 
     def parse(text: str) -> CoderResult | Refused:
-        patch = read_patch(text, {program.file: program.source}, default_file=program.file)
+        patch = read_body(text, program.source, function, program.file)
         if isinstance(patch, PatchRefused):
             return Refused(patch.reason)
-        after = next((c.after for c in patch.changes if c.file == program.file), None)
-        if after is None or after == program.source:
-            return Refused(f"The reply does not implement `{function}`.")
+        after = patch.changes[0].after or program.source
         source, done = repair(after)
         return CoderResult(Program(source, program.file), done)
 

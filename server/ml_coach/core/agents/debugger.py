@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from ml_coach.core.agents.coder import task_text
 from ml_coach.core.agents.model_client import ModelClient
@@ -67,7 +68,11 @@ async def debug(
     cause = _cause(text)
     if isinstance(patch, PatchRefused):
         return Diagnosis("code", f"The debugger's patch cannot be applied: {patch.reason}")
-    if any(change.file != program.file for change in patch.changes):
+    others = [change.file for change in patch.changes if change.file != program.file]
+    if others and not any("test" in PurePosixPath(file).name for file in others):
+        reason = f"it changes {others[0]}, which is no part of this run"
+        return Diagnosis("code", f"The debugger's patch cannot be applied: {reason}.")
+    if others:
         return Diagnosis("tests", cause or "The debugger blames the tests.", patch)
     return Diagnosis("code", cause or summarize(findings[:1]), _repaired(program, patch))
 

@@ -10,7 +10,7 @@ from itertools import islice
 from ml_coach.core.examples import expressions
 from ml_coach.core.examples.sentences import CALL, MOST_CALLS
 from ml_coach.core.python import syntax
-from ml_coach.core.sanitizer.readings import fenced_blocks
+from ml_coach.core.replies import fenced_blocks
 
 _ASKS = re.compile(
     r"\b(?:write|implement|create|define|build|make|code|develop|provide|design|add|function"

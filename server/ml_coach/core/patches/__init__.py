@@ -1,5 +1,6 @@
 """A model's reply → `Patch`; applying, reversing and rebasing patches. Pure functions on texts."""
 
+from ml_coach.core.patches.implementing import read_body
 from ml_coach.core.patches.making import apply, make_patch, reverse, rewriting
 from ml_coach.core.patches.reading import read_patch
 from ml_coach.core.patches.rebasing import rebase
@@ -9,6 +10,7 @@ __all__ = [
     "apply",
     "make_patch",
     "path_problem",
+    "read_body",
     "read_patch",
     "rebase",
     "reverse",

@@ -1,40 +1,50 @@
 """An alignment of a hunk's lines with a file's: every line lies somewhere or is explained.
 
 Each line of a hunk lies on a line of the file, near or exactly, or is one of the slips that
-models make; each slip has a cost, and the cheapest explanations are kept (an edit distance after
-Needleman and Wunsch with free ends in the file). Costs are in units of one line that was wrong
-altogether; they were set by hand, watching edits made up in tests/unit/malformed_diffs.py.
+models make; each slip has a cost, and the cheapest explanation of each place is kept (an edit
+distance after Needleman and Wunsch with free ends in the file).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from ml_coach.core.patches.edits import Line
 from ml_coach.core.patches.lines import is_comment, tight
-from ml_coach.core.patches.target import Effort, Target
 
-REINDENTED = 0.01
-RESPACED = 0.05
-JOINED = 0.3
-BLANK_LOST = 0.15
-COMMENT_LOST = 0.3
-LINE_LOST = 0.6
-PLUS_LOST = 0.9
-PROSE = 0.8
-REMOVAL_LOST = 0.9
+# Costs, in units of one line that was wrong altogether: their order says which of two slips is
+# the likelier one. Measured on the 1,657 diffs of tests/benchmarks/patches.py (1,642 right, none
+# wrong): a third more or less of any one changes no result, but for two. With a third less,
+# PLUS_LOST gives 1,624 right and one wrong, REMOVAL_LOST 1,633 right and four more that differ in
+# layout. Without GAP, four diffs that run two hunks into one are refused.
+REINDENTED, RESPACED, JOINED = 0.01, 0.05, 0.3
+BLANK_LOST, COMMENT_LOST, LINE_LOST = 0.15, 0.3, 0.6
+PLUS_LOST, PROSE, REMOVAL_LOST = 0.9, 0.8, 0.9
 ELIDED = 0.005
-SPLIT = 0.3
-"""A line that the hunk does not show stands between its removed and its added lines."""
-GAP = 1.1
-"""The most that lines missing in one place of a hunk cost: two hunks run into one."""
+SPLIT = 0.3  # A line that the hunk does not show stands between removed and added ones.
+_TYPO = 0.4  # Nine tenths of the letters are the same: see _unlikeness.
+GAP = 1.1  # The most that lines missing in one place of a hunk cost.
 
-_SLACK = 1.3
-_PATHS = 48
-_ENDS = 12
+# Limits of work: aligning is quadratic, and these keep the worst reply under a second
+# (tests/unit/test_patches_properties.py). A file that is larger is aligned where it is alike.
+_WHOLE_CELLS = 8_000
+_BUCKET = 16
+_PLACES = 12
 _NEVER = float("inf")
+
+
+@dataclass(slots=True)
+class Effort:
+    """What is left of the work that one reply may cause, together about a second: `cells` are
+    pairs of hunk line and file line, `letters` pairs of letters compared for a typo,
+    `characters` are of source text compiled."""
+
+    cells: int = 60_000
+    letters: int = 3_000_000
+    characters: int = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,52 +74,93 @@ class Placement:
 _Move = tuple[int, int, float, bool]
 """Items taken, file lines taken, cost, and whether the item is added to the result."""
 
-_BLANK_OFF_LINES: list[_Move] = [
-    (1, 0, BLANK_LOST, False),
-    (1, 0, BLANK_LOST + REINDENTED, True),
-]
+_BLANK_OFF_LINES: list[_Move] = [(1, 0, BLANK_LOST, False), (1, 0, BLANK_LOST + REINDENTED, True)]
 _CONTEXT_OFF_LINES: list[_Move] = [(1, 0, PLUS_LOST, True), (1, 0, PROSE, False)]
 _REMOVAL_OFF_LINES: list[_Move] = [(1, 0, REMOVAL_LOST, False)]
 
 
 class Aligner:
-    """Explains one hunk in one file."""
+    """Explains hunks in one file."""
 
-    def __init__(self, items: Sequence[Line], target: Target) -> None:
-        self._items = items
-        self._lines = target.lines
-        self._tight = target.tight
-        self._effort = target.effort
+    def __init__(self, lines: Sequence[str], effort: Effort) -> None:
+        self.lines = lines
+        self.tight = [tight(line) for line in lines]
+        self.places: dict[str, list[int]] = {}
+        for at, form in enumerate(self.tight):
+            self.places.setdefault(form, []).append(at)
+        self._effort = effort
+
+    def placements(self, items: Sequence[Line]) -> list[Placement]:
+        """The cheapest explanation of a hunk for each place, the best first."""
+        if not any(item.text.strip() for item in items if item.sign not in "+~"):
+            return []
+        found: dict[tuple[Step, ...], Placement] = {}
+        for first, last in self._windows(items):
+            self._effort.cells -= len(items) * (last - first)
+            if self._effort.cells >= 0:
+                hunk = _Hunk(items, self, self._effort)
+                found |= {placed.steps: placed for placed in hunk.explain(first, last)}
+        return sorted(found.values(), key=lambda placement: placement.cost)
+
+    def _windows(self, items: Sequence[Line]) -> list[tuple[int, int]]:
+        """Stretches of the file worth an alignment: all of it, or where most rare lines agree."""
+        count, length = len(items), len(self.lines)
+        if count * length <= _WHOLE_CELLS:
+            return [(0, length)]
+        width = count + count // 4 + 2 * _BUCKET
+        votes: Counter[int] = Counter()
+        for index, item in enumerate(items):
+            places = self.places.get(tight(item.text), []) if item.sign not in "+~" else []
+            if item.text.strip() and len(places) <= _BUCKET:
+                votes.update((at - index) // _BUCKET for at in places)
+        most = max(1, _WHOLE_CELLS // (count * width))
+        starts = sorted(bucket * _BUCKET for bucket, _ in votes.most_common(most))
+        return [(max(0, at - _BUCKET), min(length, at + width)) for at in starts]
+
+
+class _Hunk:
+    def __init__(self, items: Sequence[Line], file: Aligner, effort: Effort) -> None:
+        self._items, self._lines, self._tight = items, file.lines, file.tight
+        self._effort = effort
         self._forms = [tight(item.text) for item in items]
-        self._strange = [bool(form) and form not in target.places for form in self._forms]
+        self._strange = [bool(form) and form not in file.places for form in self._forms]
         self._near: dict[tuple[int, str], float] = {}
 
     def explain(self, first: int, last: int) -> list[Placement]:
         count, width = len(self._items), last - first
         # costs[i][j]: the first i items explained, ending just before file line first + j.
         costs = [[0.0] * (width + 1)] + [[_NEVER] * (width + 1) for _ in range(count)]
-        came: list[list[list[tuple[int, int, float, bool]]]] = [
-            [[] for _ in range(width + 1)] for _ in range(count + 1)
-        ]
+        came: list[list[tuple[int, int, bool]]] = [[(0, 0, False)] * (width + 1) for _ in costs]
         for i in range(count + 1):
             row = costs[i]
             near, origin = _NEVER, 0
             may_jump = 0 < i < count and self._items[i].sign != "+"
             for j in range(width + 1):
                 if may_jump and near + ELIDED * j < row[j] - 1e-9:
-                    row[j] = near + ELIDED * j
-                    came[i][j].append((i, origin, row[j] - row[origin], False))
+                    row[j], came[i][j] = near + ELIDED * j, (i, origin, False)
                 here = row[j]
                 if here + GAP - ELIDED * j < near:
                     near, origin = here + GAP - ELIDED * j, j
                 if here == _NEVER:
                     continue
                 for items, taken, cost, added in self._moves(i, first + j, last):
-                    to_i, to_j = i + items, j + taken
-                    came[to_i][to_j].append((i, j, cost, added))
-                    if here + cost < costs[to_i][to_j]:
-                        costs[to_i][to_j] = here + cost
-        return self._paths(costs, came, first)
+                    if here + cost < costs[i + items][j + taken]:
+                        costs[i + items][j + taken] = here + cost
+                        came[i + items][j + taken] = (i, j, added)
+        ends = sorted((cost, j) for j, cost in enumerate(costs[count]) if cost < _NEVER)
+        return [self._walked(came, first, j, cost) for cost, j in ends[:_PLACES]]
+
+    def _walked(
+        self, came: list[list[tuple[int, int, bool]]], first: int, end: int, cost: float
+    ) -> Placement:
+        steps: list[Step] = []
+        i, at = len(self._items), end
+        while i:
+            from_i, from_at, added = came[i][at]
+            for item in reversed(range(from_i, i)) if from_i < i else (-1,):
+                steps.append(Step(item, first + from_at, first + at, added))
+            i, at = from_i, from_at
+        return Placement(cost, first + at, first + end, tuple(reversed(steps)))
 
     def _moves(self, i: int, at: int, last: int) -> list[_Move]:
         """Every way to go on from item `i` and file line `at`."""
@@ -133,24 +184,22 @@ class Aligner:
 
     def _skipping(self, i: int, at: int) -> list[_Move]:
         """The file has a line that the hunk does not show; it is kept."""
-        item, above = self._items[i], self._items[i - 1]
+        item, above, line = self._items[i], self._items[i - 1], self._lines[at]
         if "~" in (item.sign, above.sign):
             return [(0, 1, ELIDED, False)]
+        loss = COMMENT_LOST if is_comment(line) else LINE_LOST if line.strip() else BLANK_LOST
         if item.sign != "+":
-            return [(0, 1, self._loss(at), False)]
+            return [(0, 1, loss, False)]
         if above.sign == "+":
             return []
         # Added lines stand right after removed ones, and before a comment on what follows.
-        extra = SPLIT if above.sign == "-" else REINDENTED
-        return [(0, 1, self._loss(at) + extra, False)]
+        return [(0, 1, loss + (SPLIT if above.sign == "-" else REINDENTED), False)]
 
     def _on_lines(self, i: int, at: int, last: int) -> list[_Move]:
         """The item lies on this line, on this and the next, or shares it with the next item."""
-        moves: list[_Move] = []
         form, item = self._forms[i], self._items[i]
         cost = self._distance(i, at)
-        if cost < _NEVER:
-            moves.append((1, 1, cost, False))
+        moves: list[_Move] = [(1, 1, cost, False)] if cost < _NEVER else []
         if not self._strange[i]:
             return moves
         if at + 1 < last and form == self._tight[at] + self._tight[at + 1]:
@@ -159,12 +208,6 @@ class Aligner:
         if split and form + self._forms[i + 1] == self._tight[at]:
             moves.append((2, 1, JOINED, False))
         return moves
-
-    def _loss(self, at: int) -> float:
-        line = self._lines[at]
-        if not line.strip():
-            return BLANK_LOST
-        return COMMENT_LOST if is_comment(line) else LINE_LOST
 
     def _distance(self, i: int, at: int) -> float:
         """What it costs that the item lies on this line; infinite where they are not alike."""
@@ -179,57 +222,23 @@ class Aligner:
         key = (i, other)
         if key not in self._near:
             self._near[key] = _unlikeness(form, other, self._effort)
-        return self._near[key]
-
-    def _paths(
-        self,
-        costs: list[list[float]],
-        came: list[list[list[tuple[int, int, float, bool]]]],
-        first: int,
-    ) -> list[Placement]:
-        """Every explanation within the slack of the best one, up to a bound, by walking back."""
-        count = len(self._items)
-        ends = sorted((cost, j) for j, cost in enumerate(costs[count]) if cost < _NEVER)
-        if not ends:
-            return []
-        limit = ends[0][0] + _SLACK
-        found: list[Placement] = []
-        for cost, j in ends[:_ENDS]:
-            if cost > limit:
-                break
-            share = 0
-            stack: list[tuple[int, int, float, tuple[Step, ...]]] = [(count, j, 0.0, ())]
-            while stack and share < _PATHS:
-                i, at, spent, steps = stack.pop()
-                if i == 0:
-                    found.append(Placement(spent, first + at, first + j, steps))
-                    share += 1
-                    continue
-                back: list[tuple[float, int, int, float, tuple[Step, ...]]] = []
-                for from_i, from_at, price, added in came[i][at]:
-                    total = costs[from_i][from_at] + price + spent
-                    if total > limit or (from_i == i and i == count):
-                        continue
-                    step = [
-                        Step(item, first + from_at, first + at, added)
-                        for item in (range(from_i, i) if from_i < i else (-1,))
-                    ]
-                    back.append((total, from_i, from_at, spent + price, (*step, *steps)))
-                back.sort(key=lambda entry: -entry[0])
-                stack += [(a, b, c, d) for _, a, b, c, d in back]
-        return found
+        cost = self._near[key]
+        # What is taken away has to be what the reply shows, but for a letter or two.
+        return cost if item.sign != "-" or cost <= _TYPO else _NEVER
 
 
 def _unlikeness(one: str, other: str, effort: Effort) -> float:
     """From 0.15 for one letter in a long line up to about 1; infinite below seven tenths alike."""
     size = len(one) + len(other)
-    if not 0.6 < len(one) / len(other) < 1.7 or not effort.take_letters(20 * size):
+    effort.letters -= 20 * size
+    if not 0.6 < len(one) / len(other) < 1.7 or effort.letters < 0:
         return _NEVER
     # One typo leaves the ends alone, which is cheap to see.
     ratio = 2 * _common_ends(one, other) / size
     if ratio < 0.7 and size <= 800:
         matcher = SequenceMatcher(None, one, other, autojunk=False)
-        if matcher.quick_ratio() >= 0.7 and effort.take_letters(len(one) * len(other)):
+        effort.letters -= len(one) * len(other)
+        if matcher.quick_ratio() >= 0.7 and effort.letters >= 0:
             ratio = matcher.ratio()
     return 0.15 + 2.5 * (1 - ratio) if ratio >= 0.7 else _NEVER
 

@@ -1,36 +1,49 @@
-"""Several readings of a file's hunks → the one text they stand for, or why none is certain."""
+"""Aligned hunks of one file → the one text they stand for, or why none is certain."""
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ml_coach.core.patches.anchoring import placements, with_lost_signs
+from ml_coach.core.patches.alignment import Aligner, Effort, Placement
 from ml_coach.core.patches.edits import Hunk
-from ml_coach.core.patches.lines import is_comment, line_end, split_lines
-from ml_coach.core.patches.readings import Reading, readings
-from ml_coach.core.patches.target import Effort, Target
-from ml_coach.core.python.bindings import LONGEST, bound_names, parsed
+from ml_coach.core.patches.guard import doubled, loss
+from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, tight
+from ml_coach.core.python.bindings import LONGEST, parsed
 from ml_coach.core.types import PatchRefused
 
-_BEAM = 64
-_PER_HUNK = 64
-_TRIED = 60
-_CLOSE = 0.05
-"""Readings whose costs differ by less are equally likely: if their texts differ, we refuse."""
-_SURE = 0.19
-"""The most a reading may cost where nothing confirms it: a wrong header, but no wrong line."""
+# What speaks against a place, in the costs of alignment (and measured with them): the header's
+# line, heading and counts decide between places that fit equally, and never overrule the content.
+_ELSEWHERE = _OTHER_HEADING = 0.06
+_MISCOUNTED = 0.12
+_WARPED = 0.65  # Lines of one depth in the hunk have several depths in the file.
+_CLOSE = 0.05  # Readings whose costs differ by less are equally likely: more than one is refused.
+_SURE = 0.19  # A wrong header, but no wrong line: enough where nothing can be compiled.
+# Many hunks with many places each would take long to combine; ties show within the first few.
+_COMBINED, _TRIED = 64, 60
+_SHOWN_LINES, _SHOWN_COLUMNS = 40, 500  # What a message can hold.
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The text after all hunks and how far the reply was from fitting exactly."""
+    """The lines after all hunks and how far the reply was from fitting exactly."""
 
-    text: str
+    lines: list[str]
     cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away. The
+    hunk lies on the lines `around`."""
+
+    cost: float
+    first: int
+    last: int
+    new: tuple[str, ...]
+    removed: tuple[str, ...]
+    around: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +51,30 @@ class _Combination:
     """One reading of each hunk."""
 
     cost: float
-    readings: tuple[Reading, ...]
+    readings: tuple[_Reading, ...]
 
 
-def choose(file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> Chosen | PatchRefused:
-    """The text of `file` after `hunks`, which all apply or none."""
-    choice = _Choice(file, text, hunks, effort)
-    strict = choice.made(loosely=False)
-    if isinstance(strict, Chosen):
-        return strict
-    loose = choice.made(loosely=True)
-    return loose if isinstance(loose, Chosen) else strict
+def choose(
+    file: str, lines: Sequence[str], hunks: Sequence[Hunk], effort: Effort
+) -> Chosen | PatchRefused:
+    """The lines of `file` after `hunks`, which all apply or none."""
+    return _Choice(file, lines, hunks, effort).made()
 
 
 class _Choice:
-    def __init__(self, file: str, text: str, hunks: Sequence[Hunk], effort: Effort) -> None:
-        self._file = file
-        self._text = text
-        self._original = _Text.of(text)
-        self._target = Target(self._original.lines, effort)
-        self._hunks = [with_lost_signs(hunk, self._target) for hunk in hunks]
-        self._checker = _Checker(file, text, effort)
+    def __init__(
+        self, file: str, lines: Sequence[str], hunks: Sequence[Hunk], effort: Effort
+    ) -> None:
+        self._file, self._lines, self._hunks, self._effort = file, list(lines), hunks, effort
+        self._aligner = Aligner(self._lines, effort)
+        self._python = file.endswith((".py", ".pyi"))
+        self._text = "".join(f"{line}\n" for line in lines)
+        self._compiled = self._python and self._compiles(self._text)
 
-    def made(self, *, loosely: bool) -> Chosen | PatchRefused:
+    def made(self) -> Chosen | PatchRefused:
         combinations = [_Combination(0.0, ())]
         for hunk in self._hunks:
-            found = self._candidates(hunk, loosely=loosely)
+            found = self._readings(hunk)
             if not found:
                 return self._refused(hunk, _looked_for(hunk, self._file))
             combinations = _extended(combinations, found)
@@ -72,172 +83,219 @@ class _Choice:
                 return self._refused(hunk, reason)
         return self._judged(combinations)
 
-    def _candidates(self, hunk: Hunk, *, loosely: bool) -> list[Reading]:
-        lines = self._target.lines
-        wanted = sum(line.sign not in ("+", "~") and bool(line.text.strip()) for line in hunk.lines)
-        limit = max(0.95, 0.3 * wanted)
-        found: list[Reading] = []
-        for placement in placements(hunk, self._target, loosely=loosely):
-            if placement.cost <= limit and any(
+    def _readings(self, hunk: Hunk) -> list[_Reading]:
+        lines = self._lines
+        wanted = sum(line.sign not in "+~" and bool(line.text.strip()) for line in hunk.lines)
+        found: dict[tuple[int, int, tuple[str, ...]], _Reading] = {}
+        for placement in self._aligner.placements(hunk.lines):
+            # Less than two thirds of the lines, or none at all, is no place.
+            if placement.cost <= max(0.95, 0.3 * wanted) and any(
                 step.item >= 0 and step.first < step.last and lines[step.first].strip()
                 for step in placement.steps
             ):
-                found += islice(readings(hunk, placement, self._target), _PER_HUNK)
-        unique: dict[tuple[int, int, tuple[str, ...]], Reading] = {}
-        for reading in sorted(found, key=lambda reading: reading.cost):
-            unique.setdefault((reading.first, reading.last, reading.new), reading)
-        # Many hunks with many readings each would take long to combine.
-        return list(unique.values())[: _PER_HUNK if len(self._hunks) <= 6 else 6]
+                reading = _read(hunk, placement, lines)
+                key = (reading.first, reading.last, reading.new)
+                if key not in found or reading.cost < found[key].cost:
+                    found[key] = reading
+        return sorted(found.values(), key=lambda reading: reading.cost)
 
     def _judged(self, combinations: Sequence[_Combination]) -> Chosen | PatchRefused:
-        kept: dict[str, tuple[_Combination, str]] = {}
-        seen = {self._text}
+        kept: dict[str, tuple[_Combination, list[str]]] = {}
         problem = "would change nothing."
         for combination in islice(combinations, _TRIED):
             if kept and combination.cost > next(iter(kept.values()))[0].cost + _CLOSE:
                 break
-            result = self._original.changed(combination.readings, self._hunks)
-            if result in seen:
+            result = _changed(self._lines, combination.readings)
+            if result == self._lines:
                 continue
-            seen.add(result)
-            objection = self._checker.objection(result, combination)
-            if objection:
+            if objection := self._objection(result, combination):
                 problem = objection
             else:
                 # Readings that differ in blank lines and comments alone are not in dispute.
                 kept.setdefault(_substance(result), (combination, result))
         if not kept:
-            if len(self._hunks) > 1:
-                problem = f"and the others together {problem}"
-            return self._refused(self._hunks[0], problem)
-        (best, text), *others = kept.values()
-        if others:
-            return self._disputed(best, others[0][0])
-        return Chosen(text, best.cost)
+            more = "and the others together " if len(self._hunks) > 1 else ""
+            return self._refused(self._hunks[0], more + problem)
+        (best, lines), *others = kept.values()
+        return self._disputed(best, others[0][0]) if others else Chosen(lines, best.cost)
+
+    def _objection(self, lines: Sequence[str], combination: _Combination) -> str:
+        """The rest of a sentence about the hunk, empty where nothing speaks against the lines."""
+        sure = combination.cost <= _SURE
+        result = "".join(f"{line}\n" for line in lines)
+        if not _substance(lines):
+            return "would leave nothing of the file; a patch that means this deletes it."
+        if double := doubled(self._lines, lines):
+            return f"adds `{double}`, which the file has there already."
+        if not self._python:
+            return "" if sure else "fits too badly to be certain."
+        if len(result) > min(LONGEST, self._effort.characters):
+            return "" if sure else "fits too badly for a file too long to be checked."
+        if not self._compiles(result) and (self._compiled or not sure):
+            return "would leave a program that does not compile."
+        removed = [line for reading in combination.readings for line in reading.removed]
+        return loss(self._text, result, "\n".join(removed))
+
+    def _compiles(self, text: str) -> bool:
+        self._effort.characters -= len(text)
+        return len(text) <= LONGEST and self._effort.characters >= 0 and parsed(text) is not None
 
     def _disputed(self, best: _Combination, second: _Combination) -> PatchRefused:
-        differing = [
-            (hunk, other)
-            for hunk, one, other in zip(self._hunks, best.readings, second.readings, strict=True)
-            if one != other
-        ]
-        hunk, other = differing[0]
+        pairs = zip(self._hunks, best.readings, second.readings, strict=True)
+        hunk, other = next((hunk, other) for hunk, one, other in pairs if one != other)
         return PatchRefused(
             f"Hunk {hunk.number} fits {self._file} in more than one way; "
             "show more lines around the change.",
             self._file,
             hunk.number,
-            self._target.shown(other.first, other.last),
+            self._shown(*other.around),
         )
 
     def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:
         reason = f"Hunk {hunk.number} {problem}"
-        return PatchRefused(reason, self._file, hunk.number, self._target.nearest(hunk))
+        return PatchRefused(reason, self._file, hunk.number, self._nearest(hunk))
+
+    def _nearest(self, hunk: Hunk) -> str:
+        """The lines around the one that shares most words with what the hunk looks for."""
+        wanted = [line.text for line in hunk.lines if line.sign not in "+~" and line.text.strip()]
+        words = {word for text in wanted for word in text.replace("(", " ").split()}
+        if not words or not self._lines:
+            return ""
+        shared = [len(words & set(line.replace("(", " ").split())) for line in self._lines]
+        length = min(len(wanted), len(shared))
+        best = total = sum(shared[:length])
+        first = 0
+        for at in range(1, len(shared) - length + 1):
+            total += shared[at + length - 1] - shared[at - 1]
+            if total > best:
+                best, first = total, at
+        return self._shown(first, first + length)
+
+    def _shown(self, first: int, last: int) -> str:
+        shown = self._lines[first : min(last, first + _SHOWN_LINES)]
+        return "\n".join(line[:_SHOWN_COLUMNS] for line in shown)
 
 
-def _extended(combinations: Sequence[_Combination], found: Sequence[Reading]) -> list[_Combination]:
+def _read(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> _Reading:
+    """What the hunk makes of the file at one place, without the context around its change, which
+    another hunk may share."""
+    texts, warped = _indented(hunk, placement, lines)
+    new: list[str] = []
+    removed: list[str] = []
+    at = placement.first
+    for step in placement.steps:
+        if step.added:
+            new.append(texts[step.item])
+        gone = step.item >= 0 and hunk.lines[step.item].sign == "-"
+        (removed if gone else new).extend(lines[max(at, step.first) : step.last])
+        at = max(at, step.last)
+    first, last = placement.first, placement.last
+    while new and first < last and new[0] == lines[first]:
+        first, new = first + 1, new[1:]
+    while new and first < last and new[-1] == lines[last - 1]:
+        last, new = last - 1, new[:-1]
+    cost = placement.cost + _evidence(hunk, placement, lines) + warped
+    around = (placement.first, placement.last)
+    return _Reading(cost, first, last, tuple(new), tuple(removed), around)
+
+
+def _evidence(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> float:
+    """What the header says against this place."""
+    cost = 0.0
+    if hunk.start is not None and hunk.start - 1 != placement.first:
+        cost += _ELSEWHERE
+    if hunk.heading and hunk.heading not in _enclosing(placement.first, lines):
+        cost += _OTHER_HEADING
+    if hunk.old_count is not None and not any(line.sign == "~" for line in hunk.lines):
+        items = [step for step in placement.steps if step.item >= 0]
+        added = sum(step.added for step in items)
+        removed = sum(hunk.lines[step.item].sign == "-" for step in items)
+        if (len(items) - added, len(items) - removed) != (hunk.old_count, hunk.new_count):
+            cost += _MISCOUNTED
+    return cost
+
+
+def _enclosing(at: int, lines: Sequence[str]) -> str:
+    """The line at a place and the heads of the blocks around it, as one text."""
+    found: list[str] = []
+    width = 1_000
+    for line in reversed(lines[max(0, at - 2_000) : at + 1]):
+        if line.strip() and indent_width(line) < width:
+            width = indent_width(line)
+            found.append(line.strip())
+        if width == 0:
+            break
+    return "\n".join(found)
+
+
+def _indented(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> tuple[list[str], float]:
+    """The hunk's lines as they are indented in this file, and what speaks against that.
+
+    Each hunk line on a file line says how one width in the hunk reads in the file. Where all
+    agree, added lines follow them; where they do not, added lines are trusted as written.
+    """
+    widths: dict[int, set[int]] = {}
+    for step in placement.steps:
+        if step.item < 0 or step.added or step.last != step.first + 1:
+            continue
+        item, line = hunk.lines[step.item], lines[step.first]
+        if line.strip() and tight(item.text) == tight(line):
+            # Context that only lost the column of its sign is not shifted.
+            width = indent_width(line)
+            same = item.raw.rstrip() == line.rstrip()
+            widths.setdefault(width if same else indent_width(item.text), set()).add(width)
+    written = [line.text for line in hunk.lines]
+    if any(len(found) > 1 for found in widths.values()):
+        return written, _WARPED
+    tabs = first_indent(lines) == "\t"
+    return [_shift(text, widths, tabs=tabs) for text in written], 0.0
+
+
+def _shift(text: str, widths: dict[int, set[int]], *, tabs: bool) -> str:
+    if not text.strip() or not widths:
+        return text
+    width = indent_width(text)
+    nearest = min(widths, key=lambda known: (abs(known - width), known))
+    wanted = max(0, min(widths[nearest]) + width - nearest)
+    body = text.lstrip(" \t")
+    written = text[: len(text) - len(body)]
+    if wanted == width and ("\t" in written) == (tabs and bool(written)):
+        return text
+    return ("\t" * (wanted // 4) + " " * (wanted % 4) if tabs else " " * wanted) + body
+
+
+def _extended(
+    combinations: Sequence[_Combination], found: Sequence[_Reading]
+) -> list[_Combination]:
     """Every combination with every reading that touches none of its lines, the cheapest first."""
-    room = _BEAM if len(combinations[0].readings) < 6 else 6
     result = [
         _Combination(combination.cost + reading.cost, (*combination.readings, reading))
-        for combination in combinations[:room]
+        for combination in combinations
         for reading in found
         if not any(
-            reading.first < other.last and other.first < reading.last
+            (reading.first < other.last and other.first < reading.last)
+            or (reading.first, reading.last) == (other.first, other.last)
             for other in combination.readings
         )
     ]
     result.sort(key=lambda combination: combination.cost)
-    return result[:_BEAM]
+    return result[:_COMBINED]
 
 
-def _substance(text: str) -> str:
-    return "\n".join(
-        line.rstrip() for line in text.split("\n") if line.strip() and not is_comment(line)
-    )
+def _changed(lines: Sequence[str], readings: Sequence[_Reading]) -> list[str]:
+    result: list[str] = []
+    at = 0
+    for reading in sorted(readings, key=lambda reading: (reading.first, reading.last)):
+        result += [*lines[at : reading.first], *reading.new]
+        at = reading.last
+    return [*result, *lines[at:]]
+
+
+def _substance(lines: Sequence[str]) -> str:
+    return "\n".join(line.rstrip() for line in lines if line.strip() and not is_comment(line))
 
 
 def _looked_for(hunk: Hunk, file: str) -> str:
-    if any(line.sign not in ("+", "~") and line.text.strip() for line in hunk.lines):
+    if any(line.sign not in "+~" and line.text.strip() for line in hunk.lines):
         return f"looks for lines that {file} does not have."
     return f"shows no line of {file}, so its place is unknown."
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A file as lines without their ends, and what it takes to write them back unchanged."""
-
-    lines: list[str]
-    end: str
-    closed: bool
-
-    @classmethod
-    def of(cls, text: str) -> _Text:
-        end = line_end(text)
-        lines = split_lines(text)
-        closed = text.endswith("\n") or not text
-        if not closed and end == "\r\n":
-            lines[-1] += "\r"
-        return cls(lines, end, closed)
-
-    def changed(self, readings: Sequence[Reading], hunks: Sequence[Hunk]) -> str:
-        mark = self.end[:-1]
-        closed = self.closed
-        own = set(self.lines) if mark else frozenset[str]()
-        pieces: list[str] = []
-        at = 0
-        for reading, hunk in sorted(
-            zip(readings, hunks, strict=True), key=lambda pair: (pair[0].first, pair[0].last)
-        ):
-            pieces += self.lines[at : reading.first]
-            pieces += [line if line in own else line + mark for line in reading.new]
-            at = reading.last
-            if at == len(self.lines) and hunk.ends_without_newline is not None:
-                closed = not hunk.ends_without_newline
-        pieces += self.lines[at:]
-        text = "".join(f"{line}\n" for line in pieces)
-        return text if closed else text.removesuffix(self.end)
-
-
-class _Checker:
-    """Objections to a result: it does not compile, or it loses a name that nobody removed."""
-
-    def __init__(self, file: str, text: str, effort: Effort) -> None:
-        self._python = file.endswith((".py", ".pyi"))
-        self._effort = effort
-        tree = self._tree(text) if self._python else None
-        self._names = bound_names(tree) if tree else None
-
-    def objection(self, result: str, combination: _Combination) -> str:
-        """The rest of a sentence about the hunk, empty where nothing speaks against `result`."""
-        sure = combination.cost <= _SURE
-        if not _substance(result):
-            return "would leave nothing of the file; a patch that means this deletes it."
-        if not self._python:
-            return "" if sure else "fits too badly to be certain."
-        if len(result) > LONGEST or self._effort.characters < len(result):
-            return "" if sure else "fits too badly for a file too long to be checked."
-        tree = self._tree(result)
-        if tree is None:
-            # A program that was broken before may need more than one patch to compile.
-            repairable = self._names is None and sure
-            return "" if repairable else "would leave a program that does not compile."
-        if self._names is None:
-            return ""
-        lost = self._names - bound_names(tree) - _removed_names(combination)
-        return f"would lose {', '.join(sorted(lost))}, which it does not remove." if lost else ""
-
-    def _tree(self, text: str) -> ast.Module | None:
-        if len(text) > LONGEST or not self._effort.take_characters(len(text)):
-            return None
-        return parsed(text)
-
-
-def _removed_names(combination: _Combination) -> frozenset[str]:
-    """Every name on a line that the reply itself removes."""
-    return frozenset(
-        name
-        for reading in combination.readings
-        for line in reading.removed
-        for name in re.findall(r"[^\W\d]\w*", line)
-    )

@@ -5,30 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Sign = Literal[" ", "-", "+", "?", "~"]
-"""Kept, removed, added; `?` is kept or removed, nobody says which; `~` stands for any lines."""
+Sign = Literal[" ", "-", "+", "~"]
+"""Kept, removed, added; `~` stands for any lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a hunk. `raw` is the line as it stood in the reply, sign and all.
 
-    `unsigned` marks a line that began with no sign, so it may be context or stray prose.
+    `unsigned` marks a line that began with no sign, so it may be context or stray prose;
+    `unended` one that a `\\ No newline` mark follows.
     """
 
     sign: Sign
     text: str
     raw: str = ""
     unsigned: bool = False
+    unended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
     """One place to change. `number` counts from 1 through the whole reply.
 
-    `start` is the first line as the header states it, from 1; `old_count` and `new_count` are
-    its counts. All are None where the header does not say. `heading` is the text after `@@`.
-    `ends_without_newline` is what a `\\ No newline` mark says of the new text, if there is one.
+    What the header states, None where it does not: `start`, the first line, from 1; `old_count`
+    and `new_count`; `new_start`, the first line of the new text. `headings` are the texts after
+    `@@`: lines of the file above the place, the outer one first. `at_end` says that the place is
+    the end of the file, `ends_without_newline` what a `\\ No newline` mark says of the new text, if
+    any. `others` are further readings of the same part of a reply. A hunk that is not `like_diff`
+    may begin within a line.
     """
 
     lines: tuple[Line, ...]
@@ -36,8 +41,26 @@ class Hunk:
     start: int | None = None
     old_count: int | None = None
     new_count: int | None = None
-    heading: str = ""
+    headings: tuple[str, ...] = ()
     ends_without_newline: bool | None = None
+    at_end: bool = False
+    others: tuple[Hunk, ...] = ()
+    new_start: int | None = None
+    like_diff: bool = False
+
+    @property
+    def old(self) -> list[str]:
+        """The lines that the file has before the edit."""
+        return [line.text for line in self.lines if line.sign != "+"]
+
+    @property
+    def new(self) -> list[str]:
+        """The lines that the file has after it."""
+        return [line.text for line in self.lines if line.sign not in "-~"]
+
+    @property
+    def heading(self) -> str:
+        return self.headings[-1] if self.headings else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +69,7 @@ class FileEdit:
 
     `update` has hunks, `code` has whole functions or a whole file in `text`, `create` has the
     new file's `text`. `alias` is a second name that the reply gives the same file; `target` is
-    the new name of a file that moves.
+    the new name of a file that moves. `like_git` says that hunks are placed as `git apply` does.
     """
 
     kind: Literal["update", "code", "create", "delete"]
@@ -55,3 +78,4 @@ class FileEdit:
     text: str = ""
     alias: str = ""
     target: str = ""
+    like_git: bool = False

@@ -1,79 +1,113 @@
-"""Formats with their own markers → edits: SEARCH/REPLACE blocks and `*** Begin Patch`."""
+"""Formats with their own markers → edits: SEARCH/REPLACE, `*** Begin Patch`, old and new texts."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
+from ml_coach.core.replies.fences import file_named
 
 # Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
-_SEARCH = re.compile(r"^ {0,3}<{5,9}(?!<).{0,80}$")
-_DIVIDER = re.compile(r"^ {0,3}={5,9} {0,9}$")
-_REPLACE = re.compile(r"^ {0,3}>{5,9}(?!>).{0,80}$")
-_FILE_NAME = re.compile(r"[^\s`*\"'<>|]{0,200}\.\w{1,8}")
-_BEGIN = re.compile(r"^\*\*\* (?:Begin Patch|(?:Update|Add|Delete) File: )", re.MULTILINE)
+# Cline writes dashes and plus signs.
+_SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)[ \t]*(\w*)|[<-]{3,9} ?(SEARCH)\b)[^\n]{0,80}$")
+_DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$")
+_BASE = re.compile(r"^ {0,3}\|{5,9}(?!\|)[^\n]{0,80}$")
+_REPLACE = re.compile(r"^ {0,3}(?:>{5,9}(?!>)[ \t]*(\w*)|[>+]{3,9} ?(REPLACE)\b)[^\n]{0,80}$")
+_ROO_LINE = re.compile(r"^:(start_line|end_line):[ \t]*(\d+)[ \t]*$")
+_FILE_OF_ENVELOPE = r"^\*\*\* (Update|Add|Delete|Move|Rename) File: (.*)$"
 
 
-def has_search_blocks(text: str) -> bool:
-    lines = split_lines(text)
-    return any(map(_SEARCH.match, lines)) and any(map(_DIVIDER.match, lines))
-
-
-def has_patch_envelope(text: str) -> bool:
-    return bool(_BEGIN.search(text))
-
-
-def read_search_blocks(text: str) -> list[FileEdit]:
+def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit]:
     """Edits of SEARCH/REPLACE blocks. A block without a file name is for the one before it."""
     edits: list[FileEdit] = []
-    part = ""
-    file, above = "", ""
-    search: list[str] = []
-    replacement: list[str] = []
-    for line in split_lines(text):
-        if not part and _SEARCH.match(line):
-            part, search, replacement = "search", [], []
-            file = _named(above) or file
-        elif part == "search" and _DIVIDER.match(line):
-            part = "replace"
-        elif part == "replace" and _REPLACE.match(line):
-            edits.append(_block(file, search, replacement, len(edits) + 1))
-            part, above = "", ""
-        elif part == "search":
-            search.append(line)
-        elif part == "replace":
-            replacement.append(line)
-        elif line.strip() and not line.lstrip().startswith(("```", "~~~")):
-            above = line
-    if part == "replace":
-        while replacement and not replacement[-1].strip("`~ \t"):
-            replacement.pop()
-        edits.append(_block(file, search, replacement, len(edits) + 1))
+    lines = split_lines(text)
+    above, at = "", 0
+    while at < len(lines):
+        opening = _SEARCH.match(lines[at])
+        if opening is None:
+            if lines[at].strip() and not lines[at].lstrip().startswith(("```", "~~~")):
+                above = lines[at]
+            at += 1
+            continue
+        file = file_named(above.strip().rsplit(" ", 1)[-1]) or file_named(above) or file
+        end = _end_of(lines, at, (opening[1] or opening[2] or "").upper() == "SEARCH")
+        body = lines[at + 1 : end]
+        if end == len(lines):
+            while body and not body[-1].strip("`~ \t"):
+                body.pop()
+        edits += _blocks(file, body, len(edits) + 1)
+        above, at = "", end + 1
     return edits
 
 
-def _named(line: str) -> str:
-    words = line.strip().strip("#*`:\"' ").rsplit(" ", 1)
-    name = words[-1].strip("`*\"'")
-    return name if _FILE_NAME.fullmatch(name) else ""
+def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
+    """The line that ends the block which begins at `at`: by its name, where it begins by one."""
+    ends: list[int] = []
+    for number in range(at + 1, len(lines)):
+        begin = _SEARCH.match(lines[number]) if named else None
+        if begin and (begin[1] or begin[2] or "").upper() == "SEARCH":
+            break
+        if end := _REPLACE.match(lines[number]):
+            if (end[1] or end[2] or "").upper() == "REPLACE" or not named:
+                return number
+            ends.append(number)
+    return ends[0] if ends else len(lines)
 
 
-def _block(file: str, search: list[str], replacement: list[str], number: int) -> FileEdit:
-    if not any(line.strip() for line in search):
-        return FileEdit("code", file, text="".join(f"{line}\n" for line in replacement))
+def _blocks(file: str, body: list[str], number: int) -> list[FileEdit]:
+    """The edit of one block; where its text has the divider too, every way to divide it."""
+    dividers = [at for at, line in enumerate(body) if _DIVIDER.match(line)]
+    longest = max((len(body[at].strip()) for at in dividers), default=0)
+    dividers = [at for at in dividers if len(body[at].strip()) == longest]
+    base = next((at for at, line in enumerate(body) if _BASE.match(line)), None)
+    readings: list[tuple[list[str], list[str], int | None]] = []
+    for at in dividers:
+        ends = base if base is not None and base < at else at
+        search, start = _without_place(body[:ends])
+        readings.append((search, _without_place(body[at + 1 :])[0], start))
+    if len(readings) == 1 and not any(line.strip() for line in readings[0][0]):
+        return [FileEdit("code", file, text="".join(f"{line}\n" for line in readings[0][1]))]
+    hunks = [edit_hunk(old, new, number, start) for old, new, start in readings]
+    if not hunks:
+        return []
+    return [FileEdit("update", file, (replace(hunks[0], others=tuple(hunks[1:])),))]
+
+
+def _without_place(lines: list[str]) -> tuple[list[str], int | None]:
+    """The lines without the line number that Roo's blocks begin with."""
+    start: int | None = None
+    at = 0
+    while at < len(lines) and (match := _ROO_LINE.match(lines[at])):
+        start = int(match[2]) if match[1] == "start_line" else start
+        at += 1
+    if at and at < len(lines) and re.fullmatch(r"-{5,9}[ \t]*", lines[at]):
+        at += 1
+    return lines[at:], start
+
+
+def edit_hunk(
+    old: Sequence[str], new: Sequence[str], number: int, start: int | None = None
+) -> Hunk:
+    """The hunk that puts the lines `new` in the place of `old`."""
     lines: list[Line] = []
     at = 0
-    for a, b, c, d in changed_blocks(search, replacement):
-        lines += [_kept(line) for line in search[at:a]]
+    for a, b, c, d in changed_blocks(old, new):
+        lines += [_kept(line) for line in old[at:a]]
         # An elision on one side only says nothing about what it leaves out on the other.
-        lines += [_kept(line) if is_elision(line) else Line("-", line) for line in search[a:b]]
-        lines += [Line("+", line) for line in replacement[c:d] if not is_elision(line)]
+        lines += [_kept(line) if _elided(line, new) else Line("-", line) for line in old[a:b]]
+        lines += [Line("+", line) for line in new[c:d] if not _elided(line, old)]
         at = b
-    lines += [_kept(line) for line in search[at:]]
-    return FileEdit("update", file, (Hunk(tuple(lines), number),))
+    lines += [_kept(line) for line in old[at:]]
+    return Hunk(tuple(lines), number, start)
+
+
+def _elided(line: str, others: Sequence[str]) -> bool:
+    return is_elision(line) and len(others) > 0 and any(is_elision(other) for other in others)
 
 
 def _kept(line: str) -> Line:
@@ -84,41 +118,50 @@ def read_patch_envelope(text: str) -> list[FileEdit]:
     """Edits of the `*** Begin Patch` format (OpenAI's apply_patch)."""
     edits: list[FileEdit] = []
     number = 1
-    for part in re.split(r"^(?=\*\*\* (?:Update|Add|Delete) File: )", text, flags=re.MULTILINE)[1:]:
-        head, _, body = part.partition("\n")
-        action, _, file = head.removeprefix("*** ").partition(" File: ")
-        body = re.split(r"^\*\*\* End Patch|^`{3,}\s*$", body, maxsplit=1, flags=re.MULTILINE)[0]
-        lines = split_lines(body)
+    parts = re.split(_FILE_OF_ENVELOPE, text, flags=re.MULTILINE)[1:]
+    for action, name, rest in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        body = re.split(r"^\*\*\* End Patch|^`{3,}\s*$", rest, maxsplit=1, flags=re.MULTILINE)[0]
+        lines = split_lines(body.removeprefix("\n"))
+        file, _, target = (part.strip() for part in name.partition(" -> "))
         if action == "Delete":
-            edits.append(FileEdit("delete", file.strip()))
+            edits.append(FileEdit("delete", file))
         elif action == "Add":
-            added = [line.removeprefix("+") for line in lines if line.startswith("+") or line]
-            edits.append(FileEdit("create", file.strip(), text="".join(f"{x}\n" for x in added)))
+            plus = all(line.startswith("+") for line in lines if line)
+            added = [line[1:] if plus else line for line in lines]
+            edits.append(FileEdit("create", file, text="".join(f"{x}\n" for x in added)))
         else:
-            target, hunks = _envelope_hunks(lines, number)
+            moved, hunks = _envelope_hunks(lines, number)
             number += len(hunks)
-            edits.append(FileEdit("update", file.strip(), tuple(hunks), target=target))
+            edits.append(FileEdit("update", file, tuple(hunks), target=target or moved))
     return edits
 
 
 def _envelope_hunks(lines: list[str], number: int) -> tuple[str, list[Hunk]]:
-    target, heading = "", ""
+    target, at_end = "", False
+    headings: list[str] = []
     hunks: list[Hunk] = []
     body: list[str] = []
 
     def close() -> None:
-        nonlocal body
+        nonlocal body, headings, at_end
         if any(line.strip() for line in body):
-            hunks.append(read_hunk(body, Hunk((), number + len(hunks), heading=heading)))
-        body = []
+            header = Hunk(
+                (), number + len(hunks), headings=tuple(headings), at_end=at_end, like_diff=True
+            )
+            hunks.append(read_hunk(body, header, strict=True))
+            headings = []
+        body, at_end = [], False
 
     for line in lines:
-        if line.startswith("*** Move to: "):
-            target = line.removeprefix("*** Move to: ").strip()
+        if line.startswith(("*** Move to: ", "*** Move File to: ")):
+            target = line.partition(": ")[2].strip()
         elif line.startswith("@@"):
             close()
-            heading = line.strip("@ ").strip()
-        elif not line.startswith("*** End of File"):
+            numbers = re.sub(r"-\d+(,\d+)? \+\d+(,\d+)?", "", line)
+            headings += [part.strip() for part in numbers.split("@@") if part.strip()]
+        elif line.startswith("*** End of File"):
+            at_end = True
+        else:
             body.append(line)
     close()
     return target, hunks

@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import assert_never
 
+from ml_coach.core import replies
+from ml_coach.core.patches.alignment import Effort
 from ml_coach.core.patches.choosing import Chosen, choose
-from ml_coach.core.patches.definitions import NotMerged, merge_code
-from ml_coach.core.patches.edits import FileEdit, Hunk
+from ml_coach.core.patches.edits import FileEdit, Hunk, Line
+from ml_coach.core.patches.endings import Text
+from ml_coach.core.patches.exact import like_git, word_for_word
+from ml_coach.core.patches.guard import doubled, loss, ruins
+from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
-from ml_coach.core.patches.markers import (
-    has_patch_envelope,
-    has_search_blocks,
-    read_patch_envelope,
-    read_search_blocks,
-)
+from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
+from ml_coach.core.patches.merging import NotMerged, merge
+from ml_coach.core.patches.outline import definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.patches.target import Effort
-from ml_coach.core.patches.unified import looks_like_diff, read_unified
-from ml_coach.core.python.bindings import LONGEST, parsed
-from ml_coach.core.replies.fences import Block, fenced_blocks
+from ml_coach.core.patches.unified import read_unified
+from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import Patch, PatchRefused
 
+# A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
+# and these keep it under two seconds (tests/unit/test_patches_properties.py).
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
 _MOST_HUNKS = 100
-_DIFF_TAGS = frozenset({"diff", "patch", "udiff", "git"})
+_TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
 def read_patch(
@@ -36,105 +39,148 @@ def read_patch(
 ) -> Patch | PatchRefused:
     """The change that a model's raw reply asks for, against the texts in `files`.
 
-    Understands unified diffs, good or broken, SEARCH/REPLACE blocks, `*** Begin Patch`, whole
-    functions and whole files, with prose and fences around them. `default_file` is meant where
-    the reply names no file, or one that does not exist. All hunks apply or none does; what can
-    be read in more than one way is refused, with the hunk and the nearest text in the file.
+    Understands every format that `core.replies` tells apart, with prose and fences around it.
+    `default_file` is meant where the reply names no file, or one that does not exist. All of the
+    reply applies or none of it; what can be read in more than one way, or would lose something
+    that it does not name, is refused in a sentence, with the hunk and the nearest text in the file.
     """
     if len(text) > _LONGEST_REPLY or text.count("\n") > _MOST_LINES:
         return PatchRefused("The reply is too long to be a patch.")
-    edits = _edits(text.lstrip("\ufeff").replace("\r\n", "\n"))
-    if not edits:
-        return PatchRefused("The reply holds neither a diff nor code.")
+    found = list(replies.readings(text))
+    refusals: list[PatchRefused] = []
+    for exactly in (True, False):
+        for reply in found:
+            edits = _edits(reply, exactly=exactly)
+            if isinstance(edits, list) and edits:
+                edits = _Reading(files, default_file, exactly=exactly).patch(edits)
+            if isinstance(edits, Patch):
+                return edits
+            if isinstance(edits, PatchRefused) and not exactly:
+                refusals.append(edits)
+    return refusals[0] if refusals else PatchRefused(_nothing(text))
+
+
+def _nothing(text: str) -> str:
+    reply = replies.read(text)
+    if not reply.answer.strip():
+        return "The reply has no answer, only the reasoning before it."
+    if reply.of("tests", "usage"):
+        return "The reply holds only tests or examples, and no change of the program."
+    return "The reply holds neither a diff nor code."
+
+
+def _edits(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
+    """What a reply asks for: its patches, or else its code. Tests are never the program."""
+    wanted = reply.of("patch") or reply.of("program")
+    named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
+    unclosed = [segment for segment in wanted if not segment.closed]
+    if unclosed and len(wanted) > 1:
+        return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
+    edits: list[FileEdit] = []
+    for segment in wanted:
+        number = sum(len(edit.hunks) for edit in edits) + 1
+        edits += [edit for edit in _of_segment(segment, number, exactly) if edit not in edits]
+    edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
+    if not edits and not exactly:
+        edits = _in_prose(reply)
     if sum(len(edit.hunks) for edit in edits) > _MOST_HUNKS:
         return PatchRefused(f"The diff has more than {_MOST_HUNKS} hunks.")
-    patch = _Reading(files, default_file).patch(edits)
-    if isinstance(patch, PatchRefused) and {edit.kind for edit in edits} == {"code"}:
-        # Code in a worse state than a clean fence: the sanitizer knows more ways to find it.
-        found = sanitize(text) if len(text) <= LONGEST else None
-        if isinstance(found, Sanitized):
-            edit = FileEdit("code", edits[-1].file, text=found.source)
-            mended = _Reading(files, default_file).patch([edit])
-            return mended if isinstance(mended, Patch) else patch
-    return patch
+    return edits
 
 
-def _edits(reply: str) -> list[FileEdit]:
-    """What the reply asks for, in the one format that it is written in."""
-    if has_patch_envelope(reply):
-        return read_patch_envelope(reply)
-    if has_search_blocks(reply):
-        return read_search_blocks(reply)
-    blocks = fenced_blocks(reply)
-    diffs = [block for block in blocks if looks_like_diff(block.text)]
-    if not diffs and looks_like_diff(reply):
-        return read_unified(reply)
-    diffs = diffs or [block for block in blocks if block.tag in _DIFF_TAGS]
-    if not diffs and not blocks and _signed(reply):
-        diffs = [Block("diff", reply)]
-    if diffs:
-        edits: list[FileEdit] = []
-        for block in diffs:
-            number = sum(len(edit.hunks) for edit in edits) + 1
-            edits += read_unified(block.text, first_number=number, file=block.file)
-        return edits
-    codes = blocks or [Block("", reply)]
-    return [FileEdit("code", block.file, text=block.text) for block in codes if block.text.strip()]
+def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit]:
+    if segment.role == "program":
+        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
+    match segment.language:
+        case "envelope":
+            return read_patch_envelope(segment.text)
+        case "search":
+            return read_search_blocks(segment.text, file=segment.file)
+        case "edit" if segment.place is not None:
+            lines = tuple(Line("+", line) for line in split_lines(segment.text))
+            place = Hunk(lines, number, segment.place - 1, 0, len(lines))
+            return [FileEdit("update", segment.file, (place,))]
+        case "edit":
+            old = (segment.replaces or "").replace("\r\n", "\n")
+            new = segment.text.replace("\r\n", "\n")
+            if not old.strip():
+                return [FileEdit("create", segment.file, text=new)]
+            if not (old.endswith("\n") and new.endswith("\n")) and old.endswith("\n") and new:
+                new += "\n"
+            hunk = edit_hunk(split_lines(old), split_lines(new), number)
+            return [FileEdit("update", segment.file, (hunk,))]
+        case _:
+            return read_unified(
+                segment.text, first_number=number, file=segment.file, strict=exactly
+            )
 
 
-def _signed(reply: str) -> bool:
-    """Whether a reply without fences or headers is a diff's bare body and not a program."""
-    if not re.search(r"^[+-]", reply, re.MULTILINE):
-        return False
-    return len(reply) > LONGEST or parsed(reply) is None
+def _in_prose(reply: Reply) -> list[FileEdit]:
+    """Edits in a reply that sets nothing off: a diff's bare body, or code among sentences."""
+    text = "".join(s.text for s in reply.segments if not s.fenced)
+    signs = {line[0] for line in split_lines(text) if line.strip()}
+    if signs <= set("+- @\\\t") and signs & set("+-"):
+        return read_unified(text)
+    found = sanitize(reply.answer) if not reply.of("tests", "usage") else None
+    return [FileEdit("code", text=found.source)] if isinstance(found, Sanitized) else []
 
 
 class _Reading:
     """The texts as one reply's edits change them, one after another."""
 
-    def __init__(self, files: Mapping[str, str], default_file: str) -> None:
+    def __init__(self, files: Mapping[str, str], default_file: str, *, exactly: bool) -> None:
         self._files = files
         self._default = default_file
+        self._exactly = exactly
         self._effort = Effort()
         self._after: dict[str, str | None] = {}
 
-    def patch(self, edits: list[FileEdit]) -> Patch | PatchRefused:
+    def patch(self, edits: Sequence[FileEdit]) -> Patch | PatchRefused:
         for edit in edits:
             for name in (edit.file, edit.alias, edit.target):
                 if name and (problem := path_problem(name.removeprefix("./"))):
                     return PatchRefused(problem, name)
-        refusals: list[PatchRefused] = []
-        for edit in self._joined(edits):
-            refused = self._take(edit)
-            if refused and edit.kind == "code" and len(edits) > 1:
-                refusals.append(refused)
-            elif refused:
+        joined = self._joined(edits)
+        if isinstance(joined, PatchRefused):
+            return joined
+        for edit in joined:
+            if refused := self._take(edit):
                 return refused
         changed = {
             file: text for file, text in self._after.items() if text != self._files.get(file)
         }
         if not changed:
-            return refusals[0] if refusals else PatchRefused("The reply changes nothing.")
+            return PatchRefused("The reply changes nothing: the file reads so already.")
         return make_patch({file: self._files.get(file) for file in changed}, changed)
 
-    def _joined(self, edits: list[FileEdit]) -> list[FileEdit]:
-        """The edits with all hunks for one file together: they refer to the same text."""
+    def _joined(self, edits: Sequence[FileEdit]) -> list[FileEdit] | PatchRefused:
+        """The edits with all hunks, and all code, for one file together."""
+        known = [e for e in edits if e.kind != "code" or not self._is_strange_test(e.file)]
         joined: list[FileEdit] = []
-        places: dict[str, int] = {}
-        for edit in edits:
+        places: dict[tuple[str, str, bool], int] = {}
+        for edit in known or edits:
             edit = replace(edit, file=self._known(edit), alias="")
-            place = places.get(edit.file)
+            key = (edit.file, edit.kind, edit.like_git)
+            place = places.get(key)
             if edit.kind == "update" and place is not None:
-                hunks = (*joined[place].hunks, *edit.hunks)
+                hunks = (
+                    *joined[place].hunks,
+                    *(h for h in edit.hunks if h not in joined[place].hunks),
+                )
                 joined[place] = replace(joined[place], hunks=hunks)
-                continue
-            if edit.kind == "update":
-                places[edit.file] = len(joined)
-            joined.append(edit)
+            elif edit.kind == "code" and place is not None:
+                text = _together(joined[place].text, edit.text)
+                if isinstance(text, PatchRefused):
+                    return text
+                joined[place] = replace(joined[place], text=text)
+            else:
+                places[key] = len(joined)
+                joined.append(edit)
         return joined
 
     def _known(self, edit: FileEdit) -> str:
-        """The file that the edit names, by its full path or by an ending that only one file has."""
+        """The file that the edit names: by its full path, by an ending that only one file has, or
+        as the default file, where the reply's code is for that one under another name."""
         for name in (edit.file.removeprefix("./"), edit.alias.removeprefix("./")):
             if name in self._files:
                 return name
@@ -146,17 +192,33 @@ class _Reading:
             ]
             if len(like) == 1 and edit.kind != "create":
                 return like[0]
+        if edit.kind == "code" and (not edit.file or self._is_renamed(edit)):
+            return self._only_file() or edit.file
         return edit.file.removeprefix("./")
+
+    def _is_strange_test(self, file: str) -> bool:
+        return _is_test_file(file) and file not in self._files
+
+    def _only_file(self) -> str:
+        if self._default in self._files:
+            return self._default
+        return next(iter(self._files)) if len(self._files) == 1 else ""
+
+    def _is_renamed(self, edit: FileEdit) -> bool:
+        """Whether code that is named for an unknown file redefines what the default file has."""
+        file = self._only_file()
+        if not file or _is_test_file(edit.file):
+            return False
+        given = {name for name, _ in definitions(outline(split_lines(edit.text)))}
+        own = {name for name, _ in definitions(outline(split_lines(self._files[file])))}
+        return bool(given & own)
 
     def _take(self, edit: FileEdit) -> PatchRefused | None:
         match edit.kind:
             case "create":
                 return self._create(edit)
             case "delete":
-                if edit.file not in self._files:
-                    return PatchRefused(f"{edit.file} does not exist, so it can not be deleted.")
-                self._after[edit.file] = None
-                return None
+                return self._delete(edit)
             case "update":
                 return self._update(edit)
             case "code":
@@ -165,20 +227,33 @@ class _Reading:
                 assert_never(edit.kind)
 
     def _create(self, edit: FileEdit) -> PatchRefused | None:
-        if edit.file in self._files:
-            return self._code(edit)
         if not edit.file:
             return PatchRefused("A new file has no name.")
-        self._after[edit.file] = edit.text
+        if edit.file not in self._files or not self._files[edit.file].strip():
+            self._after[edit.file] = edit.text
+            return None
+        if edit.hunks:
+            return PatchRefused(f"{edit.file} exists already, so that it cannot be created.")
+        return self._code(edit)
+
+    def _delete(self, edit: FileEdit) -> PatchRefused | None:
+        text = self._files.get(edit.file)
+        if text is None:
+            return PatchRefused(f"{edit.file} does not exist, so it cannot be deleted.")
+        removed = [line.text for hunk in edit.hunks for line in hunk.lines]
+        if removed and removed != split_lines(text):
+            return PatchRefused(f"The diff that deletes {edit.file} does not show its text.")
+        self._after[edit.file] = None
         return None
 
     def _candidates(self, file: str) -> list[str]:
         """The files that an edit may be for: the one it names, the default one, or any."""
         if file in self._files:
             return [file]
-        if self._default in self._files:
-            return [self._default]
-        return list(self._files)
+        if _is_test_file(file):
+            return []
+        only = self._only_file()
+        return [only] if only else list(self._files)
 
     def _text(self, file: str) -> str:
         """The file as the edits before this one leave it."""
@@ -186,25 +261,19 @@ class _Reading:
 
     def _update(self, edit: FileEdit) -> PatchRefused | None:
         if not edit.hunks:
-            known = edit.file in self._files
-            if known and edit.target:
+            if edit.file in self._files and edit.target:
                 return self._move(edit.file, edit.target, self._text(edit.file))
             return PatchRefused("The patch shows no change of this file.", edit.file)
-        code = _only_added(edit.hunks)
-        if code is not None:
-            return self._insert(edit, code)
-        found = {
-            file: choose(file, self._text(file), edit.hunks, self._effort)
-            for file in self._candidates(edit.file)
-        }
+        found = {file: self._placed(file, edit) for file in self._candidates(edit.file)}
         chosen = sorted(
-            (result.cost, file, result.text)
+            (result[1], file, result[0])
             for file, result in found.items()
-            if isinstance(result, Chosen)
+            if not isinstance(result, PatchRefused)
         )
         if not chosen:
             refused = next((r for r in found.values() if isinstance(r, PatchRefused)), None)
-            return refused or PatchRefused("There is no file to change.", edit.file, 1)
+            reason = f"There is no file {edit.file} to change." if edit.file else "No file fits."
+            return refused or PatchRefused(reason, edit.file, 1)
         if len(chosen) > 1 and chosen[0][0] == chosen[1][0]:
             both = f"{chosen[0][1]} and {chosen[1][1]}"
             return PatchRefused(f"The diff names no file and fits both {both}.", hunk=1)
@@ -212,45 +281,96 @@ class _Reading:
         self._after[file] = text
         return self._move(file, edit.target, text) if edit.target else None
 
+    def _placed(self, file: str, edit: FileEdit) -> tuple[str, float] | PatchRefused:
+        """The text of `file` after the hunks, with the cost of their places."""
+        before = self._text(file)
+        refused = PatchRefused(f"The hunks stand nowhere in {file} word for word.", file, 1)
+        text = Text.of(before)
+        if not self._exactly:
+            chosen = choose(file, text.lines, edit.hunks, self._effort)
+            if not isinstance(chosen, Chosen):
+                return chosen
+            return text.with_lines(chosen.lines, ended=_ended(edit, chosen.lines)), chosen.cost
+        exact = like_git(before, edit.hunks) if edit.like_git else None
+        if exact is not None and not ruins(file, before, exact):
+            return exact, 0.0
+        hunks = [_bare(hunk) for hunk in edit.hunks]
+        lines = word_for_word(
+            text.lines, hunks, lambda lines: not ruins(file, before, text.with_lines(lines))
+        )
+        if lines is None:
+            return refused
+        after = text.with_lines(lines, ended=_ended(edit, lines))
+        readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
+        removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
+        problem = ruins(file, before, after) or loss(before, after, "\n".join(removed))
+        if double := "" if problem else doubled(text.lines, lines):
+            problem = f"adds `{double}`, which the file has there already."
+        return PatchRefused(f"The edit {problem}", file, 1) if problem else (after, 0.0)
+
     def _move(self, file: str, target: str, text: str) -> PatchRefused | None:
         if target in self._files:
-            return PatchRefused(f"{file} can not become {target}, which exists.", file)
+            return PatchRefused(f"{file} cannot become {target}, which exists.", file)
         self._after[file], self._after[target] = None, text
         return None
 
-    def _insert(self, edit: FileEdit, code: str) -> PatchRefused | None:
-        """A hunk of added lines alone: a new file, or definitions for one that exists."""
-        file = edit.file or self._default
-        if file and file not in self._files and edit.file and len(self._candidates(file)) != 1:
-            self._after[file] = code
-            return None
-        refused = self._code(FileEdit("code", file, text=code))
-        return refused and replace(refused, hunk=edit.hunks[0].number)
-
     def _code(self, edit: FileEdit) -> PatchRefused | None:
-        candidates = self._candidates(edit.file)
-        if len(candidates) != 1:
-            if edit.file and not self._files:
-                self._after[edit.file] = edit.text
-                return None
-            return PatchRefused("The reply does not say which file its code is for.", edit.file)
-        file = candidates[0]
-        text = self._text(file)
-        if not file.endswith((".py", ".pyi")):
-            if edit.file != file:
-                return PatchRefused("The reply does not say which file its text is for.", file)
+        file = edit.file
+        if not file:
+            return PatchRefused("The reply does not say which file its code is for.")
+        if file not in self._files:
+            if _is_test_file(file) and self._files:
+                return PatchRefused(
+                    f"The reply's code is for {file}, which is not a file of this run."
+                )
             self._after[file] = edit.text
             return None
-        merged = merge_code(text, edit.text)
+        before = self._text(file)
+        if not file.endswith((".py", ".pyi")):
+            self._after[file] = edit.text
+            return None
+        text = Text.of(before)
+        merged = merge(text.lines, edit.text.replace("\r\n", "\n").removeprefix("\ufeff"))
         if isinstance(merged, NotMerged):
             return PatchRefused(f"The code in the reply {merged.reason}", file)
-        self._after[file] = merged
+        after = text.with_lines(merged.lines)
+        problem = ruins(file, before, after) or loss(before, after, merged.removed, names=False)
+        if problem:
+            return PatchRefused(f"The code in the reply {problem}", file)
+        self._after[file] = after
         return None
 
 
-def _only_added(hunks: tuple[Hunk, ...]) -> str | None:
-    """The code in hunks that show no line of the file at all, None where any shows one."""
-    lines = [line for hunk in hunks for line in hunk.lines if line.sign != "~"]
-    if not lines or any(line.sign != "+" and line.text.strip() for line in lines):
+def _ended(edit: FileEdit, lines: Sequence[str]) -> bool | None:
+    """What the hunks say of the last line's end, None where they do not reach it."""
+    marked = [hunk for hunk in edit.hunks if hunk.ends_without_newline is not None]
+    if not marked or not lines or marked[-1].new[-1:] != [lines[-1]]:
         return None
-    return "".join(f"{line.text}\n" for line in lines if line.sign == "+")
+    return not marked[-1].ends_without_newline
+
+
+def _is_test_file(file: str) -> bool:
+    return bool(_TEST_FILE.fullmatch(PurePosixPath(file).name))
+
+
+def _bare(hunk: Hunk) -> Hunk:
+    """The hunk without carriage returns: the file's own line ends are kept."""
+    lines = tuple(replace(line, text=line.text.removesuffix("\r")) for line in hunk.lines)
+    return replace(hunk, lines=lines)
+
+
+def _together(one: str, other: str) -> str | PatchRefused:
+    """Two pieces of code for one file as one; refused where they define a name differently."""
+    bodies: dict[str, str] = {}
+    for text in (one, other):
+        lines = split_lines(text)
+        for name, node in definitions(outline(lines)):
+            body = "\n".join(line.strip() for line in lines[node.first : node.last] if line.strip())
+            if bodies.setdefault(name, body) != body:
+                return PatchRefused(f"The reply shows {name} twice, in different ways.")
+    if all(
+        name in dict(definitions(outline(split_lines(one))))
+        for name in (n for n, _ in definitions(outline(split_lines(other))))
+    ):
+        return one
+    return one.rstrip() + "\n\n\n" + other

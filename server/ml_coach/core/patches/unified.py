@@ -1,4 +1,4 @@
-"""Unified diffs as models write them → edits. Nothing is looked up in the files here."""
+"""Unified diffs as tools and models write them → edits. Nothing is looked up in the files here."""
 
 from __future__ import annotations
 
@@ -19,13 +19,10 @@ _EXTENDED = re.compile(
     r"|dissimilarity index|rename from |rename to |copy from |copy to |Binary files )"
 )
 _ELISION = re.compile(r"(?:#|//)?[ \t]?(?:\.{3}|…)(?:[^\"'()\[\]]*(?:\.{3}|…))?")
-_LONGEST_MARK = 120
-_NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:]|\t)(.*)$", re.DOTALL)
-
-
-def looks_like_diff(text: str) -> bool:
-    """Whether any line is a header that only a diff has."""
-    return bool(re.search(r"^@@|^diff --git |^--- [^\n]*\n\+\+\+ ", text, re.MULTILINE))
+_LONGEST_MARK = 120  # A longer line with dots at its ends is a sentence.
+_NUMBERED = re.compile(r"^([ +-]?)\s*L?\d{1,6}(?:\s*[|│:→]|\t)(.*)$", re.DOTALL)
+_WORDS = re.compile(r"\[-(.*?)-\]|\{\+(.*?)\+\}")
+_SIGNED = ("+", "-", " ", "\\")
 
 
 def is_elision(line: str) -> bool:
@@ -34,19 +31,21 @@ def is_elision(line: str) -> bool:
     return len(plain) <= _LONGEST_MARK and bool(_ELISION.fullmatch(plain))
 
 
-def read_unified(text: str, *, first_number: int = 1, file: str = "") -> list[FileEdit]:
+def read_unified(
+    text: str, *, first_number: int = 1, file: str = "", strict: bool = False
+) -> list[FileEdit]:
     """The edits in a unified diff with or without headers, counts and signs.
 
-    `file` is used until a header names another one.
+    `file` is used until a header names another one. A `strict` reading trusts the counts, so that
+    lines which look like headers are content, and takes no line for anything but its text.
     """
-    reader = _Reader(number=first_number, file=file)
+    reader = _Reader(first_number, file, strict)
     lines = split_lines(text)
-    headed = looks_like_diff(text) or any(line.startswith(("--- ", "+++ ")) for line in lines)
+    headed = any(line.startswith(("@@", "diff --git ", "--- ", "+++ ")) for line in lines)
     if not headed:
         reader.open_hunk(None)
     for index, line in enumerate(lines):
-        following = lines[index + 1] if index + 1 < len(lines) else ""
-        reader.take(line, following)
+        reader.take(line, lines[index + 1] if index + 1 < len(lines) else "")
     reader.close_file()
     return reader.edits
 
@@ -55,6 +54,7 @@ def read_unified(text: str, *, first_number: int = 1, file: str = "") -> list[Fi
 class _Reader:
     number: int
     file: str
+    strict: bool
     edits: list[FileEdit] = field(default_factory=list[FileEdit])
     alias: str = ""
     target: str = ""
@@ -62,9 +62,13 @@ class _Reader:
     hunks: list[Hunk] = field(default_factory=list[Hunk])
     header: Hunk | None = None
     lines: list[str] = field(default_factory=list[str])
+    old_left: int = 0
+    new_left: int = 0
 
     def take(self, line: str, following: str) -> None:
-        if git := _GIT.match(line):
+        if self.header is not None and self.strict and (self.old_left > 0 or self.new_left > 0):
+            self.count(line)
+        elif git := _GIT.match(line):
             self.close_file()
             self.alias, self.file = git[1], git[2]
         elif line.startswith("--- ") and (following.startswith("+++ ") or self.header is None):
@@ -81,6 +85,11 @@ class _Reader:
         elif _EXTENDED.match(line):
             self.extended(line)
 
+    def count(self, line: str) -> None:
+        self.lines.append(line)
+        self.old_left -= not line.startswith(("+", "\\"))
+        self.new_left -= not line.startswith(("-", "\\"))
+
     def extended(self, line: str) -> None:
         if line.startswith("new file mode"):
             self.kind = "create"
@@ -92,7 +101,7 @@ class _Reader:
             self.alias = self.file = line.removeprefix("rename from ").strip()
 
     def name(self, text: str, *, old: bool) -> None:
-        name = text.split("\t")[0].strip().strip('"')
+        name = text.split("\t")[0].strip().strip('"').replace("\\", "/")
         if name == "/dev/null":
             self.kind = "create" if old else "delete"
             return
@@ -105,7 +114,7 @@ class _Reader:
 
     def open_hunk(self, match: re.Match[str] | None) -> None:
         self.close_hunk()
-        start, old, _, new = (match[1], match[2], match[3], match[4]) if match else (None,) * 4
+        start, old, begin, new = match.groups()[:4] if match else (None,) * 4
         heading = match[5].strip().removesuffix("@@").strip() if match else ""
         self.header = Hunk(
             (),
@@ -113,56 +122,84 @@ class _Reader:
             int(start) if start else None,
             (int(old) if old else 1) if start else None,
             (int(new) if new else 1) if start else None,
-            "" if _NO_HEADING.match(heading) else heading,
+            () if _NO_HEADING.match(heading) else (heading,),
+            new_start=int(begin) if begin else None,
+            like_diff=True,
         )
+        self.old_left, self.new_left = self.header.old_count or 0, self.header.new_count or 0
 
     def close_hunk(self) -> None:
         if self.header is not None and any(line.strip() for line in self.lines):
-            self.hunks.append(read_hunk(self.lines, self.header))
+            self.hunks.append(read_hunk(self.lines, self.header, strict=self.strict))
             self.number += 1
         self.header, self.lines = None, []
 
     def close_file(self) -> None:
         self.close_hunk()
+        hunks = tuple(self.hunks)
         if self.kind == "create":
-            text = "".join(
-                f"{line.text}\n" for hunk in self.hunks for line in hunk.lines if line.sign != "-"
-            )
-            if any(hunk.ends_without_newline for hunk in self.hunks):
+            text = "".join(f"{x.text}\n" for h in hunks for x in h.lines if x.sign != "-")
+            if any(hunk.ends_without_newline for hunk in hunks):
                 text = text.removesuffix("\n")
-            self.edits.append(FileEdit("create", self.file, text=text))
+            self.edits.append(FileEdit("create", self.file, hunks, text=text))
         elif self.kind == "delete":
-            self.edits.append(FileEdit("delete", self.alias or self.file))
-        elif self.hunks or self.target:
-            hunks = tuple(self.hunks)
-            self.edits.append(
-                FileEdit("update", self.file, hunks, alias=self.alias, target=self.target)
-            )
+            self.edits.append(FileEdit("delete", self.alias or self.file, hunks))
+        elif hunks or self.target:
+            like_git = self.strict and all(h.start is not None for h in hunks)
+            edit = FileEdit("update", self.file, hunks, "", self.alias, self.target, like_git)
+            self.edits.append(edit)
         self.hunks, self.kind, self.target, self.alias = [], "update", "", ""
 
 
-def read_hunk(raw_lines: list[str], header: Hunk) -> Hunk:
+def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hunk:
     """The hunk whose body is `raw_lines`, with signs, elisions and line numbers understood."""
-    raw_lines = list(raw_lines)
-    # Blank lines around a body separate it from what follows and say nothing about the file.
-    while raw_lines and not raw_lines[-1]:
-        raw_lines.pop()
-    body = next((at for at, raw in enumerate(raw_lines) if raw), 0)
-    raw_lines = raw_lines[body:]
+    raw_lines = _body(raw_lines, header, strict=strict)
+    first = 0 if strict else next((at for at, raw in enumerate(raw_lines) if raw), 0)
     if header.start:
-        header = replace(header, start=header.start + body)
+        header = replace(header, start=header.start + first)
     without_newline: bool | None = None
     lines: list[Line] = []
-    for raw in raw_lines:
+    for raw in raw_lines[first:]:
         if raw.startswith("\\ ") or raw == "\\":
-            if lines and lines[-1].sign != "-":
-                without_newline = True
-            elif without_newline is None:
-                without_newline = False
-            continue
-        lines.append(_line(raw))
-    lines = _unnumbered(lines)
-    return replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+            if lines:
+                lines[-1] = replace(lines[-1], unended=True)
+                without_newline = lines[-1].sign != "-" or bool(without_newline)
+        elif strict:
+            plain = raw if raw.startswith(_SIGNED) else f" {raw}"
+            lines.append(Line(cast("Sign", plain[0]), plain[1:], raw, plain != raw and bool(raw)))
+        else:
+            lines.append(_line(raw))
+    lines = lines if strict else _by_words(_unnumbered(lines))
+    hunk = replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+    signed = [line for line in lines if line.sign in "+-"]
+    if strict and signed and all(line.text.startswith(line.sign) for line in signed):
+        # Each sign may be there twice: whether it is, only the file can tell.
+        once = [replace(x, text=x.text[1:]) if x.sign in "+-" else x for x in lines]
+        hunk = replace(hunk, others=(replace(hunk, lines=tuple(once)),))
+    return hunk
+
+
+def _body(raw_lines: list[str], header: Hunk, *, strict: bool) -> list[str]:
+    """The lines without what separates them from what follows."""
+    lines = _counted(raw_lines, header) if strict else list(raw_lines)
+    while lines and not lines[-1] and not (strict and header.old_count):
+        lines.pop()
+    # The signature that `git format-patch` ends with.
+    return lines[:-2] if "-- " in lines[-2:-1] else lines
+
+
+def _counted(raw_lines: list[str], header: Hunk) -> list[str]:
+    """The lines that the header counts, unless more with signs follow: then it miscounts."""
+    old, new = header.old_count, header.new_count
+    if old is None or new is None:
+        return list(raw_lines)
+    at = 0
+    while at < len(raw_lines) and (old > 0 or new > 0 or raw_lines[at].startswith("\\")):
+        old -= not raw_lines[at].startswith(("+", "\\"))
+        new -= not raw_lines[at].startswith(("-", "\\"))
+        at += 1
+    more = any(raw.startswith(("+", "-", " ")) and raw != "-- " for raw in raw_lines[at:])
+    return list(raw_lines) if more else raw_lines[:at]
 
 
 def _line(raw: str) -> Line:
@@ -178,16 +215,28 @@ def _line(raw: str) -> Line:
     return Line(cast("Sign", sign), raw[1:], raw)
 
 
-def _unnumbered(lines: list[Line]) -> list[Line]:
-    """The lines without the line numbers that a listing put before them.
+def _by_words(lines: list[Line]) -> list[Line]:
+    """A diff by words, `[-old-]{+new+}`, as one by lines."""
+    if any(line.sign in "+-" for line in lines):
+        return lines
+    result: list[Line] = []
+    for line in lines:
+        if not _WORDS.search(line.raw):
+            result.append(line)
+            continue
+        old = _WORDS.sub(lambda m: m[1] or "", line.raw)
+        new = _WORDS.sub(lambda m: m[2] or "", line.raw)
+        result += [Line("-", text, text) for text in [old] if text.strip()]
+        result += [Line("+", text, text) for text in [new] if text.strip()]
+    return result
 
-    A number in the place of the sign leaves it open whether the line is kept or removed.
-    """
+
+def _unnumbered(lines: list[Line]) -> list[Line]:
+    """The lines without the line numbers that a listing put before them."""
     old = [line for line in lines if line.sign != "+" and line.raw.strip()]
     matches = [_NUMBERED.match(line.raw) for line in old]
     if not old or sum(match is not None for match in matches) * 3 < len(old) * 2:
         return lines
-    signed = any(match and match[1] == "-" for match in matches)
     spaced = all(match[2][:1] in ("", " ") for match in matches if match)
     spaced = spaced and not any(match[0].endswith(f"\t{match[2]}") for match in matches if match)
     result: list[Line] = []
@@ -196,7 +245,7 @@ def _unnumbered(lines: list[Line]) -> list[Line]:
         if match is None:
             result.append(line)
             continue
-        sign = match[1] if match[1] in ("+", "-") else " " if signed else "?"
+        sign = match[1] if match[1] in ("+", "-") else " "
         text = match[2].removeprefix(" ") if spaced else match[2]
         result.append(
             Line("~", text, text) if is_elision(text) else Line(cast("Sign", sign), text, text)

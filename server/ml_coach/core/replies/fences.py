@@ -1,68 +1,209 @@
-"""The fenced blocks of a Markdown reply."""
+"""The fenced blocks of a Markdown reply, and the prose between them."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from ml_coach.core.patches.lines import split_lines
-
-_FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,})[ \t]*([^`\n]*)$")
-_LONGEST_FENCE = 300
-_FILE_NAME = re.compile(r"[\w./\\-]*\w\.\w{1,8}")
+_FENCE = re.compile(
+    r"^(?P<lead>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$"
+)
+_PYTHON_CODE = re.compile(
+    r"(?i)(?P<tag>python[\d.]*|py[\d.]*)?[ \t]*"
+    r"(?P<code>(?:async )?def \w+\(.*|class \w+.*:|import \w+.*|from [\w.]+ import .*|@\w.*)$"
+)
+_HOLDS_FENCES = ("diff", "patch", "md", "markdown")
+_LONGEST_INFO = 300  # A longer line that begins with a fence is code in one line.
+_FILE = r"[\w.@+-]+(?:[/\\][\w.@+-]+)*\.[A-Za-z]\w{0,7}"
+_ONLY_FILE = re.compile(
+    rf"(?i)(?:[#/;-]+\s*)?(?:file(?:name|path)?\s*[:=]\s*)?[`*\"']*({_FILE})[`*\"':]*"
+)
+_FILE_OF_TAG = re.compile(rf"(?:[:=\s\"'{{]|^)({_FILE})(?=[\"'}}\s]|$)")
+_QUOTED_FILE = re.compile(rf"[`*\"']({_FILE})[`*\"']")
+_TRIPLE = re.compile(r"(?s)\"\"\"|'''|\\.|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block. `file` is a file name on the fence or on the line above it."""
+    """One fenced block, or the prose between two (`tag` is None). `line` counts from 0.
 
-    tag: str
-    text: str
-    file: str = ""
-
-
-def fenced_blocks(reply: str) -> list[Block]:
-    """The blocks of `reply` in order; the last one may be unclosed.
-
-    A block ends at a fence with no tag, of the same character, not shorter and not further in
-    than the one that began it: a fence inside a diff's context is one column further in.
+    `file` stands on the fence or on the line above it. `closed` is false where the end of the
+    block is missing: the reply ends, or the next block begins.
     """
-    blocks: list[Block] = []
-    opening: re.Match[str] | None = None
-    above, file = "", ""
-    body: list[str] = []
-    for line in split_lines(reply):
-        mark = _FENCE.match(line) if len(line) <= _LONGEST_FENCE else None
-        if opening is None:
+
+    text: str
+    tag: str | None = ""
+    file: str = ""
+    line: int = 0
+    intro: str = ""
+    closed: bool = True
+
+
+def fenced_blocks(text: str) -> list[Block]:
+    """The fenced blocks of `text` in order; the last one may be unclosed."""
+    return [block for block in split(text) if block.tag is not None]
+
+
+def split(text: str) -> list[Block]:
+    """`text` as blocks and the prose between them, in order.
+
+    A block ends at a fence without a tag, of the same character, not shorter and not further in
+    than the one that began it. A fence with a tag begins a block: models forget to close one more
+    often than they nest two. Within a string in triple quotes, or behind a diff's sign, a fence
+    is content.
+    """
+    reader = _Reader()
+    for number, line in enumerate(text.split("\n")):
+        reader.take(line, number)
+    reader.close(closed=False)
+    return [block for block in reader.blocks if block.tag is not None or block.text.strip()]
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self._opening: re.Match[str] | None = None
+        self._tag, self._file, self._intro, self._start = "", "", "", 0
+        self._lines: list[str] = []
+        self._quote = ""  # the triple quotes that the block's code is within
+        self._nested = False  # whether a block within a block of Markdown is open
+
+    def take(self, line: str, number: int) -> None:
+        mark = _FENCE.match(line) if len(line) <= _LONGEST_INFO else None
+        if mark and "`" in mark["info"].strip("`") and mark["bar"][0] == "`":
+            mark = None  # inline code, ```like this```
+        if self._opening is None:
             if mark:
-                opening, body = mark, []
-                file = _named(mark[3].partition(" ")[2]) or _named(above)
-            elif line.strip():
-                above = line
-        elif (
-            mark
-            and not mark[3].strip()
-            and mark[2].startswith(opening[2])
-            and (len(mark[1]) <= len(opening[1]))
-        ):
-            blocks.append(_block(opening, body, file))
-            opening, above = None, ""
+                self.close(closed=True)
+                self._open(mark, number)
+            else:
+                self._add(line)
+            return
+        is_inner = mark and self._tag in ("md", "markdown")
+        if mark and is_inner and (mark["info"].strip() or self._nested):
+            self._nested = bool(mark["info"].strip())
+            self._add(line)
+            return
+        if mark and self._ends(mark):
+            self.close(closed=True)
+            self._start = number + 1
+        elif mark and self._begins_another(mark):
+            self.close(closed=False)
+            self._open(mark, number)
+        elif (code := self._code_before_end(line)) is not None:
+            self._add(code)
+            self.close(closed=True)
+            self._start = number + 1
         else:
-            body.append(line)
-    if opening is not None:
-        blocks.append(_block(opening, body, file))
-    return blocks
+            self._add(line)
+
+    def _open(self, mark: re.Match[str], number: int) -> None:
+        self._opening = mark
+        info = mark["info"].strip()
+        self._intro = next((line.strip() for line in reversed(self._above()) if line.strip()), "")
+        self._start = number + 1
+        code = _PYTHON_CODE.match(info)
+        if code:
+            self._tag, self._file = (code["tag"] or "").lower(), ""
+            self._start = number
+            self._add(code["code"])
+        else:
+            self._tag = re.split(r"[\s:{=,]", info, maxsplit=1)[0].lower()
+            named = _FILE_OF_TAG.search(info)
+            self._file = named[1] if named else ""
+            if self._file.lower() == self._tag:
+                self._tag = self._tag.rpartition(".")[2]
+        self._file = self._file or file_named(self._intro)
+
+    def _above(self) -> list[str]:
+        last = self.blocks[-1] if self.blocks else None
+        return last.text.split("\n") if last and last.tag is None else []
+
+    def _add(self, line: str) -> None:
+        self._lines.append(line)
+        if self._opening is not None and ('"""' in line or "'''" in line or self._quote):
+            self._quote = _quote_after(line, self._quote)
+
+    def _ends(self, mark: re.Match[str]) -> bool:
+        opening = self._opening
+        if opening is None or mark["info"].strip() or not mark["bar"].startswith(opening["bar"]):
+            return False
+        return not self._quote and _width(mark["lead"]) <= _width(opening["lead"])
+
+    def _code_before_end(self, line: str) -> str | None:
+        """The code of a line that ends with the block's own fence, None for any other line."""
+        if self._opening is None or self._quote or self._tag in _HOLDS_FENCES:
+            return None
+        bar, line = self._opening["bar"], line.rstrip()
+        bare = line.rstrip(bar[0])
+        is_text = line[len(bare) :] != bar or bar in bare or bare.count(bar[0]) % 2
+        return bare.rstrip() if bare.strip() and not is_text else None
+
+    def _begins_another(self, mark: re.Match[str]) -> bool:
+        opening = self._opening
+        if opening is None or self._quote or self._tag in ("md", "markdown"):
+            return False
+        tag = mark["info"].strip()
+        same = mark["bar"].startswith(opening["bar"])
+        return bool(tag) and same and _width(mark["lead"]) <= _width(opening["lead"])
+
+    def close(self, *, closed: bool) -> None:
+        """Ends the block or the prose that is open."""
+        lines, opening = self._lines, self._opening
+        if opening is None:
+            if lines:
+                self.blocks.append(Block("\n".join(lines), None, line=self._start))
+        else:
+            inset = _width(opening["lead"])
+            if inset and all(not line[:inset].strip() for line in lines):
+                lines = [line[inset:] for line in lines]
+            if not closed:
+                while lines and not lines[-1].strip():
+                    lines = lines[:-1]
+            text = "".join(f"{line}\n" for line in lines)
+            self.blocks.append(Block(text, self._tag, self._file, self._start, self._intro, closed))
+        self._lines, self._opening, self._quote, self._nested = [], None, "", False
 
 
-def _block(opening: re.Match[str], body: list[str], file: str) -> Block:
-    inset = len(opening[1])
-    if inset and all(not line[:inset].strip() for line in body):
-        body = [line[inset:] for line in body]
-    tag = opening[3].strip().partition(" ")[0].lower()
-    return Block(tag, "".join(f"{line}\n" for line in body), file)
+def _width(lead: str) -> int:
+    return len(lead.expandtabs(4))
 
 
-def _named(line: str) -> str:
-    """The file name that a line consists of, but for Markdown around it."""
-    plain = line.strip().strip("#*`:\"' ").removeprefix("File: ").removeprefix("file: ").strip("`*")
-    return plain if len(plain) < 200 and _FILE_NAME.fullmatch(plain) else ""
+def _quote_after(line: str, quote: str) -> str:
+    """The triple quotes that are open after `line`, which begins within `quote`."""
+    at = 0
+    while True:
+        if quote:
+            end = line.find(quote, at)
+            if end < 0:
+                return quote
+            at, quote = end + 3, ""
+        found = next((m for m in _TRIPLE.finditer(line, at) if m[0] in ('"""', "'''")), None)
+        if found is None:
+            return ""
+        at, quote = found.end(), found[0]
+
+
+def file_named(line: str) -> str:
+    """The file that a line above a block names: all of the line, or the one name that it quotes."""
+    plain = line.strip().strip("#*_>- \t").rstrip(":").strip()
+    if len(plain) > _LONGEST_INFO:
+        return ""
+    if whole := _ONLY_FILE.fullmatch(plain):
+        return whole[1]
+    quoted = _QUOTED_FILE.findall(plain)
+    return quoted[0] if len(quoted) == 1 and line.rstrip("*_ ").endswith(":") else ""
+
+
+def file_in_comment(text: str) -> str:
+    """The file that the first line of a block is a comment about."""
+    first = text.lstrip("\n").partition("\n")[0].strip()
+    match = _ONLY_FILE.fullmatch(first) if first.startswith(("#", "//")) else None
+    return match[1] if match else ""
+
+
+def widest(text: str) -> str:
+    """From the first fence to the last, where more than two stand: for code that has fences."""
+    lines = text.split("\n")
+    fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
+    return "\n".join(lines[fences[0] : fences[-1] + 1]) if len(fences) > 2 else ""

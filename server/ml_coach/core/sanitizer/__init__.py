@@ -1,9 +1,9 @@
 """A model's raw reply in, a program or a test suite out. Pure functions: no model, no process.
 
-text.py mends characters, readings.py finds where code may be, code.py makes each of those parse,
-program.py and suite.py tidy a module, choice.py picks among the readings. Imports only core.
+`replies` reads the reply; code.py makes each of its blocks parse, joining.py makes one text of
+them, program.py and suite.py tidy it, sanitizing.py is the way through. Imports only core.
 """
 
-from ml_coach.core.sanitizer.choice import Refused, Sanitized, sanitize
+from ml_coach.core.sanitizer.sanitizing import LONGEST_REPLY, Refused, Sanitized, sanitize
 
-__all__ = ["Refused", "Sanitized", "sanitize"]
+__all__ = ["LONGEST_REPLY", "Refused", "Sanitized", "sanitize"]

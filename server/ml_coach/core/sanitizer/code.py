@@ -1,4 +1,4 @@
-"""Makes the text of one reading parse, losing as little of it as possible."""
+"""Makes the text of one block parse, losing as little of it as possible."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from ml_coach.core import replies
 from ml_coach.core.python import repairs, syntax
-from ml_coach.core.sanitizer import readings
-from ml_coach.core.sanitizer.text import plain
 
-_BEGINS_DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_TYPOGRAPHY = str.maketrans({
+    "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'",
+    "“": '"', "”": '"', "„": '"', "‟": '"', "«": '"', "»": '"', "″": '"',
+    "–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-",
+    "×": "*", "÷": "/", "≤": "<=", "≥": ">=", "≠": "!=", "…": "...", "：": ":", "，": ",",
+    "（": "(", "）": ")", "；": ";", "＝": "=",
+})  # fmt: skip
+_SPACES = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+# What a statement that does not parse would have bound, had it parsed.
+_BINDS = re.compile(
+    r"(?:@[^\n]*\n\s*)*(?:async[ \t]+)?(?:(?:def|class)[ \t]+(\w+)|(\w+)[ \t]*(?::[^=\n]+)?=[^=])"
+)
 _LOOKS_LIKE_CODE = re.compile(
     r"(?:@\w|(?:async )?def \w|class \w+\s*[:(]|import \w|from [\w.]+ import|if .*:|for .* in "
     r"|while .*:|with .*:|try:|\w+(?:\[.*\])? ?[-+*/|&]?= ?|print\(|\w+\()"
@@ -20,14 +31,18 @@ _LOOKS_LIKE_CODE = re.compile(
 _CONTINUES = re.compile(r"(?:\s|[)\]}]|else\b|elif\b|except\b|finally\b|$)")
 # What the parser says of code that goes on below.
 _UNFINISHED = ("never closed", "triple-quoted", "unexpected EOF")
-_MOST_PARSED = 100_000  # characters that may be parsed to skim one text
+# Characters that may be parsed to find the statements in one text: enough for 64,000 characters of
+# code with prose behind it. A text that begins a string on every line ends after 0.2 s.
+_MOST_PARSED = 100_000
 
 
 @dataclass(frozen=True)
 class Code:
-    """Text that parses. `lost` names definitions that were in the text and could not be read.
+    """Text that parses. `lost` names what the text binds in statements that cannot be read.
 
-    `fault` is the parser's word on the first of these. Without slots, for the cached property.
+    `fault` is what the parser says of the first of these, and `truncated` tells whether one is
+    the end of the text. `file` is the file that the reply names for it. It has no slots because
+    of the cached properties.
     """
 
     source: str
@@ -36,98 +51,119 @@ class Code:
     lost: frozenset[str] = frozenset()
     truncated: bool = False
     fault: str = ""
+    file: str = ""
 
     @cached_property
     def free_names(self) -> frozenset[str]:
+        """What the text reads and does not bind."""
         return syntax.free_names(self.tree)
 
-    @property
-    def has_substance(self) -> bool:
-        return any(not _is_prose(statement) for statement in self.tree.body)
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """What importing the text binds, its imports included."""
+        return syntax.top_level(self.tree)
+
+    @cached_property
+    def definitions(self) -> dict[str, ast.stmt]:
+        """Each name that the text binds but does not import, with its last statement for it.
+
+        An empty definition gives way to a real one, wherever it stands.
+        """
+        found: dict[str, ast.stmt] = {}
+        for statement in self.tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                continue
+            for name in syntax.bindings(statement):
+                if name not in found or not syntax.is_empty(statement):
+                    found[name] = statement
+        return found
+
+    @cached_property
+    def has_definition(self) -> bool:
+        """Whether it holds a function or a class."""
+        return any(isinstance(statement, syntax.Definition) for statement in self.tree.body)
 
 
 def read(text: str) -> Code | None:
-    """The code in `text`, which holds nothing else if all went well for its author."""
-    return as_it_is(text) or _mended(text) or skimmed(text)
-
-
-def as_it_is(text: str, done: tuple[str, ...] = ()) -> Code | None:
-    tree = syntax.parse(text)
-    if tree is None:
-        return None
-    code = Code(text, tree, done)
-    return code if code.has_substance else None
-
-
-def _mended(text: str) -> Code | None:
+    """The code in `text`, None where it holds none. What was left out is in `done` and `lost`."""
+    if whole := _as_it_is(text):
+        return whole
     for words, mended in _mendings(text):
-        if mended != text and (code := as_it_is(mended, (words,))):
+        if mended != text and (code := _as_it_is(mended, (words,))):
             return code
-    return None
+    return _skimmed(text)
+
+
+def is_prose(statement: ast.stmt) -> bool:
+    """Whether a statement is an English word or clause that happens to be Python."""
+    match statement:
+        case ast.Expr(value=value):
+            return not any(isinstance(node, ast.Call | ast.Await) for node in syntax.walk(value))
+        case ast.AnnAssign(value=None, simple=1):
+            return True
+        case ast.Pass() | ast.Break() | ast.Continue() | ast.Return() | ast.Global() | ast.Delete():
+            return True
+        case _:
+            return False
+
+
+def _as_it_is(text: str, done: tuple[str, ...] = ()) -> Code | None:
+    tree = replies.parsed(text)
+    return None if tree is None or all(map(is_prose, tree.body)) else Code(text, tree, done)
 
 
 def _mendings(text: str) -> Iterator[tuple[str, str]]:
     yield from repairs.indentation_readings(text)
     if not text.isascii():
-        typed = plain(text)
+        typed = _INVISIBLE.sub("", _SPACES.sub(" ", text)).translate(_TYPOGRAPHY)
         yield "replaced typographic characters", typed
         for words, mended in repairs.indentation_readings(typed):
             yield f"replaced typographic characters and {words}", mended
-    if ">>>" in text:
-        yield "took the input out of an interpreter's output", readings.without_prompts(text)
-    if text.lstrip()[:1].isdigit():
-        yield "removed line numbers", readings.without_line_numbers(text)
 
 
-def skimmed(text: str) -> Code | None:
+def _skimmed(text: str) -> Code | None:
     """Every top-level statement in `text` that parses; prose between them is left out."""
     kept: list[str] = []
     lost: set[str] = set()
-    dropped, truncated, fault = 0, False, ""
+    has_prose, truncated, fault = False, False, ""
     pieces = _pieces(text)
     at, budget = 0, _MOST_PARSED
     while at < len(pieces) and budget > 0:
         end, source, spent = _statement(pieces, at, budget)
         budget -= spent
+        bare = _without_comments(pieces[at])
         if source:
             kept.append(source)
             truncated = False
-        elif pieces[at].strip():
-            dropped += 1
-            bare = _without_comments(pieces[at])
-            if _LOOKS_LIKE_CODE.match(bare):
-                truncated = True
-                lost.update(_BEGINS_DEFINITION.findall(bare)[:1])
-                fault = fault or syntax.complaint(bare)
-            elif bare.strip():
-                truncated = False
+        elif _LOOKS_LIKE_CODE.match(bare):
+            truncated = True
+            if binds := _BINDS.match(bare):
+                lost.add(binds[1] or binds[2])
+            fault = fault or syntax.complaint(bare)
+        elif bare.strip():
+            has_prose, truncated = True, False
         at = end
     tree = syntax.parse("\n".join(kept))
-    if tree is None or not kept:
+    if tree is None or all(map(is_prose, tree.body)):
         return None
-    lost -= syntax.top_level(tree)
-    done: list[str] = []
-    if truncated and pieces:
-        done.append("cut the unfinished end back to the last whole statement")
-        dropped -= 1
-    if dropped > 0:
-        done.append("left out text that is no Python")
-    code = Code("\n".join(kept), tree, tuple(done), frozenset(lost), truncated, fault)
-    return code if code.has_substance else None
+    done = ["cut the unfinished end back to the last whole statement"] if truncated else []
+    done += ["left out text that is no Python"] if has_prose or (fault and not truncated) else []
+    done += [f"left out `{name}`, which does not parse" for name in sorted(lost)]
+    return Code("\n".join(kept), tree, tuple(done), frozenset(lost), truncated, fault)
 
 
 def _pieces(text: str) -> list[str]:
     """`text` cut before every line that may begin a top-level statement."""
     pieces: list[list[str]] = []
-    open_piece = False
+    is_open = False
     for line in text.split("\n"):
-        if pieces and (_CONTINUES.match(line) or open_piece):
+        if pieces and (_CONTINUES.match(line) or is_open):
             pieces[-1].append(line)
         else:
             pieces.append([line])
         # Comments and decorators belong to what follows them.
         if line.strip():
-            open_piece = line.startswith(("#", "@"))
+            is_open = line.startswith(("#", "@"))
     return ["\n".join(piece) for piece in pieces]
 
 
@@ -141,7 +177,7 @@ def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
         spent += len(text) + 20
         tree = syntax.parse_or_fault(text)
         if isinstance(tree, ast.Module):
-            if tree.body and all(_is_prose(statement) for statement in tree.body):
+            if tree.body and all(map(is_prose, tree.body)):
                 return at + 1, "", spent
             return end, text if tree.body else "", spent
         if end == len(pieces) or spent > budget or not _goes_on(tree, pieces[end]):
@@ -152,16 +188,16 @@ def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
     mendings = (_without_comments(piece), _without_stray_brackets(piece))
     for mended in (*mendings, *(text for _, text in _mendings(piece))):
         tree = syntax.parse(mended) if mended != piece and mended.strip() else None
-        if tree is not None and tree.body and not all(_is_prose(s) for s in tree.body):
+        if tree is not None and not all(map(is_prose, tree.body)):
             return at + 1, mended, spent + 8 * len(piece)
     return at + 1, "", spent + 8 * len(piece)
 
 
-def _goes_on(problem: str, following: str) -> bool:
+def _goes_on(fault: str, following: str) -> bool:
     """Whether the parser's complaint is that the text has not ended yet."""
-    if "expected an indented block" in problem:
+    if "expected an indented block" in fault:
         return following.startswith("#")  # a comment at column 0 above the block
-    return any(words in problem for words in _UNFINISHED)
+    return any(words in fault for words in _UNFINISHED)
 
 
 def _without_comments(piece: str) -> str:
@@ -177,16 +213,3 @@ def _without_stray_brackets(piece: str) -> str:
     while len(lines) > 1 and not lines[-1].strip("])}`'\", \t"):
         lines.pop()
     return "\n".join(lines)
-
-
-def _is_prose(statement: ast.stmt) -> bool:
-    """Whether a statement is an English word or clause that happens to be Python."""
-    match statement:
-        case ast.Expr(value=value):
-            return not any(isinstance(node, ast.Call | ast.Await) for node in syntax.walk(value))
-        case ast.AnnAssign(value=None, simple=1):
-            return True
-        case ast.Pass() | ast.Break() | ast.Continue() | ast.Return() | ast.Global() | ast.Delete():
-            return True
-        case _:
-            return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -11,12 +12,12 @@ from ml_coach.core.python import syntax
 
 Place = Literal["stay", "main", "drop"]
 
-_SHOWS = frozenset(
-    {"print", "pprint", "input", "display", "exit", "quit", "help", "breakpoint"},
-)
-_RUNS = frozenset({
-    "main", "testmod", "run", "exit", "mainloop", "show", "sleep", "write", "writelines", "flush",
-    "print", "run_until_complete", "serve_forever", "pprint", "run_docstring_examples",
+# What a call by itself is made for: to show something, to wait, or to run what is defined. Every
+# other call may set up what is defined: `random.seed(0)`, `register("a", handler)`.
+_ACTS = frozenset({
+    "print", "pprint", "input", "display", "exit", "quit", "help", "breakpoint", "main", "testmod",
+    "run", "mainloop", "show", "sleep", "write", "writelines", "flush", "run_until_complete",
+    "serve_forever", "run_docstring_examples",
 })  # fmt: skip
 
 
@@ -24,24 +25,22 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     """`source` without side effects on import, and what was done to it in plain words.
 
     Calls, prints and `input()` move under `if __name__ == "__main__":`; asserts go, because they
-    are guesses that would fail a run; of two definitions of one name the last one stays.
+    are guesses that would fail a run; of two definitions of one name the last real one stays,
+    unless what stands between them reads the earlier one.
     """
     places = _places(tree, names)
-    doubles = _overridden(tree)
-    for index in doubles:
-        places[index] = "drop"
-    if all(place == "stay" for place in places):
-        return source, ()
+    doubles = _overridden(tree, places)
     done: list[str] = []
     if moved := places.count("main"):
         done.append(
             f'moved {_count(moved, "statement")} at module level under `if __name__ == "__main__":`'
         )
-    if dropped := places.count("drop") - len(doubles):
+    if dropped := places.count("drop"):
         done.append(f"dropped {_count(dropped, 'example')} at module level")
     for index in sorted(doubles):
-        done.append(f"dropped an earlier definition of `{_name(tree.body[index])}`")
-    return rewrite(source, tree, places), tuple(done)
+        places[index] = "drop"
+        done.append(f"dropped {doubles[index]} of `{_name(tree.body[index])}`")
+    return (rewrite(source, tree, places) if done else source), tuple(done)
 
 
 def _count(number: int, noun: str) -> str:
@@ -52,93 +51,69 @@ def _name(statement: ast.stmt) -> str:
     return statement.name if isinstance(statement, syntax.Definition) else ""
 
 
+# Places
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """What is known of a module when its statements are placed, from the last to the first.
+
+    `read` are its own names that its definitions read. `effects` maps its functions that change
+    names of the module, such as a registry, to those names; `pure` are its other functions, and
+    `callable` these and its classes. `needed` is all that stays or is asked for reads, `moved` all
+    that moved statements read.
+    """
+
+    read: frozenset[str]
+    effects: dict[str, set[str]]
+    pure: frozenset[str]
+    callable: frozenset[str]
+    needed: set[str]
+    moved: set[str]
+
+
 def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
     """Where each top-level statement belongs."""
-    if all(_firm_place(statement, set()) == "stay" for statement in tree.body):
-        return ["stay"] * len(tree.body)  # nothing but definitions: most replies, at no cost
-    functions = {_name(s) for s in tree.body if isinstance(s, syntax.Definition)}
-    plain = {s.name for s in tree.body if isinstance(s, ast.FunctionDef)}
-    effects = _effects(tree)
-    firm: list[Place | None] = [
-        _firm_place(statement, functions - effects.keys()) for statement in tree.body
-    ]
-    read = _read_by_definitions(tree)
-    firm = [
-        "stay" if _fills(statement) & read else place
-        for statement, place in zip(tree.body, firm, strict=True)
-    ]
-    _drag_along(tree, firm)
-    needed = set(names)
-    for statement, place in zip(tree.body, firm, strict=True):
-        if place == "stay":
-            needed |= syntax.loads(statement)
-    moved: set[str] = set()
-    for statement, place in zip(tree.body, firm, strict=True):
-        if place in ("main", "drop"):
-            moved |= syntax.loads(statement)
-    for index in range(len(firm) - 1, -1, -1):
-        if firm[index] is not None:
-            continue
-        statement = tree.body[index]
-        bound = _changes(statement)
-        for name in _calls(statement) & effects.keys():
-            bound |= effects[name]
-        public = any(name[:1].isupper() or name.startswith("_") for name in bound)
-        idle = bound & moved or _is_idle_example(statement, plain)
-        if bound & needed or public or not idle:
-            firm[index] = "stay"
-            needed |= syntax.loads(statement)
-        else:
-            firm[index] = "main"
-            moved |= syntax.loads(statement)
-    _drag_along(tree, firm)
-    return [place or "stay" for place in firm]
+    if all(map(_only_defines, tree.body)):
+        return ["stay"] * len(tree.body)  # most replies, at no cost
+    module = _module(tree, names)
+    places: list[Place] = []
+    for statement in reversed(tree.body):
+        place = _place(statement, module)
+        read = module.needed if place == "stay" else module.moved
+        read |= syntax.loads(statement)
+        places.append(place)
+    places.reverse()
+    _drag_along(tree, places)
+    return places
 
 
-def _read_by_definitions(tree: ast.Module) -> frozenset[str]:
-    """The module's own names that its functions and classes read."""
+def _module(tree: ast.Module, names: Collection[str]) -> _Module:
     definitions = [s for s in tree.body if isinstance(s, syntax.Definition)]
     imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
     read = frozenset[str]().union(*(syntax.free_names(ast.Module([d], [])) for d in definitions))
-    return read - syntax.top_level(ast.Module([*definitions, *imports], []))
-
-
-def _fills(statement: ast.stmt) -> set[str]:
-    """The names that a block surely sets or fills: `T = 1`, `T[i] = 1`, `T.append(1)`.
-
-    No name where it may never end: where it waits for the user, or has a `while` in it.
-    """
-    inside = _outside_functions(statement)
-    if not isinstance(statement, ast.For | ast.If | ast.With | ast.Try) or any(
-        isinstance(node, ast.While)
-        or (isinstance(node, ast.Call) and _calls_one_of(node, {"input"}))
-        for node in inside
-    ):
-        return set()
-    names = set(syntax.bindings(statement))
-    for node in inside:
-        match node:
-            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
-                names.add(_owner(node))
-            case ast.Expr(value=ast.Call(func=ast.Attribute() as func) as call):
-                names |= set() if _is_effect(call) else {_owner(func)}
-            case _:
-                pass
-    return names
+    effects = _effects(tree)
+    return _Module(
+        read - syntax.top_level(ast.Module([*definitions, *imports], [])),
+        effects,
+        frozenset(d.name for d in definitions if isinstance(d, ast.FunctionDef)),
+        frozenset(d.name for d in definitions) - effects.keys(),
+        set(names).union(*map(syntax.loads, filter(_only_defines, tree.body))),
+        set(),
+    )
 
 
 def _effects(tree: ast.Module) -> dict[str, set[str]]:
-    """For each function that changes the module's own names, such as a registry, those names."""
     own = syntax.top_level(tree)
     effects: dict[str, set[str]] = {}
     for statement in tree.body:
         if isinstance(statement, ast.FunctionDef):
+            local = {arg.arg for arg in syntax.walk(statement) if isinstance(arg, ast.arg)}
             changed = {
                 name
                 for node in syntax.walk(statement)
                 for name in (node.names if isinstance(node, ast.Global) else ())
             }
-            local = {arg.arg for arg in ast.walk(statement) if isinstance(arg, ast.arg)}
             for part in statement.body:
                 changed |= _changes(part) - set(syntax.bindings(part)) - local
             if changed & own:
@@ -146,80 +121,85 @@ def _effects(tree: ast.Module) -> dict[str, set[str]]:
     return effects
 
 
-def _is_idle_example(statement: ast.stmt, functions: Collection[str]) -> bool:
-    """Whether it runs a function of this module for nobody: `result = f(3)`, `try: main()`."""
-    return not _calls(statement).isdisjoint(functions)
-
-
-def _firm_place(statement: ast.stmt, functions: set[str]) -> Place | None:
-    """Where a statement belongs by itself; None where that depends on who uses its names."""
+def _only_defines(statement: ast.stmt) -> bool:
     match statement:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return "stay"
+            return True
         case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Global():
-            return "stay"
-        case ast.Assert():
-            return "drop"  # even one about a constant: nothing at import may fail
+            return True
         case ast.Expr(value=ast.Constant(value=str())):
-            return "stay"
-        case ast.Expr(value=value):
-            return _expression_place(value, functions)
-        case ast.If() if syntax.is_main_guard(statement):
-            return "stay"
+            return True
         case _:
-            pass
-    return _compound_place(statement)
+            return type(statement).__name__ == "TypeAlias" or syntax.is_main_guard(statement)
 
 
-def _compound_place(statement: ast.stmt) -> Place | None:
+def _place(statement: ast.stmt, module: _Module) -> Place:
+    if _only_defines(statement):
+        return "stay"
     inside = _outside_functions(statement)
     calls = [node for node in inside if isinstance(node, ast.Call)]
-    if any(_calls_one_of(call, {"input"}) for call in calls):
+    if isinstance(statement, ast.Assert):
+        return "drop"  # even one about a constant: nothing at import may fail
+    changed = _changes(statement)
+    if isinstance(statement, ast.Expr):
+        place = _place_of_expression(statement.value, module)
+    elif module.read & changed and _surely_ends(statement, inside, calls):
+        place = "stay"
+    else:
+        place = _place_of_block(statement, inside, calls)
+    if place:
+        return place
+    if changed & module.pure & _called(calls):
+        return "main"  # `total = total([1, 2])` would replace the function by its result
+    bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
+    is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
+    # An example: it runs a function for nobody, or binds what only moved statements read.
+    is_idle = bound & module.moved or _called(calls) & module.pure
+    is_idle = is_idle or isinstance(statement, ast.While)
+    return "main" if is_idle and not is_public and not bound & module.needed else "stay"
+
+
+def _place_of_expression(value: ast.expr, module: _Module) -> Place | None:
+    calls = [node for node in syntax.walk(value) if isinstance(node, ast.Call)]
+    if isinstance(value, ast.Compare | ast.BoolOp) or not (calls or isinstance(value, ast.Await)):
+        return "drop"
+    if not isinstance(value, ast.Call | ast.ListComp):
+        return "main"
+    if any(map(_acts, calls)) or _called(calls) & module.callable:
+        # A call of the model's own tests would fail the run for what may be a wrong guess.
+        is_test = ast.unparse(value).startswith("test")
+        return "drop" if is_test else "main"
+    return None
+
+
+def _place_of_block(
+    statement: ast.stmt, inside: Sequence[ast.AST], calls: Sequence[ast.Call]
+) -> Place | None:
+    if "input" in _called(calls):
         return "main"
     if any(isinstance(node, ast.Import | ast.ImportFrom | syntax.Definition) for node in inside):
         return "stay"
     if any(isinstance(node, ast.Assert) for node in inside):
         return "drop"
-    if isinstance(statement, ast.Raise) or any(_is_effect(call) for call in calls):
-        return "main"
-    return None
+    return "main" if isinstance(statement, ast.Raise) or any(map(_acts, calls)) else None
 
 
-def _expression_place(value: ast.expr, functions: set[str]) -> Place | None:
-    calls = [node for node in syntax.walk(value) if isinstance(node, ast.Call | ast.Await)]
-    if not calls:
-        return "drop"
-    if not isinstance(value, ast.Call | ast.Await | ast.ListComp):
-        return "drop" if isinstance(value, ast.Compare | ast.BoolOp) else "main"
-    if any(
-        isinstance(c, ast.Call) and (_is_effect(c) or _calls_one_of(c, functions)) for c in calls
-    ):
-        name = (
-            value.func.id
-            if isinstance(value, ast.Call) and isinstance(value.func, ast.Name)
-            else ""
-        )
-        # A call of the model's own tests would fail the run for what may be a wrong guess.
-        return "drop" if name.startswith("test") else "main"
-    return None
+def _surely_ends(statement: ast.stmt, inside: Sequence[ast.AST], calls: Sequence[ast.Call]) -> bool:
+    """Whether it is a block without a `while` that does not wait for the user."""
+    is_block = isinstance(statement, ast.For | ast.If | ast.With | ast.Try)
+    return is_block and not (
+        "input" in _called(calls) or any(isinstance(n, ast.While) for n in inside)
+    )
 
 
-def _is_effect(call: ast.Call) -> bool:
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr in _RUNS
-    return _calls_one_of(call, _SHOWS)
+def _acts(call: ast.Call) -> bool:
+    func = call.func
+    name = func.attr if isinstance(func, ast.Attribute) else next(iter(_called([call])), "")
+    return name in _ACTS
 
 
-def _calls_one_of(call: ast.Call, names: Collection[str]) -> bool:
-    return isinstance(call.func, ast.Name) and call.func.id in names
-
-
-def _calls(statement: ast.stmt) -> set[str]:
-    return {
-        node.func.id
-        for node in _outside_functions(statement)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
+def _called(calls: Sequence[ast.Call]) -> set[str]:
+    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
 
 
 def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
@@ -235,63 +215,91 @@ def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
 
 
 def _changes(statement: ast.stmt) -> set[str]:
-    """The names that a statement binds or whose objects it may change: `T[i] = 1`, `xs.sort()`."""
+    """The names that a statement binds or whose objects it changes: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
-        if isinstance(node, ast.Subscript | ast.Attribute):
-            names.add(_owner(node))
+        match node:
+            case ast.Subscript(ctx=ast.Store()) | ast.Attribute(ctx=ast.Store()):
+                names.add(_owner(node))
+            case ast.Expr(value=ast.Call(func=ast.Attribute() as func) as call) if not _acts(call):
+                names.add(_owner(func))
+            case _:
+                pass
     return names - {""}
 
 
 def _owner(part: ast.expr) -> str:
     """The name whose object `part` is a part of, empty where it has none: `T` for `T.a[0]`."""
-    while isinstance(part, ast.Subscript | ast.Attribute):
-        part = part.value
+    while isinstance(part, ast.Subscript | ast.Attribute | ast.Call):
+        part = part.func if isinstance(part, ast.Call) else part.value
     return part.id if isinstance(part, ast.Name) else ""
 
 
-def _drag_along(tree: ast.Module, places: list[Place | None]) -> None:
+def _drag_along(tree: ast.Module, places: list[Place]) -> None:
     """What reads a name at import that only a moved statement binds must move with it."""
     moved: set[str] = set()
     kept: set[str] = set()
     for index, statement in enumerate(tree.body):
-        bound = set(syntax.bindings(statement))
-        if places[index] in ("main", "drop"):
-            moved |= bound
-        elif isinstance(statement, syntax.Definition | ast.Import | ast.ImportFrom):
-            kept |= bound
-        elif syntax.loads(statement) & (moved - kept) and not syntax.is_main_guard(statement):
+        is_late = syntax.loads(statement) & (moved - kept) and not _only_defines(statement)
+        if places[index] == "stay" and is_late:
             places[index] = "main"
-            moved |= bound
-        else:
-            kept |= bound
+        (kept if places[index] == "stay" else moved).update(syntax.bindings(statement))
 
 
-def _overridden(tree: ast.Module) -> set[int]:
-    """Definitions that a later one of the same name replaces, or an empty later one repeats."""
-    gone: set[int] = set()
+# Two definitions of one name
+
+
+def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
+    """Definitions that a later one replaces, and empty ones of what a real one defines already.
+
+    A definition stays that may be read on import before the later one replaces it.
+    """
+    names = [_name(statement) for statement in tree.body]
+    if len(set(filter(None, names))) == len(list(filter(None, names))):
+        return {}
+    inner: dict[str, set[str]] = {}
+    for name, statement in zip(names, tree.body, strict=True):
+        if isinstance(statement, ast.FunctionDef):
+            inner.setdefault(name, set()).update(syntax.loads(statement))
+    gone: dict[int, str] = {}
     last: dict[str, int] = {}
+    read_at: dict[str, int] = {}  # where a name was read last
     for index, statement in enumerate(tree.body):
+        read = _reads_at_import(statement) if places[index] == "stay" else set[str]()
+        if not names[index]:  # What calls a function may read all that its body does.
+            read = read.union(*(inner[name] for name in read & inner.keys()))
+        read_at |= dict.fromkeys(read, index)
         if not isinstance(statement, syntax.Definition) or statement.decorator_list:
             continue
         before = last.get(statement.name)
-        if before is not None and not _is_read_between(tree, before, index):
+        if before is not None:
             if syntax.is_empty(statement) and not syntax.is_empty(tree.body[before]):
-                gone.add(index)
+                gone[index] = "an empty definition"
                 continue
-            gone.add(before)
+            if read_at.get(statement.name, -1) <= before:
+                gone[before] = "an earlier definition"
         last[statement.name] = index
     return gone
 
 
-def _is_read_between(tree: ast.Module, begin: int, end: int) -> bool:
-    name = _name(tree.body[begin])
-    return any(
-        name in syntax.loads(statement)
-        for statement in tree.body[begin + 1 : end + 1]
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.Expr | ast.Assert)
-        or getattr(statement, "decorator_list", ())
-    )
+def _reads_at_import(statement: ast.stmt) -> set[str]:
+    """The names that a statement reads when it runs; those in a function's body run later."""
+    read: set[str] = set()
+    for node in _outside_functions(statement):
+        if isinstance(node, ast.Name):
+            read.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            parts = (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults)
+            read = read.union(*(syntax.loads(part) for part in parts if part))
+        elif isinstance(node, ast.ClassDef):
+            parts = (*node.decorator_list, *node.bases, *node.keywords)
+            read = read.union(*map(syntax.loads, parts), *map(_reads_at_import, node.body))
+        elif isinstance(node, ast.Lambda):
+            read |= syntax.loads(node)
+    return read
+
+
+# Text
 
 
 def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
@@ -313,12 +321,12 @@ def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
             begin -= 1
         gone.update(range(begin, end + 1))
         if place == "main":
-            moved.append(_indented(lines[begin - 1 : end], begin, statement))
+            moved.append(indented(lines[begin - 1 : end], begin, statement))
     kept = [line for number, line in enumerate(lines, 1) if number not in gone]
     return _joined(["\n".join(kept).rstrip()], moved)
 
 
-def _indented(lines: Sequence[str], begin: int, statement: ast.stmt) -> str:
+def indented(lines: Sequence[str], begin: int, statement: ast.stmt) -> str:
     """Four spaces more for each line, except inside strings, whose value must not change."""
     inside = syntax.lines_in_strings(statement)
     return "\n".join(

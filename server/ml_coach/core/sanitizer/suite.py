@@ -1,13 +1,32 @@
-"""Tidies a test suite: a pytest file with every test that the reply has, and no program in it."""
+"""Makes a pytest file of a reply: every test that it has, and no program."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from ml_coach.core.python import syntax
-from ml_coach.core.sanitizer.program import Place, rewrite
+from ml_coach.core.sanitizer import joining
+from ml_coach.core.sanitizer.code import Code
+from ml_coach.core.sanitizer.program import Place, indented, rewrite
+
+
+def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
+    """The blocks with tests as one text, and those that define what the tests read.
+
+    `names` are the program under test. A test that a later block corrects is left out.
+    """
+    testing = [part for part in parts if tests_in(part.tree) or any(map(_is_loose, part.tree.body))]
+    rest = [part for part in parts if part not in testing]
+    testing = [
+        _without_corrected(part, testing[at + 1 :], names) for at, part in enumerate(testing)
+    ]
+    missing = frozenset[str]().union(*(part.free_names for part in testing)) - set(names)
+    # Fixtures are read by the names of parameters.
+    missing |= {n.arg for part in testing for n in syntax.walk(part.tree) if isinstance(n, ast.arg)}
+    lending = [part for part in rest if part.definitions.keys() & missing]
+    return joining.together([*lending, *testing] or parts)
 
 
 def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tuple[str, ...]]:
@@ -16,84 +35,121 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     Copies of the program (`names`) go; asserts at module level become tests; of two tests with
     one name both stay. Importing the program is left to the caller.
     """
-    done: list[str] = []
+    lines = source.split("\n")
+    done: dict[str, None] = {}
     places: list[Place] = []
     loose: list[str] = []
     for index, statement in enumerate(tree.body):
-        place, words = _place(statement, names)
-        if words and words not in done:
-            done.append(words)
-        if isinstance(statement, ast.Assert) or _is_assert_loop(statement):
-            loose.append(ast.get_source_segment(source, statement) or ast.unparse(statement))
-            place = "drop"
-        places.append("stay" if index == 0 and syntax.is_docstring(statement) else place)
+        words = _why_not(statement, names)
+        if _is_loose(statement):
+            begin, end = statement.lineno, syntax.last_line(statement)
+            shares = end in (s.lineno for s in tree.body[index + 1 :]) or "".join(
+                lines[begin - 1][: statement.col_offset]
+            )
+            text = [ast.unparse(statement)] if shares else lines[begin - 1 : end]
+            loose.append(indented(text, begin, statement))
+        elif words and not (index == 0 and syntax.is_docstring(statement)):
+            done[words] = None
+        else:
+            places.append("stay")
+            continue
+        places.append("drop")
     renamed = _second_names(tree, places)
-    if renamed:
-        source = _rename(source, tree, renamed)
-        done.extend(f"renamed a second test to `{name}`" for name in renamed.values())
-    if any(place != "stay" for place in places):
+    done |= dict.fromkeys(f"renamed a second test to `{name}`" for name in renamed.values())
+    for index, name in renamed.items():
+        at = tree.body[index].lineno - 1
+        lines[at] = re.sub(r"((?:def|class)\s+)\w+", rf"\g<1>{name}", lines[at], count=1)
+    source = "\n".join(lines)
+    if "drop" in places:
         source = rewrite(source, tree, places)
     taken = syntax.top_level(tree)
     for number, text in enumerate(loose, 1):
         name = f"test_example_{number}"
         while name in taken:
             name += "_"
-        source += f"\n\n\ndef {name}():\n    " + text.replace("\n", "\n    ")
+        source += f"\n\n\ndef {name}():\n{text}"
     if loose:
-        done.append(
-            f"made {len(loose)} test{'s' if len(loose) > 1 else ''} of asserts at module level"
-        )
+        tests = "test" if len(loose) == 1 else "tests"
+        done[f"made {len(loose)} {tests} of asserts at module level"] = None
     return source.strip("\n"), tuple(done)
 
 
 def tests_in(tree: ast.Module) -> tuple[str, ...]:
-    """The names of the tests that pytest would collect: `test_a`, `TestB`."""
+    """The names of the tests that pytest would collect and that have a body: `test_a`, `TestB`."""
     return tuple(
         statement.name
         for statement in tree.body
-        if (
-            isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
-            and statement.name.startswith("test")
+        if isinstance(statement, syntax.Definition)
+        and (
+            _is_test_class(statement)
+            if isinstance(statement, ast.ClassDef)
+            else _is_test(statement)
         )
-        or (isinstance(statement, ast.ClassDef) and _is_test_class(statement))
     )
+
+
+def _is_test(statement: ast.stmt) -> bool:
+    is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+    return is_function and statement.name.startswith("test") and not syntax.is_empty(statement)
 
 
 def _is_test_class(statement: ast.ClassDef) -> bool:
     is_named = statement.name.startswith("Test") or any(
         "TestCase" in ast.unparse(base) for base in statement.bases
     )
-    return is_named and any(
-        isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef) and s.name.startswith("test")
-        for s in statement.body
+    return is_named and any(map(_is_test, statement.body))
+
+
+def _is_loose(statement: ast.stmt) -> bool:
+    """Whether it is an assert at module level, or a loop or block of asserts."""
+    return isinstance(statement, ast.Assert) or (
+        isinstance(statement, ast.For | ast.With)
+        and any(isinstance(node, ast.Assert) for node in syntax.walk(statement))
     )
 
 
-def _place(statement: ast.stmt, names: Collection[str]) -> tuple[Place, str]:
+def _why_not(statement: ast.stmt, names: Collection[str]) -> str:
+    """Why a statement does not belong into a suite, empty where it does."""
     match statement:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            if name in names:
-                return "drop", f"dropped a copy of `{name}` from the tests"
-            return "stay", ""
+            return f"dropped a copy of `{name}` from the tests" if name in names else ""
         case ast.If() if syntax.is_main_guard(statement):
-            return "drop", "dropped the part that runs the tests"
+            return "dropped the part that runs the tests"
         case ast.Expr(value=ast.Constant(value=str())):
-            return "stay", ""
+            return ""
         case ast.Expr() | ast.While() | ast.Raise():
-            return "drop", "dropped statements that run on import"
+            return "dropped statements that run on import"
         case ast.For() | ast.With() if not set(syntax.bindings(statement)):
-            return "drop", "dropped statements that run on import"
+            return "dropped statements that run on import"
         case _:
-            return "stay", ""
+            return ""
 
 
-def _is_assert_loop(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.For | ast.With) and any(
-        isinstance(node, ast.Assert) for node in syntax.walk(statement)
-    )
+def _without_corrected(part: Code, later: Sequence[Code], names: Collection[str]) -> Code:
+    """`part` without the tests that a later part has under their name and of the same call."""
+    corrected = {
+        test.name
+        for test in part.tree.body
+        if isinstance(test, syntax.Definition) and test.name.lower().startswith("test")
+        for other in later
+        if (new := other.definitions.get(test.name)) and _calls(test, names) & _calls(new, names)
+    }
+    done = (f"took the later one of two tests `{name}`" for name in sorted(corrected))
+    return joining.without(part, corrected, tuple(done)) if corrected else part
 
 
-def _second_names(tree: ast.Module, places: list[Place]) -> dict[int, str]:
+def _calls(test: ast.stmt, names: Collection[str]) -> set[str]:
+    """The calls of the program under test, as text."""
+    return {
+        ast.unparse(node)
+        for node in syntax.walk(test)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and (not names or ast.unparse(node.func).partition(".")[0] in names)
+    }
+
+
+def _second_names(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
     """A new name for every test that an earlier one's name would hide."""
     taken = set(syntax.top_level(tree))
     seen: set[str] = set()
@@ -109,11 +165,3 @@ def _second_names(tree: ast.Module, places: list[Place]) -> dict[int, str]:
             taken.add(renamed[index])
         seen.add(statement.name)
     return renamed
-
-
-def _rename(source: str, tree: ast.Module, renamed: dict[int, str]) -> str:
-    lines = source.split("\n")
-    for index, name in renamed.items():
-        at = tree.body[index].lineno - 1
-        lines[at] = re.sub(r"((?:def|class)\s+)\w+", rf"\g<1>{name}", lines[at], count=1)
-    return "\n".join(lines)

@@ -1,0 +1,275 @@
+"""Joins the blocks of a reply to one program: the last real version of each definition, once."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from ml_coach.core.python import syntax
+from ml_coach.core.sanitizer.code import Code
+from ml_coach.core.sanitizer.elisions import elision
+from ml_coach.core.sanitizer.program import Place, rewrite
+
+
+def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code]) -> Code:
+    """The program that defines `names`, made of those of `parts` that it takes.
+
+    Without `names`, of all parts that define something. What a taken part reads and lacks comes
+    with the part that defines it, or as an import from one of `lenders`.
+    """
+    parts = [_without_own_imports(part, parts, names) for part in parts]
+    if len(parts) == 1:
+        return with_imports(parts[0], lenders)
+    homes = _homes(parts)
+    parts = [_without_other_versions(part, parts, homes) for part in parts]
+    wanted = [homes[name] for name in names if name in homes]
+    if not wanted:
+        wanted = [at for at, part in enumerate(parts) if part.has_definition]
+    order: list[int] = []
+    for at in sorted(set(wanted)) or [len(parts) - 1]:
+        _take(at, parts, homes, order)
+    whole = together([parts[at] for at in order])
+    left_out = {name for at, part in enumerate(parts) if at not in order for name in part.bound}
+    done = (
+        f"left out `{name}`, which nothing that was asked for needs"
+        for name in sorted(left_out - whole.bound)
+    )
+    return with_imports(replace(whole, done=(*whole.done, *done)), lenders)
+
+
+def _homes(parts: Sequence[Code]) -> dict[str, int]:
+    """Each name with the last part that really defines it, and leaves nothing of itself out."""
+    homes: dict[str, int] = {}
+    merits: dict[str, tuple[bool, ...]] = {}
+    for at, part in enumerate(parts):
+        is_whole = not elision(part.source)
+        for name, statement in part.definitions.items():
+            is_definition = isinstance(statement, syntax.Definition)
+            is_real = not is_hollow(statement), not syntax.is_empty(statement)
+            merit = (is_definition, *is_real, is_whole)
+            if merit >= merits.get(name, merit):
+                homes[name], merits[name] = at, merit
+    return homes
+
+
+def is_hollow(statement: ast.stmt) -> bool:
+    """Whether a definition has no code: it is empty, or a class of which every method is."""
+    if isinstance(statement, ast.ClassDef):
+        methods = [s for s in statement.body if isinstance(s, syntax.Definition)]
+        rest = ast.ClassDef(
+            statement.name, [], [], [s for s in statement.body if s not in methods], []
+        )
+        return not statement.bases and syntax.is_empty(rest) and all(map(is_hollow, methods))
+    return syntax.is_empty(statement)
+
+
+def partial_class(parts: Sequence[Code]) -> str:
+    """Why one class may not replace another of its name: a sentence, empty where all may.
+
+    A part that shows a class anew without all that it has is no version of it, but a piece.
+    """
+    homes = _homes(parts)
+    for at, part in enumerate(parts):
+        for statement in part.tree.body:
+            home = homes[statement.name] if isinstance(statement, ast.ClassDef) else at
+            taken = parts[home].definitions.get(getattr(statement, "name", ""))
+            if (
+                home == at
+                or not isinstance(statement, ast.ClassDef)
+                or not isinstance(taken, ast.ClassDef)
+            ):
+                continue
+            have = _members(taken)
+            gone = {
+                name
+                for name, is_real in _members(statement).items()
+                if is_real and not have.get(name)
+            }
+            if home > at:
+                read = {node.attr for node in syntax.walk(taken) if isinstance(node, ast.Attribute)}
+                gone &= have.keys() | read | {"__init__"}
+            if gone:
+                return (
+                    f"The reply has `{taken.name}` more than once, and one leaves out "
+                    f"`{min(gone)}`. Write all of the class, and only once."
+                )
+    return ""
+
+
+def _members(cls: ast.ClassDef) -> dict[str, bool]:
+    """The names that the body of a class binds, and whether it has code or a value for each."""
+    return {
+        name: not is_hollow(statement)
+        for statement in cls.body
+        for name in syntax.bindings(statement)
+    }
+
+
+def _take(at: int, parts: Sequence[Code], homes: dict[str, int], order: list[int]) -> None:
+    """Puts a part into `order`, behind the parts that define what it reads."""
+    pending, opened = [(at, False)], set[int]()
+    while pending:
+        at, is_ready = pending.pop()
+        if is_ready:
+            order.append(at)
+        elif at not in opened and at not in order:
+            opened.add(at)
+            needed = {homes[name] for name in parts[at].free_names if name in homes}
+            pending += [
+                (at, True),
+                *((other, False) for other in sorted(needed - {at}, reverse=True)),
+            ]
+
+
+def together(parts: Sequence[Code]) -> Code:
+    """All of `parts` in their order as one text."""
+    if len(parts) == 1:
+        return parts[0]
+    bodies: list[str] = []
+    futures: dict[str, None] = {}
+    for part in parts:
+        places: list[Place] = []
+        for statement in part.tree.body:
+            is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+            if is_future:
+                futures[ast.unparse(statement)] = None
+            places.append("drop" if is_future else "stay")
+        bodies.append(rewrite(part.source, part.tree, places) if "drop" in places else part.source)
+    source = "\n\n\n".join(body.strip("\n") for body in bodies)
+    if futures:
+        source = syntax.insert_at_top(source, syntax.module(source), "\n".join(futures))
+    return Code(
+        source,
+        syntax.module(source),
+        (f"joined {len(parts)} blocks", *dict.fromkeys(w for part in parts for w in part.done)),
+        frozenset[str]().union(*(part.lost for part in parts)),
+        any(part.truncated for part in parts),
+        next((part.fault for part in parts if part.fault), ""),
+    )
+
+
+# Versions and imports of the reply's own modules
+
+
+def _without_other_versions(part: Code, parts: Sequence[Code], homes: dict[str, int]) -> Code:
+    """`part` without the definitions that another part has in a better or later version."""
+    return without(part, {name for name in part.definitions if parts[homes[name]] is not part})
+
+
+def without(part: Code, names: Collection[str], done: Sequence[str] = ()) -> Code:
+    """`part` without its definitions of `names`, and with `done` of what was done for it."""
+    places: list[Place] = [
+        "drop" if isinstance(s, syntax.Definition) and s.name in names else "stay"
+        for s in part.tree.body
+    ]
+    return _placed(part, places, done=done)
+
+
+def _placed(part: Code, places: Sequence[Place], below: str = "", done: Sequence[str] = ()) -> Code:
+    if "drop" not in places:
+        return part
+    source = rewrite(part.source, part.tree, places) + below
+    tree = syntax.module(source)
+    return replace(part, source=source, tree=tree, done=(*part.done, *done))
+
+
+def _without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str]) -> Code:
+    """`part` without imports of what the reply itself defines, as all becomes one module."""
+    defined = set(names).union(*(other.definitions for other in parts))
+    places: list[Place] = []
+    aliases: list[str] = []
+    done: list[str] = []
+    for statement in part.tree.body:
+        is_own = isinstance(statement, ast.ImportFrom) and _is_own(statement, parts, defined)
+        places.append("drop" if is_own else "stay")
+        if is_own and isinstance(statement, ast.ImportFrom):
+            aliases += [f"{a.asname} = {a.name}" for a in statement.names if a.asname]
+            done.append(f"dropped the import of `{statement.module or '.'}`, which is in the reply")
+    below = "\n\n\n" + "\n".join(aliases) if aliases else ""
+    return _placed(part, places, below, done)
+
+
+def _is_own(statement: ast.ImportFrom, parts: Sequence[Code], defined: Collection[str]) -> bool:
+    module = (statement.module or "").rpartition(".")[2]
+    if (statement.module or "").partition(".")[0] in sys.stdlib_module_names:
+        return False
+    if any(alias.name == "*" for alias in statement.names):
+        return any(_module_of(part) == module for part in parts)
+    return all(alias.name in defined for alias in statement.names)
+
+
+def _module_of(part: Code) -> str:
+    return part.file.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+
+
+def missing_module(code: Code, parts: Sequence[Code]) -> str:
+    """A file of the reply that the program imports as a module, empty where there is none."""
+    files = {_module_of(part): part.file for part in parts if part.file}
+    modules = (
+        alias.name
+        for statement in code.tree.body
+        if isinstance(statement, ast.Import)
+        for alias in statement.names
+    )
+    return next((files[module] for module in modules if module in files), "")
+
+
+# What others lend
+
+
+def with_imports(code: Code, lenders: Sequence[Code]) -> Code:
+    """`code` with the imports of `lenders` that bind what it reads and lacks."""
+    imports = {
+        name: statement
+        for lender in lenders
+        for statement in lender.tree.body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name in syntax.bindings(statement)
+        if name not in code.bound
+    }
+    # What a module reads takes long to find, and most replies lack nothing.
+    lent = [
+        (name, imports[name])
+        for name in sorted(code.free_names & imports.keys() if imports else ())
+    ]
+    return _lent(code, lent, "another block")
+
+
+def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
+    """`code` with what it reads and lacks of the prompt's own code, and its finished functions."""
+    lendable = {
+        name: statement
+        for statement in stub.body
+        if _can_be_lent(statement)
+        for name in syntax.bindings(statement)
+        if name not in code.bound
+    }
+    missing = set(code.free_names & lendable.keys()) if lendable else set[str]()
+    if code.bound.intersection(names):
+        missing |= {name for name, s in lendable.items() if isinstance(s, syntax.Definition)}
+    lent: dict[str, ast.stmt] = {}
+    while rest := missing - lent.keys():
+        name = min(rest)
+        lent[name] = lendable[name]
+        missing |= syntax.free_names(ast.Module([lendable[name]], [])) & lendable.keys()
+    return _lent(code, list(lent.items()), "the prompt")
+
+
+def _can_be_lent(statement: ast.stmt) -> bool:
+    if isinstance(statement, syntax.Definition):
+        return not syntax.is_placeholder(statement)
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        return not any(isinstance(node, ast.Call) for node in syntax.walk(statement))
+    return isinstance(statement, ast.Import | ast.ImportFrom)
+
+
+def _lent(code: Code, lent: Sequence[tuple[str, ast.stmt]], where: str) -> Code:
+    if not lent:
+        return code
+    pieces = dict.fromkeys(ast.unparse(statement) for _, statement in reversed(lent))
+    source = syntax.insert_at_top(code.source, code.tree, "\n\n\n".join(pieces))
+    done = (*code.done, *(f"took `{name}` from {where}" for name, _ in lent))
+    tree = syntax.parse(source)
+    return code if tree is None else replace(code, source=source, tree=tree, done=done)

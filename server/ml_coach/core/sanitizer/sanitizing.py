@@ -1,0 +1,305 @@
+"""A reply → a program or a suite, or the sentence that says why it is none."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Literal, TypeGuard
+
+from ml_coach.core import replies
+from ml_coach.core.python import syntax
+from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.sanitizer import code, joining, program, suite
+from ml_coach.core.sanitizer.code import Code
+from ml_coach.core.sanitizer.elisions import elision
+
+# Characters. The longest of 1,630 recorded replies has 5,972, and the slowest reply that could be
+# thought of takes 0.9 s at this length (3,200 blocks, none of them closed).
+LONGEST_REPLY = 64_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sanitized:
+    """Python that compiles, ending in one newline, and what was done to the reply for it."""
+
+    source: str
+    done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a reply holds no usable code: sentences that its author can act on."""
+
+    reason: str
+
+
+def sanitize(
+    reply: str,
+    *,
+    names: Sequence[str] = (),
+    stub: str = "",
+    kind: Literal["program", "suite"] = "program",
+) -> Sanitized | Refused:
+    """The program or test suite that a model's raw `reply` means.
+
+    `names` are the functions and classes that the program is to define; for a suite they are the
+    program under test, whose copies are dropped. `stub` is the prompt's own code: it goes before
+    a reply that is only a body, and lends imports and finished functions that the reply left out.
+    Never raises; a reply longer than `LONGEST_REPLY` characters is refused.
+    """
+    if len(reply) > LONGEST_REPLY:
+        return Refused(
+            f"The reply has {len(reply):,} characters, more than {LONGEST_REPLY:,}. "
+            "Reply with only the code."
+        )
+    if not reply.strip():
+        return Refused("The reply is empty. Reply with the complete code in one Python block.")
+    stub_tree = replies.parsed(stub) if stub.strip() else None
+    if kind == "program" and not names and stub_tree is not None:
+        names = tuple(d.name for d in syntax.asked(stub_tree))
+    try:
+        read = replies.read(reply)
+        result = _suite(read, names) if kind == "suite" else _program(read, names, stub_tree)
+    except RecursionError:
+        return Refused("The code is nested too deeply. Write it in a simpler way.")
+    if isinstance(result, Refused):
+        return result
+    source = result.source.rstrip() + "\n"
+    if problem := syntax.complaint(source):
+        return Refused(f"The code does not compile: {problem}. Reply with the corrected code.")
+    is_same = source.strip() == reply.strip()
+    done = result.done if is_same or result.done else ("took the code out of the reply",)
+    return Sanitized(source, tuple(dict.fromkeys(done)))
+
+
+def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Code | Refused:
+    parts, tests = _parts(reply, "program"), _parts(reply, "tests")
+    # The reader does not know what was asked for: what defines that is no test of it, and no
+    # block to be avoided.
+    for others in (_parts(replace(reply, segments=reply.rejected), "program"), tests):
+        defined = {name for part in parts for name in part.definitions}
+        parts += [p for p in others if p.definitions.keys() & (set(names) - defined)]
+    if stub is not None and not any(part.definitions.keys() & set(names) for part in parts):
+        is_code = any(part.has_definition and syntax.compiles(part.source) for part in parts)
+        body = None if is_code else _body(reply, stub)
+        parts = [body] if body else parts
+    if not parts:
+        return Refused(_why_nothing(reply, has_tests=bool(tests)))
+    if len(parts) > 1 and (problem := joining.partial_class(parts)):
+        return Refused(problem)
+    found = joining.joined(parts, names, _parts(reply, "usage") + parts)
+    if stub is not None:
+        found = joining.with_stub(found, stub, names)
+    found = _renamed(found, names)
+    if problem := _objection(found, parts, names):
+        return Refused(problem)
+    source, tidied = program.tidy(found.source, found.tree, names)
+    left = syntax.parse(source) if tidied else None
+    if left is not None and all(map(syntax.is_docstring, left.body)):
+        return Refused("The reply has only examples. Reply with the complete code.")
+    return replace(found, source=source, done=(*found.done, *tidied))
+
+
+def _suite(reply: Reply, names: Sequence[str]) -> Code | Refused:
+    parts = _parts(reply, "program", "tests", "usage")
+    if not parts:
+        return Refused(_why_nothing(reply, has_tests=False))
+    found = suite.of_parts(parts, names)
+    source, tidied = suite.tidy(found.source, found.tree, names)
+    tree = syntax.parse(source)
+    if tree is None or not suite.tests_in(tree):
+        return Refused("The reply has no test: write functions named test_... with asserts.")
+    if comment := elision(source):
+        return Refused(_elided(comment))
+    return replace(found, source=source, done=(*found.done, *tidied))
+
+
+# Readings
+
+
+def _parts(reply: Reply, *roles: replies.Role) -> list[Code]:
+    """The code of each segment with one of `roles`; of the prose, where nothing is set off."""
+    segments = list(reply.of(*roles))
+    if "program" in roles:
+        segments += map(_new_file, reply.of("patch"))
+        if not any(s.fenced for s in reply.of("program", "tests", "patch")):
+            segments += reply.of("prose")
+    found = ((segment, code.read(segment.text)) for segment in _continued(segments))
+    return [replace(part, file=segment.file) for segment, part in found if part]
+
+
+def _continued(segments: Sequence[Segment]) -> list[Segment]:
+    """The segments, one that begins inside a function joined to the one that it goes on with.
+
+    Lines that stand in the other one already are only shown again.
+    """
+    result: list[Segment] = []
+    for segment in segments:
+        first = next((line for line in segment.text.split("\n") if line.strip()), "")
+        if result and first.startswith((" ", "\t")) and replies.parsed(segment.text) is None:
+            before = result[-1].text
+            new = {line.strip() for line in segment.text.split("\n")}
+            whole = before + segment.text
+            if new - {line.strip() for line in before.split("\n")} and syntax.compiles(whole):
+                result[-1] = replace(result[-1], text=whole)
+                continue
+        result.append(segment)
+    return result
+
+
+def _new_file(patch: Segment) -> Segment:
+    """A diff of a new file as that file, of any other as nothing."""
+    lines = patch.text.split("\n")
+    added = [line[1:] for line in lines if line[:1] == "+" and not line.startswith("+++ ")]
+    rest = [line for line in lines if line[:1] in (" ", "-") and not line.startswith("--- ")]
+    return replace(patch, text="" if rest or patch.language != "diff" else "\n".join(added))
+
+
+def _body(reply: Reply, stub: ast.Module) -> Code | None:
+    """The reply as the mere body of the stub's last function, None where it is none."""
+    last = stub.body[-1]
+    if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    emptied = syntax.module(ast.unparse(last)).body[0]
+    assert isinstance(emptied, ast.FunctionDef | ast.AsyncFunctionDef)
+    emptied.body = [*(s for s in last.body[:1] if syntax.is_docstring(s)), ast.Pass()]
+    head = ast.unparse(ast.Module([*stub.body[:-1], emptied], [])).removesuffix("pass").rstrip()
+    fenced = [segment.text for segment in reply.segments if segment.fenced]
+    for part in reversed(fenced or [segment.text for segment in reply.segments]):
+        for body in _indentations(part.strip("\n")):
+            source = f"{head}\n{body}"
+            tree = syntax.parse(source)
+            if tree is not None and _has_body(tree, last.name) and syntax.compiles(source):
+                return Code(source, tree, (f"put the reply under the signature of `{last.name}`",))
+    return None
+
+
+def _indentations(part: str) -> Iterator[str]:
+    """`part` as a function's body: as it stands, its first indentation lost, or from column 0."""
+    lines = part.split("\n")
+    if lines[0].startswith((" ", "\t")):
+        # What stands at column 0 below an indented body is no part of it.
+        inside = takewhile(lambda line: not line.strip() or line[0] in " \t", lines)
+        part = "\n".join(inside)
+    yield part
+    yield "\n".join(["    " + lines[0].lstrip(), *lines[1:]])
+    yield "\n".join("    " + line if line.strip() else line for line in lines)
+
+
+def _has_body(tree: ast.Module, name: str) -> bool:
+    """Whether the last function does something: prose can parse as names, but not as a return."""
+    last = tree.body[-1]
+    if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef) or last.name != name:
+        return False
+    idle = ast.Expr | ast.Pass | ast.AnnAssign | ast.Import | ast.ImportFrom | syntax.Definition
+    return any(not isinstance(s, idle) for s in last.body)
+
+
+def _renamed(found: Code, names: Sequence[str]) -> Code:
+    """Gives an asked name to the one definition that can only be meant by it.
+
+    That is `romanToInt` for `roman_to_int`, or the method of a class such as `Solution`.
+    """
+    if found.bound.intersection(names):
+        return found
+    lines: list[str] = []
+    definitions = [s for s in found.tree.body if isinstance(s, syntax.Definition)]
+    for name in names:
+        plain = name.replace("_", "").lower()
+        options = [s.name for s in definitions if s.name.replace("_", "").lower() == plain]
+        options += [
+            f"{s.name}().{name}"
+            for s in definitions
+            if isinstance(s, ast.ClassDef) and _has_plain_method(s, name)
+        ]
+        if len(options) != 1:
+            return found
+        lines.append(f"{name} = {options[0]}")
+    if not lines:
+        return found
+    source = found.source.rstrip() + "\n\n\n" + "\n".join(lines)
+    done = (*found.done, *(f"added `{line}`" for line in lines))
+    return replace(found, source=source, tree=syntax.module(source), done=done)
+
+
+def _has_plain_method(definition: ast.ClassDef, name: str) -> bool:
+    methods = [s for s in definition.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
+    begins = next((m for m in methods if m.name == "__init__"), None)
+    return any(m.name == name for m in methods) and (begins is None or len(begins.args.args) == 1)
+
+
+# Refusals
+
+
+def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
+    """What the program lacks, as a sentence; empty where it lacks nothing."""
+    if comment := elision(found.source):
+        return _elided(comment)
+    bound = found.bound
+    lost = found.lost.union(*(part.lost for part in parts)) - bound
+    gone = [name for name in (*names, *sorted(found.free_names)) if name in lost] if lost else []
+    if gone or (lost and not names):
+        name = (gone or sorted(lost))[0]
+        if any(part.truncated for part in parts):
+            return f"The reply is cut off inside `{name}`. Reply with shorter, complete code."
+        fault = next(part.fault for part in parts if part.fault)
+        return f"`{name}` is no valid Python: {fault}. Reply with the corrected code."
+    if empty := _empty(found, names):
+        return f"`{empty}` has no body. Write the whole implementation."
+    absent = [name for name in names if name not in bound]
+    if absent and len(absent) < len(names):
+        methods = {s.name for s in syntax.walk(found.tree) if isinstance(s, syntax.Definition)}
+        absent = [name for name in absent if name not in methods]
+    if absent:
+        others = [s.name for s in found.tree.body if isinstance(s, syntax.Definition)]
+        instead = f"; it defines {', '.join(f'`{name}`' for name in others[:5])}" if others else ""
+        return (
+            f"The reply does not define {' or '.join(f'`{name}`' for name in absent)}{instead}. "
+            "Use exactly the names that were asked for."
+        )
+    if file := joining.missing_module(found, parts):
+        return f"The program imports `{file}`, a second file. Write all of it in one file."
+    return ""
+
+
+def _elided(comment: str) -> str:
+    return f"The code leaves a part out (`{comment[:80]}`). Write all of it, leave nothing out."
+
+
+def _empty(found: Code, names: Sequence[str]) -> str:
+    """A definition without code that was asked for, or one with `...` that the program needs."""
+    for name, statement in found.definitions.items():
+        if name in names and joining.is_hollow(statement):
+            return name
+        if isinstance(statement, ast.ClassDef) and name in names and not statement.bases:
+            inner = [m.name for m in statement.body if _is_open(m)]
+            if inner:
+                return f"{name}.{inner[0]}"
+        is_function = not isinstance(statement, ast.ClassDef)
+        if is_function and _is_open(statement) and name in syntax.loads(found.tree):
+            return name
+    return ""
+
+
+def _is_open(statement: ast.stmt) -> TypeGuard[syntax.Definition]:
+    """Whether it is a function that ends in `...`; a decorator may give it a body."""
+    if not isinstance(statement, syntax.Definition) or statement.decorator_list:
+        return False
+    last = statement.body[-1]
+    is_dots = isinstance(last, ast.Expr) and getattr(last.value, "value", None) is ...
+    return is_dots and syntax.is_empty(statement)
+
+
+def _why_nothing(reply: Reply, *, has_tests: bool) -> str:
+    if has_tests:
+        return "The reply holds only tests. Reply with the program in one Python block."
+    broken: list[Segment] = [*reply.of("program", "tests", "usage")]
+    if broken:
+        problem = syntax.complaint(max(broken, key=lambda segment: len(segment.text)).text)
+        if problem:
+            return f"The code does not parse: {problem}. Reply with the corrected code."
+    if not reply.answer.strip():
+        return "The reply ends before its answer begins. Reply with the complete code only."
+    return "The reply holds no Python code. Reply with the complete code in one Python block."
