@@ -10,7 +10,7 @@ from ml_coach.core.patches.alignment import Aligner, Effort, Placement
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.guard import doubled, loss
 from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, tight
-from ml_coach.core.python.bindings import LONGEST, parsed
+from ml_coach.core.python.compiling import LONGEST, parsed
 from ml_coach.core.types import PatchRefused
 
 # What speaks against a place, in the costs of alignment (and measured with them): the header's

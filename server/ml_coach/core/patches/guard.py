@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.outline import bound, definitions, is_empty, outline, tokens
-from ml_coach.core.python.bindings import parsed
+from ml_coach.core.python.compiling import parsed
 
 _TOP = re.compile(r"(?:async def|def|class|@|import|from)\b|@|[^\W\d]\w* =")
 _MOST_NAMED = 5  # A sentence with more names is not read.

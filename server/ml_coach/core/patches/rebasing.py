@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.patches.making import Block, changed_blocks, make_patch
-from ml_coach.core.python.bindings import LONGEST, parsed
+from ml_coach.core.python.compiling import LONGEST, parsed
 from ml_coach.core.types import FileChange, Patch, PatchRefused
 
 
