@@ -27,6 +27,9 @@ def _check(report: dict[str, Any]) -> None:
     assert [r for r in rounds if r.get("failure")] == []
     assert [(r["number"], r["lost"], r["text"]) for r in rounds if r["lost"]] == []
     assert [(r["number"], r["doubled"], r["text"]) for r in rounds if r["doubled"]] == []
+    # Our own text is there once, too.
+    texts = [r["text"] for r in rounds if isinstance(r["text"], str)]
+    assert [text for text in texts if text.count("def add(") != 1] == []
     assert sum(r["typed"] for r in rounds) >= ROUNDS  # Somebody did type.
 
 

@@ -117,8 +117,11 @@ class Delivery:
 
     def _was_edited(self, change: FileChange) -> bool:
         """Whether the user typed into the document after the change was made from it."""
-        shown = self._shown(change)
-        return shown is not None and not same_text(shown, change.before or "")
+        shown, before = self._shown(change), change.before or ""
+        if shown is None or (not shown.strip() and not before.strip()):
+            # A new document may be told of with the line end that an empty buffer has.
+            return False
+        return not same_text(shown, before)
 
     # Through the editor
 
@@ -197,18 +200,32 @@ class Delivery:
             return True
         if route == "create":
             await self.client.show_document(uri)
-        await self.documents.wait_until(
-            lambda: self._has_arrived(change) or self._was_edited(change), READ_BACK_SECONDS
+        # A text that only holds what was typed before says nothing: the edit's may be on its way.
+        arrived = await self.documents.wait_until(
+            lambda: self._has_arrived(change), READ_BACK_SECONDS
         )
         if self._shown(change) is None:
             await self._check_unopened(change)
             return True
-        if self._has_arrived(change):
+        if arrived:
+            if route == "create":
+                await self._remove_added_line_end(change)
             return True
         if self._was_edited(change):
             self.client.log(f"{file} was edited before ML Coach's change arrived.")
             return False
         raise OSError(self._refusal(change, "it says that it did, but shows the old text"))
+
+    async def _remove_added_line_end(self, change: FileChange) -> None:
+        """Neovim puts a new file's text before the line that an empty buffer has."""
+        shown, text = self._shown(change) or "", change.after or ""
+        if same_text(shown, text) or not same_text(shown.rstrip("\r\n"), text.rstrip("\r\n")):
+            return
+        surplus = FileChange(change.file, shown, text)
+        await self.client.apply(change.file, self._edit((surplus,), {change.file: "edit"}))
+        await self.documents.wait_until(
+            lambda: same_text(self._shown(change), text), READ_BACK_SECONDS
+        )
 
     def _has_arrived(self, change: FileChange) -> bool:
         shown = self._shown(change)

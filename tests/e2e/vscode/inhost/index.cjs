@@ -126,6 +126,8 @@ const tests = {
       watching.dispose();
       await new Promise((resolve) => { setTimeout(resolve, 700); }); // What is under way must land first.
       const lines = document.getText().split('\n');
+      const functions = lines.filter((line) => line.startsWith('def '));
+      assert.equal(new Set(functions).size, functions.length, document.getText());
       for (const line of typed) {
         // A line that was typed at the end of one without a line feed stands behind its text.
         assert.equal(lines.filter((one) => one.endsWith(line)).length, 1, `${line}:\n${document.getText()}`);
