@@ -115,7 +115,7 @@ def _effects(tree: ast.Module) -> dict[str, set[str]]:
                 for name in (node.names if isinstance(node, ast.Global) else ())
             }
             for part in statement.body:
-                changed |= _changes(part) - set(syntax.bindings(part)) - local
+                changed |= changes(part) - set(syntax.bindings(part)) - local
             if changed & own:
                 effects[statement.name] = changed & own
     return effects
@@ -140,7 +140,7 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
     calls = [node for node in inside if isinstance(node, ast.Call)]
     if isinstance(statement, ast.Assert):
         return "drop"  # even one about a constant: nothing at import may fail
-    changed = _changes(statement)
+    changed = changes(statement)
     if isinstance(statement, ast.Expr):
         place = _place_of_expression(statement.value, module)
     elif module.read & changed and _surely_ends(statement, inside, calls):
@@ -152,6 +152,8 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
     if changed & module.pure & _called(calls):
         return "main"  # `total = total([1, 2])` would replace the function by its result
     bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
+    if any(map(_asks, inside)) and not bound & module.read:
+        return "main"
     is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
     # An example: it runs a function for nobody, or binds what only moved statements read.
     is_idle = bound & module.moved or _called(calls) & module.pure
@@ -198,6 +200,11 @@ def _acts(call: ast.Call) -> bool:
     return name in _ACTS
 
 
+def _asks(node: ast.AST) -> bool:
+    """Whether it reads what only the user of a script gives."""
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.argv", "sys.stdin")
+
+
 def _called(calls: Sequence[ast.Call]) -> set[str]:
     return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
 
@@ -214,7 +221,7 @@ def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
     return found
 
 
-def _changes(statement: ast.stmt) -> set[str]:
+def changes(statement: ast.stmt) -> set[str]:
     """The names that a statement binds or whose objects it changes: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
