@@ -45,6 +45,7 @@ def fenced(*sources: str) -> str:
         ),
         ("fib", fenced("def fib(n):\n    a = 0\n    # loop stays unchanged\n    return a"), "fib"),
         ("fib", fenced("def fib(n):\n    a = 0\n    # bleibt wie es ist\n    return a"), "fib"),
+        ("fib", fenced("def fib(n):\n    # Code hier\n    return None"), "fib"),
         ("fib", fenced("def fib(n):\n    a = 0\n    # 循环不变\n    return a"), "fib"),
         (
             "fib",
@@ -77,9 +78,25 @@ def test_a_part_that_is_left_out_is_named(name: str, reply: str, named: str) -> 
         (
             "safe",
             fenced(
-                "def safe(x):\n    try:\n        return int(x)\n    except ValueError:\n        ...\n"
+                "def safe(x):\n    try:\n        return int(x)\n    except TypeError:\n        ..."
             ),
-            "safe('a') is None",
+            "safe(None) is None",
+        ),
+        (
+            "Shape",
+            fenced(
+                "class Shape:\n    def area(self):\n        raise NotImplementedError\n\n\n"
+                "class Dot(Shape):\n    def area(self):\n        return 0"
+            ),
+            "Dot().area() == 0",
+        ),
+        (
+            "work",
+            fenced(
+                "import threading\n\n\ndef work():\n    return 1\n\n\n"
+                "t = threading.Thread(target=lambda: 1 / 0)\nt.start()\nt.join()"
+            ),
+            "work() == 1 and 't' not in dir()",
         ),
         ("yes", fenced("def yes(x):\n    # Every value is fine.\n    return True"), "yes(1)"),
         (

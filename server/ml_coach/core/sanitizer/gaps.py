@@ -14,7 +14,16 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def empty(found: Code, names: Collection[str]) -> str:
     """A definition without code that was asked for, or an open one that the program needs."""
+    bases = {
+        name
+        for statement in found.tree.body
+        if isinstance(statement, ast.ClassDef)
+        for base in statement.bases
+        for name in syntax.loads(base)
+    }
     for name, statement in found.definitions.items():
+        if name in bases:
+            continue  # what derives from it has the code
         if name in names and joining.is_hollow(statement):
             return name
         if isinstance(statement, ast.ClassDef) and name in names and not statement.bases:
@@ -81,14 +90,22 @@ def _has_comment(function: _Function, source: str) -> bool:
 
     Where it does nothing, its first statement is its signature.
     """
-    code = [s for s in function.body if not _is_idle(s)]
-    begin = function.lineno if syntax.is_empty(function) else code[0].lineno
+    code = [s.lineno for s in function.body if not _does_nothing(s)]
+    begin = min(code, default=function.lineno)
     inside = syntax.lines_in_strings(function)
     lines = source.split("\n")[begin : syntax.last_line(function)]
     return any(
         line.lstrip().startswith("#") and number not in inside
         for number, line in enumerate(lines, begin + 1)
     )
+
+
+def _does_nothing(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Return(value=None | ast.Constant(value=None)):
+            return True
+        case _:
+            return _is_idle(statement)
 
 
 def _is_dots(statement: ast.stmt) -> bool:

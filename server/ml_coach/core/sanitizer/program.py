@@ -167,7 +167,8 @@ def _place_of_expression(value: ast.expr, module: _Module) -> Place | None:
         return "drop"
     if not isinstance(value, ast.Call | ast.ListComp):
         return "main"
-    if any(map(_acts, calls)) or _called(calls) & module.callable:
+    starts = isinstance(value, ast.Call) and getattr(value.func, "attr", "") in ("start", "join")
+    if starts or any(map(_acts, calls)) or _called(calls) & module.callable:
         # A call of the model's own tests would fail the run for what may be a wrong guess.
         is_test = ast.unparse(value).startswith("test")
         return "drop" if is_test else "main"
