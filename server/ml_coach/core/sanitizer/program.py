@@ -273,7 +273,7 @@ def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
     last: dict[str, int] = {}
     read_at: dict[str, int] = {}  # where a name was read last
     for index, statement in enumerate(tree.body):
-        read = _reads_at_import(statement) if places[index] == "stay" else set[str]()
+        read = _read_at_import(statement) if places[index] == "stay" else frozenset[str]()
         if not names[index]:  # What calls a function may read all that its body does.
             read = read.union(*(inner[name] for name in read & inner.keys()))
         read_at |= dict.fromkeys(read, index)
@@ -290,21 +290,11 @@ def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
     return gone
 
 
-def _reads_at_import(statement: ast.stmt) -> set[str]:
-    """The names that a statement reads when it runs; those in a function's body run later."""
-    read: set[str] = set()
-    for node in _outside_functions(statement):
-        if isinstance(node, ast.Name):
-            read.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            parts = (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults)
-            read = read.union(*(syntax.loads(part) for part in parts if part))
-        elif isinstance(node, ast.ClassDef):
-            parts = (*node.decorator_list, *node.bases, *node.keywords)
-            read = read.union(*map(syntax.loads, parts), *map(_reads_at_import, node.body))
-        elif isinstance(node, ast.Lambda):
-            read |= syntax.loads(node)
-    return read
+def _read_at_import(statement: ast.stmt) -> frozenset[str]:
+    """The names that a statement may read when it runs; those in a function's body run later."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return syntax.loads(statement.args).union(*map(syntax.loads, statement.decorator_list))
+    return syntax.loads(statement)
 
 
 # Text
