@@ -207,13 +207,17 @@ def _module_of(part: Code) -> str:
 def missing_module(code: Code, parts: Sequence[Code]) -> str:
     """A file of the reply that the program imports as a module, empty where there is none."""
     files = {_module_of(part): part.file for part in parts if part.file}
-    modules = (
-        alias.name
-        for statement in code.tree.body
-        if isinstance(statement, ast.Import)
-        for alias in statement.names
-    )
-    return next((files[module] for module in modules if module in files), "")
+    for node in syntax.walk(code.tree) if files else ():
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            # Of `from . import a` and `from package import a`, `a` may be the file.
+            modules = [node.module or "", *(alias.name for alias in node.names)]
+        for module in modules:
+            if module.rpartition(".")[2] in files:
+                return files[module.rpartition(".")[2]]
+    return ""
 
 
 # What others lend

@@ -115,7 +115,7 @@ def _effects(tree: ast.Module) -> dict[str, set[str]]:
                 for name in (node.names if isinstance(node, ast.Global) else ())
             }
             for part in statement.body:
-                changed |= _changes(part) - set(syntax.bindings(part)) - local
+                changed |= changes(part) - set(syntax.bindings(part)) - local
             if changed & own:
                 effects[statement.name] = changed & own
     return effects
@@ -140,7 +140,7 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
     calls = [node for node in inside if isinstance(node, ast.Call)]
     if isinstance(statement, ast.Assert):
         return "drop"  # even one about a constant: nothing at import may fail
-    changed = _changes(statement)
+    changed = changes(statement)
     if isinstance(statement, ast.Expr):
         place = _place_of_expression(statement.value, module)
     elif module.read & changed and _surely_ends(statement, inside, calls):
@@ -152,6 +152,8 @@ def _place(statement: ast.stmt, module: _Module) -> Place:
     if changed & module.pure & _called(calls):
         return "main"  # `total = total([1, 2])` would replace the function by its result
     bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
+    if any(map(_asks, inside)) and not bound & module.read:
+        return "main"
     is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
     # An example: it runs a function for nobody, or binds what only moved statements read.
     is_idle = bound & module.moved or _called(calls) & module.pure
@@ -165,7 +167,8 @@ def _place_of_expression(value: ast.expr, module: _Module) -> Place | None:
         return "drop"
     if not isinstance(value, ast.Call | ast.ListComp):
         return "main"
-    if any(map(_acts, calls)) or _called(calls) & module.callable:
+    starts = isinstance(value, ast.Call) and getattr(value.func, "attr", "") in ("start", "join")
+    if starts or any(map(_acts, calls)) or _called(calls) & module.callable:
         # A call of the model's own tests would fail the run for what may be a wrong guess.
         is_test = ast.unparse(value).startswith("test")
         return "drop" if is_test else "main"
@@ -198,6 +201,11 @@ def _acts(call: ast.Call) -> bool:
     return name in _ACTS
 
 
+def _asks(node: ast.AST) -> bool:
+    """Whether it reads what only the user of a script gives."""
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.argv", "sys.stdin")
+
+
 def _called(calls: Sequence[ast.Call]) -> set[str]:
     return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
 
@@ -214,7 +222,7 @@ def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
     return found
 
 
-def _changes(statement: ast.stmt) -> set[str]:
+def changes(statement: ast.stmt) -> set[str]:
     """The names that a statement binds or whose objects it changes: `T[i] = 1`, `xs.sort()`."""
     names = set(syntax.bindings(statement))
     for node in _outside_functions(statement):
@@ -265,7 +273,7 @@ def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
     last: dict[str, int] = {}
     read_at: dict[str, int] = {}  # where a name was read last
     for index, statement in enumerate(tree.body):
-        read = _reads_at_import(statement) if places[index] == "stay" else set[str]()
+        read = _read_at_import(statement) if places[index] == "stay" else frozenset[str]()
         if not names[index]:  # What calls a function may read all that its body does.
             read = read.union(*(inner[name] for name in read & inner.keys()))
         read_at |= dict.fromkeys(read, index)
@@ -282,21 +290,11 @@ def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
     return gone
 
 
-def _reads_at_import(statement: ast.stmt) -> set[str]:
-    """The names that a statement reads when it runs; those in a function's body run later."""
-    read: set[str] = set()
-    for node in _outside_functions(statement):
-        if isinstance(node, ast.Name):
-            read.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            parts = (*node.decorator_list, *node.args.defaults, *node.args.kw_defaults)
-            read = read.union(*(syntax.loads(part) for part in parts if part))
-        elif isinstance(node, ast.ClassDef):
-            parts = (*node.decorator_list, *node.bases, *node.keywords)
-            read = read.union(*map(syntax.loads, parts), *map(_reads_at_import, node.body))
-        elif isinstance(node, ast.Lambda):
-            read |= syntax.loads(node)
-    return read
+def _read_at_import(statement: ast.stmt) -> frozenset[str]:
+    """The names that a statement may read when it runs; those in a function's body run later."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+        return syntax.loads(statement.args).union(*map(syntax.loads, statement.decorator_list))
+    return syntax.loads(statement)
 
 
 # Text

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import Literal, TypeGuard
+from typing import Literal
 
 from ml_coach.core import replies
 from ml_coach.core.python import syntax
 from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.sanitizer import code, joining, program, suite
+from ml_coach.core.sanitizer import code, gaps, joining, program, suite
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
 
 # Characters. The longest of 1,630 recorded replies has 5,972, and the slowest reply that could be
 # thought of takes 0.9 s at this length (3,200 blocks, none of them closed).
 LONGEST_REPLY = 64_000
+# Code within a line of prose.
+_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,9 @@ def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Cod
         is_code = any(part.has_definition and syntax.compiles(part.source) for part in parts)
         body = None if is_code else _body(reply, stub)
         parts = [body] if body else parts
+    if not parts:
+        inline = map(code.read, _INLINE.findall(reply.answer))
+        parts = [part for part in inline if part and part.definitions.keys() & set(names)]
     if not parts:
         return Refused(_why_nothing(reply, has_tests=bool(tests)))
     if len(parts) > 1 and (problem := joining.partial_class(parts)):
@@ -204,30 +210,32 @@ def _renamed(found: Code, names: Sequence[str]) -> Code:
     """
     if found.bound.intersection(names):
         return found
-    lines: list[str] = []
-    definitions = [s for s in found.tree.body if isinstance(s, syntax.Definition)]
-    for name in names:
-        plain = name.replace("_", "").lower()
-        options = [s.name for s in definitions if s.name.replace("_", "").lower() == plain]
-        options += [
-            f"{s.name}().{name}"
-            for s in definitions
-            if isinstance(s, ast.ClassDef) and _has_plain_method(s, name)
-        ]
-        if len(options) != 1:
-            return found
-        lines.append(f"{name} = {options[0]}")
-    if not lines:
+    options: dict[str, list[str]] = {}
+    for definition in found.tree.body:
+        if isinstance(definition, syntax.Definition):
+            options.setdefault(_plain(definition.name), []).append(definition.name)
+        if isinstance(definition, ast.ClassDef):
+            for name in _plain_methods(definition):
+                options.setdefault(_plain(name), []).append(f"{definition.name}().{name}")
+    chosen = [options.get(_plain(name), []) for name in names]
+    if not names or any(len(meant) != 1 for meant in chosen):
         return found
+    lines = [f"{name} = {meant[0]}" for name, meant in zip(names, chosen, strict=True)]
     source = found.source.rstrip() + "\n\n\n" + "\n".join(lines)
     done = (*found.done, *(f"added `{line}`" for line in lines))
     return replace(found, source=source, tree=syntax.module(source), done=done)
 
 
-def _has_plain_method(definition: ast.ClassDef, name: str) -> bool:
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _plain_methods(definition: ast.ClassDef) -> list[str]:
+    """The methods of a class that can be made without arguments."""
     methods = [s for s in definition.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
     begins = next((m for m in methods if m.name == "__init__"), None)
-    return any(m.name == name for m in methods) and (begins is None or len(begins.args.args) == 1)
+    is_plain = begins is None or len(begins.args.args) == 1
+    return [m.name for m in methods if is_plain]
 
 
 # Refusals
@@ -246,8 +254,12 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
             return f"The reply is cut off inside `{name}`. Reply with shorter, complete code."
         fault = next(part.fault for part in parts if part.fault)
         return f"`{name}` is no valid Python: {fault}. Reply with the corrected code."
-    if empty := _empty(found, names):
+    if empty := gaps.empty(found, names):
         return f"`{empty}` has no body. Write the whole implementation."
+    if gap := gaps.unfinished(found, names):
+        return f"`{gap}` leaves a part of its body out. Write all of it, leave nothing out."
+    if method := gaps.method_apart(found, parts, names):
+        return f"`{method}` is a method outside its class. Write the whole class in one block."
     absent = [name for name in names if name not in bound]
     if absent and len(absent) < len(names):
         methods = {s.name for s in syntax.walk(found.tree) if isinstance(s, syntax.Definition)}
@@ -266,30 +278,6 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
 
 def _elided(comment: str) -> str:
     return f"The code leaves a part out (`{comment[:80]}`). Write all of it, leave nothing out."
-
-
-def _empty(found: Code, names: Sequence[str]) -> str:
-    """A definition without code that was asked for, or one with `...` that the program needs."""
-    for name, statement in found.definitions.items():
-        if name in names and joining.is_hollow(statement):
-            return name
-        if isinstance(statement, ast.ClassDef) and name in names and not statement.bases:
-            inner = [m.name for m in statement.body if _is_open(m)]
-            if inner:
-                return f"{name}.{inner[0]}"
-        is_function = not isinstance(statement, ast.ClassDef)
-        if is_function and _is_open(statement) and name in syntax.loads(found.tree):
-            return name
-    return ""
-
-
-def _is_open(statement: ast.stmt) -> TypeGuard[syntax.Definition]:
-    """Whether it is a function that ends in `...`; a decorator may give it a body."""
-    if not isinstance(statement, syntax.Definition) or statement.decorator_list:
-        return False
-    last = statement.body[-1]
-    is_dots = isinstance(last, ast.Expr) and getattr(last.value, "value", None) is ...
-    return is_dots and syntax.is_empty(statement)
 
 
 def _why_nothing(reply: Reply, *, has_tests: bool) -> str:

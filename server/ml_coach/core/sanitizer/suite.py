@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from ml_coach.core.python import syntax
-from ml_coach.core.sanitizer import joining
+from ml_coach.core.sanitizer import joining, program
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.program import Place, indented, rewrite
 
@@ -39,8 +39,14 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     done: dict[str, None] = {}
     places: list[Place] = []
     loose: list[str] = []
+    own = {
+        name
+        for statement in tree.body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+        for name in syntax.bindings(statement)
+    }
     for index, statement in enumerate(tree.body):
-        words = _why_not(statement, names)
+        words = _why_not(statement, names, own)
         if _is_loose(statement):
             begin, end = statement.lineno, syntax.last_line(statement)
             shares = end in (s.lineno for s in tree.body[index + 1 :]) or "".join(
@@ -108,14 +114,21 @@ def _is_loose(statement: ast.stmt) -> bool:
     )
 
 
-def _why_not(statement: ast.stmt, names: Collection[str]) -> str:
-    """Why a statement does not belong into a suite, empty where it does."""
+def _why_not(statement: ast.stmt, names: Collection[str], own: Collection[str]) -> str:
+    """Why a statement does not belong into a suite, empty where it does.
+
+    `own` are the names that the suite assigns: what changes their objects sets them up.
+    """
+    if not isinstance(statement, ast.Import | ast.ImportFrom):
+        for name in syntax.bindings(statement):
+            if name in names:
+                return f"dropped a copy of `{name}` from the tests"
     match statement:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            return f"dropped a copy of `{name}` from the tests" if name in names else ""
         case ast.If() if syntax.is_main_guard(statement):
             return "dropped the part that runs the tests"
         case ast.Expr(value=ast.Constant(value=str())):
+            return ""
+        case ast.Expr(value=ast.Call()) if program.changes(statement) & set(own):
             return ""
         case ast.Expr() | ast.While() | ast.Raise():
             return "dropped statements that run on import"
