@@ -1,4 +1,4 @@
-// Bundles the unit tests (this Node can not run TypeScript by itself) and runs them.
+// Bundles the unit tests (this Node cannot run TypeScript by itself) and runs them.
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import path from 'node:path';

@@ -149,7 +149,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "allow_weak_sandbox", "ML_COACH_ALLOW_WEAK_SANDBOX", "--allow-weak-sandbox",
         "allowWeakSandbox", _switch, "0 or 1",
-        "Run generated code even where this machine can not contain it.",
+        "Run generated code even where this machine cannot contain it.",
     ),
     Setting(
         "max_calls", "ML_COACH_MAX_CALLS", "--max-calls", "maxCalls", _whole,

@@ -161,7 +161,7 @@ async def test_a_bad_variable_is_reported_and_its_default_used(
         (["show", "nothing"], "no run 'nothing'"),
         (["generate", PROMPT, "-m", "nonsense"], "nonsense"),
         (["generate", b"add \xff".decode(errors="surrogateescape")], "must be UTF-8 text"),
-        (["serve", "--tcp", "99999999"], "can not listen on port 99999999"),
+        (["serve", "--tcp", "99999999"], "cannot listen on port 99999999"),
     ],
 )
 async def test_a_mistake_is_reported_in_one_line(

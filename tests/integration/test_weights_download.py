@@ -336,5 +336,5 @@ async def test_a_disk_that_fills_up_is_one_clear_line(hub: Hub, tmp_path: Path) 
 
 async def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(WeightsError, match=r"/file/cache can not be used: Not a directory\.$"):
+    with pytest.raises(WeightsError, match=r"/file/cache cannot be used: Not a directory\.$"):
         await fetch(tmp_path / "file/cache")

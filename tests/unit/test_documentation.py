@@ -167,7 +167,7 @@ def test_every_test_that_holds_an_invariant_exists() -> None:
     missing = [
         f"{file}::{test}"
         for file, test in named
-        if not re.search(rf"^(async )?def {test}\(", read(file), re.MULTILINE)
+        if not re.search(rf"^ *(async )?def {test}\(", read(file), re.MULTILINE)
     ]
     assert missing == []
 

@@ -31,7 +31,7 @@ def outcome(diff: str, before: str, after: str) -> str:
 
 
 def _substance(text: str) -> list[str]:
-    """Lines but for blank ones and comments: a diff that lost them can not say where they were."""
+    """Lines but for blank ones and comments: a diff that lost them cannot say where they were."""
     lines = (line.rstrip() for line in text.split("\n"))
     return [line for line in lines if line and not line.lstrip().startswith("#")]
 

@@ -28,7 +28,7 @@ async def test_a_file_that_is_not_gguf_is_refused(tmp_path: Path) -> None:
     (tmp_path / "page.gguf").write_text("<html>")
     with pytest.raises(WeightsError, match=r"page\.gguf is not a GGUF file\.$"):
         await weights.ensure(str(tmp_path / "page.gguf"))
-    with pytest.raises(WeightsError, match="can not be read: No such file"):
+    with pytest.raises(WeightsError, match="cannot be read: No such file"):
         await weights.ensure(str(tmp_path / "absent.gguf"))
 
 

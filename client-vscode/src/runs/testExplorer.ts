@@ -98,7 +98,7 @@ export class TestExplorer implements vscode.Disposable {
 
 type LineOf = (testName: string) => vscode.Range;
 
-/** Where the tests are in the file as it stands; on its first line where it can not be read. */
+/** Where the tests are in the file as it stands; on its first line where it cannot be read. */
 async function linesIn(uri: vscode.Uri): Promise<LineOf> {
   const text = await vscode.workspace.openTextDocument(uri).then((document) => document.getText(), () => '');
   return (testName) => {

@@ -36,7 +36,7 @@ export class Connection implements vscode.Disposable {
     return this.current;
   }
 
-  /** Starts the server where it is not running. Rejects when it can not be started. */
+  /** Starts the server where it is not running. Rejects when it cannot be started. */
   start(): Promise<void> {
     return this.inTurn(async () => {
       const { client } = this;

@@ -69,7 +69,7 @@ def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
 # typer is imported.
 @_cli.command("exec")
 def execute(file: Path) -> None:
-    """Run any Python file in the sandbox; `ml-coach exec --help` tells more."""
+    """Run any Python file in the sandbox; `ml-coach exec --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
 
     raise SystemExit(sandbox_command(["exec", str(file)]))
@@ -77,7 +77,7 @@ def execute(file: Path) -> None:
 
 @_cli.command("pytest")
 def run_pytest(folder: Path) -> None:
-    """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` tells more."""
+    """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
 
     raise SystemExit(sandbox_command(["pytest", str(folder)]))
@@ -85,7 +85,7 @@ def run_pytest(folder: Path) -> None:
 
 @_cli.command()
 def serve() -> None:
-    """Serve the Language Server Protocol to an editor; `ml-coach serve --help` tells more."""
+    """Serve the Language Server Protocol to an editor; `ml-coach serve --help` says more."""
     from ml_coach.cli.serve import serve as serve_editor
 
     raise SystemExit(serve_editor([]))

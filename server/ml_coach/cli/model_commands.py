@@ -16,7 +16,7 @@ from ml_coach.core.events import DownloadAdvanced
 
 
 def models() -> None:
-    """List the models that can be used, and why one can not."""
+    """List the models that can be used, and why one cannot."""
     from ml_coach.models import registry
 
     app, settings, console = App(), read_settings(), EscapingConsole()

@@ -79,7 +79,7 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
         try:
             listener = await asyncio.start_server(accept, "127.0.0.1", port)
         except (OSError, OverflowError) as error:  # The port is taken, or out of range.
-            sys.stderr.write(f"ml-coach can not listen on port {port}: {error}\n")
+            sys.stderr.write(f"ml-coach cannot listen on port {port}: {error}\n")
             return 1
         address = listener.sockets[0].getsockname()
         sys.stderr.write(f"ml-coach listens on {address[0]}:{address[1]}\n")

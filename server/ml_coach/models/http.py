@@ -187,9 +187,9 @@ class Endpoint:
             said = f"the reply took longer than {timeout_seconds:g} s"
             raise DeadlineError(self.sentence(said)) from None
         except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise UnavailableError(self.sentence(f"can not be reached, {error}")) from None
+            raise UnavailableError(self.sentence(f"cannot be reached, {error}")) from None
         except (httpx.DecodingError, SSEError, UnicodeDecodeError):
-            raise BadAnswerError(self.sentence("the reply can not be decoded")) from None
+            raise BadAnswerError(self.sentence("the reply cannot be decoded")) from None
         except httpx.HTTPError as error:
             said = f"the connection broke ({type(error).__name__})"
             raise UnavailableError(self.sentence(said)) from None
@@ -209,7 +209,7 @@ def new_client(base_url: str) -> httpx.AsyncClient:
     except (ImportError, ValueError, httpx.InvalidURL):
         # Its text may hold the proxy's password.
         raise UnavailableError(
-            "The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names can not be used."
+            "The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names cannot be used."
         ) from None
 
 

@@ -130,7 +130,7 @@ class RecordedModel:
         try:
             self._header, records = _read(file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise BadRequestError(f"The recording {file} can not be read: {error}.") from None
+            raise BadRequestError(f"The recording {file} cannot be read: {error}.") from None
         self._file = file
         self._then = then
         self._left: defaultdict[str, deque[_Record]] = defaultdict(deque)

@@ -149,7 +149,7 @@ def _user_file(given: str) -> Path:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise WeightsError(f"{path} can not be read: {error.strerror}.") from None
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from None
     if magic != b"GGUF":
         raise WeightsError(f"{path} is not a GGUF file.")
     return path
@@ -194,7 +194,7 @@ class Download:
             except UnavailableError as error:
                 failures.append(str(error))
         raise WeightsError(
-            f"The weights of {self._weights.name} can not be downloaded. {'; '.join(failures)}."
+            f"The weights of {self._weights.name} cannot be downloaded. {'; '.join(failures)}."
             " Check the network and run again: what has arrived is kept."
         )
 
@@ -278,7 +278,7 @@ class Download:
                 f"The disk of {self._path.parent} is full; make room and run again,"
                 " what has arrived is kept."
             )
-        return WeightsError(f"{self._path.parent} can not be used: {error.strerror or error}.")
+        return WeightsError(f"{self._path.parent} cannot be used: {error.strerror or error}.")
 
 
 def _is_checked(path: Path, weights: Weights) -> bool:

@@ -12,7 +12,7 @@ const MAIN = ['generate', 'review', 'stop', 'menus'];
 const CORE = [...MAIN, 'server', 'models', 'inhost'];
 const SUITES = {
   core: CORE,
-  // That code-server can not be told to run tests inside its extension host, and knows no models.
+  // That code-server cannot be told to run tests inside its extension host, and knows no models.
   floor: MAIN,
   all: [...CORE, 'install', 'walkthrough'],
   real: ['real'],

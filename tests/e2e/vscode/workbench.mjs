@@ -154,7 +154,7 @@ export class Workbench {
     if (shot !== undefined) await this.shot(shot);
     const focused = widget.locator('.monaco-list-row.focused', { hasText: title });
     for (let tries = 0; (await focused.count()) === 0; tries++) {
-      if (tries > 30) throw new Error(`the action ${title} can not be reached`);
+      if (tries > 30) throw new Error(`the action ${title} cannot be reached`);
       await this.page.keyboard.press('ArrowDown');
     }
     await this.page.keyboard.press('Enter');

@@ -44,7 +44,7 @@ async def test_bad_arguments_get_an_error_with_a_sentence(start: StartEditor):
         ),
         ("debug", {"uri": outside}, INVALID_PARAMS, "outside the workspace"),
         ("debug", {"uri": editor.uri("../up.py")}, INVALID_PARAMS, "outside the workspace"),
-        ("debug", {"uri": editor.uri("none.py")}, REQUEST_FAILED, "can not be read"),
+        ("debug", {"uri": editor.uri("none.py")}, REQUEST_FAILED, "cannot be read"),
         (
             "implement",
             {"uri": editor.uri("here.py"), "function": "f"},
@@ -81,7 +81,7 @@ async def test_a_program_that_no_test_can_import_is_refused(
         ("writeTests", {"uri": uri}),
         ("debug", {"uri": uri}),
     ):
-        with pytest.raises(JsonRpcException, match=f"can not import {name}: rename") as refusal:
+        with pytest.raises(JsonRpcException, match=f"cannot import {name}: rename") as refusal:
             await editor.command(command, **argument)
         assert refusal.value.code == REQUEST_FAILED, command
     assert model.asked == []

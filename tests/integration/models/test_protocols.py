@@ -110,7 +110,7 @@ async def test_a_proxy_that_cannot_be_used_is_reported(
     proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
-    with pytest.raises(UnavailableError, match="ALL_PROXY names can not be used") as told:
+    with pytest.raises(UnavailableError, match="ALL_PROXY names cannot be used") as told:
         new_client("https://example.com/v1")
     assert "secret" not in str(told.value)
 

@@ -159,7 +159,7 @@ class Starting:
             try:
                 text = file.path.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
-                raise RequestFailed(f"{file.file} can not be read: {error}.") from None
+                raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
 
     def _tests_argument(self, uri: str | None, root: Path) -> str:

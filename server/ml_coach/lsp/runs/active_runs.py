@@ -141,7 +141,7 @@ class Runs:
         own_tests = request.task == "debug" and self._documents.exists(tests)
         if not own_tests and not Program("", request.program_file).is_importable:
             raise RequestFailed(
-                f"Tests can not import {request.program_file}: rename it, so that each part of its "
+                f"Tests cannot import {request.program_file}: rename it, so that each part of its "
                 "path is a Python name, as in app/my_module.py."
             )
 

@@ -23,7 +23,7 @@ _MEANS = {
     "limit": "The program was stopped at a limit of the sandbox.",
     "missing_package": "This package is not installed where the program runs.",
     "test": "This test fails.",
-    "collection": "pytest can not collect this file.",
+    "collection": "pytest cannot collect this file.",
     "tampered": "The run tried to change its own verdict.",
 }
 
