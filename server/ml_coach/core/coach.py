@@ -7,9 +7,9 @@
 `_work` is the whole way; repair_loop.py is its last step. A stage returns its result, or an `End`
 where the run is over. Exceptions are for what breaks a run, and `Coach._until_end` catches them.
 
-Everything is tried on a private copy first. A program reaches the user's files only when it is the
-first one or passes strictly more than the one that is there, so that what the files hold is the
-best so far at any moment, however the run ends.
+Everything is tried on a private copy first. The user's files get the first program, then
+the one that was chosen among the candidates, then one that a patch made better. So what the files
+hold is the best so far at any moment, however the run ends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """From a program that fails to one that passes: propose a patch, try it, offer it, apply it.
 
 A patch is tried on a private copy and kept only if strictly more tests pass and none is lost.
+A patch that the user edited before saying yes is applied as it is.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def _evidence(records: Iterable[TestRecord]) -> _Evidence:
 
 
 def _verdict(cases: Sequence[Case], suite: JudgedSuite) -> tuple[Verdict, str]:
-    """The verdict, and why it is not `passed`, on evidence that holds."""
+    """The verdict once the evidence was found sound, and the reason unless it is `passed`."""
     fine = ("passed", "skipped") if suite.may_skip else ("passed",)
     bad = [case for case in cases if case.outcome not in fine]
     if not cases:

@@ -2,8 +2,8 @@
 
 About half of the tests that small models write are wrong (bench/RESULTS.md). A guessed test is kept
 only if it collects and gives the same outcome twice. Where there are several candidates, a test
-that the chosen program fails is kept only if at least two others pass it, and most do. A test that
-the chosen program passes must notice at least one planted mistake.
+that the chosen program fails is kept only if most others pass it, and at least two where two vote.
+A test that the chosen program passes must notice at least one planted mistake.
 """
 
 from __future__ import annotations

@@ -23,14 +23,13 @@ from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 ENOUGH, ENOUGH_WITH_GIVEN = 4, 2
 # Where no program of a batch of samples passes the given tests, one of the next batch may.
 MOST_BATCHES = 2
-# The share of the other probes on which two programs must agree, beside all ordinary ones. Some of
-# the others lie outside of what was asked, where right programs differ (bench/RESULTS.md).
+# Two programs agree if they answer alike to every ordinary probe and to this share of the rest.
+# Some of the rest lie outside of what was asked, where right programs differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
 # The share of the guessed tests, and of the probes, that settles the choice between two programs
 # where no test is given (bench/RESULTS.md).
 HALF = Fraction(1, 2)
-# The share of the tests that pass counts as much as the agreement of two programs
-# (bench/RESULTS.md).
+# The test writer's vote weighs as much as the votes of this many programs (bench/RESULTS.md).
 TEST_VOTES = 2
 
 
@@ -143,7 +142,7 @@ def _is_value(answer: Evaluation) -> bool:
 def unanimous(candidates: Sequence[Candidate]) -> bool:
     """Whether all give the same answer to every probe.
 
-    Of several candidates that were asked no probe it is not known, so the answer is False.
+    False for several candidates that were asked no probe, because then it is not known.
     """
     first = candidates[0]
     asked = len(candidates) == 1 or bool(first.answers)
@@ -158,8 +157,8 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
 def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
     """How many more programs are worth their cost; 0 when the choice is settled.
 
-    `batch` is how many samples the model decodes in parallel; a model with a batch of 1 is not
-    sampled. `samples` counts those drawn so far, invalid ones included. After the first program one
+    `batch` is how many samples the model decodes in parallel. With a batch of 1 no more are
+    drawn. `samples` counts those drawn so far, invalid ones included. After the first program one
     second opinion is drawn; where the two differ, the rest of a batch; and `MOST_BATCHES` batches
     where no program passes the given tests. Among programs that pass them, two that agree of three
     settle the choice; where no test is given, two are too few (bench/RESULTS.md).

@@ -84,12 +84,12 @@ class Delivery:
             return True
         self.client.log(f"The editor did not take the edit of {label}: {reason}.")
         open_changes = [c for c in changes if self._shown(c) is not None]
-        # Its user may have typed what we are told of only when they pause.
+        # Perhaps the user typed, and the editor says so only when they pause.
         if open_changes and await self.documents.wait_until(
             lambda: any(self._was_edited(c) for c in open_changes), READ_BACK_SECONDS
         ):
             return False
-        for change in open_changes:
+        for change in open_changes:  # The first one says it for all.
             raise OSError(self._refusal(change, reason))
         for change in changes:
             await self._to_disk(change)
