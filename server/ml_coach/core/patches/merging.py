@@ -21,6 +21,7 @@ from ml_coach.core.patches.outline import (
     bound,
     definitions,
     imported,
+    is_async,
     is_empty,
     outline,
     tokens,
@@ -70,7 +71,8 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
         while lines and not lines[-1].strip():
             lines.pop()
         new = outline(lines)
-    if not new or not any(node.keys for node in new):
+    new = _without_examples(new, old)
+    if not any(node.keys for node in new):
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
@@ -87,6 +89,16 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
             f"leaves out the body of {kept}." if kept else "changes nothing of the file."
         )
     return merger.merged()
+
+
+def _without_examples(new: Sequence[Node], old: Sequence[Node]) -> Sequence[Node]:
+    """The statements without new names that only loose calls use: they show how the code works."""
+    if not any(node.kind in ("other", "guard") for node in new):
+        return new
+    known = set(bound(old))
+    code = "\n".join(n.code for node in new if node.kind in ("def", "class") for n in _flat(node))
+    used = known | set(tokens(code))
+    return [node for node in new if node.kind != "name" or used & set(node.keys)]
 
 
 def _is_newer(complaint: str) -> bool:
@@ -157,8 +169,7 @@ class Merger:
         """What the new statement takes the place of; of several as many as the reply has, too."""
         places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
         if owner is None and not places and node.kind == "def":
-            members = [m for o in old if o.kind == "class" for m in o.inner]
-            places = [m for m in members if m.kind == "def" and m.keys == node.keys]
+            places = [member for _, member in definitions(old) if member.keys == node.keys]
             if len(places) > 1:
                 self.problem = f"defines {node.name}, which has no one place in the file."
         same = [n for n in new if n.keys == node.keys]
@@ -173,6 +184,10 @@ class Merger:
             if is_empty(new) and not is_empty(old):
                 self.kept.append(new.name)
                 return
+            if is_async(old) and not is_async(new):
+                self.problem = f"shows {new.name} without its `async`."
+            if name := _unbound(self.before[old.first : old.last], self.code[new.first : new.last]):
+                self.problem = f"uses `{name}`, but leaves out the lines that set it."
             self.put(old, self.fitted(old, new))
         elif old.kind == new.kind == "name":
             source = self._reindented(self.code[new.first : new.last], new.indent, old.indent)
@@ -309,6 +324,21 @@ class Merger:
         if mark := _left_out(old, new):
             self.problem = self.problem or f"leaves out lines: `{mark}`."
         return result
+
+
+def _unbound(old: Sequence[str], new: Sequence[str]) -> str:
+    """A local name that a function reads but only its older text sets, empty where none is."""
+    trees = [syntax.parse(dedent("\n".join(lines)) + "\n") for lines in (old, new)]
+    sets: list[set[str]] = []
+    for tree in trees:
+        parts = list(syntax.walk(tree)) if tree else []
+        sets.append(
+            {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            | {n.arg for n in parts if isinstance(n, ast.arg)}
+            | {name for n in parts if isinstance(n, ast.stmt) for name in syntax.bindings(n)}
+        )
+    read = syntax.loads(trees[1]) if trees[1] else frozenset[str]()
+    return min((sets[0] - sets[1]) & read, default="")
 
 
 def _key(line: str) -> str:

@@ -249,6 +249,11 @@ def is_empty(node: Node) -> bool:
     return node.code.rstrip().endswith(":") or bool(_EMPTY.match(suite))
 
 
+def is_async(node: Node) -> bool:
+    """Whether a function begins with `async`."""
+    return node.code.lstrip().startswith("async")
+
+
 def tokens(text: str) -> Counter[str]:
     """How often each word and each sign stands in a text, comments and strings included."""
     return Counter(re.findall(r"\w+|[^\w\s]", text))

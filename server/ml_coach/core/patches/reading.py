@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from textwrap import dedent
 from typing import assert_never
 
 from ml_coach.core import replies
@@ -19,7 +20,7 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
 from ml_coach.core.patches.merging import NotMerged, merge
-from ml_coach.core.patches.outline import definitions, outline
+from ml_coach.core.patches.outline import definitions, outline, tokens
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
@@ -31,6 +32,7 @@ from ml_coach.core.types import Patch, PatchRefused
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
 _MOST_HUNKS = 100
+_DEFINED = re.compile(r"^[ \t+-]*(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
@@ -50,7 +52,7 @@ def read_patch(
     refusals: list[PatchRefused] = []
     for exactly in (True, False):
         for reply in found:
-            edits = _edits(reply, exactly=exactly)
+            edits = _left(reply, files) or _edits(reply, exactly=exactly)
             if isinstance(edits, list) and edits:
                 edits = _Reading(files, default_file, exactly=exactly).patch(edits)
             if isinstance(edits, Patch):
@@ -69,17 +71,46 @@ def _nothing(text: str) -> str:
     return "The reply holds neither a diff nor code."
 
 
+def _left(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None:
+    """The refusal of a reply that seems to reject a block which no other takes the place of.
+
+    Its words may mean another thing: "Never sort in reverse:" can stand above the real code.
+    """
+    wanted = "\n".join(s.text for s in reply.of("program", "patch"))
+    named, shown = set(_DEFINED.findall(wanted)), set(_substance(wanted))
+    for segment in reply.rejected:
+        own = {n for text in files.values() for n in _DEFINED.findall(text)}
+        names = set(_DEFINED.findall(segment.text)) & own
+        if (segment.role == "program" and names - named) or (
+            segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
+        ):
+            return PatchRefused(
+                f"The reply seems to reject one of its blocks: `{segment.intro[:80]}`."
+            )
+    return None
+
+
+def _substance(text: str) -> list[str]:
+    """The lines of a patch that say something, without their signs."""
+    lines = (line.lstrip("+- ") for line in split_lines(text) if line[:3] not in ("---", "+++"))
+    return [line for line in lines if len(tokens(line)) > 3]
+
+
 def _edits(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     """What a reply asks for: its patches, or else its code. Tests are never the program."""
     wanted = reply.of("patch") or reply.of("program")
     named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
     unclosed = [segment for segment in wanted if not segment.closed]
-    if unclosed and len(wanted) > 1:
+    cut = any(s.role == "program" for s in unclosed) and not reply.answer.endswith("\n")
+    if cut or (unclosed and len(wanted) > 1):
         return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
     edits: list[FileEdit] = []
     for segment in wanted:
         number = sum(len(edit.hunks) for edit in edits) + 1
-        edits += [edit for edit in _of_segment(segment, number, exactly) if edit not in edits]
+        found = _of_segment(segment, number, exactly)
+        if isinstance(found, PatchRefused):
+            return found
+        edits += [edit for edit in found if edit not in edits]
     edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
     if not edits and not exactly:
         edits = _in_prose(reply)
@@ -88,7 +119,7 @@ def _edits(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     return edits
 
 
-def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit]:
+def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
     if segment.role == "program":
         return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
     match segment.language:
@@ -193,7 +224,7 @@ class _Reading:
             if len(like) == 1 and edit.kind != "create":
                 return like[0]
         if edit.kind == "code" and (not edit.file or self._is_renamed(edit)):
-            return self._only_file() or edit.file
+            return self._owner(edit) or edit.file
         return edit.file.removeprefix("./")
 
     def _is_strange_test(self, file: str) -> bool:
@@ -204,12 +235,22 @@ class _Reading:
             return self._default
         return next(iter(self._files)) if len(self._files) == 1 else ""
 
+    def _owner(self, edit: FileEdit) -> str:
+        """The file that code without a name is for: the default one, unless others alone define
+        what it redefines; empty where there are several."""
+        file = self._only_file()
+        if not file or self._redefines(edit, file):
+            return file
+        others = [other for other in self._files if self._redefines(edit, other)]
+        return file if not others else others[0] if len(others) == 1 else ""
+
     def _is_renamed(self, edit: FileEdit) -> bool:
         """Whether code that is named for an unknown file redefines what the default file has."""
         file = self._only_file()
-        if not file or _is_test_file(edit.file):
-            return False
-        given = {name for name, _ in definitions(outline(split_lines(edit.text)))}
+        return bool(file) and not _is_test_file(edit.file) and self._redefines(edit, file)
+
+    def _redefines(self, edit: FileEdit, file: str) -> bool:
+        given = {name for name, _ in definitions(outline(split_lines(dedent(edit.text))))}
         own = {name for name, _ in definitions(outline(split_lines(self._files[file])))}
         return bool(given & own)
 
@@ -362,6 +403,7 @@ def _bare(hunk: Hunk) -> Hunk:
 def _together(one: str, other: str) -> str | PatchRefused:
     """Two pieces of code for one file as one; refused where they define a name differently."""
     bodies: dict[str, str] = {}
+    one, other = dedent(one), dedent(other)
     for text in (one, other):
         lines = split_lines(text)
         for name, node in definitions(outline(lines)):

@@ -82,6 +82,10 @@ def _cut(text: str, depth: int) -> list[Segment]:
         return _cut(found, depth + 1)
     if found:
         return _of_items(found, depth)
+    # The fences inside a tool call's texts are of the file that it edits.
+    items = wrapped.from_xml(text) if text.lstrip().startswith("<") else []
+    if any(item.old is not None for item in items):
+        return _of_items(items, depth)
     blocks = fences.split(damage.with_fences(text))
     # A program may have fences in its strings.
     if all(block.tag is None for block in blocks) or _is_program(text):
