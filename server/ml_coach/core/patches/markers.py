@@ -11,6 +11,7 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
 from ml_coach.core.replies.fences import file_named
+from ml_coach.core.sanitizer.elisions import elision
 from ml_coach.core.types import PatchRefused
 
 # Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
@@ -108,6 +109,17 @@ def edit_hunk(
         at = b
     lines += [_kept(line) for line in old[at:]]
     return Hunk(tuple(lines), number, start)
+
+
+def left_out(hunk: Hunk) -> str:
+    """The mark in a new text that stands for lines of the old one; empty where there is none."""
+    removed = [line.text.strip() for line in hunk.lines if line.sign == "-" and line.text.strip()]
+    added = [line.text for line in hunk.lines if line.sign == "+"]
+    if hunk.like_diff or not removed:
+        return ""
+    marks = [line.strip() for line in added if is_elision(line) and line.strip() not in removed]
+    marks = [mark for mark in marks if not mark.startswith((".", "…")) or len(removed) > 1]
+    return marks[0] if marks else elision("\n".join(added))
 
 
 def _elided(line: str, others: Sequence[str]) -> bool:

@@ -11,28 +11,24 @@ from typing import assert_never
 
 from ml_coach.core import replies
 from ml_coach.core.patches.alignment import Effort
+from ml_coach.core.patches.asking import DEFINED, edits_of, rejects_alone
 from ml_coach.core.patches.choosing import Chosen, choose
-from ml_coach.core.patches.edits import FileEdit, Hunk, Line
+from ml_coach.core.patches.edits import FileEdit, Hunk
 from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
 from ml_coach.core.patches.guard import doubled, loss, ruins
 from ml_coach.core.patches.lines import split_lines
-from ml_coach.core.patches.making import make_patch
-from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
+from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
-from ml_coach.core.patches.outline import definitions, outline, tokens
+from ml_coach.core.patches.outline import definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.patches.unified import read_unified
-from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.sanitizer import Sanitized, sanitize
+from ml_coach.core.replies import Reply
 from ml_coach.core.types import Patch, PatchRefused
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
 # and these keep it under two seconds (tests/unit/test_patches_properties.py).
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
-_MOST_HUNKS = 100
-_DEFINED = re.compile(r"^[ \t+-]*(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
@@ -52,14 +48,31 @@ def read_patch(
     refusals: list[PatchRefused] = []
     for exactly in (True, False):
         for reply in found:
-            edits = _left(reply, files) or _edits(reply, exactly=exactly)
+            edits = rejects_alone(reply, files) or edits_of(reply, exactly=exactly)
             if isinstance(edits, list) and edits:
                 edits = _Reading(files, default_file, exactly=exactly).patch(edits)
             if isinstance(edits, Patch):
-                return edits
+                return _at_odds(reply, files, edits, default_file) or edits
             if isinstance(edits, PatchRefused) and not exactly:
                 refusals.append(edits)
     return refusals[0] if refusals else PatchRefused(_nothing(text))
+
+
+def _at_odds(
+    reply: Reply, files: Mapping[str, str], patch: Patch, default_file: str
+) -> PatchRefused | None:
+    """The refusal of a reply whose code asks for more than the diff beside it says."""
+    after = apply(patch, files)
+    if not reply.of("patch") or isinstance(after, PatchRefused):
+        return None
+    for segment in reply.of("program"):
+        edits = [FileEdit("code", segment.file, text=segment.text)]
+        asked = [
+            _Reading(texts, default_file, exactly=True).patch(edits) for texts in (files, after)
+        ]
+        if DEFINED.search(segment.text) and all(isinstance(found, Patch) for found in asked):
+            return PatchRefused("The reply has a diff, and code that changes other things.")
+    return None
 
 
 def _nothing(text: str) -> str:
@@ -69,91 +82,6 @@ def _nothing(text: str) -> str:
     if reply.of("tests", "usage"):
         return "The reply holds only tests or examples, and no change of the program."
     return "The reply holds neither a diff nor code."
-
-
-def _left(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None:
-    """The refusal of a reply that seems to reject a block which no other takes the place of.
-
-    Its words may mean another thing: "Never sort in reverse:" can stand above the real code.
-    """
-    wanted = "\n".join(s.text for s in reply.of("program", "patch"))
-    named, shown = set(_DEFINED.findall(wanted)), set(_substance(wanted))
-    for segment in reply.rejected:
-        own = {n for text in files.values() for n in _DEFINED.findall(text)}
-        names = set(_DEFINED.findall(segment.text)) & own
-        if (segment.role == "program" and names - named) or (
-            segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
-        ):
-            return PatchRefused(
-                f"The reply seems to reject one of its blocks: `{segment.intro[:80]}`."
-            )
-    return None
-
-
-def _substance(text: str) -> list[str]:
-    """The lines of a patch that say something, without their signs."""
-    lines = (line.lstrip("+- ") for line in split_lines(text) if line[:3] not in ("---", "+++"))
-    return [line for line in lines if len(tokens(line)) > 3]
-
-
-def _edits(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
-    """What a reply asks for: its patches, or else its code. Tests are never the program."""
-    wanted = reply.of("patch") or reply.of("program")
-    named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
-    unclosed = [segment for segment in wanted if not segment.closed]
-    cut = any(s.role == "program" for s in unclosed) and not reply.answer.endswith("\n")
-    if cut or (unclosed and len(wanted) > 1):
-        return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
-    edits: list[FileEdit] = []
-    for segment in wanted:
-        number = sum(len(edit.hunks) for edit in edits) + 1
-        found = _of_segment(segment, number, exactly)
-        if isinstance(found, PatchRefused):
-            return found
-        edits += [edit for edit in found if edit not in edits]
-    edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
-    if not edits and not exactly:
-        edits = _in_prose(reply)
-    if sum(len(edit.hunks) for edit in edits) > _MOST_HUNKS:
-        return PatchRefused(f"The diff has more than {_MOST_HUNKS} hunks.")
-    return edits
-
-
-def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
-    if segment.role == "program":
-        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
-    match segment.language:
-        case "envelope":
-            return read_patch_envelope(segment.text)
-        case "search":
-            return read_search_blocks(segment.text, file=segment.file)
-        case "edit" if segment.place is not None:
-            lines = tuple(Line("+", line) for line in split_lines(segment.text))
-            place = Hunk(lines, number, segment.place - 1, 0, len(lines))
-            return [FileEdit("update", segment.file, (place,))]
-        case "edit":
-            old = (segment.replaces or "").replace("\r\n", "\n")
-            new = segment.text.replace("\r\n", "\n")
-            if not old.strip():
-                return [FileEdit("create", segment.file, text=new)]
-            if not (old.endswith("\n") and new.endswith("\n")) and old.endswith("\n") and new:
-                new += "\n"
-            hunk = edit_hunk(split_lines(old), split_lines(new), number)
-            return [FileEdit("update", segment.file, (hunk,))]
-        case _:
-            return read_unified(
-                segment.text, first_number=number, file=segment.file, strict=exactly
-            )
-
-
-def _in_prose(reply: Reply) -> list[FileEdit]:
-    """Edits in a reply that sets nothing off: a diff's bare body, or code among sentences."""
-    text = "".join(s.text for s in reply.segments if not s.fenced)
-    signs = {line[0] for line in split_lines(text) if line.strip()}
-    if signs <= set("+- @\\\t") and signs & set("+-"):
-        return read_unified(text)
-    found = sanitize(reply.answer) if not reply.of("tests", "usage") else None
-    return [FileEdit("code", text=found.source)] if isinstance(found, Sanitized) else []
 
 
 class _Reading:
