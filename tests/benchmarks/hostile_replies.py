@@ -2,8 +2,9 @@
 
     python tests/benchmarks/hostile_replies.py [--number 10000] [--seed 0] [--data FILE]
 
-Prints how many ended as a program, as a refusal, as an exception, and the worst seconds of
-processor time. A program must also compile.
+Prints how many ended as a program, as a patch, as a refusal, as an exception, and the worst
+seconds of processor time. A program must also compile. Ends with status 1 where there was an
+exception or where one call took longer than `--limit` seconds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from ml_coach.core import examples
 from ml_coach.core.patches import read_patch
 from ml_coach.core.python import repairs, syntax
 from ml_coach.core.sanitizer import LONGEST_REPLY, Sanitized, sanitize
+from ml_coach.core.types import Patch
 
 _FILE = "import os\n\n\ndef f(x):\n    return x\n\n\nclass A:\n    def f(self):\n        return 1\n"
 _BITS = [
@@ -158,6 +161,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=folder / "raw_responses.jsonl")
     options.add_argument("--number", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--limit", type=float, default=4.0, metavar="SECONDS")
     chosen = options.parse_args()
     rows = [json.loads(line)["raw"] for line in chosen.data.open()]
     stub = "from typing import List\n\ndef f(x: List[int]):\n    '''Doc.'''\n"
@@ -185,7 +189,10 @@ def main() -> None:
             timed("repair", found.source, lambda s=found.source: repairs.repair(s))
         elif found is not None:
             ends["refused"] += 1
-        timed("patch", text, lambda t=text: read_patch(t, {"m.py": _FILE}, default_file="m.py"))
+        patch = timed(
+            "patch", text, lambda t=text: read_patch(t, {"m.py": _FILE}, default_file="m.py")
+        )
+        ends["patch" if isinstance(patch, Patch) else "no patch"] += patch is not None
         # Only programs are repaired, and none is longer than a reply may be.
         timed("repair", text, lambda t=text: repairs.repair(t[:LONGEST_REPLY]))
         timed("examples", text, lambda t=text: examples.extract_examples(t))
@@ -195,6 +202,8 @@ def main() -> None:
     print("slowest (seconds):")
     for seconds, what, text in slow[:8]:
         print(f"  {seconds:7.3f}  {what:9} {text!r}")
+    if ends["exception"] or slow[0][0] > chosen.limit:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

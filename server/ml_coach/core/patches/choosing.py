@@ -97,6 +97,9 @@ class _Choice:
                 key = (reading.first, reading.last, reading.new)
                 if key not in found or reading.cost < found[key].cost:
                     found[key] = reading
+        for other in hunk.others:
+            for reading in self._readings(other):
+                found.setdefault((reading.first, reading.last, reading.new), reading)
         return sorted(found.values(), key=lambda reading: reading.cost)
 
     def _judged(self, combinations: Sequence[_Combination]) -> Chosen | PatchRefused:

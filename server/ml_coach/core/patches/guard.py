@@ -78,15 +78,21 @@ def doubled(before: Sequence[str], after: Sequence[str]) -> str:
     `else:`, may well stand twice.
     """
     for a, b, c, d in changed_blocks(before, after):
-        added = [line for line in after[c:d] if len(tokens(line)) > 2]
+        added = [x for x in after[c:d] if len(tokens(x)) > 2 or len(x.split()) > 1]
         if a != b or not added:
             continue
-        count, half, run = d - c, c + (d - c) // 2, list(after[c:d])
-        if run in (list(after[d : d + count]), list(after[max(0, c - count) : c])):
+        half, run = c + (d - c) // 2, _said(after[c:d])
+        count = len(run)
+        below, above = _said(after[d : d + 2 * count]), _said(after[max(0, c - 2 * count) : c])
+        if run in (below[:count], above[-count:]):
             return added[0].strip()
         if len(added) > 1 and after[c:half] == after[half:d]:
             return added[0].strip()
     return ""
+
+
+def _said(lines: Sequence[str]) -> list[str]:
+    return [line for line in lines if line.strip()]
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -11,6 +11,8 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
 from ml_coach.core.replies.fences import file_named
+from ml_coach.core.sanitizer.elisions import elision
+from ml_coach.core.types import PatchRefused
 
 # Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
 # Cline writes dashes and plus signs.
@@ -22,7 +24,7 @@ _ROO_LINE = re.compile(r"^:(start_line|end_line):[ \t]*(\d+)[ \t]*$")
 _FILE_OF_ENVELOPE = r"^\*\*\* (Update|Add|Delete|Move|Rename) File: (.*)$"
 
 
-def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit]:
+def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit] | PatchRefused:
     """Edits of SEARCH/REPLACE blocks. A block without a file name is for the one before it."""
     edits: list[FileEdit] = []
     lines = split_lines(text)
@@ -40,7 +42,10 @@ def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit]:
         if end == len(lines):
             while body and not body[-1].strip("`~ \t"):
                 body.pop()
-        edits += _blocks(file, body, len(edits) + 1)
+        found = _blocks(file, body, len(edits) + 1)
+        if not found:
+            return PatchRefused("A SEARCH block of the reply has no `=======` line.", file)
+        edits += found
         above, at = "", end + 1
     return edits
 
@@ -104,6 +109,17 @@ def edit_hunk(
         at = b
     lines += [_kept(line) for line in old[at:]]
     return Hunk(tuple(lines), number, start)
+
+
+def left_out(hunk: Hunk) -> str:
+    """The mark in a new text that stands for lines of the old one; empty where there is none."""
+    removed = [line.text.strip() for line in hunk.lines if line.sign == "-" and line.text.strip()]
+    added = [line.text for line in hunk.lines if line.sign == "+"]
+    if hunk.like_diff or not removed:
+        return ""
+    marks = [line.strip() for line in added if is_elision(line) and line.strip() not in removed]
+    marks = [mark for mark in marks if not mark.startswith((".", "…")) or len(removed) > 1]
+    return marks[0] if marks else elision("\n".join(added))
 
 
 def _elided(line: str, others: Sequence[str]) -> bool:

@@ -7,13 +7,23 @@ around it. A definition that the reply shows with an empty body stays as it is.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from textwrap import dedent
 
+from ml_coach.core.patches.bodies import (
+    code_of,
+    docstring,
+    falls_off,
+    in_strings,
+    indent_unit,
+    key,
+    left_out,
+    split,
+    unbound,
+)
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.outline import (
@@ -21,17 +31,12 @@ from ml_coach.core.patches.outline import (
     bound,
     definitions,
     imported,
+    is_async,
     is_empty,
     outline,
     tokens,
 )
 from ml_coach.core.python import syntax
-from ml_coach.core.sanitizer.elisions import elision
-
-_COMMENT = re.compile(r"""((?:[^#"']|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)(#.*)""")
-_STOPS = re.compile(r"\s*(?:#\s*)?(?:\.\.\.|…)")
-_KINDS = re.compile(r"\s*(for|while|if|elif|with|try|return|raise|yield|async)\b")
-_CALL = re.compile(r"(\w+)\s*\(| for ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
         while lines and not lines[-1].strip():
             lines.pop()
         new = outline(lines)
-    if not new or not any(node.keys for node in new):
+    new = _without_examples(before, old, lines, new)
+    if not any(node.keys for node in new):
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
@@ -89,6 +95,30 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
     return merger.merged()
 
 
+def _without_examples(
+    before: Sequence[str], old: Sequence[Node], code: Sequence[str], new: Sequence[Node]
+) -> Sequence[Node]:
+    """The statements without new variables that no definition reads, which show its use."""
+    if not old:
+        return new
+    used = set(bound(old)) | _read_by(before, old) | _read_by(code, new)
+    kept: list[Node] = []
+    for node in reversed(new):
+        if node.kind != "name" or node.name.isupper() or used & set(node.keys):
+            kept.append(node)
+            used |= set(tokens(node.code)) if node.kind == "name" else set()
+    return kept[::-1]
+
+
+def _read_by(lines: Sequence[str], nodes: Sequence[Node]) -> set[str]:
+    """The global names that the definitions read; all their words where they do not parse."""
+    text = "\n\n".join(
+        "\n".join(lines[n.first : n.last]) for n in nodes if n.kind in ("def", "class")
+    )
+    tree = syntax.parse(text + "\n")
+    return set(syntax.free_names(tree)) if tree else set(tokens(text))
+
+
 def _is_newer(complaint: str) -> bool:
     """Whether the parser's complaint may be about syntax that is newer than this Python."""
     return bool(re.search(r"in `(?:type \w|(?:async )?(?:def|class) \w+\[|.*f[\"'])", complaint))
@@ -101,6 +131,7 @@ class Merger:
     pieces: list[_Piece] = field(default_factory=list[_Piece])
     kept: list[str] = field(default_factory=list[str])
     problem: str = ""
+    imports: set[str] = field(default_factory=set[str])  # what the file imports already
 
     def merged(self) -> Merged:
         lines = list(self.before)
@@ -138,6 +169,9 @@ class Merger:
             if node.kind in ("guard", "other", "import"):
                 continue
             target = self._target(old, new, node, owner)
+            if target is None and owner is None and _is_method(node):
+                self._method(old, node)
+                continue
             if target is None:
                 waiting += self._source(node, owner)
                 continue
@@ -151,14 +185,22 @@ class Merger:
         if waiting:
             self._append(old, owner, waiting, end)
 
+    def _method(self, old: Sequence[Node], node: Node) -> None:
+        """A new method that the reply shows without its class."""
+        classes = [o for o in old if o.kind == "class"]
+        if len(classes) == 1:
+            self.place(classes[0].inner, [node], classes[0])
+        else:
+            self.problem = f"does not say which class the method {node.name} is for."
+
     def _target(
         self, old: Sequence[Node], new: Sequence[Node], node: Node, owner: Node | None
     ) -> Node | None:
         """What the new statement takes the place of; of several as many as the reply has, too."""
         places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
         if owner is None and not places and node.kind == "def":
-            members = [m for o in old if o.kind == "class" for m in o.inner]
-            places = [m for m in members if m.kind == "def" and m.keys == node.keys]
+            inner = [n for o in old for n in _flat(o) if n.kind == "def"]
+            places = [n for n in inner if n.keys == node.keys]
             if len(places) > 1:
                 self.problem = f"defines {node.name}, which has no one place in the file."
         same = [n for n in new if n.keys == node.keys]
@@ -173,10 +215,20 @@ class Merger:
             if is_empty(new) and not is_empty(old):
                 self.kept.append(new.name)
                 return
+            if is_async(old) and not is_async(new):
+                self.problem = f"shows {new.name} without its `async`."
+            if falls_off(self.before[old.first : old.last], self.code[new.first : new.last]):
+                self.problem = f"ends {new.name} before it returns something."
+            if name := unbound(self.before[old.first : old.last], self.code[new.first : new.last]):
+                self.problem = f"uses `{name}`, but leaves out the lines that set it."
             self.put(old, self.fitted(old, new))
         elif old.kind == new.kind == "name":
             source = self._reindented(self.code[new.first : new.last], new.indent, old.indent)
             same = tokens("\n".join(source)) == tokens("\n".join(self.before[old.first : old.last]))
+            lost = tokens("\n".join(self.before[old.first : old.last])) - tokens("\n".join(source))
+            marks = [line for line in source if line.lstrip().startswith("#")]
+            if marks and any(word.isidentifier() for word in lost):
+                self.problem = f"leaves out lines: `{marks[0].strip()}`."
             if not same:
                 self.put(old, source)
         else:
@@ -220,11 +272,16 @@ class Merger:
         elif end < 0:
             ends = [node.last for node in old if node.kind in ("def", "class")]
             end = max(ends, default=old[-1].last if old else len(self.before))
-        gap = ([""] if owner else ["", ""]) if end else []
+        words = waiting[0].split()[:1]
+        is_name = owner is not None and words not in (["def"], ["async"], ["class"])
+        is_name = is_name and not waiting[0].lstrip().startswith(("@", "#"))
+        gap = [] if is_name or not end else [""] if owner else ["", ""]
         self.pieces.append((end, end, [*gap, *waiting]))
 
     def add_import(self, old: Sequence[Node], new: Node) -> None:
-        known = {text for node in old for n in _flat(node) for _, text in imported(n.code)}
+        if not self.imports:
+            self.imports = {text for o in old for n in _flat(o) for _, text in imported(n.code)}
+        known = self.imports
         wanted = [text for _, text in imported(new.code) if text not in known]
         taken = set(bound(old))
         if any(name in taken for name, text in imported(new.code) if text in wanted):
@@ -241,8 +298,8 @@ class Merger:
     def fitted(self, old: Node, new: Node, *, body_only: bool = False) -> list[str]:
         """The user's definition with the body of the reply's."""
         mine, theirs = list(self.before), self.code
-        own, own_body = _split(mine, old)
-        head, body = _split(theirs, new)
+        own, own_body = split(mine, old)
+        head, body = split(theirs, new)
         head = self._reindented(head, new.indent, old.indent)
         fewer = not tokens("\n".join(head)) - tokens("\n".join(own))
         if body_only or (fewer and own[-1].rstrip().endswith(":") and ":" in old.code):
@@ -250,9 +307,9 @@ class Merger:
         decorators = self._reindented(theirs[new.first : new.head], new.indent, old.indent)
         if not decorators or body_only:
             decorators = mine[old.first : old.head]
-        unit = old.inner[0].indent if old.inner else old.indent + _unit(mine)
+        unit = old.inner[0].indent if old.inner else old.indent + indent_unit(mine)
         written = new.inner[0].indent if new.inner else indent_of(body[0])
-        documented, theirs_documented = _docstring(old), _docstring(new)
+        documented, theirs_documented = docstring(old), docstring(new)
         if documented and theirs_documented and (body_only or is_empty(old)):
             body = body[theirs_documented:]
         body = self._reindented(body, written, unit)
@@ -265,8 +322,8 @@ class Merger:
     def _reindented(self, lines: Iterable[str], written: str, wanted: str) -> list[str]:
         """The lines with the indentation of the file: its start, its unit, tabs or spaces."""
         lines = list(lines)
-        theirs, ours = indent_width(_unit(self.code)), _unit(self.before)
-        kept = _in_strings(lines)
+        theirs, ours = indent_width(indent_unit(self.code)), indent_unit(self.before)
+        kept = in_strings(lines)
         result: list[str] = []
         for at, line in enumerate(lines):
             if not line.strip() or at in kept:
@@ -286,10 +343,10 @@ class Merger:
 
         Sets `problem` where a mark in `new` stands for lines of `old` that it leaves out.
         """
-        code = [_code_of(line) for line in old]
+        code = [code_of(line) for line in old]
         documented = set(docstring)
         said = [bool(text) and at not in documented for at, text in enumerate(code)]
-        blocks = changed_blocks([_key(line) for line in old], [_key(line) for line in new])
+        blocks = changed_blocks([key(line) for line in old], [key(line) for line in new])
         result: list[str] = []
         at = k = 0
         for a, b, c, d in [*blocks, (len(old), len(old), len(new), len(new))]:
@@ -302,18 +359,17 @@ class Merger:
             )
             # Comments and a docstring that the reply only lacks stay above what follows them.
             if silent:
-                speaks = any(map(_code_of, come))
+                speaks = any(map(code_of, come))
                 come = [*old[a:lead], *(line for line in come if speaks or line.strip())]
             result += come
             at, k = b, d
-        if mark := _left_out(old, new):
+        if mark := left_out(old, new):
             self.problem = self.problem or f"leaves out lines: `{mark}`."
         return result
 
 
-def _key(line: str) -> str:
-    """What two lines have to share to be the same: their code, or a comment that stands alone."""
-    return _code_of(line) or line.strip()
+def _is_method(node: Node) -> bool:
+    return node.kind == "def" and bool(re.search(r"\(\s*(?:self|cls)\b", node.code))
 
 
 def _is_test(node: Node) -> bool:
@@ -322,101 +378,6 @@ def _is_test(node: Node) -> bool:
 
 def _flat(node: Node) -> list[Node]:
     return [node, *(n for inner in node.inner for n in _flat(inner))]
-
-
-def _split(lines: Sequence[str], node: Node) -> tuple[list[str], list[str]]:
-    """A function's signature and its body, also where both are in one line."""
-    head, body = list(lines[node.head : node.body]), list(lines[node.body : node.last])
-    tree = None if node.inner else syntax.parse(dedent("\n".join(head)) + "\n")
-    first = tree.body[0] if tree and tree.body else None
-    if not isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef):
-        return head, body
-    at, column = first.body[0].lineno - 1, first.body[0].col_offset + len(node.indent)
-    suite = node.indent + "    " + head[at].encode()[column:].decode()
-    head[at] = head[at].encode()[:column].decode().rstrip()
-    return head[: at + 1], [suite, *head[at + 1 :], *body]
-
-
-def _docstring(node: Node) -> int:
-    """How many lines at the beginning of a function's body are its docstring."""
-    first = node.inner[0] if node.inner else None
-    return first.last - node.body if first and re.match(r"\s*[rRuU]?\"\"\s*$", first.code) else 0
-
-
-def _code_of(line: str) -> str:
-    """A line without its comment; empty for a line that is nothing else."""
-    if "#" in line and (match := _COMMENT.match(line)):
-        line = match[1]
-    return line.rstrip()
-
-
-def _left_out(old: Sequence[str], new: Sequence[str]) -> str:
-    """The comment or the dots in `new` that stand for lines of `old`, empty where nothing does.
-
-    By structure, whatever the language: a mark that the user does not have stands alone where
-    statements of the user's were, or a loop or branch is gone and nothing computes in its place.
-    """
-    known = {line.strip() for line in old} | {_comment_of(line) for line in old}
-    had = Counter(match[1] for line in old if (match := _KINDS.match(line)))
-    has = Counter(match[1] for line in new if (match := _KINDS.match(line)))
-    lines = {_code_of(line) for line in old}
-    added = [line for line in new if _code_of(line) and _code_of(line) not in lines]
-    calls = set(_CALL.findall("\n".join(map(_code_of, old))))
-    computes = set(_CALL.findall("\n".join(map(_code_of, added)))) - calls
-    fewer = bool(had - has) and not computes
-    shorter = sum(map(bool, map(_code_of, new))) < sum(map(bool, map(_code_of, old)))
-    for at, line in enumerate(new):
-        comment = _comment_of(line)
-        alone = line.strip() in (comment, "...", "…", "pass") and bool(line.strip())
-        if line.strip() in known or not (comment or alone) or (comment and comment in known):
-            continue
-        follows = next((text for text in new[at + 1 :] if _code_of(text)), "")
-        explains = follows in added and re.match(r"\s*(?:return|raise|yield)\b", follows)
-        last = not any(map(_code_of, new[at + 1 :])) and bool(
-            had - has or lines - set(map(_code_of, new))
-        )
-        if alone and (_STOPS.match(line) or last or (shorter and elision(line))) and len(lines) > 1:
-            return line.strip()
-        if fewer and not explains and (alone or _code_of(line) in lines):
-            return line.strip()
-    return ""
-
-
-def _comment_of(line: str) -> str:
-    match = _COMMENT.match(line) if "#" in line else None
-    return match[2].strip() if match else ""
-
-
-def _unit(lines: Sequence[str]) -> str:
-    """One level of indentation as the lines have it: the shortest of their indents."""
-    inside = _in_strings(lines)
-    indents = {
-        indent_of(line) for at, line in enumerate(lines) if line.strip() and at not in inside
-    }
-    indents.discard("")
-    return min(indents, key=indent_width, default="    ")
-
-
-def _in_strings(lines: Sequence[str]) -> set[int]:
-    """The lines that begin within a string in triple quotes: to indent them would change it."""
-    inside: set[int] = set()
-    quote = ""
-    for at, line in enumerate(lines):
-        if quote:
-            inside.add(at)
-        rest = line
-        while True:
-            if quote:
-                _, found, rest = rest.partition(quote)
-                if not found:
-                    break
-                quote = ""
-            match = re.search(r"#|\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", rest)
-            if not match or match[0] == "#":
-                break
-            rest = rest[match.end() :]
-            quote = match[0] if match[0] in ('"""', "'''") else ""
-    return inside
 
 
 def end_of_imports(old: Sequence[Node], lines: Sequence[str], *, future: bool) -> int:

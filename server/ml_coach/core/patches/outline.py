@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ml_coach.core.patches.lines import indent_of, indent_width
@@ -141,6 +142,12 @@ def _scanned(line: str, quote: str) -> tuple[str, int, str, bool]:
 
 def outline(lines: Sequence[str]) -> tuple[Node, ...]:
     """The statements at the top of a text, each with its block."""
+    return _outline(tuple(lines))
+
+
+@lru_cache(maxsize=8)
+def _outline(lines: tuple[str, ...]) -> tuple[Node, ...]:
+    # Each step asks for the outline of the same few texts.
     return _nodes(lines, statements(lines), len(lines))
 
 
@@ -247,6 +254,11 @@ def is_empty(node: Node) -> bool:
         return all(not inner.inner and _EMPTY.match(inner.code) for inner in node.inner)
     suite = node.code.rpartition(":")[2]
     return node.code.rstrip().endswith(":") or bool(_EMPTY.match(suite))
+
+
+def is_async(node: Node) -> bool:
+    """Whether a function begins with `async`."""
+    return node.code.lstrip().startswith("async")
 
 
 def tokens(text: str) -> Counter[str]:

@@ -6,31 +6,29 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from textwrap import dedent
 from typing import assert_never
 
 from ml_coach.core import replies
 from ml_coach.core.patches.alignment import Effort
+from ml_coach.core.patches.asking import DEFINED, edits_of, rejects_alone
 from ml_coach.core.patches.choosing import Chosen, choose
-from ml_coach.core.patches.edits import FileEdit, Hunk, Line
+from ml_coach.core.patches.edits import FileEdit, Hunk
 from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
 from ml_coach.core.patches.guard import doubled, loss, ruins
 from ml_coach.core.patches.lines import split_lines
-from ml_coach.core.patches.making import make_patch
-from ml_coach.core.patches.markers import edit_hunk, read_patch_envelope, read_search_blocks
+from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.patches.unified import read_unified
-from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.sanitizer import Sanitized, sanitize
+from ml_coach.core.replies import Reply
 from ml_coach.core.types import Patch, PatchRefused
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
 # and these keep it under two seconds (tests/unit/test_patches_properties.py).
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
-_MOST_HUNKS = 100
 _TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
@@ -50,14 +48,31 @@ def read_patch(
     refusals: list[PatchRefused] = []
     for exactly in (True, False):
         for reply in found:
-            edits = _edits(reply, exactly=exactly)
+            edits = rejects_alone(reply, files) or edits_of(reply, exactly=exactly)
             if isinstance(edits, list) and edits:
                 edits = _Reading(files, default_file, exactly=exactly).patch(edits)
             if isinstance(edits, Patch):
-                return edits
+                return _at_odds(reply, files, edits, default_file) or edits
             if isinstance(edits, PatchRefused) and not exactly:
                 refusals.append(edits)
     return refusals[0] if refusals else PatchRefused(_nothing(text))
+
+
+def _at_odds(
+    reply: Reply, files: Mapping[str, str], patch: Patch, default_file: str
+) -> PatchRefused | None:
+    """The refusal of a reply whose code asks for more than the diff beside it says."""
+    after = apply(patch, files)
+    if not reply.of("patch") or isinstance(after, PatchRefused):
+        return None
+    for segment in reply.of("program"):
+        edits = [FileEdit("code", segment.file, text=segment.text)]
+        asked = [
+            _Reading(texts, default_file, exactly=True).patch(edits) for texts in (files, after)
+        ]
+        if DEFINED.search(segment.text) and all(isinstance(found, Patch) for found in asked):
+            return PatchRefused("The reply has a diff, and code that changes other things.")
+    return None
 
 
 def _nothing(text: str) -> str:
@@ -67,62 +82,6 @@ def _nothing(text: str) -> str:
     if reply.of("tests", "usage"):
         return "The reply holds only tests or examples, and no change of the program."
     return "The reply holds neither a diff nor code."
-
-
-def _edits(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
-    """What a reply asks for: its patches, or else its code. Tests are never the program."""
-    wanted = reply.of("patch") or reply.of("program")
-    named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
-    unclosed = [segment for segment in wanted if not segment.closed]
-    if unclosed and len(wanted) > 1:
-        return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
-    edits: list[FileEdit] = []
-    for segment in wanted:
-        number = sum(len(edit.hunks) for edit in edits) + 1
-        edits += [edit for edit in _of_segment(segment, number, exactly) if edit not in edits]
-    edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
-    if not edits and not exactly:
-        edits = _in_prose(reply)
-    if sum(len(edit.hunks) for edit in edits) > _MOST_HUNKS:
-        return PatchRefused(f"The diff has more than {_MOST_HUNKS} hunks.")
-    return edits
-
-
-def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit]:
-    if segment.role == "program":
-        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
-    match segment.language:
-        case "envelope":
-            return read_patch_envelope(segment.text)
-        case "search":
-            return read_search_blocks(segment.text, file=segment.file)
-        case "edit" if segment.place is not None:
-            lines = tuple(Line("+", line) for line in split_lines(segment.text))
-            place = Hunk(lines, number, segment.place - 1, 0, len(lines))
-            return [FileEdit("update", segment.file, (place,))]
-        case "edit":
-            old = (segment.replaces or "").replace("\r\n", "\n")
-            new = segment.text.replace("\r\n", "\n")
-            if not old.strip():
-                return [FileEdit("create", segment.file, text=new)]
-            if not (old.endswith("\n") and new.endswith("\n")) and old.endswith("\n") and new:
-                new += "\n"
-            hunk = edit_hunk(split_lines(old), split_lines(new), number)
-            return [FileEdit("update", segment.file, (hunk,))]
-        case _:
-            return read_unified(
-                segment.text, first_number=number, file=segment.file, strict=exactly
-            )
-
-
-def _in_prose(reply: Reply) -> list[FileEdit]:
-    """Edits in a reply that sets nothing off: a diff's bare body, or code among sentences."""
-    text = "".join(s.text for s in reply.segments if not s.fenced)
-    signs = {line[0] for line in split_lines(text) if line.strip()}
-    if signs <= set("+- @\\\t") and signs & set("+-"):
-        return read_unified(text)
-    found = sanitize(reply.answer) if not reply.of("tests", "usage") else None
-    return [FileEdit("code", text=found.source)] if isinstance(found, Sanitized) else []
 
 
 class _Reading:
@@ -193,7 +152,7 @@ class _Reading:
             if len(like) == 1 and edit.kind != "create":
                 return like[0]
         if edit.kind == "code" and (not edit.file or self._is_renamed(edit)):
-            return self._only_file() or edit.file
+            return self._owner(edit) or edit.file
         return edit.file.removeprefix("./")
 
     def _is_strange_test(self, file: str) -> bool:
@@ -204,12 +163,22 @@ class _Reading:
             return self._default
         return next(iter(self._files)) if len(self._files) == 1 else ""
 
+    def _owner(self, edit: FileEdit) -> str:
+        """The file that code without a name is for: the default one, unless others alone define
+        what it redefines; empty where there are several."""
+        file = self._only_file()
+        if not file or self._redefines(edit, file):
+            return file
+        others = [other for other in self._files if self._redefines(edit, other)]
+        return file if not others else others[0] if len(others) == 1 else ""
+
     def _is_renamed(self, edit: FileEdit) -> bool:
         """Whether code that is named for an unknown file redefines what the default file has."""
         file = self._only_file()
-        if not file or _is_test_file(edit.file):
-            return False
-        given = {name for name, _ in definitions(outline(split_lines(edit.text)))}
+        return bool(file) and not _is_test_file(edit.file) and self._redefines(edit, file)
+
+    def _redefines(self, edit: FileEdit, file: str) -> bool:
+        given = {name for name, _ in definitions(outline(split_lines(dedent(edit.text))))}
         own = {name for name, _ in definitions(outline(split_lines(self._files[file])))}
         return bool(given & own)
 
@@ -362,6 +331,7 @@ def _bare(hunk: Hunk) -> Hunk:
 def _together(one: str, other: str) -> str | PatchRefused:
     """Two pieces of code for one file as one; refused where they define a name differently."""
     bodies: dict[str, str] = {}
+    one, other = dedent(one), dedent(other)
     for text in (one, other):
         lines = split_lines(text)
         for name, node in definitions(outline(lines)):

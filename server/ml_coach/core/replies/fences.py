@@ -121,7 +121,8 @@ class _Reader:
 
     def _add(self, line: str) -> None:
         self._lines.append(line)
-        if self._opening is not None and ('"""' in line or "'''" in line or self._quote):
+        is_code = self._opening is not None and self._tag not in _HOLDS_FENCES
+        if is_code and ('"""' in line or "'''" in line or self._quote):
             self._quote = _quote_after(line, self._quote)
 
     def _ends(self, mark: re.Match[str]) -> bool:

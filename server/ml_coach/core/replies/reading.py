@@ -26,6 +26,7 @@ _OFFERS = re.compile(
     re.IGNORECASE,
 )
 _DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
+_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+\w", re.MULTILINE)
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
 
@@ -82,6 +83,10 @@ def _cut(text: str, depth: int) -> list[Segment]:
         return _cut(found, depth + 1)
     if found:
         return _of_items(found, depth)
+    # The fences inside a tool call's texts are of the file that it edits.
+    items = wrapped.from_xml(text) if text.lstrip().startswith("<") else []
+    if any(item.old is not None for item in items):
+        return _of_items(items, depth)
     blocks = fences.split(damage.with_fences(text))
     # A program may have fences in its strings.
     if all(block.tag is None for block in blocks) or _is_program(text):
@@ -92,12 +97,20 @@ def _cut(text: str, depth: int) -> list[Segment]:
             segments.append(_prose(block))
         else:
             segments += _segments(block, depth)
+    if any(s.role == "program" and _DEFINES.search(s.text) for s in segments):
+        # Beside code, what has no tag and is no Python is what a program printed.
+        segments = [replace(s, role="output") if _is_output(s) else s for s in segments]
     if not any(s.role in ("program", "patch", "tests") for s in segments):
         return _of_items(wrapped.from_xml(text), depth) or segments
     loose = patch_format("\n".join(s.text for s in segments if s.role == "prose"))
     if loose == "search" and all(patch_format(s.text) != "search" for s in segments if s.fenced):
         return [Segment(text, "patch", "search", fenced=False)]
     return segments
+
+
+def _is_output(segment: Segment) -> bool:
+    is_code = segment.role != "program" or segment.language or _DEFINES.search(segment.text)
+    return not is_code and parsed(segment.text) is None
 
 
 def _prose(block: Block) -> Segment:

@@ -21,6 +21,7 @@ _MAYBE_PYTHON = frozenset({"", "code", "text", "txt", "plaintext", "plain", "pse
 _PYTHON = re.compile(r"(?i)(?:python|py|ipython|pycon|sage|starlark|tool_code|jupyter)[\d.]*w?$")
 _HUNK = re.compile(r"^@@+(?:[ \t]|$)|^diff --git |^--- [^\n]*\n\+\+\+ ", re.MULTILINE)
 _SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)|[<-]{3,9} ?SEARCH)[^\n]{0,80}$", re.MULTILINE)
+_NAMED_SEARCH = re.compile(r"^ {0,3}[<-]{5,9} ?SEARCH\b", re.MULTILINE)
 _DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$", re.MULTILINE)
 _ENVELOPE = re.compile(r"^\*\*\* (?:Begin Patch|(?:Update|Add|Delete|Move) File: )", re.MULTILINE)
 _TEST_FILE = re.compile(r"(?:test_\w+|\w+_test|tests?|conftest)\.pyi?$")
@@ -31,12 +32,12 @@ _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+import\b|import[ \t]+\w)
 
 
 def patch_format(text: str) -> str:
-    """The edit format that a text is written in; empty where it is none."""
-    if _ENVELOPE.search(text):
-        return "envelope"
-    if _SEARCH.search(text) and _DIVIDER.search(text):
-        return "search"
-    return "diff" if _HUNK.search(text) else ""
+    """The edit format that a text is written in, by the mark that comes first: the marks of others
+    may stand in the code that it changes. Empty where it is none."""
+    search = _SEARCH if _DIVIDER.search(text) else _NAMED_SEARCH
+    marks = {"envelope": _ENVELOPE, "search": search, "diff": _HUNK}
+    first = {name: found.start() for name, mark in marks.items() if (found := mark.search(text))}
+    return min(first, key=first.__getitem__, default="")
 
 
 def role_of(text: str, tag: str, file: str) -> tuple[Role, str]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 from ml_coach.core.python import syntax
@@ -83,9 +84,10 @@ def json_within(text: str) -> list[Item]:
     decoder = json.JSONDecoder(strict=False)
     items: list[Item] = []
     at = 0
-    for match in re.finditer(
+    starts = re.finditer(
         r"^[ \t]*(?:<tool_call>\s*|\[TOOL_CALLS\]\s*)?(?=[{\[]\s*[{\"])", text, re.MULTILINE
-    ):
+    )
+    for match in islice(starts, _MOST_ITEMS):
         if match.end() < at:
             continue
         with suppress(ValueError, RecursionError):

@@ -1,0 +1,114 @@
+"""The segments of one reading of a reply → the edits that it asks for, or one refusal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ml_coach.core.patches.edits import FileEdit, Hunk, Line
+from ml_coach.core.patches.lines import split_lines
+from ml_coach.core.patches.markers import (
+    edit_hunk,
+    left_out,
+    read_patch_envelope,
+    read_search_blocks,
+)
+from ml_coach.core.patches.outline import tokens
+from ml_coach.core.patches.unified import read_unified
+from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.sanitizer import Sanitized, sanitize
+from ml_coach.core.types import PatchRefused
+
+DEFINED = re.compile(r"^[ \t+-]*(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
+_MOST_HUNKS = 100
+
+
+def rejects_alone(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None:
+    """The refusal of a reply that seems to reject a block which no other takes the place of.
+
+    Its words may mean another thing: "Never sort in reverse:" can stand above the real code.
+    """
+    if not reply.rejected:
+        return None
+    wanted = "\n".join(s.text for s in reply.of("program", "patch"))
+    named, shown = set(DEFINED.findall(wanted)), set(_substance(wanted))
+    own = {n for text in files.values() for n in DEFINED.findall(text)}
+    for segment in reply.rejected:
+        names = set(DEFINED.findall(segment.text)) & own
+        if (segment.role == "program" and names - named) or (
+            segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
+        ):
+            return PatchRefused(
+                f"The reply seems to reject one of its blocks: `{segment.intro[:80]}`."
+            )
+    return None
+
+
+def _substance(text: str) -> list[str]:
+    """The lines of a patch that say something, without their signs."""
+    lines = (line.lstrip("+- ") for line in split_lines(text) if line[:3] not in ("---", "+++"))
+    return [line for line in lines if len(tokens(line)) > 3]
+
+
+def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
+    """What a reply asks for: its patches, or else its code. Tests are never the program."""
+    wanted = reply.of("patch") or reply.of("program")
+    named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
+    unclosed = [segment for segment in wanted if not segment.closed]
+    cut = any(s.role == "program" for s in unclosed) and not reply.answer.endswith("\n")
+    if cut or (unclosed and len(wanted) > 1):
+        return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
+    edits: list[FileEdit] = []
+    for segment in wanted:
+        number = sum(len(edit.hunks) for edit in edits) + 1
+        found = _of_segment(segment, number, exactly)
+        if isinstance(found, PatchRefused):
+            return found
+        edits += [edit for edit in found if edit not in edits]
+    edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
+    if not edits and not exactly:
+        edits = _in_prose(reply)
+    for edit in edits:
+        marks = [mark for hunk in edit.hunks if (mark := left_out(hunk))]
+        if marks:
+            return PatchRefused(f"The new text has `{marks[0]}` in the place of lines.", edit.file)
+    if sum(max(1, len(edit.hunks)) for edit in edits) > _MOST_HUNKS:
+        return PatchRefused(f"The reply has more than {_MOST_HUNKS} hunks or blocks.")
+    return edits
+
+
+def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
+    if segment.role == "program":
+        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
+    match segment.language:
+        case "envelope":
+            return read_patch_envelope(segment.text)
+        case "search":
+            return read_search_blocks(segment.text, file=segment.file)
+        case "edit" if segment.place is not None:
+            lines = tuple(Line("+", line) for line in split_lines(segment.text))
+            place = Hunk(lines, number, segment.place - 1, 0, len(lines))
+            return [FileEdit("update", segment.file, (place,))]
+        case "edit":
+            old = (segment.replaces or "").replace("\r\n", "\n")
+            new = segment.text.replace("\r\n", "\n")
+            if not old.strip():
+                return [FileEdit("create", segment.file, text=new)]
+            if not (old.endswith("\n") and new.endswith("\n")) and old.endswith("\n") and new:
+                new += "\n"
+            hunk = edit_hunk(split_lines(old), split_lines(new), number)
+            return [FileEdit("update", segment.file, (hunk,))]
+        case _:
+            return read_unified(
+                segment.text, first_number=number, file=segment.file, strict=exactly
+            )
+
+
+def _in_prose(reply: Reply) -> list[FileEdit]:
+    """Edits in a reply that sets nothing off: a diff's bare body, or code among sentences."""
+    text = "".join(s.text for s in reply.segments if not s.fenced)
+    signs = {line[0] for line in split_lines(text) if line.strip()}
+    if signs <= set("+- @\\\t") and signs & set("+-"):
+        return read_unified(text)
+    found = sanitize(reply.answer) if not reply.of("tests", "usage") else None
+    return [FileEdit("code", text=found.source)] if isinstance(found, Sanitized) else []

@@ -1,0 +1,147 @@
+"""What the lines of a function's old and new body say: their code, comments, marks, indentation."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Sequence
+from textwrap import dedent
+
+from ml_coach.core.patches.lines import indent_of, indent_width
+from ml_coach.core.patches.outline import Node
+from ml_coach.core.python import syntax
+from ml_coach.core.sanitizer.elisions import elision
+
+_COMMENT = re.compile(r"""((?:[^#"']|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)(#.*)""")
+_STOPS = re.compile(r"\s*(?:#\s*)?(?:\.\.\.|…)")
+_KINDS = re.compile(r"\s*(for|while|if|elif|with|try|return|raise|yield|async)\b")
+_CALL = re.compile(r"\b(\w++)\s*\(| for ")
+
+
+def falls_off(old: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether a function that ended by returning a value now ends with a bare `if`."""
+    ends: list[ast.stmt | None] = []
+    for lines in (old, new):
+        tree = syntax.parse(dedent("\n".join(lines)) + "\n")
+        first = tree.body[0] if tree and tree.body else None
+        is_function = isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef)
+        ends.append(first.body[-1] if is_function else None)
+    was, now = ends
+    returned = isinstance(was, ast.Return) and not isinstance(was.value, ast.Constant | None)
+    return returned and isinstance(now, ast.If) and not now.orelse
+
+
+def key(line: str) -> str:
+    """What two lines have to share to be the same: their code, or a comment that stands alone."""
+    return code_of(line) or line.strip()
+
+
+def split(lines: Sequence[str], node: Node) -> tuple[list[str], list[str]]:
+    """A function's signature and its body, also where both are in one line."""
+    head, body = list(lines[node.head : node.body]), list(lines[node.body : node.last])
+    tree = None if node.inner else syntax.parse(dedent("\n".join(head)) + "\n")
+    first = tree.body[0] if tree and tree.body else None
+    if not isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef):
+        return head, body
+    at, column = first.body[0].lineno - 1, first.body[0].col_offset + len(node.indent)
+    suite = node.indent + "    " + head[at].encode()[column:].decode()
+    head[at] = head[at].encode()[:column].decode().rstrip()
+    return head[: at + 1], [suite, *head[at + 1 :], *body]
+
+
+def docstring(node: Node) -> int:
+    """How many lines at the beginning of a function's body are its docstring."""
+    first = node.inner[0] if node.inner else None
+    return first.last - node.body if first and re.match(r"\s*[rRuU]?\"\"\s*$", first.code) else 0
+
+
+def code_of(line: str) -> str:
+    """A line without its comment; empty for a line that is nothing else."""
+    if "#" in line and (match := _COMMENT.match(line)):
+        line = match[1]
+    return line.rstrip()
+
+
+def left_out(old: Sequence[str], new: Sequence[str]) -> str:
+    """The comment or the dots in `new` that stand for lines of `old`, empty where nothing does.
+
+    By structure, whatever the language: a mark that the user does not have stands alone where
+    statements of the user's were, or a loop or branch is gone and nothing computes in its place.
+    """
+    known = {line.strip() for line in old} | {comment_of(line) for line in old}
+    had = Counter(match[1] for line in old if (match := _KINDS.match(line)))
+    has = Counter(match[1] for line in new if (match := _KINDS.match(line)))
+    lines = {code_of(line) for line in old}
+    added = [line for line in new if code_of(line) and code_of(line) not in lines]
+    calls = set(_CALL.findall("\n".join(map(code_of, old))))
+    computes = set(_CALL.findall("\n".join(map(code_of, added)))) - calls
+    fewer = bool(had - has) and not computes
+    shorter = sum(map(bool, map(code_of, new))) < sum(map(bool, map(code_of, old)))
+    for at, line in enumerate(new):
+        comment = comment_of(line)
+        alone = line.strip() in (comment, "...", "…", "pass") and bool(line.strip())
+        if line.strip() in known or not (comment or alone) or (comment and comment in known):
+            continue
+        follows = next((text for text in new[at + 1 :] if code_of(text)), "")
+        explains = follows in added and re.match(r"\s*(?:return|raise|yield)\b", follows)
+        last = not any(map(code_of, new[at + 1 :])) and bool(
+            had - has or lines - set(map(code_of, new))
+        )
+        if alone and (_STOPS.match(line) or last or (shorter and elision(line))) and len(lines) > 1:
+            return line.strip()
+        if fewer and not explains and (alone or code_of(line) in lines):
+            return line.strip()
+    return ""
+
+
+def comment_of(line: str) -> str:
+    match = _COMMENT.match(line) if "#" in line else None
+    return match[2].strip() if match else ""
+
+
+def indent_unit(lines: Sequence[str]) -> str:
+    """One level of indentation as the lines have it: the shortest of their indents."""
+    inside = in_strings(lines)
+    indents = {
+        indent_of(line) for at, line in enumerate(lines) if line.strip() and at not in inside
+    }
+    indents.discard("")
+    return min(indents, key=indent_width, default="    ")
+
+
+def in_strings(lines: Sequence[str]) -> set[int]:
+    """The lines that begin within a string in triple quotes: to indent them would change it."""
+    inside: set[int] = set()
+    quote = ""
+    for at, line in enumerate(lines):
+        if quote:
+            inside.add(at)
+        rest = line
+        while True:
+            if quote:
+                _, found, rest = rest.partition(quote)
+                if not found:
+                    break
+                quote = ""
+            match = re.search(r"#|\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", rest)
+            if not match or match[0] == "#":
+                break
+            rest = rest[match.end() :]
+            quote = match[0] if match[0] in ('"""', "'''") else ""
+    return inside
+
+
+def unbound(old: Sequence[str], new: Sequence[str]) -> str:
+    """A local name that a function reads but only its older text sets, empty where none is."""
+    trees = [syntax.parse(dedent("\n".join(lines)) + "\n") for lines in (old, new)]
+    sets: list[set[str]] = []
+    for tree in trees:
+        parts = list(syntax.walk(tree)) if tree else []
+        sets.append(
+            {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            | {n.arg for n in parts if isinstance(n, ast.arg)}
+            | {name for n in parts if isinstance(n, ast.stmt) for name in syntax.bindings(n)}
+        )
+    read = syntax.loads(trees[1]) if trees[1] else frozenset[str]()
+    return min((sets[0] - sets[1]) & read, default="")
