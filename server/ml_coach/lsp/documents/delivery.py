@@ -61,39 +61,42 @@ class Delivery:
             if routes[change.file] == "disk" and await self._has_unsaved_edits(change):
                 raise OSError(self._refusal(change, "it cannot, and there are unsaved edits"))
         through_editor = tuple(c for c in changes if routes[c.file] != "disk")
-        if through_editor and not await self._send(through_editor, routes):
+        sent = await self._send(through_editor, routes) if through_editor else ()
+        if sent is None:
             return False
         all_arrived = True
         for change in changes:
             if routes[change.file] == "disk":
                 await self._to_disk(change)
-            elif not await self._read_back(change, routes[change.file]):
+            elif change in sent and not await self._read_back(change, routes[change.file]):
                 all_arrived = False
                 continue
             arrived(change)
         return all_arrived
 
-    async def _send(self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]) -> bool:
-        """Whether the editor says that it applied the changes; False where they are out of date.
+    async def _send(
+        self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]
+    ) -> tuple[FileChange, ...] | None:
+        """The changes that the editor says it applied; None where they are out of date.
 
         Changes that it refuses for another reason go to the disk, unless they are open documents.
         """
         label = ", ".join(change.file for change in changes)
         applied, reason = await self.client.apply(label, self._edit(changes, routes))
         if applied:
-            return True
+            return changes
         self.client.log(f"The editor did not take the edit of {label}: {reason}.")
         open_changes = [c for c in changes if self._shown(c) is not None]
         # Perhaps the user typed, and the editor says so only when they pause.
         if open_changes and await self.documents.wait_until(
             lambda: any(self._was_edited(c) for c in open_changes), READ_BACK_SECONDS
         ):
-            return False
-        for change in open_changes:  # The first one says it for all.
-            raise OSError(self._refusal(change, reason))
+            return None
+        if open_changes:  # The first one says it for all.
+            raise OSError(self._refusal(open_changes[0], reason))
         for change in changes:
             await self._to_disk(change)
-        return True
+        return ()
 
     def _route(self, change: FileChange) -> Route:
         uri = self._uri(change)
