@@ -39,6 +39,7 @@ def bench(
     samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
     max_iters: Annotated[str | None, setting("max_iters")] = None,
+    min_confidence: Annotated[str | None, setting("min_confidence")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
         "bench.json"
     ),
@@ -46,11 +47,18 @@ def bench(
         Path | None,
         typer.Option(help="Where the model's replies are kept and looked up; else beside it."),
     ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Fit the confidence of reports on these runs; write it to this file."),
+    ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="A further report whose runs are fitted on.")
+    ] = None,
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
     from ml_coach.cli.bench_runs import PARTS, STRATEGIES, BenchOptions, run_and_report
 
-    settings = read_settings(model=model, max_iters=max_iters)
+    settings = read_settings(model=model, max_iters=max_iters, min_confidence=min_confidence)
     wanted = [name for name in (versus, strategy) if name]
     if unknown := [name for name in wanted if name not in STRATEGIES]:
         fail(f"{unknown[0]} is no strategy; there are {', '.join(STRATEGIES)}.", USAGE)
@@ -60,6 +68,7 @@ def bench(
         given=given, without=tuple(part for part in PARTS if part in (without or ())),
         plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
         replies=replies or output.with_suffix(".replies.jsonl"),
+        calibrate=calibrate, also=tuple(also or ()),
     )  # fmt: skip
     try:
         chosen = _chosen(tasks, programs, only, skip, limit)

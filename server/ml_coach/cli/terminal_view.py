@@ -247,7 +247,13 @@ def _origin(report: RunReport) -> str:
 
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
     """Prints a run's outcome and reason, its tests with those that were dropped, and its cost."""
-    colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
+    colour = {
+        "passed": "green",
+        "unsure": "yellow",
+        "gave_up": "yellow",
+        "stopped": "yellow",
+        "failed": "red",
+    }
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()

@@ -97,6 +97,7 @@ async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
         return End("gave_up", "The same program came back after a fresh start.")
     chosen = choose(new, run.state.written)
     run.state.candidates.append(chosen)
+    run.state.origin = chosen
     patch = rewriting(current.program, chosen.program.source)
     return Diagnosis("code", "A fresh start", patch)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 from ml_coach.core.events import (
@@ -30,7 +30,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.types import PROVENANCES, Stage, Suite, TestReport
+from ml_coach.core.types import PROVENANCES, Provenance, Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",
@@ -107,8 +107,12 @@ def tests_sentence(report: TestReport) -> str:
 
 def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:
     """How many of `tests` come from where: `2 given and 3 guessed tests`, `no test`."""
-    counts = Counter(suite.provenance_of(test) for test in tests)
-    parts = [f"{counts[kind]} {kind}" for kind in PROVENANCES if counts[kind]]
+    return counted_by_provenance(Counter(suite.provenance_of(test) for test in tests))
+
+
+def counted_by_provenance(counts: Mapping[Provenance, int]) -> str:
+    """As `tests_by_provenance`, for tests that are counted already."""
+    parts = [f"{counts[kind]} {kind}" for kind in PROVENANCES if counts.get(kind)]
     if not parts:
         return "no test"
     listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

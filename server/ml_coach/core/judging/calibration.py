@@ -1,0 +1,88 @@
+"""From evidence to a confidence: how often runs with such evidence were right.
+
+A logistic regression whose weights are never negative: more evidence for a program never lowers
+the confidence in it. It is fitted on recorded runs (`ml-coach bench --calibrate`), separately for
+each family of models, and holds for that family only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ml_coach.core.types import Evidence
+
+# Weight decay and steps of the fit. With some hundred runs the fit no longer moves after a third of
+# these steps; the decay keeps a feature that few runs have from growing without bound.
+DECAY, STEPS, RATE = 0.01, 1500, 0.5
+# No run is more certain than this, and none less: a few hundred runs cannot show more.
+LOWEST, HIGHEST = 0.01, 0.99
+
+
+def _saturating(number: int, half: float) -> float:
+    """0 for none, one half for `half`, towards 1 for many."""
+    return number / (number + half)
+
+
+def _passed_share(evidence: Evidence) -> float:
+    guessed = evidence.tests - evidence.binding
+    written = guessed + evidence.refuting
+    return guessed / written if written else 0.0
+
+
+# Each is between 0 and 1, and higher where more speaks for the program.
+FEATURES: Mapping[str, Callable[[Evidence], float]] = {
+    "agreement": lambda e: e.agreement,
+    "agreeing": lambda e: max(0, e.agreeing - 1) / max(1, e.programs - 1),
+    "unanimous": lambda e: float(e.agreement == 1.0),
+    "binding": lambda e: _saturating(e.binding, 1.0),
+    "guessed": lambda e: _saturating(e.tests - e.binding, 2.0),
+    "passed_share": _passed_share,
+    "mutation_score": lambda e: e.mutation_score or 0.0,
+    "unrepaired": lambda e: float(not e.repaired),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The fitted weights by feature, and `source`: the runs that they were fitted on."""
+
+    bias: float
+    weights: Mapping[str, float]
+    source: str = ""
+    runs: int = 0
+
+    def confidence(self, evidence: Evidence) -> float:
+        """The share of runs with such evidence whose program is right, 0 to 1."""
+        return self._squashed([feature(evidence) for feature in FEATURES.values()])
+
+    def _squashed(self, values: Sequence[float]) -> float:
+        weights = (self.weights.get(name, 0.0) for name in FEATURES)
+        score = self.bias + sum(w * v for w, v in zip(weights, values, strict=True))
+        return min(HIGHEST, max(LOWEST, 1 / (1 + math.exp(-score))))
+
+
+def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
+    """The calibration under which what was right and wrong in `runs` is most likely.
+
+    Projected gradient descent on the mean log loss with weight decay. Raises `ValueError` where
+    all runs, or none, were right.
+    """
+    rows = [[feature(evidence) for feature in FEATURES.values()] for evidence, _ in runs]
+    truth = [float(right) for _, right in runs]
+    if not 0 < sum(truth) < len(truth):
+        raise ValueError("A calibration needs runs that were right and runs that were wrong.")
+    weights = [0.0] * len(FEATURES)
+    bias = 0.0
+    for _ in range(STEPS):
+        errors = [
+            1 / (1 + math.exp(-(bias + sum(w * v for w, v in zip(weights, row, strict=True)))))
+            - right
+            for row, right in zip(rows, truth, strict=True)
+        ]
+        bias -= RATE * sum(errors) / len(errors)
+        for at, weight in enumerate(weights):
+            slope = sum(e * row[at] for e, row in zip(errors, rows, strict=True)) / len(errors)
+            weights[at] = max(0.0, weight - RATE * (slope + DECAY * weight))
+    return Calibration(bias, dict(zip(FEATURES, weights, strict=True)), source, len(runs))
