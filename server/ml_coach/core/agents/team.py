@@ -80,12 +80,11 @@ class Team:
             # Shown its bad reply a small model repeats it; a sample is something else.
             tries=1 if self.profile.candidates > 1 else coder.TRIES,
         )
-        refused = self._refused("coder")
         if existing is None:
-            written = await coder.write_program(self.model_client, wanted, refused)
+            task = coder.whole_program(wanted)
         else:
-            function = self.request.function
-            written = await coder.implement(self.model_client, wanted, existing, function, refused)
+            task = coder.body_of_stub(wanted, existing, self.request.function)
+        written = await coder.write(self.model_client, task, self._refused("coder"))
         if isinstance(written, Refused):
             return written
         self.emit(ProgramWritten(written.program, written.done))
