@@ -13,7 +13,7 @@ from ml_coach.core.judging.inputs import typed_calls
 from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
 from ml_coach.core.judging.test_filter import filter_tests, without
-from ml_coach.core.judging.voting import Candidate, agreeing, choose, clusters, more_wanted
+from ml_coach.core.judging.voting import Candidate, agreeing, choose, clusters, samples_to_draw
 from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
 
 TESTS = ("test_given_1", "test_a", "test_b")
@@ -163,7 +163,7 @@ def test_programs_that_only_fail_do_not_agree() -> None:
 
 def wanted(pool: list[Candidate], suite: Suite, batch: int = 4) -> int:
     """How many more where each sample was a valid program."""
-    return more_wanted(pool, suite, batch, len(pool) - 1)
+    return samples_to_draw(pool, suite, batch, len(pool) - 1)
 
 
 def test_two_programs_with_one_answer_to_everything_do_not_settle_the_choice() -> None:
@@ -232,7 +232,7 @@ def test_without_given_tests_only_one_batch_is_drawn() -> None:
 def test_an_invalid_sample_does_not_end_the_sampling() -> None:
     alone = [candidate(1, "12", "-++")]
     guessed = replace(SUITE, given=frozenset())
-    assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
+    assert [samples_to_draw(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
 
 
 def test_a_model_that_is_not_sampled_is_asked_once() -> None:

@@ -25,7 +25,7 @@ from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
 from ml_coach.core.judging.evaluator import Evaluator
-from ml_coach.core.judging.voting import Candidate, agreeing, choose, more_wanted
+from ml_coach.core.judging.voting import Candidate, agreeing, choose, samples_to_draw
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
 from ml_coach.core.repair_loop import repair
@@ -200,7 +200,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     else:
         run.team.learn(first.reason)
     drawn = 0
-    while number := more_wanted(state.candidates, state.written, batch, drawn):
+    while number := samples_to_draw(state.candidates, state.written, batch, drawn):
         run.begin("code")
         programs = await run.team.sample_programs(number, existing)
         drawn += number

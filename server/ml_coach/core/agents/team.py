@@ -30,6 +30,8 @@ MOST_LESSONS = 3
 class Team:
     """The agents of one run. `spec` is what they work from, once `research` has set it.
 
+    `samples` and `diagnoses` count how often each was asked for, so that each has its own seed.
+
     Every method that asks the model raises `BudgetSpent` and `ModelError`.
     """
 
@@ -39,7 +41,7 @@ class Team:
     emit: Emit
     spec: Spec = field(default_factory=lambda: Spec(""))
     samples: int = 0
-    repairs: int = 0
+    diagnoses: int = 0
     _lessons: list[str] = field(default_factory=list[str])
 
     def learn(self, lesson: str) -> None:
@@ -107,11 +109,11 @@ class Team:
 
     async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
         """The debugger's diagnosis: the model's best guess first, then sampled ones."""
-        self.repairs += 1
+        self.diagnoses += 1
         return await debugger.debug(
             self.model_client, self.spec, self.profile, program, findings, lessons=self.lessons,
-            temperature=SAMPLE_TEMPERATURE if self.repairs > 1 else None,
-            seed=self.request.seed + self.repairs,
+            temperature=SAMPLE_TEMPERATURE if self.diagnoses > 1 else None,
+            seed=self.request.seed + self.diagnoses,
         )  # fmt: skip
 
     def _refused(self, agent: AgentName) -> Callable[[str], None]:

@@ -37,13 +37,13 @@ TEST_VOTES = 2
 class Candidate:
     """A program, its report on all written tests, and its answers to the probes.
 
-    The first `ordinary` answers are those to ordinary probes.
+    The first `ordinary_answers` of them are to ordinary probes; see `probes.Probes`.
     """
 
     program: Program
     report: TestReport
     answers: tuple[Evaluation, ...] = ()
-    ordinary: int = 0
+    ordinary_answers: int = 0
 
     def passed(self, suite: Suite) -> tuple[int, Fraction]:
         """How many given tests it passes, and which share of the guessed ones."""
@@ -97,8 +97,8 @@ def _agree(one: Candidate, other: Candidate) -> bool:
     if not (one.runs and other.runs):
         return False
     alike = _alike(one, other)
-    others = alike[one.ordinary :]
-    return all(alike[: one.ordinary]) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
+    ordinary, others = alike[: one.ordinary_answers], alike[one.ordinary_answers :]
+    return all(ordinary) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
 
 
 def _alike(one: Candidate, other: Candidate) -> list[bool]:
@@ -154,7 +154,7 @@ def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
     return next(len(group) for group in clusters(candidates) if candidate in group)
 
 
-def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
+def samples_to_draw(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
     """How many more programs are worth their cost; 0 when the choice is settled.
 
     `batch` is how many samples the model decodes in parallel. With a batch of 1 no more are
