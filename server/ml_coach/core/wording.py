@@ -62,11 +62,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
         case CandidateChosen():
-            if event.candidates == 1:
-                return ""
-            if event.agreeing == 1:
-                return f"The best of {event.candidates} candidates, no two of which agree"
-            return f"{event.agreeing} of {event.candidates} candidates agree"
+            return _choice(event)
         case ProgramInspected():
             if not event.findings:
                 return "Runs without a finding"
@@ -101,6 +97,14 @@ def tests_sentence(report: TestReport) -> str:
     text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
     text += f", {report.skipped} skipped" if report.skipped else ""
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+
+
+def _choice(event: CandidateChosen) -> str:
+    if event.candidates == 1:
+        return ""
+    if event.agreeing == 1:
+        return f"The best of {event.candidates} candidates, no two of which agree"
+    return f"{event.agreeing} of {event.candidates} candidates agree"
 
 
 def _count(number: int, noun: str) -> str:
