@@ -73,7 +73,7 @@ def _require_known(names: Iterable[str], known: Collection[str], what: str) -> N
     """Ends the command at the first name that is not a known one."""
     for name in names:
         if name not in known:
-            fail(f"{name} is no {what}; there are {', '.join(known)}.", USAGE)
+            fail(f"{name} is not a {what}; there are {', '.join(known)}.", USAGE)
 
 
 def _chosen(file: Path, programs: Path | None, only: str, skip: int, limit: int) -> list[Task]:

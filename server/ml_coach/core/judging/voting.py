@@ -114,7 +114,8 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
 
 @lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
-    """The value whose `repr` is `text`; where it is no literal, an object that equals no other."""
+    """The value whose `repr` is `text`; an object that equals no other where `text` is not a
+    literal."""
     try:
         return ast.literal_eval(syntax.expression(text))
     except (*syntax.NOT_PYTHON, TypeError):

@@ -186,7 +186,7 @@ def _indentations(part: str) -> Iterator[str]:
     """`part` as a function's body: as it stands, its first indentation lost, or from column 0."""
     lines = part.split("\n")
     if lines[0].startswith((" ", "\t")):
-        # What stands at column 0 below an indented body is no part of it.
+        # What stands at column 0 below an indented body is not part of it.
         inside = takewhile(lambda line: not line.strip() or line[0] in " \t", lines)
         part = "\n".join(inside)
     yield part
