@@ -41,7 +41,7 @@ def to_json(event: Event) -> dict[str, Any]:
 def from_json(line: dict[str, Any]) -> Event:
     """The inverse of `to_json`. Raises `ValueError` for what is not an event of this version."""
     if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
-        raise ValueError(f"{line.get('event')!r} is not an event")
+        raise ValueError(f"{line.get('event')!r} is no event")
     try:
         return cast(Event, _converter().structure(line, cast(Any, Event)))
     except BaseValidationError as error:

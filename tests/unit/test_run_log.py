@@ -60,7 +60,7 @@ def test_an_event_survives_json(event: Event) -> None:
 
 
 def test_data_that_is_not_an_event_is_refused() -> None:
-    with pytest.raises(ValueError, match="not an event"):
+    with pytest.raises(ValueError, match="no event"):
         from_json({"event": "Nonsense"})
 
 

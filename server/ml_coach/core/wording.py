@@ -99,20 +99,20 @@ def tests_sentence(report: TestReport) -> str:
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
 
 
-def _choice(event: CandidateChosen) -> str:
-    if event.candidates == 1:
-        return ""
-    if event.agreeing == 1:
-        return f"The best of {event.candidates} candidates, no two of which agree"
-    return f"{event.agreeing} of {event.candidates} candidates agree"
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _with_notes(text: str, notes: tuple[str, ...]) -> str:
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def _choice(event: CandidateChosen) -> str:
+    if event.candidates == 1:
+        return ""
+    if event.agreeing == 1:
+        return f"The best of {event.candidates} candidates, no two of which agree"
+    return f"{event.agreeing} of {event.candidates} candidates agree"
 
 
 def harmless(text: str) -> str:
