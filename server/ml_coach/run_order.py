@@ -1,4 +1,4 @@
-"""What one run is started with: made once by the command that starts it, passed on unchanged."""
+"""What one run is started with, made by the command that starts it."""
 
 from __future__ import annotations
 

@@ -273,7 +273,7 @@ async def test_missing_imports_are_added_without_a_model_call(executor: Sandboxe
     assert story.workspace.files["generated_code.py"].startswith("import math\n")
 
 
-@pytest.mark.parametrize("before", [[], ["I can not."]], ids=["", "a_sample_that_is_no_program"])
+@pytest.mark.parametrize("before", [[], ["I cannot."]], ids=["", "a_sample_that_is_no_program"])
 async def test_a_wrong_guessed_test_is_outvoted(
     executor: SandboxedExecutor, before: list[str]
 ) -> None:
@@ -334,7 +334,7 @@ async def test_the_tests_are_kept_where_none_is_fit_and_the_first_reply_is_no_pr
 ) -> None:
     story = Story(
         executor,
-        {"coder": ["I can not.", GOOD], "test_writer": ["assert inc(1) == 9"]},
+        {"coder": ["I cannot.", GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )

@@ -214,7 +214,7 @@ async def _sample(
     wanted = coder.CoderRequest(
         spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
     )
-    written = await coder.write_program(model_client, wanted, _ignore)
+    written = await coder.write(model_client, coder.whole_program(wanted), _ignore)
     return Program("") if isinstance(written, Refused) else written.program
 
 

@@ -40,7 +40,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """The options of `ml-coach bench` that are no settings.
+    """The options of `ml-coach bench` that are not settings.
 
     `samples`, `seed`, `given` and `without` are those of `bench.strategies.Setup`; with `plan` the
     researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at

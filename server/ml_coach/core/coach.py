@@ -5,7 +5,7 @@
                                     └── patch ◄─ debugger ◄┘ findings, test report
 
 `_work` is the whole way; repair_loop.py is its last step. A stage returns its result, or an `End`
-where the run is over. Exceptions are for what breaks a run, and `Coach._until_end` catches them.
+where the run is over. Exceptions are for what breaks a run, and `Coach.run` catches them.
 
 Everything is tried on a private copy first. The user's files get the first program, then
 the one that was chosen among the candidates, then one that a patch made better. So what the files
@@ -35,6 +35,8 @@ from ml_coach.core.repair_loop import repair
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Program, Request, RunReport, Suite
+
+_TOO_DEEP = "The prompt or the code is nested too deeply for Python to take apart."
 
 
 async def _nothing() -> None:
@@ -68,7 +70,22 @@ class Coach:
         started = self.clock()
         run = self._new_run(request, emit)
         emit(RunStarted(run_id, request, self.model.name))
-        end = await self._until_end(run)
+        try:
+            await self.prepare()
+            end = await _judge(run, await _work(run), self.calibration)
+        except asyncio.CancelledError:
+            # The files already hold the best program, so there is nothing left to save. The
+            # cancellation ends here: whoever started the run gets its report.
+            if task := asyncio.current_task():
+                task.uncancel()
+            end = End("stopped", "Stopped by the user.")
+        except BudgetSpent as spent:
+            end = End("gave_up", str(spent))
+        except (ModelError, SetupError, OSError) as error:
+            end = End("failed", str(error))
+        except RecursionError:
+            # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
+            end = End("failed", _TOO_DEEP)
         report = self._report(run, end, self.clock() - started)
         emit(RunFinished(report))
         return report
@@ -92,26 +109,6 @@ class Coach:
             emit=emit,
             filters_tests=self.filters_tests,
         )
-
-    async def _until_end(self, run: Run) -> End:
-        try:
-            await self.prepare()
-            return await _judge(run, await _work(run), self.calibration)
-        except BudgetSpent as spent:
-            return End("gave_up", str(spent))
-        except (ModelError, SetupError, OSError) as error:
-            return End("failed", str(error))
-        except RecursionError:
-            # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
-            return End(
-                "failed", "The prompt or the code is nested too deeply for Python to take apart."
-            )
-        except asyncio.CancelledError:
-            # The files already hold the best program, so there is nothing left to save. The
-            # cancellation ends here: whoever started the run gets its report.
-            if task := asyncio.current_task():
-                task.uncancel()
-            return End("stopped", "Stopped by the user.")
 
     def _report(self, run: Run, end: End, seconds: float) -> RunReport:
         state = run.state

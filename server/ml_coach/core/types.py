@@ -7,23 +7,14 @@ import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Literal
 
+from ml_coach.core.provenance import Provenance
 from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 Stage = Literal["research", "code", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
-# Where a test comes from, the most trusted first.
-Provenance = Literal[
-    "own",  # stands in the user's file
-    "confirmed",  # the user answered a question with it
-    "given",  # the prompt has its call and its result in code form
-    "stated",  # each literal in it stands in the prompt, in one statement
-    "property",  # an invariant that the prompt states or implies
-    "guessed",  # the model's own
-]
-PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
 
 @dataclass(frozen=True, slots=True)

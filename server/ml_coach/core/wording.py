@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import assert_never
 
 from ml_coach.core.events import (
@@ -30,7 +30,8 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.types import PROVENANCES, Provenance, Stage, Suite, TestReport
+from ml_coach.core.provenance import counted
+from ml_coach.core.types import Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",
@@ -64,11 +65,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
         case CandidateChosen():
-            if event.candidates == 1:
-                return ""
-            if event.agreeing == 1:
-                return f"The best of {event.candidates} candidates, no two of which agree"
-            return f"{event.agreeing} of {event.candidates} candidates agree"
+            return _choice(event)
         case ProgramInspected():
             if not event.findings:
                 return "Runs without a finding"
@@ -107,16 +104,7 @@ def tests_sentence(report: TestReport) -> str:
 
 def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:
     """How many of `tests` come from where: `2 given and 3 guessed tests`, `no test`."""
-    return counted_by_provenance(Counter(suite.provenance_of(test) for test in tests))
-
-
-def counted_by_provenance(counts: Mapping[Provenance, int]) -> str:
-    """As `tests_by_provenance`, for tests that are counted already."""
-    parts = [f"{counts[kind]} {kind}" for kind in PROVENANCES if counts.get(kind)]
-    if not parts:
-        return "no test"
-    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"{listed} test{'' if sum(counts.values()) == 1 else 's'}"
+    return counted(Counter(suite.provenance_of(test) for test in tests))
 
 
 def _count(number: int, noun: str) -> str:
@@ -125,6 +113,14 @@ def _count(number: int, noun: str) -> str:
 
 def _with_notes(text: str, notes: tuple[str, ...]) -> str:
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def _choice(event: CandidateChosen) -> str:
+    if event.candidates == 1:
+        return ""
+    if event.agreeing == 1:
+        return f"The best of {event.candidates} candidates, no two of which agree"
+    return f"{event.agreeing} of {event.candidates} candidates agree"
 
 
 def harmless(text: str) -> str:

@@ -38,7 +38,7 @@ class CheckedProgram:
         """The inspection's findings that keep this program from `passed`.
 
         A program that waits for ever, or for input, when it is *run* may well be a server, a
-        dialogue or a command. Its tests import it, so where they all pass it is no fault.
+        dialogue or a command. Its tests import it, so where they all pass it is not a fault.
         """
         tested = self.report.verdict == "passed"
         return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))

@@ -57,10 +57,10 @@ def filter_tests(
     tests (kinds.py).
     """
     first, second = _outcomes(chosen), _outcomes(again)
-    # A program that hangs or ends the run keeps tests from running, which is no fault of theirs.
+    # A program that hangs or ends the run keeps tests from running, which is not their fault.
     prevented = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
     if not first:
-        # The program cannot even be imported, which is no evidence against any test.
+        # The program cannot even be imported, which says nothing against any test.
         return FilterResult(suite, suite.tests, (), None)
     votes = _votes([_outcomes(report) for report in others], suite)
     planted = [_outcomes(report) for report in mutants]

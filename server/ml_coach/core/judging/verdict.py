@@ -7,8 +7,8 @@ families of models only; for the others the reason says that it was not.
 
 from __future__ import annotations
 
+from ml_coach.core.provenance import counted
 from ml_coach.core.types import Evidence, Outcome
-from ml_coach.core.wording import counted_by_provenance
 
 # A program hardly passes two tests by chance that notice planted mistakes; one it may.
 LEAST_TESTS = 2
@@ -48,7 +48,7 @@ def _missing(evidence: Evidence) -> list[str]:
 
 
 def _listed(evidence: Evidence, confidence: float | None) -> str:
-    parts = [f"{counted_by_provenance(evidence.passed)} hold{'s' if evidence.tests == 1 else ''}"]
+    parts = [f"{counted(evidence.passed)} hold{'s' if evidence.tests == 1 else ''}"]
     if evidence.programs > 1:
         parts.append(f"{evidence.agreeing} of {evidence.programs} programs written apart agree")
     if confidence is not None:

@@ -29,13 +29,14 @@ TEST_VOTES = 2
 class Candidate:
     """A program, its report on all written tests, and its answers to the probes.
 
-    The first `ordinary` answers are those to ordinary probes; `calls` are the probes' texts.
+    The first `ordinary_answers` of them are to ordinary probes; see `probes.Probes`. `calls` are
+    the probes' texts.
     """
 
     program: Program
     report: TestReport
     answers: tuple[Evaluation, ...] = ()
-    ordinary: int = 0
+    ordinary_answers: int = 0
     calls: tuple[str, ...] = ()
 
     def passed(self, suite: Suite) -> tuple[int, Fraction]:
@@ -91,8 +92,8 @@ def agree(one: Candidate, other: Candidate) -> bool:
     if not (one.runs and other.runs):
         return False
     alike = _alike(one, other)
-    others = alike[one.ordinary :]
-    return all(alike[: one.ordinary]) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
+    ordinary, others = alike[: one.ordinary_answers], alike[one.ordinary_answers :]
+    return all(ordinary) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
 
 
 def _alike(one: Candidate, other: Candidate) -> list[bool]:
@@ -108,7 +109,8 @@ def same_answer(one: Evaluation, other: Evaluation) -> bool:
 
 @lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
-    """The value whose `repr` is `text`; where it is no literal, an object that equals no other."""
+    """The value whose `repr` is `text`; an object that equals no other where `text` is not a
+    literal."""
     try:
         return ast.literal_eval(syntax.expression(text))
     except (*syntax.NOT_PYTHON, TypeError):
