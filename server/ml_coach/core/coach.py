@@ -129,6 +129,7 @@ class Coach:
             files=dict(state.saved),
             evidence=state.evidence,
             confidence=state.confidence,
+            precision=state.precision,
         )
 
 
@@ -232,4 +233,5 @@ async def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
     state.evidence = await run.evidence()
     if calibration:
         state.confidence = calibration.confidence(state.evidence)
-    return End(*verdict(state.evidence, state.confidence, request.min_confidence))
+        state.precision = calibration.precision(state.confidence)
+    return End(*verdict(state.evidence, state.precision, request.min_confidence))

@@ -59,6 +59,7 @@ class RunState:
     pending: Patch | None = None
     evidence: Evidence | None = None
     confidence: float | None = None
+    precision: float | None = None
     program: Program | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])
 

@@ -33,8 +33,8 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. A run whose confidence is below `min_confidence` ends `unsure`.
-    `seed` makes sampled programs repeatable.
+    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
+    `RunReport`). `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -411,8 +411,9 @@ class Evidence:
 class RunReport:
     """How a run ended: what remains, how good it is, and what it cost.
 
-    `confidence` is the share of runs with evidence like this, 0 to 1, whose program was right when
-    that was measured; None where it was not measured for the model.
+    `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
+    runs was right that had at least as much confidence; both are None where that was not measured
+    for the model.
     """
 
     outcome: Outcome
@@ -431,3 +432,4 @@ class RunReport:
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     evidence: Evidence | None = None
     confidence: float | None = None
+    precision: float | None = None

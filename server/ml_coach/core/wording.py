@@ -31,7 +31,7 @@ from ml_coach.core.events import (
     TextArrived,
 )
 from ml_coach.core.provenance import counted
-from ml_coach.core.types import Stage, Suite, TestReport
+from ml_coach.core.types import Dropped, RunReport, Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",
@@ -100,6 +100,21 @@ def tests_sentence(report: TestReport) -> str:
     text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
     text += f", {report.skipped} skipped" if report.skipped else ""
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+
+
+def ending(report: RunReport) -> str:
+    """How a run ended that says something of its program: the tests, and what speaks for it."""
+    parts = [tests_sentence(report.tests)] if report.tests else []
+    dropped = f"{_count(len(report.dropped), 'test')} dropped" if report.dropped else ""
+    parts += [part for part in (report.reason.rstrip("."), dropped) if part]
+    return "; ".join(parts) + "."
+
+
+def dropped_text(dropped: Dropped) -> str:
+    """A dropped test with what it checks, why it was dropped, and what the program did in it."""
+    what = f"{dropped.test} ({dropped.source})" if dropped.source else dropped.test
+    answer = dropped.answer.splitlines()[0] if dropped.answer else ""
+    return f"{what}: {dropped.reason}" + (f"; the program: {answer}" if answer else "")
 
 
 def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:

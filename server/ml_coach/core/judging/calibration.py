@@ -11,13 +11,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ml_coach.core.judging.verdict import missing
 from ml_coach.core.types import Evidence
 
-# Weight decay and steps of the fit. With some hundred runs the fit no longer moves after a third of
-# these steps; the decay keeps a feature that few runs have from growing without bound.
-DECAY, STEPS, RATE = 0.01, 1500, 0.5
+# Weight decay, steps and step size of the fit. With some hundred runs the fit no longer moves after
+# two thirds of these steps; the decay keeps a feature that few runs have from growing without end.
+DECAY, STEPS, RATE = 0.001, 1000, 0.5
 # No run is more certain than this, and none less: a few hundred runs cannot show more.
 LOWEST, HIGHEST = 0.01, 0.99
+# A share of fewer runs than this says too little.
+LEAST_RUNS = 10
 
 
 def _saturating(number: int, half: float) -> float:
@@ -33,34 +36,40 @@ def _passed_share(evidence: Evidence) -> float:
 
 # Each is between 0 and 1, and higher where more speaks for the program.
 FEATURES: Mapping[str, Callable[[Evidence], float]] = {
-    "agreement": lambda e: e.agreement,
-    "agreeing": lambda e: max(0, e.agreeing - 1) / max(1, e.programs - 1),
     "unanimous": lambda e: float(e.agreement == 1.0),
+    "agreeing": lambda e: max(0, e.agreeing - 1) / max(1, e.programs - 1),
+    "any_binding": lambda e: float(e.binding > 0),
     "binding": lambda e: _saturating(e.binding, 1.0),
-    "guessed": lambda e: _saturating(e.tests - e.binding, 2.0),
     "passed_share": _passed_share,
     "mutation_score": lambda e: e.mutation_score or 0.0,
-    "unrepaired": lambda e: float(not e.repaired),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The fitted weights by feature, and `source`: the runs that they were fitted on."""
+    """What was learnt from `runs` recorded runs, which `source` names.
+
+    `weights` are those of the features. `levels` are pairs of a confidence and the share of the
+    recorded runs with at least this confidence that were right, both rising.
+    """
 
     bias: float
     weights: Mapping[str, float]
+    levels: tuple[tuple[float, float], ...] = ()
     source: str = ""
     runs: int = 0
 
     def confidence(self, evidence: Evidence) -> float:
-        """The share of runs with such evidence whose program is right, 0 to 1."""
-        return self._squashed([feature(evidence) for feature in FEATURES.values()])
-
-    def _squashed(self, values: Sequence[float]) -> float:
-        weights = (self.weights.get(name, 0.0) for name in FEATURES)
-        score = self.bias + sum(w * v for w, v in zip(weights, values, strict=True))
+        """How likely the program of such a run is right, 0 to 1."""
+        score = self.bias + sum(
+            self.weights.get(name, 0.0) * feature(evidence) for name, feature in FEATURES.items()
+        )
         return min(HIGHEST, max(LOWEST, 1 / (1 + math.exp(-score))))
+
+    def precision(self, confidence: float) -> float:
+        """The share of recorded runs at a bound that this confidence meets that were right, 0 to 1;
+        the best such bound counts."""
+        return max((share for least, share in self.levels if confidence >= least), default=0.0)
 
 
 def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
@@ -85,4 +94,22 @@ def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
         for at, weight in enumerate(weights):
             slope = sum(e * row[at] for e, row in zip(errors, rows, strict=True)) / len(errors)
             weights[at] = max(0.0, weight - RATE * (slope + DECAY * weight))
-    return Calibration(bias, dict(zip(FEATURES, weights, strict=True)), source, len(runs))
+    named = {name: round(weight, 4) for name, weight in zip(FEATURES, weights, strict=True)}
+    fitted = Calibration(round(bias, 4), named, source=source, runs=len(runs))
+    return Calibration(fitted.bias, named, _levels(fitted, runs), source, len(runs))
+
+
+def _levels(
+    fitted: Calibration, runs: Sequence[tuple[Evidence, bool]]
+) -> tuple[tuple[float, float], ...]:
+    """The bounds of confidence, from low to high, at which the share of right runs is better than
+    at every lower bound. Runs that no confidence could make `passed` are left out."""
+    ranked = sorted((fitted.confidence(e), right) for e, right in runs if not missing(e))
+    levels: list[tuple[float, float]] = []
+    for at, (confidence, _) in enumerate(ranked[: max(0, len(ranked) - LEAST_RUNS + 1)]):
+        if at and ranked[at - 1][0] == confidence:
+            continue
+        share = sum(right for _, right in ranked[at:]) / (len(ranked) - at)
+        if not levels or share > levels[-1][1]:
+            levels.append((confidence, round(share, 4)))
+    return tuple(levels)
