@@ -95,7 +95,7 @@ async def test_the_report_says_which_tests_were_dropped_and_why(terminal: Termin
     terminal.model.replies["test_writer"] = f"```python\n{TESTS}{idle}```\n"
     ended = await terminal.run("generate", PROMPT, "--auto-patch")
     assert ended.code == 0, ended.err
-    assert "2 of 2 passed (0 given by the prompt, 7 dropped)" in ended.out
+    assert "2 of 2 passed (2 guessed tests, 7 dropped)" in ended.out
     told = [line for line in ended.out.splitlines() if "it notices no planted mistake" in line]
     assert len(told) == 5
     assert "test_idle_0" in told[0]

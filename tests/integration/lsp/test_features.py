@@ -105,7 +105,7 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     await editor.choose(debug)
     await editor.until(lambda: editor.event("PatchOffered"))
     hover = await editor.client.text_document_hover_async(
-        lsp.HoverParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")), lsp.Position(5, 8))
+        lsp.HoverParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")), lsp.Position(6, 8))
     )
     assert hover.contents.kind == lsp.MarkupKind.Markdown
     assert "This test fails. (test_small)" in hover.contents.value
