@@ -59,7 +59,7 @@ class Run:
 
     def message(self, **changes: object) -> dict[str, object]:
         """The worker's message about this run."""
-        records = base64.b64encode(b"\n".join(self.lines)).decode()
+        records = base64.b64encode(b"".join(line + b"\n" for line in self.lines)).decode()
         part = {"records": records, "limit": "", "status": 0, "stack": "", "seconds": 0.1}
         return {"parts": [{**part, **changes}]}
 

@@ -151,7 +151,9 @@ def test_a_record_of_a_script_that_does_not_fit_is_left_out(line: str) -> None:
     good = json.dumps({"index": 0, "value": "7"})
     answer = answer_of(f"{line}\n{good}\n{line}".encode("latin-1"))
     assert [value.value for value in findings.evaluations(answer, 1)] == ["7"]
-    assert execution_of(line.encode("latin-1")).exit_code == 1
+    ran = execution_of(f"{line}\n".encode("latin-1"))
+    assert ran.exit_code == 1
+    assert ran.findings[-1].message == "the program wrote to our channel: a line was dropped"
 
 
 @pytest.mark.parametrize("errno", ["x", [1], {}, True, 10**40])

@@ -103,14 +103,15 @@ def execution(
         finding = _uncaught(raised, file, answer)
     else:
         finding = _bad_exit(answer, file)
+    found = tuple(filter(None, (finding, _written_to_our_channel(answer, file))))
     return Execution(
-        clean=finding is None,
+        clean=not found,
         exit_code=answer.exit_code,
         stdout=answer.stdout,
         stderr=answer.stderr,
         seconds=answer.seconds,
         limit=limit,
-        findings=(finding,) if finding else (),
+        findings=found,
         ran_on=answer.ran_on,
     )
 
@@ -203,6 +204,15 @@ def _bad_exit(answer: WorkerAnswer, file: str) -> Finding | None:
         if exited and exited.wants_arguments:
             kind, message = "input", f"{message}: the program wants arguments, {NO_USER}"
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
+
+
+def _written_to_our_channel(answer: WorkerAnswer, file: str) -> Finding | None:
+    """The finding for a program that wrote lines of its own to the channel of our records."""
+    count = answer.dropped_records
+    if not count:
+        return None
+    lines = "a line was" if count == 1 else f"{count} lines were"
+    return Finding("runtime", f"the program wrote to our channel: {lines} dropped", file)
 
 
 def _last_place(places: tuple[Place, ...], file: str) -> Place:
