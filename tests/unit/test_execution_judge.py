@@ -101,3 +101,23 @@ def test_a_line_after_the_last_record_is_tampering() -> None:
     run = both().end()
     raw = b"\n".join([*run.lines, b"more"])
     assert run.judged(records=base64.b64encode(raw).decode()).verdict == "tampered"
+
+
+def test_a_pass_whose_value_compares_otherwise_outside_is_tampering() -> None:
+    report = Run().test("test_a", 1, compared="99").test("test_b", 5).end().judged()
+    assert (report.verdict, report.why) == (
+        "tampered",
+        "test_a passed, though line 2 compares 99",
+    )
+
+
+def test_a_pass_without_a_comparison_of_its_text_is_tampering() -> None:
+    report = Run().test("test_a", 1, compared="").test("test_b", 5).end().judged()
+    assert report.why == "test_a passed without the comparison in line 2"
+
+
+def test_a_test_with_an_object_that_equals_other_values_has_not_passed() -> None:
+    run = both().canaries().record("agreed", "test_x.py::test_b", "E", "program")
+    report = run.record("end", "1").judged()
+    assert (report.verdict, report.passed) == ("failed", {"test_a"})
+    assert "type E equals other values" in report.findings[0].message

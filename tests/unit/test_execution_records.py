@@ -121,7 +121,8 @@ def test_long_texts_are_cut_and_long_names_stay_apart() -> None:
     names = [f"test_x.py::test_a[{'x' * 50_000}{last}]" for last in "ab"]
     run = Run()
     for name in names:
-        run.record("begin", name).record("called", name, "passed", "test_a", "1", "own")
+        run.record("begin", name).record("compared", name, "2:11", "3")
+        run.record("called", name, "passed", "test_a", "1", "own")
         run.record("report", name, "call", "passed", "", "0.1", "y" * 99_000, "", "y" * 99_000)
     report = run.test("test_b", 5).end().judged()
     assert (report.verdict, len(report.passed)) == ("passed", 3)

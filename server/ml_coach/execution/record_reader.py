@@ -18,6 +18,8 @@ from typing import Any, TypeVar, cast
 
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.records import (
+    AgreedWithAll,
+    Compared,
     Evaluated,
     Exited,
     Forged,
@@ -182,6 +184,12 @@ def _test_record(kind: str, fields: list[str], files: Collection[str]) -> TestRe
                 _places_of(places.splitlines()[-PLACES_AT_MOST:], files),
                 _text(message),
             )
+        case "compared":
+            test, place, value = fields
+            return Compared(_name(test), _text(place, 100), _text(value))
+        case "agreed":
+            test, kind, module = fields
+            return AgreedWithAll(_name(test), _text(kind, 200), _text(module, 200))
         case "tampered":
             (what,) = fields
             return Tampered(_text(what, 1000))

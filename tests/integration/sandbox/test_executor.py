@@ -89,8 +89,8 @@ ELSEWHERE = '{"exception": "E", "text": "t", "frames": [["../../.bashrc", 1]]}'
     [
         ("import os\nos.kill(os.getpid(), 40)", "ended by signal 40"),
         ("raise OSError([1], 'no')", "OSError: [Errno [1]] no"),
-        ("import os\nos.write(200, b'[' * 50_000 + b'\\n')\nraise KeyError(1)", "KeyError: 1"),
-        (f"import os\nos.write(200, b'{ELSEWHERE}\\n')", "E: t"),
+        ("import os\nos.write(4000, b'[' * 50_000 + b'\\n')\nraise KeyError(1)", "KeyError: 1"),
+        (f"import os\nos.write(4000, b'{ELSEWHERE}\\n')", "E: t"),
     ],
     ids=["signal_without_a_name", "odd_errno", "deep_record", "place_elsewhere"],
 )

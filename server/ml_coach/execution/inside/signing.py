@@ -35,7 +35,7 @@ from ml_coach.execution.inside.messages import PROOF_BYTES
 WriteRecord = Callable[[tuple[object, ...]], None]
 PARTS = "<parts>"
 # Records that may wait until the next test begins, or the end: each write wakes the supervisor.
-CAN_WAIT = frozenset({"called", "report"})
+CAN_WAIT = frozenset({"called", "report", "compared"})
 
 
 def known_code(functions: Iterable[object]) -> frozenset[int]:

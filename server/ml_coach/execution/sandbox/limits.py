@@ -44,6 +44,13 @@ def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     _lower(resource.RLIMIT_RTPRIO, 0)
 
 
+def allow_descriptors(count: int) -> None:
+    """Makes room for descriptors below `count`. Raises `ValueError` where that is not allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
 def _lower(kind: int, value: int, grace: int = 0) -> None:
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
