@@ -11,7 +11,7 @@ import builtins
 import sys
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -31,7 +31,7 @@ def memory() -> Generator[Any, Any, Any]:
         got: Any = yield answer
         if kind(got) is a_dict:
             answer = kept is None
-            kept = got if answer else kept
+            kept = cast(Any, got) if answer else kept
         else:
             answer = kept.get(got) if kept else None
 
