@@ -20,6 +20,7 @@ NO_SPACE: dict[int, Limit] = {
     errno.EDQUOT: "disk",
     errno.EFBIG: "disk",
     errno.EMFILE: "files",
+    errno.ENOMEM: "memory",
 }
 # The address of an object says nothing, and would make the text of each run different.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")

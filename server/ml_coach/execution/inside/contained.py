@@ -81,7 +81,8 @@ def _fork_each(channels: Sequence[Channels], context: WorkerContext, suite: int)
         if run == 0:
             return own
         status = _wait_for(run)
-        run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
+        run_folder.clear("/dev/shm", ())
+        run_folder.clear(namespaces.BOX, (namespaces.WORK, namespaces.TEMPORARY))
         _write_status(own.status, status=os.waitstatus_to_exitcode(status))
         if own is channels[0] and (shared := os.pread(suite, os.fstat(suite).st_size, 0)):
             # The first run was forked before there was an order; the others inherit this.

@@ -6,6 +6,7 @@ import resource
 from dataclasses import asdict, dataclass
 
 MEGABYTE = 1 << 20
+ADDRESS_SPACE_GB = 64
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class ResourceLimits:
 
 
 def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
-    """Lowers this process's limits for good. RLIMIT_AS is left alone: it breaks numpy and threads.
+    """Lowers this process's limits for good. RLIMIT_AS is generous, since numpy and threads reserve
+    more than they use; without it the tables of reserved pages could fill the memory.
 
     RLIMIT_DATA is per process, so the supervisor watches the tree; it is set above the tree's
     limit because thread stacks count as data though they are never touched.
@@ -34,6 +36,7 @@ def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_CPU, cpu_seconds, 1)
     _lower(resource.RLIMIT_DATA, (limits.memory_mb + 128) * MEGABYTE)
+    _lower(resource.RLIMIT_AS, ADDRESS_SPACE_GB << 30)
     _lower(resource.RLIMIT_NPROC, limits.processes)
     _lower(resource.RLIMIT_NOFILE, limits.open_files)
     _lower(resource.RLIMIT_FSIZE, limits.file_mb * MEGABYTE)
