@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-import signal
 import sys
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
@@ -17,7 +16,7 @@ DETAIL_AT_MOST = 4000
 TRACED_LINES_AT_MOST = 300
 NO_SPACE: dict[int, Limit] = {
     errno.ENOSPC: "disk",
-    errno.EDQUOT: "disk",
+    122: "disk",  # EDQUOT, of which Windows has no name
     errno.EFBIG: "disk",
     errno.EMFILE: "files",
     errno.ENOMEM: "memory",
@@ -34,13 +33,15 @@ OTHERWISE_CALLED = {
     "docx": "python-docx", "dotenv": "python-dotenv", "jwt": "PyJWT", "serial": "pyserial",
     "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "PyYAML",
 }  # fmt: skip
+# By number, since Windows has no names for most of them.
 CRASHES: dict[int, str] = {
-    signal.SIGSEGV: "crashed: segmentation fault (recursion too deep for the C stack?)",
-    signal.SIGABRT: "crashed: it aborted",
-    signal.SIGSYS: "crashed: a forbidden system call",
-    signal.SIGBUS: "crashed: bus error",
-    signal.SIGFPE: "crashed: arithmetic error in native code",
+    11: "crashed: segmentation fault (recursion too deep for the C stack?)",
+    6: "crashed: it aborted",
+    31: "crashed: a forbidden system call",
+    7: "crashed: bus error",
+    8: "crashed: arithmetic error in native code",
 }
+OUT_OF_PROCESSOR_TIME = 24
 
 
 def limit_message(limit: Limit, limits: ResourceLimits, timeout_seconds: float) -> str:
@@ -74,7 +75,7 @@ def reached_limit(answer: WorkerAnswer, raised: Raised | None = None) -> Limit:
     error that the kernel gives only at a limit."""
     if answer.limit:
         return answer.limit
-    if answer.exit_code == -signal.SIGXCPU:
+    if answer.exit_code == -OUT_OF_PROCESSOR_TIME:
         return "cpu"
     if raised is None:
         return ""

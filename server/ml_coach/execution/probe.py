@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from ml_coach.execution.inside.messages import JsonObject
@@ -79,7 +79,7 @@ async def what_gets_through(worker: WarmWorker, level: str) -> str:
 
 
 @contextlib.contextmanager
-def _canaries() -> Iterator[tuple[dict[str, object], list[socket.socket], Path]]:
+def _canaries() -> Generator[tuple[dict[str, object], list[socket.socket], Path]]:
     """(what the probe is told, sockets that nobody may connect to, a file that nobody may make)."""
     token = secrets.token_hex(12)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -92,7 +92,7 @@ def _canaries() -> Iterator[tuple[dict[str, object], list[socket.socket], Path]]
         for each in (inet, abstract):
             each.listen(4)
             each.setblocking(False)
-        facts = {
+        facts: dict[str, object] = {
             "token": token,
             "canary": str(canary),
             "victim": str(victim),

@@ -11,10 +11,10 @@ SUITE = Suite("from generated_code import found\n\n\ndef test_a():\n    assert f
 LEAVES = Program("""\
 import os, socket, tempfile
 here = os.path.dirname(os.getcwd())
-found = []
-for folder in (here, os.getcwd(), tempfile.gettempdir(), "/tmp", "/dev/shm"):
+folders = (here, os.getcwd(), tempfile.gettempdir(), "/tmp", "/dev/shm")
+found = [folder for folder in folders if os.path.exists(os.path.join(folder, "left"))]
+for folder in folders:
     path = os.path.join(folder, "left")
-    if os.path.exists(path): found.append(path)
     try: open(path, "w").close(); folder == os.getcwd() or os.chmod(folder, 0o300)
     except OSError: pass
 try:

@@ -26,6 +26,8 @@ def used_bytes(folder: str) -> int:
 def empty_shared_memory(since: float) -> None:
     """Removes what a run has left in a /dev/shm that later runs see as well. `since` is when the
     run began, in seconds since the epoch."""
+    with contextlib.suppress(OSError):
+        os.chmod("/dev/shm", stat.S_IRWXU)  # It is ours: a run may have changed that.
     for entry in list(os.scandir("/dev/shm")):
         with contextlib.suppress(OSError):
             if entry.stat(follow_symlinks=False).st_ctime >= since:

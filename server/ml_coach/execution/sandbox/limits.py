@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import resource
+import importlib
 from dataclasses import asdict, dataclass
+from typing import Any
 
 MEGABYTE = 1 << 20
 ADDRESS_SPACE_GB = 64
@@ -26,6 +27,11 @@ class ResourceLimits:
         return asdict(self)
 
 
+def _resource() -> Any:
+    """Python's module for limits, which there is not on Windows: it is loaded where it is used."""
+    return importlib.import_module("resource")
+
+
 def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     """Lowers this process's limits for good. RLIMIT_AS is generous, since numpy and threads reserve
     more than they use; without it the tables of reserved pages could fill the memory.
@@ -33,6 +39,7 @@ def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
     RLIMIT_DATA is per process, so the supervisor watches the tree; it is set above the tree's
     limit because thread stacks count as data though they are never touched.
     """
+    resource = _resource()
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_CPU, cpu_seconds, 1)
     _lower(resource.RLIMIT_DATA, (limits.memory_mb + 128) * MEGABYTE)
@@ -49,12 +56,14 @@ def apply(limits: ResourceLimits, cpu_seconds: int) -> None:
 
 def allow_descriptors(count: int) -> None:
     """Makes room for descriptors below `count`. Raises `ValueError` where that is not allowed."""
+    resource = _resource()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def _lower(kind: int, value: int, grace: int = 0) -> None:
+    resource = _resource()
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
 import struct
 from collections.abc import Iterator
 
@@ -106,7 +105,7 @@ def _one_of(values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
 def build(*, apart: bool, machine: str = "") -> bytes:
     """The filter's program. `apart` says that namespaces are around the run, so loopback and unix
     sockets reach nothing of the user's; without them they are denied as well."""
-    machine = machine or platform.machine()
+    machine = machine or kernel.machine()
     column = 0 if machine == "x86_64" else 1
     program: list[Instruction] = [
         (LOAD, 0, 0, 4),
