@@ -199,7 +199,18 @@ ODD: tuple[object, ...] = (
     *("", "²", "-", "../../.bashrc:1", "test_x.py:1", "\ud800", "::", "x" * 30_000, HUGE),
     *(0, -1, 10**30, 1.5, float("nan"), True, None, [], {}, [[]], ["x.py", 1], {"parts": 1}),
 )
-KINDS = ("start", "begin", "called", "report", "not_collected", "tampered", "end", "other")
+KINDS = (
+    "start",
+    "begin",
+    "called",
+    "report",
+    "not_collected",
+    "tampered",
+    "compared",
+    "agreed",
+    "end",
+    "other",
+)
 
 
 def mutated(value: Any, chance: random.Random) -> Any:

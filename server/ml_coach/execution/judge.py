@@ -1,4 +1,4 @@
-"""The verdict on one run of tests, from evidence that the tests cannot forge.
+"""The verdict on one run of tests, from evidence that is hard to forge; SECURITY.md says how hard.
 
 A suite has passed when every record on the channel is proven and none is missing, both canaries did
 what canaries must do, every test that the file says it has was called, ran its own code and passed
