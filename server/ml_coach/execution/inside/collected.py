@@ -135,7 +135,7 @@ def foreign_plugin(freeze: FrozenFunctions, trusted: frozenset[int]) -> Callable
 def _foreign_plugin(config: Any) -> str:
     parts: Any = "<parts>"
     trusted, names_of, identity, no_attribute = parts
-    for name, caller in [*names_of(config.hook).items()]:
+    for name, caller in [*names_of(config.pluginmanager.hook).items()]:
         try:
             for implementation in caller.get_hookimpls():
                 if identity(implementation.function.__code__) not in trusted:
