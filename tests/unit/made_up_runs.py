@@ -11,10 +11,11 @@ from ml_coach.core.types import TestReport
 from ml_coach.execution.expected_tests import expected_tests
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
+from ml_coach.execution.plain_comparisons import test_text
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import read_answers
 
-SOURCE = "def test_a():\n    assert f()\n\n\ndef test_b():\n    assert f()\n"
+SOURCE = "def test_a():\n    assert f() == 3\n\n\ndef test_b():\n    assert f()\n"
 TESTS = expected_tests(SOURCE)
 FILES = {"test_x.py": SOURCE, "program.py": "def f(): return 1\n"}
 
@@ -40,11 +41,20 @@ class Run:
         return self
 
     def test(
-        self, name: str, line: int, outcome: str = "passed", whose: str = "own", places: str = ""
+        self,
+        name: str,
+        line: int,
+        outcome: str = "passed",
+        whose: str = "own",
+        places: str = "",
+        compared: str = "3",
     ) -> Run:
         """Adds the records of one test."""
         full = f"test_x.py::{name}"
-        self.record("begin", full).record("called", full, outcome, name, str(line), whose)
+        self.record("begin", full)
+        if name == "test_a" and compared:
+            self.record("compared", full, "2:11", compared)
+        self.record("called", full, outcome, name, str(line), whose)
         return self.record("report", full, "call", outcome, "", "0.1", "", places, "")
 
     def canaries(self) -> Run:
@@ -59,7 +69,7 @@ class Run:
 
     def message(self, **changes: object) -> dict[str, object]:
         """The worker's message about this run."""
-        records = base64.b64encode(b"\n".join(self.lines)).decode()
+        records = base64.b64encode(b"".join(line + b"\n" for line in self.lines)).decode()
         part = {"records": records, "limit": "", "status": 0, "stack": "", "seconds": 0.1}
         return {"parts": [{**part, **changes}]}
 
@@ -72,7 +82,15 @@ class Run:
         part = {"files": {}, "tests": {"key": self.challenge.key.hex()}}
         request = {"kind": "tests", "files": FILES, "parts": [part]}
         (answer,) = read_answers(body, request)
-        suite = JudgedSuite({"test_x.py": TESTS}, self.flags, "program.py", ResourceLimits(), 5.0)
+        suite = JudgedSuite(
+            {"test_x.py": TESTS},
+            {"test_x.py": test_text(SOURCE)},
+            FILES,
+            self.flags,
+            "program.py",
+            ResourceLimits(),
+            5.0,
+        )
         return judge(answer, self.challenge, suite)
 
 

@@ -67,7 +67,17 @@ def test_a_suite_that_does_not_parse_raises() -> None:
 @pytest.mark.parametrize(
     ("source", "flag"),
     [
-        ("import ctypes", "line 1 imports ctypes, which reaches into memory"),
+        ("import _ctypes", "line 1 imports _ctypes, which reaches into memory"),
+        ("import ctypes\nctypes.CDLL(None)", "line 2 uses ctypes, which reaches into memory"),
+        ("import ctypes as c\nf(c)", "line 2 uses c, which reaches into memory"),
+        (
+            "from ctypes import memmove",
+            "line 1 takes memmove from ctypes, which reaches into memory",
+        ),
+        (
+            "import os\nos.environ.get('PYTEST_CURRENT_TEST')",
+            "line 2 asks whether it is being tested",
+        ),
         ("from _pytest import runner", "line 1 imports _pytest, which is the inside of pytest"),
         ("AssertionError = ValueError", "line 1 replaces AssertionError"),
         ("class Exception: pass", "line 1 replaces Exception"),
@@ -93,6 +103,8 @@ def test_what_has_no_honest_use_is_flagged(source: str, flag: str) -> None:
         "exec('x = 1')",
         "this does not parse",
         "import os\nos._exit(3)",
+        "import ctypes\nctypes.sizeof(ctypes.c_long)",
+        "from ctypes import Structure, c_int",
     ],
 )
 def test_ordinary_programs_are_not_flagged(source: str) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+
+import pytest
+
 from unit.made_up_runs import Run, both
 
 
@@ -80,3 +84,40 @@ def test_a_limit_is_named_with_the_test() -> None:
     assert report.verdict == "error"
     assert report.why == "stopped: used more than 512 MB of memory, in test_a"
     assert report.limit == "memory"
+
+
+@pytest.mark.parametrize("kept", [1, 20, 60])
+def test_a_run_that_was_killed_while_it_wrote_is_judged_by_its_limit(kept: int) -> None:
+    run = both().end()
+    whole, last = run.lines[:2], run.lines[2]
+    raw = b"".join(line + b"\n" for line in whole) + last[:kept]
+    report = run.judged(limit="time", records=base64.b64encode(raw).decode())
+    assert (report.verdict, report.limit) == ("error", "time")
+    crashed = run.judged(status=-9, records=base64.b64encode(raw).decode())
+    assert crashed.verdict == "error"
+
+
+def test_a_line_after_the_last_record_is_tampering() -> None:
+    run = both().end()
+    raw = b"\n".join([*run.lines, b"more"])
+    assert run.judged(records=base64.b64encode(raw).decode()).verdict == "tampered"
+
+
+def test_a_pass_whose_value_compares_otherwise_outside_is_tampering() -> None:
+    report = Run().test("test_a", 1, compared="99").test("test_b", 5).end().judged()
+    assert (report.verdict, report.why) == (
+        "tampered",
+        "test_a passed, though line 2 compares 99",
+    )
+
+
+def test_a_pass_without_a_comparison_of_its_text_is_tampering() -> None:
+    report = Run().test("test_a", 1, compared="").test("test_b", 5).end().judged()
+    assert report.why == "test_a passed without the comparison in line 2"
+
+
+def test_a_test_with_an_object_that_equals_other_values_has_not_passed() -> None:
+    run = both().canaries().record("agreed", "test_x.py::test_b", "E", "program")
+    report = run.record("end", "1").judged()
+    assert (report.verdict, report.passed) == ("failed", {"test_a"})
+    assert "type E equals other values" in report.findings[0].message

@@ -121,7 +121,8 @@ def test_long_texts_are_cut_and_long_names_stay_apart() -> None:
     names = [f"test_x.py::test_a[{'x' * 50_000}{last}]" for last in "ab"]
     run = Run()
     for name in names:
-        run.record("begin", name).record("called", name, "passed", "test_a", "1", "own")
+        run.record("begin", name).record("compared", name, "2:11", "3")
+        run.record("called", name, "passed", "test_a", "1", "own")
         run.record("report", name, "call", "passed", "", "0.1", "y" * 99_000, "", "y" * 99_000)
     report = run.test("test_b", 5).end().judged()
     assert (report.verdict, len(report.passed)) == ("passed", 3)
@@ -151,7 +152,9 @@ def test_a_record_of_a_script_that_does_not_fit_is_left_out(line: str) -> None:
     good = json.dumps({"index": 0, "value": "7"})
     answer = answer_of(f"{line}\n{good}\n{line}".encode("latin-1"))
     assert [value.value for value in findings.evaluations(answer, 1)] == ["7"]
-    assert execution_of(line.encode("latin-1")).exit_code == 1
+    ran = execution_of(f"{line}\n".encode("latin-1"))
+    assert ran.exit_code == 1
+    assert ran.findings[-1].message == "the program wrote to our channel: a line was dropped"
 
 
 @pytest.mark.parametrize("errno", ["x", [1], {}, True, 10**40])
@@ -196,7 +199,18 @@ ODD: tuple[object, ...] = (
     *("", "²", "-", "../../.bashrc:1", "test_x.py:1", "\ud800", "::", "x" * 30_000, HUGE),
     *(0, -1, 10**30, 1.5, float("nan"), True, None, [], {}, [[]], ["x.py", 1], {"parts": 1}),
 )
-KINDS = ("start", "begin", "called", "report", "not_collected", "tampered", "end", "other")
+KINDS = (
+    "start",
+    "begin",
+    "called",
+    "report",
+    "not_collected",
+    "tampered",
+    "compared",
+    "agreed",
+    "end",
+    "other",
+)
 
 
 def mutated(value: Any, chance: random.Random) -> Any:

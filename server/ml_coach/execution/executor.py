@@ -17,13 +17,21 @@ from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, 
 from ml_coach.execution import findings, inspector, plugins, static_checks, workspace_modules
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
+from ml_coach.execution.inside.test_text import (
+    all_names_bound,
+    names_bound_once,
+    plain_functions,
+)
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
+from ml_coach.execution.plain_comparisons import test_text
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import WorkerAnswer
 from ml_coach.execution.workers import Workers
 
 # A program needs one of these modules to skip the test that it is about to fail.
 CAN_SKIP_TESTS = re.compile(r"\b_?(?:pytest|unittest)\b")
+# A test that uses one of these may look at its own text.
+READS_ITSELF = re.compile(r"__file__|\b(?:inspect|linecache|getsource|traceback|tokenize|open)\b")
 NO_FIXTURE = re.compile(r"(fixture '\w+') not found")
 
 
@@ -171,12 +179,22 @@ class SandboxedExecutor:
         parts = [_part(*each, spec) for each in zip(programs, challenges, strict=True)]
         request = _request("tests", files, timeout_seconds, parts=parts)
         shared_flags = static_checks.flags(_texts(files))
+        texts = {name: test_text(_text(files[name])) for name in expected}
         reports: list[TestReport] = []
         answers: Sequence[WorkerAnswer] = await self._workers.run(request)
         for program, challenge, answer in zip(programs, challenges, answers, strict=True):
             flags = (*shared_flags, *static_checks.flags({program.file: program.source}))
             skips = may_skip and not CAN_SKIP_TESTS.search(program.source)
-            suite = JudgedSuite(expected, flags, program.file, self._limits, timeout_seconds, skips)
+            suite = JudgedSuite(
+                expected,
+                texts,
+                {*files, program.file},
+                flags,
+                program.file,
+                self._limits,
+                timeout_seconds,
+                skips,
+            )
             reports.append(judge(answer, challenge, suite))
         return reports
 
@@ -216,20 +234,33 @@ def _tests_spec(
     if not all(static_checks.only_fixtures(sources[name]) for name in conftests):
         conftests = []
     tests = [sources[name] for name in expected if name in sources]
+    others = {} if any("patch" in text for text in tests) else sources
     return {
+        "functions": {n: plain_functions(t) for n, t in others.items() if n not in expected},
+        "reads_itself": any(READS_ITSELF.search(text) for text in tests),
         "targets": list(expected),
         "plugins": plugins.wanted(tests),
         "compare_with": plugins.compare_with(tests),
+        "names": {name: _names(sources[name]) for name in expected if name in sources},
         "rebinds": sorted({name for text in tests for name in rebound(text)}),
         "conftests": conftests,
     }
 
 
+def _names(source: str) -> JsonObject:
+    """The names that a test file binds, for what watches that nobody else binds them."""
+    patches_itself = source.replace('__name__ == "__main__"', "").count("__name__")
+    once = {} if patches_itself else names_bound_once(source)
+    return {"once": once, "bound": None if patches_itself else all_names_bound(source)}
+
+
 def _part(program: Program, challenge: Challenge, spec: JsonObject) -> JsonObject:
     """The part of a request that is one program's own."""
     own = {program.file: program.source} if program.file else {}
+    functions = {name: plain_functions(source) for name, source in own.items()}
     tests = {
         **spec,
+        "functions": {**spec["functions"], **functions} if spec["functions"] else {},
         "targets": [*spec["targets"], challenge.canary_file],
         "key": challenge.key.hex(),
         "canary": challenge.canary,

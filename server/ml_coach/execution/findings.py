@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import re
 import shlex
-import signal
 import sys
 
 from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
@@ -17,9 +16,10 @@ DETAIL_AT_MOST = 4000
 TRACED_LINES_AT_MOST = 300
 NO_SPACE: dict[int, Limit] = {
     errno.ENOSPC: "disk",
-    errno.EDQUOT: "disk",
+    122: "disk",  # EDQUOT, of which Windows has no name
     errno.EFBIG: "disk",
     errno.EMFILE: "files",
+    errno.ENOMEM: "memory",
 }
 # The address of an object says nothing, and would make the text of each run different.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -33,13 +33,15 @@ OTHERWISE_CALLED = {
     "docx": "python-docx", "dotenv": "python-dotenv", "jwt": "PyJWT", "serial": "pyserial",
     "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "PyYAML",
 }  # fmt: skip
+# By number, since Windows has no names for most of them.
 CRASHES: dict[int, str] = {
-    signal.SIGSEGV: "crashed: segmentation fault (recursion too deep for the C stack?)",
-    signal.SIGABRT: "crashed: it aborted",
-    signal.SIGSYS: "crashed: a forbidden system call",
-    signal.SIGBUS: "crashed: bus error",
-    signal.SIGFPE: "crashed: arithmetic error in native code",
+    11: "crashed: segmentation fault (recursion too deep for the C stack?)",
+    6: "crashed: it aborted",
+    31: "crashed: a forbidden system call",
+    7: "crashed: bus error",
+    8: "crashed: arithmetic error in native code",
 }
+OUT_OF_PROCESSOR_TIME = 24
 
 
 def limit_message(limit: Limit, limits: ResourceLimits, timeout_seconds: float) -> str:
@@ -73,7 +75,7 @@ def reached_limit(answer: WorkerAnswer, raised: Raised | None = None) -> Limit:
     error that the kernel gives only at a limit."""
     if answer.limit:
         return answer.limit
-    if answer.exit_code == -signal.SIGXCPU:
+    if answer.exit_code == -OUT_OF_PROCESSOR_TIME:
         return "cpu"
     if raised is None:
         return ""
@@ -103,14 +105,15 @@ def execution(
         finding = _uncaught(raised, file, answer)
     else:
         finding = _bad_exit(answer, file)
+    found = tuple(filter(None, (finding, _written_to_our_channel(answer, file))))
     return Execution(
-        clean=finding is None,
+        clean=not found,
         exit_code=answer.exit_code,
         stdout=answer.stdout,
         stderr=answer.stderr,
         seconds=answer.seconds,
         limit=limit,
-        findings=(finding,) if finding else (),
+        findings=found,
         ran_on=answer.ran_on,
     )
 
@@ -203,6 +206,15 @@ def _bad_exit(answer: WorkerAnswer, file: str) -> Finding | None:
         if exited and exited.wants_arguments:
             kind, message = "input", f"{message}: the program wants arguments, {NO_USER}"
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
+
+
+def _written_to_our_channel(answer: WorkerAnswer, file: str) -> Finding | None:
+    """The finding for a program that wrote lines of its own to the channel of our records."""
+    count = answer.dropped_records
+    if not count:
+        return None
+    lines = "a line was" if count == 1 else f"{count} lines were"
+    return Finding("runtime", f"the program wrote to our channel: {lines} dropped", file)
 
 
 def _last_place(places: tuple[Place, ...], file: str) -> Place:

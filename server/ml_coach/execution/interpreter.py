@@ -143,6 +143,7 @@ async def _ask(python: str) -> _Facts:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},  # No key of the user's gets there.
         )
     except OSError as error:
         raise Unusable(f"{python} does not start: {error.strerror}") from None
@@ -178,7 +179,7 @@ def _interpreter(facts: _Facts) -> Interpreter:
     python = facts.executable
     wanted = [facts.prefix, facts.base_prefix, facts.purelib, facts.stdlib]
     wanted.append(str(Path(python).absolute().parent.parent))
-    wanted.append(_home_of(facts.prefix))
+    wanted.append(home_of(facts.prefix))
     paths = [str(Path(p)) for p in wanted if p]
     paths += [str(Path(p).resolve()) for p in paths]
     home = str(Path.home())
@@ -200,7 +201,7 @@ def _interpreter(facts: _Facts) -> Interpreter:
     )
 
 
-def _home_of(prefix: str) -> str:
+def home_of(prefix: str) -> str:
     """The folder of the Python that a virtual environment was made from, as its pyvenv.cfg names
     it: that may be a link beside the real folder."""
     try:
@@ -210,5 +211,13 @@ def _home_of(prefix: str) -> str:
     for line in lines:
         key, _, value = line.partition("=")
         if key.strip() == "home":
-            return str(Path(value.strip()).parent)
+            folder = Path(value.strip()).parent
+            return str(folder) if _holds_python(folder) else ""
     return ""
+
+
+def _holds_python(folder: Path) -> bool:
+    """Whether there is a Python installation. A pyvenv.cfg may name any folder, such as one with
+    the user's keys, and what it names is shown to the program."""
+    programs = folder.glob("bin/python3*")
+    return any(programs) and any((folder / "lib").glob("python3*/os.py"))

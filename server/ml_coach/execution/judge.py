@@ -1,4 +1,4 @@
-"""The verdict on one run of tests, from evidence that the tests cannot forge.
+"""The verdict on one run of tests, from evidence that is hard to forge; SECURITY.md says how hard.
 
 A suite has passed when every record on the channel is proven and none is missing, both canaries did
 what canaries must do, every test that the file says it has was called, ran its own code and passed
@@ -9,7 +9,7 @@ text count for nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ml_coach.core.types import (
@@ -23,7 +23,10 @@ from ml_coach.core.types import (
 )
 from ml_coach.execution import findings
 from ml_coach.execution.expected_tests import ExpectedTest
+from ml_coach.execution.plain_comparisons import TestText
 from ml_coach.execution.records import (
+    AgreedWithAll,
+    Compared,
     Forged,
     NotCollected,
     Phase,
@@ -60,12 +63,15 @@ class Challenge:
 class JudgedSuite:
     """What is to be judged.
 
-    `expected` maps each test file to its tests; `flags` are what the static checks found in the
-    texts; `program` is the file that the tests are about, for related places. With `may_skip` a
-    skipped test is not held against the program, as long as another one passes.
+    `expected` maps each test file to its tests, `texts` to what else its text says; `files` are all
+    files of the run, and `flags` what the static checks found in them; `program` is the file that
+    the tests are about, for related places. With `may_skip` a skipped test is not held against the
+    program, as long as another one passes.
     """
 
     expected: Mapping[str, Sequence[ExpectedTest]]
+    texts: Mapping[str, TestText]
+    files: Collection[str]
     flags: Sequence[str]
     program: str
     limits: ResourceLimits
@@ -81,6 +87,8 @@ class _Evidence:
     reports: dict[str, dict[Phase, TestReported]] = field(
         default_factory=dict[str, dict[Phase, TestReported]]
     )
+    compared: dict[str, list[Compared]] = field(default_factory=dict[str, list[Compared]])
+    agreed: dict[str, AgreedWithAll] = field(default_factory=dict[str, AgreedWithAll])
     tampered: list[str] = field(default_factory=list[str])
     not_collected: list[NotCollected] = field(default_factory=list[NotCollected])
     running: str = ""
@@ -126,7 +134,7 @@ def judge(answer: WorkerAnswer, challenge: Challenge, suite: JudgedSuite) -> Tes
     return _report(verdict, why, answer, cases, problems if verdict == "failed" else ())
 
 
-def _evidence(records: Iterable[TestRecord]) -> _Evidence:
+def _evidence(records: Iterable[TestRecord]) -> _Evidence:  # noqa: C901 - one case per kind
     evidence = _Evidence()
     for record in records:
         match record:
@@ -136,6 +144,10 @@ def _evidence(records: Iterable[TestRecord]) -> _Evidence:
                 evidence.reports.setdefault(record.test, {})[record.phase] = record
             case TestBegan():
                 evidence.running = record.test
+            case Compared():
+                evidence.compared.setdefault(record.test, []).append(record)
+            case AgreedWithAll():
+                evidence.agreed[record.test] = record
             case Tampered():
                 evidence.tampered.append(record.what)
             case NotCollected():
@@ -221,7 +233,34 @@ def _contradiction(evidence: _Evidence, suite: JudgedSuite) -> str:
                 return f"{bare} {call.outcome}, yet is reported as passed"
             if (call.function, call.line) != (test.function, test.line) or not call.own_code:
                 return f"{bare} ran other code than the file's"
+            why = _miscompared(evidence, name, test, suite.texts[file])
+            if why:
+                return f"{bare} {why}"
     return ""
+
+
+def _miscompared(evidence: _Evidence, name: str, test: ExpectedTest, text: TestText) -> str:
+    """What a test that passed has not compared, or compared with another answer than ours."""
+    seen = {record.place: record for record in evidence.compared.get(name, [])}
+    for place, comparison in text.certain.items():
+        if comparison.test_line != test.line:
+            continue
+        if place not in seen:
+            return f"passed without the comparison in line {comparison.line}"
+        if comparison.contradicts(seen[place].value):
+            return f"passed, though line {comparison.line} compares {seen[place].value[:100]}"
+    return ""
+
+
+def _agreed(evidence: _Evidence, full: str, suite: JudgedSuite) -> str:
+    """The type of an object in the test that equals more than it should, or nothing. What a test
+    compares with on purpose, such as `mock.ANY`, is named in its text."""
+    record, text = evidence.agreed.get(full), suite.texts.get(full.partition("::")[0])
+    if record is None or text is None:
+        return ""
+    own = {name.removesuffix(".py").replace("/", ".") for name in suite.files}
+    is_named = record.module not in own and record.kind.strip("_") in text.words
+    return "" if is_named else record.kind
 
 
 def _cases(
@@ -265,6 +304,9 @@ def _case(
         message = bad.message.splitlines()[0] if bad.message.strip() else "it failed"
         if missing := findings.NO_MODULE.search(message):
             kind, message = "missing_package", findings.missing_package(missing[1], python)
+    elif kind_of := _agreed(evidence, pytest_id, suite):
+        outcome = "failed"
+        message = f"an object of type {kind_of} equals other values than the expected one as well"
     elif call and call.passed:
         return Case(name, "passed", line=line, seconds=seconds), None
     elif not call and pytest_id == evidence.running:

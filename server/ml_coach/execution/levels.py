@@ -17,7 +17,8 @@ LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "wea
 
 WHAT_TO_DO = (
     "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
-    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; or allow the "
+    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; on Windows use "
+    "WSL2 or a dev container; or allow the "
     "weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
     "flag --allow-weak-sandbox)."
 )
@@ -45,7 +46,8 @@ def candidates(
     for level in _all(readable, limits):
         if only in ("", level.name):
             yield level
-    if allow_weak and only in ("", "weak"):
+    # The worker forks, which is not there on Windows.
+    if allow_weak and only in ("", "weak") and sys.platform != "win32":
         yield Level("weak")
 
 

@@ -3,7 +3,8 @@
 A program can write any bytes to the channel that its records come over. The records of a test run
 each carry a proof (inside/signing.py); one that does not fit makes the whole channel `Forged`. The
 records of scripts and expressions carry none, nothing depends on them but what the user is shown,
-and one that does not fit is left out. No public function here raises because of what it reads.
+and one that does not fit is left out and counted. No public function here raises because of what it
+reads.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any, TypeVar, cast
 
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.records import (
+    AgreedWithAll,
+    Compared,
     Evaluated,
     Exited,
     Forged,
@@ -67,7 +70,7 @@ def read_test_records(
     """
     found: list[TestRecord] = []
     keyed = hashlib.blake2b(key=key, digest_size=PROOF_BYTES)
-    for number, line in enumerate(raw.splitlines()):
+    for number, line in enumerate(_without_cut(raw)):
         proof, _, body = line.partition(b" ")
         expected = keyed.copy()
         expected.update(body)
@@ -86,17 +89,29 @@ def read_test_records(
     return tuple(found)
 
 
-def read_script_records(raw: bytes, files: Collection[str]) -> tuple[ScriptRecord, ...]:
-    """The records of a script, of expressions or of a trace. `files` are the run's own."""
+def _without_cut(raw: bytes) -> list[bytes]:
+    """The lines of a channel but a last one without its line end: the run was killed while it wrote
+    that, so it is no record. What comes after the last record was not written by us."""
+    *lines, cut = raw.split(b"\n")
+    ended = bool(lines) and b'"end"' in lines[-1]
+    return [*lines, cut] if cut and ended else lines
+
+
+def read_script_records(raw: bytes, files: Collection[str]) -> tuple[tuple[ScriptRecord, ...], int]:
+    """The records of a script, of expressions or of a trace, and how many lines were none of ours:
+    the program wrote those to our channel. `files` are the run's own."""
     found: list[ScriptRecord] = []
-    for line in raw.splitlines():
+    dropped = 0
+    *lines, cut = raw.split(b"\n")
+    for line in [*lines, cut] if cut else lines:
         try:
             record = _parsed(line)
-            if isinstance(record, dict):
-                found.append(_script_record(cast("dict[str, Any]", record), files))
+            if not isinstance(record, dict):
+                raise _Unfit
+            found.append(_script_record(cast("dict[str, Any]", record), files))
         except _Unfit:
-            continue
-    return tuple(found)
+            dropped += line is not cut  # Its writer may have been killed in the middle of it.
+    return tuple(found), dropped
 
 
 def whole_number(value: object) -> int | None:
@@ -169,6 +184,12 @@ def _test_record(kind: str, fields: list[str], files: Collection[str]) -> TestRe
                 _places_of(places.splitlines()[-PLACES_AT_MOST:], files),
                 _text(message),
             )
+        case "compared":
+            test, place, value = fields
+            return Compared(_name(test), _text(place, 100), _text(value))
+        case "agreed":
+            test, kind, module = fields
+            return AgreedWithAll(_name(test), _text(kind, 200), _text(module, 200))
         case "tampered":
             (what,) = fields
             return Tampered(_text(what, 1000))

@@ -84,13 +84,43 @@ class Tampered:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """A test went through a comparison that no pass of it can avoid. `value` is the `repr` of what
+    was compared with the literal, empty where that is an object."""
+
+    test: str
+    place: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedWithAll:
+    """A test compares an object that says that it equals other plain values as well. `kind` and
+    `module` name its type."""
+
+    test: str
+    kind: str
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """pytest came to its end, with this exit code."""
 
     exit_code: int
 
 
-TestRecord = RunBegan | TestBegan | TestCalled | TestReported | NotCollected | Tampered | RunEnded
+TestRecord = (
+    RunBegan
+    | TestBegan
+    | TestCalled
+    | TestReported
+    | NotCollected
+    | Compared
+    | AgreedWithAll
+    | Tampered
+    | RunEnded
+)
 
 
 @dataclass(frozen=True, slots=True)

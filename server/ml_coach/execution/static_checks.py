@@ -10,11 +10,18 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Mapping
 
 from ml_coach.core.python import syntax
 
-RAW_MEMORY = frozenset({"ctypes", "_ctypes", "cffi", "_cffi_backend"})
+RAW_MEMORY = frozenset({"_ctypes", "cffi", "_cffi_backend"})
+# Of ctypes, what describes values and makes new ones, and reaches no memory that is there.
+HARMLESS_CTYPES = re.compile(
+    r"c_\w+|sizeof|alignment|Structure|Union|Array|(Big|Little)Endian(Structure|Union)"
+    r"|create_(string|unicode)_buffer|util|wintypes|ArgumentError"
+)
+REACHES = "which reaches into memory"
 PYTEST_INSIDE = frozenset({"_pytest", "pluggy"})
 INNER_NAMES = frozenset(
     {
@@ -58,6 +65,7 @@ def only_fixtures(source: str) -> bool:
 
 
 def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    yield from _raw_memory(tree)
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -74,6 +82,28 @@ def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 pass
 
 
+def _raw_memory(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Where the file takes from ctypes more than values, or hands the module on."""
+    names: set[str] = set()
+    harmless: set[int] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                taken = [a for a in node.names if a.name.split(".")[0] == "ctypes"]
+                names |= {alias.asname or "ctypes" for alias in taken}
+            case ast.ImportFrom(module="ctypes"):
+                for alias in node.names:
+                    if not HARMLESS_CTYPES.fullmatch(alias.name):
+                        yield node.lineno, f"takes {alias.name} from ctypes, {REACHES}"
+            case ast.Attribute(value=ast.Name() as name, attr=attr):
+                harmless |= {id(name)} if HARMLESS_CTYPES.fullmatch(attr) else set()
+            case _:
+                pass
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in names and id(node) not in harmless:
+            yield node.lineno, f"uses {node.id}, {REACHES}"
+
+
 def _named(node: ast.Name | ast.Attribute | ast.ClassDef | ast.Constant) -> str:
     match node:
         case ast.Attribute(attr=attr) if attr in INNER_NAMES:
@@ -82,6 +112,8 @@ def _named(node: ast.Name | ast.Attribute | ast.ClassDef | ast.Constant) -> str:
             return f"replaces {name}"
         case ast.ClassDef(name=name) if name in LANGUAGE_ERRORS:
             return f"replaces {name}"
+        case ast.Constant(value="PYTEST_CURRENT_TEST"):
+            return "asks whether it is being tested"
         case ast.Constant(value=str(text)) if text.startswith("/proc/") and text.endswith("mem"):
             return f"names {text}"
         case _:
@@ -98,7 +130,7 @@ def _defined(node: ast.FunctionDef) -> Iterator[tuple[int, str]]:
 def _imported(line: int, module: str) -> Iterator[tuple[int, str]]:
     top = module.split(".")[0]
     if top in RAW_MEMORY:
-        yield line, f"imports {module}, which reaches into memory"
+        yield line, f"imports {module}, {REACHES}"
     elif top in PYTEST_INSIDE:
         yield line, f"imports {module}, which is the inside of pytest"
 

@@ -47,9 +47,10 @@ class WorkerAnswer:
 
     `exit_code` is negative for the signal that ended the run and None where neither is known.
     `limit` is the limit at which the run was stopped. `test_records` are those of a run of tests,
-    `script_records` those of any other. `stack` is where the run was when it was stopped or
-    crashed. `python` is the path of the Python that ran it; `ran_on` says in words which one that
-    is and why. Times are in seconds.
+    `script_records` those of any other, and `dropped_records` counts the lines on that channel that
+    were none of ours. `stack` is where the run was when it was stopped or crashed. `python` is the
+    path of the Python that ran it; `ran_on` says in words which one that is and why. Times are in
+    seconds.
     """
 
     error: str = ""
@@ -59,6 +60,7 @@ class WorkerAnswer:
     stderr: str = ""
     test_records: tuple[TestRecord, ...] | Forged = ()
     script_records: tuple[ScriptRecord, ...] = ()
+    dropped_records: int = 0
     stack: Place | None = None
     seconds: float = 0.0
     python: str = ""
@@ -104,6 +106,7 @@ def _answer(answer: JsonObject, part: JsonObject, request: JsonObject) -> Worker
     records = _bytes(answer.get("records"))[: RECORDS_AT_MOST + STACK_AT_MOST]
     is_test = request["kind"] == "tests"
     key = bytes.fromhex(part["tests"]["key"]) if is_test else b""
+    script, dropped = ((), 0) if is_test else read_script_records(records, files)
     return WorkerAnswer(
         "",
         whole_number(answer.get("status")),
@@ -111,7 +114,8 @@ def _answer(answer: JsonObject, part: JsonObject, request: JsonObject) -> Worker
         _printed(answer.get("stdout")),
         _printed(answer.get("stderr")),
         read_test_records(records, key, files) if is_test else (),
-        () if is_test else read_script_records(records, files),
+        script,
+        dropped,
         _stack(_bytes(answer.get("stack")), files),
         _time(answer.get("seconds")),
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ml_coach.execution import findings, imports, interpreter, levels, workspace_modules
+from ml_coach.execution import findings, imports, interpreter, levels, probe, workspace_modules
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
@@ -43,6 +43,8 @@ class Workers:
         self._workers: dict[Interpreter, WarmWorker] = {}
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
+        # In bubblewrap all runs share loopback and /dev/shm, so none may run beside another.
+        self._alone = asyncio.Lock()
         self._environment: tuple[str, int] | None = None
         self._users: Interpreter | None = None
         self._why_not_users = ""  # why the user's is not taken, where there is one
@@ -142,7 +144,8 @@ class Workers:
         return frozenset(name for name in wanted if not known.get(name, True))
 
     async def _run(self, chosen: Interpreter, request: JsonObject) -> tuple[WorkerAnswer, ...]:
-        async with self._slots:
+        await self._ready(chosen)  # The level is known then.
+        async with self._alone if self.level == "bubblewrap" else self._slots:
             why = ""
             for _ in range(2):
                 worker = await self._ready(chosen)
@@ -180,9 +183,23 @@ class Workers:
             except WorkerDied as error:
                 reasons.append(f"{level.name}: {error}")
                 continue
+            if why := await self._leak(worker, level):
+                await worker.aclose()
+                reasons.append(f"{level.name}: {why}")
+                continue
             self.level = level.name
             return worker
         raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
+
+    async def _leak(self, worker: WarmWorker, level: levels.Level) -> str:
+        """What gets through this worker's walls, as a probe measures it; nothing is promised of the
+        weak level, so nothing is measured there."""
+        if level.name == "weak":
+            return ""
+        try:
+            return await probe.what_gets_through(worker, level.name)
+        except WorkerDied as error:
+            return str(error)
 
 
 def _sources(request: JsonObject) -> dict[str, str]:

@@ -87,8 +87,10 @@ def _read(path: str, root: Path) -> bytes | None:
     """None for a file that does not exist, that is hidden, or that leads out of the workspace."""
     file = root / path
     try:
-        if not _is_hidden(path) and file.is_file() and file.resolve().is_relative_to(root):
-            return file.read_bytes()
+        real = file.resolve()  # A link may lead to a hidden file, or out of the workspace.
+        inside = real.relative_to(root).as_posix() if real.is_relative_to(root) else "."
+        if not _is_hidden(path) and not _is_hidden(inside) and real.is_file():
+            return real.read_bytes()
     except OSError:
         pass
     return None

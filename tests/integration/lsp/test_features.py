@@ -116,8 +116,8 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     )
     shown = {lens.range.start.line: lens.command.title for lens in lenses}
     assert shown[0] == "ML Coach: 1 of 2 pass. Run again"
-    assert "failed. Run again" in shown[4]
-    assert "passed. Run again" in shown[8]
+    assert "failed. Run again" in shown[5]
+    assert "passed. Run again" in shown[10]
 
     await editor.choose(await editor.action("sums.py", "Apply"))
     assert (await editor.until(editor.finished))["outcome"] == "passed"

@@ -309,7 +309,22 @@ many()
     Attack("inodes", "for n in range(60000): open(f'f{n}', 'w').close()", "disk", 10),
     Attack("output", "while True: os.write(1, b'x' * 65536)", "output"),
     Attack("output_of_children", "for n in range(20): subprocess.Popen(['/bin/sh', '-c', 'head -c 3000000 /dev/zero'])\ntime.sleep(4)", "output"),
-    Attack("records", "while True: os.write(200, b'x' * 65536)", "output"),
+    Attack("records", "while True: os.write(4000, b'x' * 65536)", "output"),
+    Attack(
+        "page_tables",
+        """
+import mmap
+kept = []
+for n in range(40):
+    m = mmap.mmap(-1, 4 << 30, flags=0x4022, prot=1); m.madvise(15); kept.append(m)
+    len(bytes(memoryview(m)[::2 << 20]))
+escaped("reserved 160 GB")
+""",
+        "memory",
+    ),
+    Attack("requests_of_the_whole_system", "c = ctypes.c_ulong(0)\ncall(206, 30000, ctypes.byref(c))[0] < 0 or escaped('aio')"),
+    Attack("watches_on_the_system", "fd = libc.inotify_init1(0)\nfd < 0 or libc.inotify_add_watch(fd, b'/usr/bin', 0xfff) < 0 or escaped('inotify')"),
+    Attack("other_protocols", "for kind, number in ((1, 262), (2, 136), (1, 132)): attempt(socket.socket, socket.AF_INET, kind, number)"),
     Attack("processor", "while True: pass", "time", 1),
     Attack("deep_folders", "for n in range(1300): os.mkdir('d' * 100); os.chdir('d' * 100)"),
     Attack("closed_folders", "os.makedirs('a/b/c'); os.mkdir('z', 0); os.chmod('a/b', 0); os.chmod('a', 0); open('n' * 255, 'w').close()"),

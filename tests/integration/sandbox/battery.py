@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import attacks
 import forgeries
+import kinds
 import ordinary
 
 from ml_coach.execution.executor import SandboxedExecutor
@@ -182,6 +183,11 @@ async def passed(files: dict[str, str], executor: SandboxedExecutor) -> str:
     return "" if report.verdict == "passed" else f"{report.verdict}: {report.why}"
 
 
+async def judged(files: dict[str, str], executor: SandboxedExecutor) -> str:
+    report = await executor.test_files(files, timeout_seconds=TIMEOUT_SECONDS)
+    return "" if report.verdict == "passed" or report.why else "there is no reason given"
+
+
 async def run_all(host: Host, level: str, only: list[str]) -> dict[str, str]:
     """What went wrong, by case; an empty text where nothing did."""
     executor = SandboxedExecutor(only_level=level, allow_weak=level == "weak")
@@ -194,6 +200,9 @@ async def run_all(host: Host, level: str, only: list[str]) -> dict[str, str]:
             f"program/{n}": (worked, c, quick)
             for n, c in {**ordinary.PROGRAMS, **installed}.items()
         },
+        **{f"kind/{n}": (forged, f, quick) for n, f in kinds.FORGERIES.items()},
+        **{f"honest/{n}": (passed, f, quick) for n, f in kinds.HONEST.items()},
+        **{f"either/{n}": (judged, f, quick) for n, f in kinds.EITHER.items()},
         **{f"suite/{n}": (passed, f, quick) for n, f in ordinary.all_suites().items()},
     }
     chosen = {n: job for n, job in jobs.items() if not only or any(word in n for word in only)}

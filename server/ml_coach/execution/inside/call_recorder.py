@@ -12,6 +12,7 @@ import builtins
 import sys
 import threading
 import types
+import unittest
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,40 +24,55 @@ from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord
 
 @dataclass(frozen=True)
 class CallRecorder:
-    """`call` and `call_async` take a test's id, the callable, its arguments, its function's name
-    and the names of its module. `call` is a coroutine that never waits, so that both are one code.
-    `codes` are the identities of the code that may record calls."""
+    """`call` and `call_async` take a test's id, the callable, its arguments and its function's
+    name. `call` is a coroutine that never waits, so that both are one code. `codes` are the
+    identities of the code that may record calls."""
 
     call: Callable[..., Coroutine[Any, Any, None]]
     call_async: Callable[..., Coroutine[Any, Any, None]]
     codes: frozenset[int]
 
 
+@dataclass(frozen=True)
+class Watchers:
+    """What is asked around each test. `broken` names what has been replaced in Python or pytest,
+    `track` is the `send` of an `own_code_tracker`, `notes` that of `Comparer.notes`, `remembered`
+    that of `collected.memory`. `foreign` names a hook of the user's in what `config` returns."""
+
+    broken: Callable[..., str]
+    track: Callable[[Any], Any]
+    notes: Callable[[Any], Any]
+    remembered: Callable[[Any], Any]
+    foreign: Callable[[Any], str]
+
+
 def call_recorder(
     freeze: FrozenFunctions,
     write: WriteRecord,
-    broken: Callable[..., str],
     compiled: Mapping[str, types.CodeType],
-    track: Callable[[Any], Any],
+    watchers: Watchers,
     rebinds: frozenset[str],
 ) -> CallRecorder:
-    """`broken` names what has been replaced in Python or pytest. `compiled` maps the test files'
-    names to their code, `track` is the `send` of an `own_code_tracker`, and `rebinds` are the
-    global names that the tests themselves bind anew."""
-    on_profile = freeze(_on_profile, track)
-    profiling = (sys.setprofile, threading.setprofile, on_profile, track)
+    """`compiled` maps the test files' names to their code; `rebinds` are the global names that the
+    tests themselves bind anew."""
+    on_profile = freeze(_on_profile, watchers.track)
+    profiling = (sys.setprofile, threading.setprofile, on_profile, watchers.track)
     tracers = (sys.gettrace, sys.getprofile)
     language = (type, id, str, types.FunctionType, types.MethodType)
     language += (dict.fromkeys, tuple(vars(builtins)))
+    collected = (compiled.get, watchers.notes, watchers.remembered, watchers.foreign)
+    instance = (unittest.TestCase, issubclass, vars)
     parts = (
         write,
         _own_code(compiled),
-        broken,
+        watchers.broken,
         tracers,
         rebinds,
         profiling,
         pytest.skip.Exception,
         language,
+        collected,
+        instance,
     )
     call, call_async = freeze(_call, freeze(_run), *parts), freeze(_call, freeze(_await), *parts)
     return CallRecorder(call, call_async, frozenset({id(call.__code__), id(call_async.__code__)}))
@@ -86,6 +102,11 @@ def own_code_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, A
             found = ("", "0", "other")
 
 
+def own_code(compiled: Mapping[str, types.CodeType]) -> frozenset[int]:
+    """The identities of all code of the test files."""
+    return frozenset(identity for _, identity in _own_code(compiled))
+
+
 def _own_code(compiled: Mapping[str, types.CodeType]) -> frozenset[tuple[str, int]]:
     """(file, identity) of all code of the test files, nested code too."""
     found: set[tuple[str, int]] = set()
@@ -113,13 +134,16 @@ async def _await(test: Any, values: Any) -> None:
 
 
 async def _call(  # noqa: C901
-    name: str, test: Any, values: Any, function: str, module: Any
+    name: str, test: Any, values: Any, function: str, config: Any
 ) -> None:
     parts: Any = "<parts>"
-    run, write, own, broken, tracers, rebinds, profiling, skipped, language = parts
+    run, write, own, broken, tracers, rebinds, profiling, skipped, language, collected, unit = parts
     profile, profile_threads, on_profile, track = profiling
     type_of, identity, text, plain, bound, dict_of, language_names = language
+    code_of, notes, remembered, foreign = collected
+    test_case, is_subclass, names_of = unit
     file = name.partition("::")[0]
+    module: Any = notes(code_of(file)) or {}
     code = test.__func__ if type_of(test) is bound else test
     whose = ("", "0", "other")
     direct = False
@@ -128,12 +152,21 @@ async def _call(  # noqa: C901
         if code.co_name == function and (file, identity(code)) in own:
             whose = (code.co_name, text(code.co_firstlineno), "own")
             direct = True
-    if what := broken(False):
-        write(("tampered", f"replaced {what}"))
+    for replaced in (broken(False), foreign(config)):
+        if replaced:
+            write(("tampered", f"replaced {replaced}"))
+    for bound_name, value in remembered(file) or ():
+        if module.get(bound_name) is not value and bound_name not in rebinds:
+            write(("tampered", f"replaced {bound_name} in the tests"))
+    given: Any = remembered(name) or {}
+    for argument, value in given.items():
+        if argument in values and values[argument] is not value:
+            write(("tampered", f"replaced the parameter {argument}"))
     names = []
     if "monkeypatch" not in values and "mocker" not in values:
         names = [*{**dict_of(language_names), **module}.items()]
     outcome = "failed"
+    notes(name)
     try:
         if not direct:
             track((file, function, module))
@@ -154,7 +187,13 @@ async def _call(  # noqa: C901
         for bound_name, value in names:
             if module.get(bound_name) is not value and bound_name not in rebinds:
                 write(("tampered", f"replaced {bound_name} in the tests"))
+        if type_of(test) is bound and is_subclass(type_of(test.__self__), test_case):
+            for bound_name in names_of(test.__self__):
+                if bound_name[:6] == "assert":
+                    write(("tampered", f"replaced {bound_name} of a test case"))
         for tracer in tracers:
             if tracer() is not None:
                 write(("tampered", "traced the tests"))
+        for where, value in notes(None):
+            write(("compared", name, where, value))
         write(("called", name, outcome, *whose))

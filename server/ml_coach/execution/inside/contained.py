@@ -25,8 +25,10 @@ from ml_coach.execution.inside.context import Channels, WorkerContext
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
 
-# Descriptors of the run's channels, beyond those that programs count on.
-RECORDS, STACK, STATUS, ORDER = 200, 201, 202, 203
+# Descriptors of the run's channels, beyond the limit that is set on a run: a program that closes
+# all that it may have opened, as daemons do, does not close these.
+RECORDS, STACK, STATUS, ORDER = 4000, 4001, 4002, 4003
+NUMBERS_UP_TO = 4096
 ERROR_AT_MOST = 600  # characters: at six bytes each it fits into one write to a pipe
 
 
@@ -79,7 +81,8 @@ def _fork_each(channels: Sequence[Channels], context: WorkerContext, suite: int)
         if run == 0:
             return own
         status = _wait_for(run)
-        run_folder.clear(namespaces.WORK, namespaces.TEMPORARY, "/dev/shm")
+        run_folder.clear("/dev/shm", ())
+        run_folder.clear(namespaces.BOX, (namespaces.WORK, namespaces.TEMPORARY))
         _write_status(own.status, status=os.waitstatus_to_exitcode(status))
         if own is channels[0] and (shared := os.pread(suite, os.fstat(suite).st_size, 0)):
             # The first run was forked before there was an order; the others inherit this.
@@ -105,12 +108,13 @@ def _wait_for(run: int) -> int:
 
 def _rearrange(channels: Channels) -> None:
     """stdin is empty, and nothing stays open but our channels, at known numbers."""
+    limits.allow_descriptors(NUMBERS_UP_TO)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     targets = (1, 2, RECORDS, STACK, STATUS, ORDER)
     for source, target in zip(astuple(channels), targets, strict=True):
         os.dup2(source, target, inheritable=target <= 2)
     os.closerange(3, RECORDS)
-    os.closerange(ORDER + 1, 4096)
+    os.closerange(ORDER + 1, 1 << 16)
 
 
 def _write(work: Path, files: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import linecache
 import os
 from collections.abc import Callable, Generator
 from typing import Any
@@ -30,8 +31,18 @@ class Reporter:
     """Writes a record of each event of a run. The functions that record how a test went were bound
     before user code was imported. `work` is the folder that places are relative to."""
 
-    def __init__(self, write: WriteRecord, canary: str, calls: CallRecorder, work: str) -> None:
+    def __init__(
+        self,
+        write: WriteRecord,
+        canary: str,
+        calls: CallRecorder,
+        work: str,
+        register: Callable[[list[pytest.Item]], None],
+        source_of: Callable[[str], list[str] | None],
+    ) -> None:
+        self._source_of = source_of
         self._write = write
+        self._register = register
         self._canary = canary
         self._calls = calls
         self._work = work
@@ -53,6 +64,11 @@ class Reporter:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Puts the canaries last, so that they meet every change that the tests have made."""
         items.sort(key=lambda item: self._canary in item.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remembers what the tests are, before one of them runs."""
+        self._register(session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
@@ -80,7 +96,7 @@ class Reporter:
         test, call = item.obj, self._calls.call_async
         if _is_async(test) and not inspect.isasyncgenfunction(test):
             self._awaited.add(item.nodeid)
-            about = _function(item), vars(item.module)
+            about = _function(item), item.config
 
             @functools.wraps(test)
             async def awaited(*_: object, **values: object) -> None:
@@ -95,9 +111,20 @@ class Reporter:
     def _call(
         self, item: pytest.Function, test: Callable[..., object], values: dict[str, Any]
     ) -> None:
-        call = self._calls.call(item.nodeid, test, values, _function(item), vars(item.module))
+        call = self._calls.call(item.nodeid, test, values, _function(item), item.config)
         with contextlib.suppress(StopIteration):
             call.send(None)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, None]:
+        """Shows pytest the text of the tests while it writes its explanation, and no longer."""
+        path = str(item.path)
+        lines = self._source_of(path)
+        if lines is not None:
+            linecache.cache[path] = (1, None, lines, path)
+        yield
+        if lines is not None:
+            linecache.cache.pop(path, None)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterable
 
 FILES_AT_MOST = 20_000
 
@@ -25,19 +26,27 @@ def used_bytes(folder: str) -> int:
 def empty_shared_memory(since: float) -> None:
     """Removes what a run has left in a /dev/shm that later runs see as well. `since` is when the
     run began, in seconds since the epoch."""
+    with contextlib.suppress(OSError):
+        os.chmod("/dev/shm", stat.S_IRWXU)  # It is ours: a run may have changed that.
     for entry in list(os.scandir("/dev/shm")):
         with contextlib.suppress(OSError):
             if entry.stat(follow_symlinks=False).st_ctime >= since:
                 os.unlink(entry.path)
 
 
-def clear(*folders: str) -> None:
-    """Empties the folders and keeps them."""
-    for folder in folders:
+def clear(top: str, kept: Iterable[str]) -> None:
+    """Empties a folder, whatever rights a run has left there, and makes the folders `kept` anew."""
+    with contextlib.suppress(OSError):
+        os.chmod(top, stat.S_IRWXU)
+    for entry in list(os.scandir(top)):
         with contextlib.suppress(OSError):
-            if os.listdir(folder):
-                wipe(folder)
-                os.mkdir(folder, 0o777)
+            if entry.is_dir(follow_symlinks=False):
+                wipe(entry.path)
+            else:
+                os.unlink(entry.path)
+    for folder in kept:
+        with contextlib.suppress(OSError):
+            os.mkdir(folder, 0o777)
 
 
 def wipe(top: str) -> None:
@@ -45,6 +54,8 @@ def wipe(top: str) -> None:
     names and depths that no path can express. It works level by level: what is in a subfolder is
     moved up before the subfolder is removed."""
     moved = 0
+    with contextlib.suppress(OSError):
+        os.chmod(top, stat.S_IRWXU)
     base = os.open(top, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         while entries := list(os.scandir(base)):

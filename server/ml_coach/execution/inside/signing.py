@@ -1,4 +1,4 @@
-"""Makes records of tests that the tests cannot forge, though they share a process with us.
+"""Makes records of tests that are hard to forge, though the tests share a process with us.
 
 User code can reach every Python object that we hold, so no object that we hold may be enough to
 make a record:
@@ -13,7 +13,7 @@ make a record:
   replaced.
 * Records are numbered, so none can be taken away, and the last one says that it is the last.
 
-What remains is reading raw memory (ctypes), which the audit hook (tampering.py) reports too. The
+What remains is raw memory: the audit hook (tampering.py) reports most ways there, not all. The
 judge (../judge.py) believes no other record.
 """
 
@@ -35,7 +35,7 @@ from ml_coach.execution.inside.messages import PROOF_BYTES
 WriteRecord = Callable[[tuple[object, ...]], None]
 PARTS = "<parts>"
 # Records that may wait until the next test begins, or the end: each write wakes the supervisor.
-CAN_WAIT = frozenset({"called", "report"})
+CAN_WAIT = frozenset({"called", "report", "compared"})
 
 
 def known_code(functions: Iterable[object]) -> frozenset[int]:

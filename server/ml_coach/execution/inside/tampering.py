@@ -1,9 +1,8 @@
-"""Notices what could change a verdict from within, in three ways.
+"""Notices what could change a verdict from within, in two ways.
 
-An audit hook sees what Python reports of itself, a seal remembers what Python and pytest were, and
-a last check looks for objects that equal everything. Each writes a record at once, and the judge
-decides. Harmless uses of the same means are not reported: looking at frames, collecting garbage,
-patching `input` for a test.
+An audit hook sees what Python reports of itself, and a seal remembers what Python and pytest were.
+Each writes a record at once, and the judge decides. Harmless uses of the same means are not
+reported: looking at frames, collecting garbage, patching `input` for a test.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import os
 import re
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, known_code
 
@@ -75,7 +74,7 @@ def audit_hook(
     user_file: Callable[[int, int], str],
     tests: frozenset[str],
 ) -> Callable[[str, tuple[Any, ...]], None]:
-    """A function for `sys.addaudithook`: Python offers no way to remove it. `secret` are the two
+    """A function for `sys.addaudithook`: Python offers no way to remove it. `secret` are the
     generators that nobody may look into, `tests` the names of the test files."""
     opened = freeze(_opened, write, user_file, tests, MEMORY_FILE, isinstance, str)
     made = freeze(_made, write, user_file, LIBRARY, CODE_PARTS, isinstance, str)
@@ -144,8 +143,9 @@ def _on_audit_event(event: str, arguments: Any) -> None:
         opened(arguments[0])
     elif event in ("object.__getattr__", "gc.get_referents"):
         for each in arguments[:1] if event == "object.__getattr__" else arguments[0]:
-            if each is secret[0] or each is secret[1]:
-                write(("tampered", "reached for the channel of the verdict"))
+            for one in secret:
+                if each is one:
+                    write(("tampered", "reached for the channel of the verdict"))
     elif event in ("compile", "code.__new__", "object.__setattr__"):
         made(event, arguments)
     elif user_file(2, 0):
@@ -210,49 +210,3 @@ def _sealed(where: str, names: Mapping[str, object]) -> Sealed:
 
 def _is_behaviour(value: object) -> bool:
     return callable(value) or isinstance(value, KINDS)
-
-
-def equals_everything(folder: str, tests: Mapping[str, types.CodeType]) -> str:
-    """The name of a class of the user's whose objects equal unrelated values, or nothing.
-
-    Such an object passes every assert. Only classes made after the worker's fork are looked at,
-    because the collector was frozen before. Their `__eq__` is asked about the values that the tests
-    compare with, from code of the test's own name and file: some answer wrongly only there.
-    """
-    unrelated: list[tuple[object, ...]] = [
-        *((918_273, -5_501), ("no", "such text"), ([7], [1, 2])),
-        *(values for whole in tests.values() for values in _constants(whole)),
-    ]
-    for made in gc.get_objects():
-        equal = vars(made).get("__eq__") if isinstance(made, type) else None
-        if not isinstance(equal, types.FunctionType) or not _is_users(equal.__code__, folder):
-            continue
-        asking: dict[str, Any] = {}
-        exec(compile(PROBE, next(iter(tests), "test_equality.py"), "exec"), asking)
-        for values in unrelated:
-            try:
-                blank: Any = cast(Any, made.__base__).__new__(made)
-                answers = [asking["test_equality"](equal, blank, value) for value in values]
-                if sum(answer is not NotImplemented and bool(answer) for answer in answers) > 1:
-                    return made.__qualname__
-            except Exception:  # noqa: BLE001 - an object that was never set up may raise anything
-                break
-    return ""
-
-
-def _constants(whole: types.CodeType) -> Iterator[tuple[object, ...]]:
-    """What a test file compares with, kind by kind."""
-    found: dict[type, set[object]] = {int: set(), str: set(), float: set()}
-    todo = [whole]
-    while todo:
-        for constant in todo.pop().co_consts:
-            if isinstance(constant, types.CodeType):
-                todo.append(constant)
-            elif type(constant) in found:
-                found[type(constant)].add(constant)
-    return (tuple(values)[:50] for values in found.values())
-
-
-def _is_users(code: types.CodeType, folder: str) -> bool:
-    name = code.co_filename
-    return name.startswith(folder) or not name.startswith((sys.prefix, sys.base_prefix, "/usr"))

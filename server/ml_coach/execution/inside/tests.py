@@ -3,7 +3,6 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import ast
 import contextlib
 import gc
 import importlib
@@ -18,15 +17,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import runner
 from _pytest.assertion import rewrite
 from _pytest.config import _prepareconfig
 from _pytest.main import _main
 
-from ml_coach.execution.inside.call_recorder import call_recorder, own_code_tracker
+from ml_coach.execution.inside import collected, comparisons, test_compiler
+from ml_coach.execution.inside.call_recorder import (
+    Watchers,
+    call_recorder,
+    own_code,
+    own_code_tracker,
+)
 from ml_coach.execution.inside.messages import CANARY_SOURCE, JsonObject
 from ml_coach.execution.inside.reporter import Reporter
 from ml_coach.execution.inside.signing import FrozenFunctions, record_signer, record_writer
-from ml_coach.execution.inside.tampering import Guard, audit_hook, equals_everything, guard
+from ml_coach.execution.inside.tampering import Guard, audit_hook, guard
 
 # Each costs time and none can matter here; faulthandler would replace our own.
 UNUSED_PLUGINS = frozenset(
@@ -57,6 +63,7 @@ class Prepared:
     """
 
     guard: Guard
+    comparer: comparisons.Comparer
     session: pytest.Session | None
     canary: types.CodeType
     compiled: dict[str, tuple[bytes, types.CodeType]]
@@ -72,19 +79,32 @@ class Prepared:
                 importlib.import_module(name)
             guarded = guard(guarded.trusted, compare_with)  # Plugins change pytest as well.
         compiled = self._codes(spec, work)
-        freeze = FrozenFunctions(guarded.known)
+        freeze = FrozenFunctions(guarded.known | self.comparer.codes)
         signer = record_signer(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
-        tracker = own_code_tracker(compiled)
-        next(signer)
-        next(tracker)
+        tracker, memory = own_code_tracker(compiled), collected.memory()
+        for each in (signer, tracker, memory):
+            next(each)
         write, broken = record_writer(freeze, signer.send), guarded.broken
-        rebinds = frozenset(spec["rebinds"])
-        calls = call_recorder(freeze, write, broken, compiled, tracker.send, rebinds)
+        notes, own = self.comparer.notes.send, own_code(compiled)
+        notes(own)
+        foreign = collected.foreign_plugin(freeze, guarded.trusted)
+        watchers = Watchers(broken, tracker.send, notes, memory.send, foreign)
+        calls = call_recorder(freeze, write, compiled, watchers, frozenset(spec["rebinds"]))
+        remember = collected.registrar(freeze, write, memory.send)
         own_files = (*spec["targets"], *spec["conftests"])
         names = frozenset(name.rpartition("/")[2] for name in own_files)
-        hook = audit_hook(freeze, (signer, tracker), write, guarded.user_file, names)
+        sources = collected.source_keeper(self._hidden(request, work), guarded.trusted)
+        next(sources)
+        secret = (signer, tracker, memory, sources, self.comparer.notes)
+        hook = audit_hook(freeze, secret, write, guarded.user_file, names)
         signer.send((frozenset(freeze.known), calls.codes))
-        reporter = Reporter(write, spec["canary"], calls, work)
+
+        def register(items: list[pytest.Item]) -> None:
+            modules = {name: notes(code) for name, code in compiled.items()}
+            known, wrong = collected.collected(items, spec["names"], modules, own)
+            remember(known, wrong or collected.replaced_function(spec["functions"], work))
+
+        reporter = Reporter(write, spec["canary"], calls, work, register, sources.send)
         sys.argv = ["pytest"]
         sys.addaudithook(hook)
         write(("start",))
@@ -93,10 +113,10 @@ class Prepared:
             status = self._run_pytest(spec, plugins, reporter, work)
         finally:
             sys.stdout = shown
-        if what := broken(True):
+        if what := broken(True) or collected.replaced_function(spec["functions"], work):
             write(("tampered", f"replaced {what}"))
-        elif name := equals_everything(work, compiled):
-            write(("tampered", f"made objects of {name}, which equal every value"))
+        for kind, module, test in notes(comparisons.ALL):
+            write(("agreed", test, kind, module))
         write(("end", str(status)))
         return 0
 
@@ -125,8 +145,24 @@ class Prepared:
         """The code of a test file, with its asserts rewritten as pytest does it."""
         known = self.compiled.get(path)
         if known is None or known[0] != source:
-            known = self.compiled[path] = source, _rewritten(source, path)
+            code = self.comparer.insert(test_compiler.compiled(source, path))
+            known = self.compiled[path] = source, code
         return known[1]
+
+    def _hidden(self, request: JsonObject, work: str) -> dict[str, str]:
+        """The texts of the test files, which no program has to read: their files are empty from
+        now on. Tests that look at their own text keep it."""
+        spec = request["tests"]
+        texts: dict[str, str] = {}
+        for name in () if spec["reads_itself"] else spec["targets"]:
+            path = str(Path(work, name))
+            if path in self.compiled:
+                source, code = self.compiled[path]
+                self.compiled[path] = b"", code
+                texts[path] = source.decode("utf-8", "replace")
+                Path(path).write_bytes(b"")
+        request["files"].clear()
+        return texts
 
     def _run_pytest(
         self, spec: JsonObject, plugins: Sequence[str], reporter: Reporter, work: str
@@ -149,25 +185,25 @@ class Prepared:
 
 
 def prepare(work: str) -> Prepared:
-    """Makes what all runs share. `work` is the folder that every run will have, or empty where each
-    has its own."""
+    """Makes what all runs share: a pytest that tells no program that it is being tested. `work` is
+    the folder that every run will have, or empty where each has its own."""
     compiled: dict[str, tuple[bytes, types.CodeType]] = {}
     _keep_compiled_code(compiled)
+    runner._update_current_test_var = _tell_nobody
     session = _started_session(work) if work else None
-    canary = _rewritten(CANARY_SOURCE.encode(), "canary.py")
-    return Prepared(guard(), session, canary, compiled)
-
-
-def _rewritten(source: bytes, path: str) -> types.CodeType:
-    tree = ast.parse(source, path)
-    rewrite.rewrite_asserts(tree, source, path)
-    return compile(tree, path, "exec", dont_inherit=True)
+    comparer = comparisons.comparer()
+    canary = comparer.insert(test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
+    return Prepared(guard(), comparer, session, canary, compiled)
 
 
 def _placed(code: types.CodeType, path: str) -> types.CodeType:
     """The same code, as if compiled from `path`."""
     inner = (_placed(c, path) if isinstance(c, types.CodeType) else c for c in code.co_consts)
     return code.replace(co_filename=path, co_consts=tuple(inner))
+
+
+def _tell_nobody(item: pytest.Item, when: str | None) -> None:
+    """In place of the environment variable that says which test is running."""
 
 
 def _keep_compiled_code(compiled: dict[str, tuple[bytes, types.CodeType]]) -> None:

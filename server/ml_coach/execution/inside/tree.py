@@ -9,6 +9,7 @@ import signal
 import time
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+MUCH_BYTES = 4 << 30  # reserved memory from which page tables are worth a look
 
 
 def _read(proc: int, path: str) -> bytes:
@@ -66,7 +67,7 @@ def sockets(proc: int) -> int:
 
 
 def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
-    """The memory of the processes, in bytes.
+    """The memory of the processes, in bytes, with the page tables of those that reserve much.
 
     Resident sizes count the pages that forks share once per process. The exact share is slow to
     get, so it is asked for only when the plain sum is over `enough_bytes`, largest process first,
@@ -86,16 +87,24 @@ def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
 
 def _resident(pid: int, proc: int) -> int:
     try:
-        return int(_read(proc, f"{pid}/statm").split()[1]) * PAGE
-    except (OSError, IndexError):
+        reserved, resident = map(int, _read(proc, f"{pid}/statm").split()[:2])
+        return resident * PAGE + (_page_tables(pid, proc) if reserved * PAGE > MUCH_BYTES else 0)
+    except (OSError, ValueError):
         return 0
+
+
+def _page_tables(pid: int, proc: int) -> int:
+    for line in _read(proc, f"{pid}/status").splitlines():
+        if line.startswith(b"VmPTE:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _proportional(pid: int, proc: int) -> int:
     try:
         for line in _read(proc, f"{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
-                return int(line.split()[1]) * 1024
+                return int(line.split()[1]) * 1024 + _page_tables(pid, proc)
     except OSError:
         pass  # It may not be read of a process that is not dumpable.
     return _resident(pid, proc)

@@ -33,9 +33,15 @@ def libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
+def machine() -> str:
+    """The kind of processor, as Linux calls it."""
+    found = platform.machine()
+    return {"arm64": "aarch64", "AMD64": "x86_64"}.get(found, found)
+
+
 def number(name: str) -> int:
     """The number of a system call on this machine. Raises `KeyError` on unknown machines."""
-    return BY_MACHINE[platform.machine()][name]
+    return BY_MACHINE[machine()][name]
 
 
 def checked(result: int, what: str) -> int:

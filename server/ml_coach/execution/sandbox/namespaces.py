@@ -8,7 +8,7 @@ private processes, loopback, ipc, and the one folder that it may write to.
 from __future__ import annotations
 
 import ctypes
-import fcntl
+import importlib
 import os
 import socket
 import stat
@@ -125,6 +125,7 @@ def raise_loopback() -> None:
     """Switches on `lo`, which is down in a new network namespace. Raises `OSError`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         up_and_running = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
+        fcntl = importlib.import_module("fcntl")  # There is none on Windows.
         fcntl.ioctl(any_socket, 0x8914, up_and_running)
 
 

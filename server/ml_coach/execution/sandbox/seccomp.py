@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import platform
 import struct
 from collections.abc import Iterator
 
@@ -36,6 +35,10 @@ DENIED: dict[str, tuple[int | None, int | None]] = {
     "migrate_pages": (256, 238), "move_pages": (279, 239), "set_mempolicy_home_node": (450, 450),
     "modify_ldt": (154, None), "lookup_dcookie": (212, 18), "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
+    # what the whole machine shares: requests under way are counted for all its users together, and
+    # watches on the system's files tell which programs others start
+    "io_setup": (206, 0), "inotify_init": (253, None), "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
     # the machine itself
     "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
     "kexec_load": (246, 104), "kexec_file_load": (320, 294), "reboot": (169, 142),
@@ -80,6 +83,7 @@ NAMESPACE_FLAGS = 0x7E02_0080  # every CLONE_NEW*, time included
 FORBIDDEN_IOCTLS = (0x5412, 0x541C, 0x5423, 0x540E)  # TIOCSTI TIOCLINUX TIOCSETD TIOCSCTTY
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 STREAM, DATAGRAM, SEQPACKET = 1, 2, 5
+PROTOCOLS = (0, 6, 17)  # the usual one of the kind, TCP, UDP
 SOL_SOCKET, BUFFER_SIZES = 1, (7, 8, 32, 33)
 SET_PTRACER, SET_DUMPABLE = 0x59616D61, kernel.PR_SET_DUMPABLE
 
@@ -101,7 +105,7 @@ def _one_of(values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
 def build(*, apart: bool, machine: str = "") -> bytes:
     """The filter's program. `apart` says that namespaces are around the run, so loopback and unix
     sockets reach nothing of the user's; without them they are denied as well."""
-    machine = machine or platform.machine()
+    machine = machine or kernel.machine()
     column = 0 if machine == "x86_64" else 1
     program: list[Instruction] = [
         (LOAD, 0, 0, 4),
@@ -150,9 +154,15 @@ def _argument_checks(*, apart: bool) -> Iterator[tuple[str, list[Instruction]]]:
     yield ("prctl", [_low_word(0), *_one_of((SET_DUMPABLE, SET_PTRACER), denied, ALLOW)])
     families = (AF_UNIX, AF_INET, AF_INET6) if apart else ()
     refused = _fails(errno.EAFNOSUPPORT if apart else errno.EPERM)
+    # Other protocols, such as MPTCP and UDP-Lite, are more of the kernel than programs need.
+    protocols = [(JUMP_EQUAL, len(PROTOCOLS) - i, 0, p) for i, p in enumerate(PROTOCOLS)]
+    usual = [_low_word(2), *protocols, (RETURN, 0, 0, _fails(errno.EPROTONOSUPPORT))]
     kinds = [_low_word(1), (AND, 0, 0, 0xF), *_one_of((STREAM, DATAGRAM, SEQPACKET), ALLOW, denied)]
     check = [(JUMP_EQUAL, len(families) - i, 0, f) for i, f in enumerate(families)]
-    yield ("socket", [_low_word(0), *check, (RETURN, 0, 0, refused), *(kinds if apart else [])])
+    yield (
+        "socket",
+        [_low_word(0), *check, (RETURN, 0, 0, refused), *([*usual, *kinds] if apart else [])],
+    )
     yield ("socketpair", [_low_word(0), *_one_of((AF_UNIX,), ALLOW, denied)])
     # What waits in a socket counts as no process's memory, so buffers keep the size they have.
     yield ("setsockopt", [_low_word(1), (JUMP_EQUAL, 1, 0, SOL_SOCKET), (RETURN, 0, 0, ALLOW),

@@ -1,0 +1,161 @@
+"""Remembers what was collected before any test ran: modules, their names, parameters, plugins.
+
+A program can reach the objects of pytest. What it changes there after this moment is noticed when
+the next test begins, and what it changed before, where the text of the tests says otherwise.
+"""
+
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import Any, cast
+
+import pytest
+
+from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord
+
+Names = tuple[tuple[str, object], ...]
+ABSENT = None
+
+
+def memory() -> Generator[Any, Any, Any]:
+    """Send it a dict once, by test or file, and keys afterwards. It keeps the first dict only, and
+    answers whether there was none before."""
+    kept: Any = None
+    kind, a_dict = type, dict
+    answer: Any = None
+    while True:
+        got: Any = yield answer
+        if kind(got) is a_dict:
+            answer = kept is None
+            kept = cast(Any, got) if answer else kept
+        else:
+            answer = kept.get(got) if kept else None
+
+
+def collected(
+    items: Iterable[pytest.Item],
+    names: Mapping[str, Mapping[str, Any]],
+    modules: Mapping[str, dict[str, Any]],
+    own: frozenset[int],
+) -> tuple[dict[str, Any], str]:
+    """What to remember, by file ((name, value), ...) and by test {parameter: value}, and the name
+    of what is not as the tests' text says. `names` are those of test_text.py, by file; `modules`
+    are the dicts in which the test files were run."""
+    found: dict[str, Any] = {}
+    wrong = ""
+    for file, listed in names.items():
+        module = modules.get(file)
+        if module is not None:
+            found[file], replaced = _names(module, listed, own)
+            wrong = wrong or replaced
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            found[item.nodeid] = {n: item.callspec.params[n] for n in _direct(item)}
+    return found, wrong
+
+
+def _names(module: dict[str, Any], listed: Mapping[str, Any], own: frozenset[int]) -> Any:
+    once, bound = listed["once"], listed["bound"]
+    wrong = ""
+    for name, how in once.items():
+        if name in module and not _is_as_written(module[name], how, module, own):
+            wrong = wrong or name
+    kept: dict[str, object] = {name: module[name] for name in once if name in module}
+    if bound is not None:
+        hidden = [name for name in vars(builtins) if name not in bound and name[0] != "_"]
+        wrong = wrong or next((name for name in hidden if name in module), "")
+        kept.update(dict.fromkeys(hidden, ABSENT))
+    return tuple(kept.items()), wrong
+
+
+def _is_as_written(value: Any, how: str, module: dict[str, Any], own: frozenset[int]) -> bool:
+    kind, *words = how.split(" ")
+    match kind:
+        case "def":
+            is_plain = type(value) is types.FunctionType
+            return is_plain and id(value.__code__) in own and value.__globals__ is module
+        case "import":
+            return value is sys.modules.get(words[0], value)
+        case "from":
+            source = sys.modules.get(words[0])
+            if source is None or not callable(value):
+                return True
+            return value is vars(source).get(words[1], value)
+        case _:
+            return True
+
+
+def _direct(item: pytest.Function) -> list[str]:
+    """The parameters that no fixture changes on their way."""
+    fixtures = item._fixtureinfo.name2fixturedefs
+    return [
+        name
+        for name in item.callspec.params
+        if name not in fixtures or "direct_param" in fixtures[name][-1].func.__name__
+    ]
+
+
+def replaced_function(functions: Mapping[str, Mapping[str, int]], work: str) -> str:
+    """The name of a function in the run's own modules that is not the one in the module's text.
+    `functions` maps files to the lines of their functions."""
+    for module in [*sys.modules.values()]:
+        file: object = getattr(module, "__file__", None)
+        name_in_run = file.removeprefix(f"{work}/") if isinstance(file, str) else ""
+        listed = functions.get(name_in_run, {})
+        for name, line in listed.items():
+            code = getattr(vars(module).get(name), "__code__", None)
+            if name in vars(module) and (code is None or code.co_firstlineno != line):
+                return f"{module.__name__}.{name}"
+    return ""
+
+
+def source_keeper(texts: Mapping[str, str], trusted: frozenset[int]) -> Generator[Any, Any, Any]:
+    """Keeps the texts of the test files from the program. Send it a path to have the lines, which
+    only code that was there before the user's can do."""
+    frame_at, identity = sys._getframe, id
+    paths, kept = tuple(texts), tuple(texts.values())
+    del texts
+    answer: Any = None
+    while True:
+        got = yield answer
+        known = identity(frame_at(1).f_code) in trusted and got in paths
+        answer = kept[paths.index(got)].splitlines(keepends=True) if known else None
+
+
+def foreign_plugin(freeze: FrozenFunctions, trusted: frozenset[int]) -> Callable[[Any], str]:
+    """A function that names a hook in pytest's configuration which calls code that was not there
+    before the user's."""
+    return freeze(_foreign_plugin, trusted, vars, id, AttributeError)
+
+
+def _foreign_plugin(config: Any) -> str:
+    parts: Any = "<parts>"
+    trusted, names_of, identity, no_attribute = parts
+    for name, caller in [*names_of(config.pluginmanager.hook).items()]:
+        try:
+            for implementation in caller.get_hookimpls():
+                if identity(implementation.function.__code__) not in trusted:
+                    return name
+        except no_attribute:
+            return name
+    return ""
+
+
+def registrar(
+    freeze: FrozenFunctions, write: WriteRecord, remember: Callable[[Any], Any]
+) -> Callable[[dict[str, Any], str], None]:
+    """A function that remembers what was collected, and tells where it is not as it should be."""
+    return freeze(_register, write, remember)
+
+
+def _register(what: dict[str, Any], wrong: str) -> None:
+    parts: Any = "<parts>"
+    write, remember = parts
+    if wrong:
+        write(("tampered", f"replaced {wrong} in the tests"))
+    if not remember(what):
+        write(("tampered", "collected the tests a second time"))
