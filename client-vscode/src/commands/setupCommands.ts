@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Documents } from '../documents';
 import { editorModelNames } from '../models/editorModels';
 import type { GeminiKey } from '../models/geminiKey';
+import { inlineCode } from '../foreignText';
 import type { Connection } from '../server/connection';
 
 /** The commands around runs: model, key, health, server. */
@@ -54,8 +55,8 @@ async function selectModel(connection: Connection): Promise<void> {
 async function doctor(connection: Connection, documents: Documents): Promise<void> {
   const { checks } = await connection.execute('mlCoach.doctor', {});
   const lines = checks.map(({ name, ok, found, mend }) => {
-    const advice = mend === '' ? '' : `  \n  ${mend}`;
-    return `- ${ok ? '✓' : '✗'} **${name}**: ${found}${advice}`;
+    const advice = mend === '' ? '' : `  \n  ${inlineCode(mend)}`;
+    return `- ${ok ? '✓' : '✗'} **${name}**: ${inlineCode(found)}${advice}`;
   });
   await documents.showPage('Doctor', ['# ML Coach: Doctor', '', ...lines, ''].join('\n'));
 }

@@ -40,6 +40,18 @@ def uri_of(path: Path) -> str:
     return from_fs_path(str(path)) or path.as_uri()
 
 
+def shown(text: str) -> str:
+    """Text of a program or a model for a place where editors show plain text.
+
+    No control or direction mark is left in it, and no link: VS Code follows links in messages,
+    also those that run a command.
+    """
+    # Imported late: an editor waits for the answer to `initialize`.
+    from ml_coach.core.wording import harmless
+
+    return harmless(text).replace("](", "] (")
+
+
 def member(reply: Any, name: str) -> Any:
     """A member of a JSON reply, None where the reply is no object or lacks it."""
     return cast("dict[str, Any]", reply).get(name) if isinstance(reply, dict) else None

@@ -29,6 +29,7 @@ from ml_coach.core.errors import (
     QuotaError,
     UnavailableError,
 )
+from ml_coach.core.wording import harmless
 from ml_coach.models.foreign_json import (
     Json,
     as_object,
@@ -85,7 +86,8 @@ class Endpoint:
         """One sentence for the user, without secrets, at most a few hundred characters."""
         for secret in self.secrets:
             said = said.replace(secret, "***") if secret else said
-        said = " ".join(said.split())
+        # A server's words may hold what controls a terminal or turns the direction of text.
+        said = harmless(" ".join(said.split()))
         if len(said) > _LONGEST_MESSAGE:
             said = said[:_LONGEST_MESSAGE].rstrip() + "…"
         code = "" if status is None else f" ({status})"

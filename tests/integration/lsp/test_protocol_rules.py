@@ -171,3 +171,12 @@ def test_an_editor_that_reads_nothing_more_does_not_block_the_end():
         process.stdin.flush()
         process.terminate()
         assert process.wait(10) == 1
+
+
+async def test_half_a_character_in_a_prompt_is_refused_with_a_sentence(tmp_path: Path):
+    async with raw_peer(tmp_path) as peer:
+        await peer.initialize()
+        command = {"command": "mlCoach.generate", "arguments": [{"prompt": "add \ud800 numbers"}]}
+        error = (await peer.ask(1, "workspace/executeCommand", command))["error"]
+        assert error["code"] == INVALID_PARAMS
+        assert "'prompt' of mlCoach.generate holds half a character" in error["message"]

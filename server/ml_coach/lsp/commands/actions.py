@@ -19,6 +19,7 @@ from ml_coach.lsp.runs.review import Offer, Offers
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
 _UNDO = "source.mlCoach.undo"
+_STOP = "source.mlCoach.stop"
 
 
 class Actions:
@@ -40,16 +41,29 @@ class Actions:
     def at(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         """The code actions at a range, of the kinds that the editor asks for."""
         uri = params.text_document.uri
-        text = self._documents.open_text(uri)
-        if text is None:
-            return []
-        lines = Text.of(text, self._client.codec)
-        found = self._patches(uri, text, lines, params.range)
-        found += self._from_text(uri, text, lines, params.range)
-        if uri.endswith(".py"):
-            found += self._whole_file(uri, text)
+        text, found = self._documents.open_text(uri), self._stop()
         only = [getattr(kind, "value", kind) for kind in params.context.only or ()]
+        if text is not None:
+            found += self._in_text(uri, text, params.range)
         return [action for action in found if _is_of_kind(action, only)]
+
+    def _in_text(self, uri: str, text: str, selection: lsp.Range) -> list[lsp.CodeAction]:
+        lines = Text.of(text, self._client.codec)
+        found = self._patches(uri, text, lines, selection)
+        found += self._from_text(uri, text, lines, selection)
+        return found + (self._whole_file(uri, text) if uri.endswith(".py") else [])
+
+    def _stop(self) -> list[lsp.CodeAction]:
+        """In every document: many editors have no other way to stop a run."""
+        runs = [run for run in self._runs.active.values() if not run.view.over]
+        title = "Stop ML Coach run"
+        return [
+            _source(
+                title if len(runs) == 1 else f"{title}: {run.progress.title}",
+                _STOP, "stop", runId=run.run_id,
+            )
+            for run in runs
+        ]  # fmt: skip
 
     def resolve(self, action: lsp.CodeAction) -> lsp.CodeAction:
         """Adds the edit to a patch's action. Others, also those without data, stay unchanged."""

@@ -37,10 +37,14 @@ class Documents:
     """The editor's folders and documents.
 
     An editor may escape more of a URI than is needed. Its own spelling is used for every document
-    that it opened, also after it closed it.
+    that it opened, also after it closed it. `outstanding` holds the URIs of edits that the editor
+    has neither applied nor refused: whatever is written into these files meanwhile clashes with the
+    edit when it comes. `later` holds what is still done about edits that came late.
     """
 
     client: Client
+    outstanding: set[str] = field(default_factory=set[str])
+    later: set[asyncio.Future[None]] = field(default_factory=set["asyncio.Future[None]"])
     _waiting: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
     _editor_uris: dict[Path, str] = field(default_factory=dict[Path, str])
 
