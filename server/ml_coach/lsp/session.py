@@ -27,6 +27,9 @@ class Session:
         if client.offers_models:
             backend.connect_editor(client.complete)
         documents = Documents(client)
+        for document in client.workspace.text_documents.values():
+            if document.uri.startswith("file:"):  # Opened before this session was there.
+                documents.remember_uri(document.uri)
         self._documents = documents
         self._finding_store = FindingStore(self._findings_changed)
         offers = Offers(client, self._lenses_changed)
@@ -60,6 +63,8 @@ class Session:
     def diagnostics(self, uri: str) -> list[lsp.Diagnostic]:
         """The findings of a document, open or not; none for one that does not exist."""
         text = self._documents.open_text(uri)
+        if text is not None and self._documents.short_text(uri) is None:
+            return []
         if text is None:
             text = self._documents.disk_text(uri)
         if text is None and not self.runs.has_unopened_text(uri):
@@ -70,7 +75,7 @@ class Session:
 
     def hover(self, uri: str, position: lsp.Position) -> lsp.Hover | None:
         """Explains the findings at a position, None where there are none."""
-        text = self._documents.open_text(uri)
+        text = self._documents.short_text(uri)
         if text is None or uri not in self._finding_store.uris():
             return None
         offer = next((o for o in self.runs.offers.all() if uri in o.uris()), None)
@@ -79,7 +84,7 @@ class Session:
 
     def lenses(self, uri: str) -> list[lsp.CodeLens]:
         """The code lenses of an open file of generated tests."""
-        text, state = self._documents.open_text(uri), self._finding_store.suites.get(uri)
+        text, state = self._documents.short_text(uri), self._finding_store.suites.get(uri)
         return [] if text is None or state is None else presentation.lenses(uri, text, state)
 
     # Telling the editor that something it shows is outdated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lsprotocol import types as lsp
@@ -9,7 +10,13 @@ from lsprotocol import types as lsp
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.positions import Text, overlaps
-from ml_coach.lsp.documents.stubs import Stub, prompt_at, stubs_in
+from ml_coach.lsp.documents.stubs import (
+    LONGEST_PARSED,
+    Stub,
+    prompt_at,
+    stub_around,
+    stubs_in,
+)
 from ml_coach.lsp.protocol import member
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
@@ -48,10 +55,14 @@ class Actions:
         return [action for action in found if _is_of_kind(action, only)]
 
     def _in_text(self, uri: str, text: str, selection: lsp.Range) -> list[lsp.CodeAction]:
-        lines = Text.of(text, self._client.codec)
-        found = self._patches(uri, text, lines, selection)
+        if self._documents.short_text(uri) is None:
+            return self._patches(uri) + self._undo(uri)
+        lines = self._documents.lines(uri, text)
+        found = self._patches(uri, self._findings_at(uri, text, lines, selection))
         found += self._from_text(uri, text, lines, selection)
-        return found + (self._whole_file(uri, text) if uri.endswith(".py") else [])
+        if uri.endswith(".py"):
+            found += self._whole_file(uri, text)
+        return found + self._undo(uri)
 
     def _stop(self) -> list[lsp.CodeAction]:
         """In every document: many editors have no other way to stop a run."""
@@ -75,25 +86,24 @@ class Actions:
     # Patches
 
     def _patches(
-        self, uri: str, text: str, lines: Text, selection: lsp.Range
+        self, uri: str, findings: Sequence[tuple[str, lsp.Diagnostic]] = ()
     ) -> list[lsp.CodeAction]:
+        """`findings` are those where the user asks, each with its run."""
         found: list[lsp.CodeAction] = []
         for offer in self._offers.all():
-            about = self._about(offer, uri, text, lines, selection)
+            about = [diagnostic for run_id, diagnostic in findings if run_id == offer.run_id]
             if about or uri in offer.uris():
                 found += [self._apply(offer, about), self._discard(offer, about)]
         return found
 
-    def _about(
-        self, offer: Offer, uri: str, text: str, lines: Text, selection: lsp.Range
-    ) -> list[lsp.Diagnostic]:
-        """The run's findings at the range where the user asks."""
+    def _findings_at(
+        self, uri: str, text: str, lines: Text, selection: lsp.Range
+    ) -> list[tuple[str, lsp.Diagnostic]]:
         found = [
-            diagnostic(tracked, at, lines, self._client, self._runs.uri_of)
+            (tracked.run_id, diagnostic(tracked, at, lines, self._client, self._runs.uri_of))
             for tracked, at in self._finding_store.of(uri, text)
-            if tracked.run_id == offer.run_id
         ]
-        return [d for d in found if overlaps(d.range, selection)]
+        return [(run_id, d) for run_id, d in found if overlaps(d.range, selection)]
 
     def _apply(self, offer: Offer, about: list[lsp.Diagnostic]) -> lsp.CodeAction:
         edit = offer.edit()
@@ -123,8 +133,8 @@ class Actions:
         self, uri: str, text: str, lines: Text, selection: lsp.Range
     ) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
-        prompt = prompt_at(list(lines.lines), selection.start.line)
-        stub = self._stub_at(uri, text, selection.start.line + 1)
+        prompt = prompt_at(lines.lines, selection.start.line)
+        stub = self._stub_at(uri, text, lines, selection.start.line + 1)
         if not prompt and stub is None and selection.start != selection.end:
             prompt = lines.between(selection).strip()
         if prompt:
@@ -135,9 +145,11 @@ class Actions:
             found.append(_rewrite("Implement with ML Coach", command))
         return found
 
-    def _stub_at(self, uri: str, text: str, line: int) -> Stub | None:
+    def _stub_at(self, uri: str, text: str, lines: Text, line: int) -> Stub | None:
+        if len(text) > LONGEST_PARSED:
+            return stub_around(lines.lines, line)
         known, stubs = self._stubs.get(uri, ("", ()))
-        if known != text:
+        if known is not text:
             # Editors ask at every move of the cursor, so a text is parsed only once.
             self._stubs = {
                 u: kept for u, kept in self._stubs.items() if self._documents.open_text(u)
@@ -151,10 +163,14 @@ class Actions:
         if text.strip() and not is_test:
             found.append(_source("Write tests", _WRITE_TESTS, "writeTests", uri=uri))
             found.append(_source("Debug this file", _DEBUG, "debug", uri=uri))
-        if run_id := self._runs.latest.get(uri):
-            verb = "Redo" if run_id in self._runs.undone else "Undo"
-            found.append(_source(f"{verb} ML Coach run", _UNDO, "undoRun", runId=run_id))
         return found
+
+    def _undo(self, uri: str) -> list[lsp.CodeAction]:
+        run_id = self._runs.latest.get(uri)
+        if run_id is None:
+            return []
+        verb = "Redo" if run_id in self._runs.undone else "Undo"
+        return [_source(f"{verb} ML Coach run", _UNDO, "undoRun", runId=run_id)]
 
 
 def _command(title: str, name: str, **argument: Any) -> lsp.Command:
