@@ -16,7 +16,7 @@ export function setupCommands(
     selectModel: () => selectModel(connection),
     setGeminiKey: () => key.ask(),
     doctor: () => doctor(connection, documents),
-    restartServer: () => connection.restart(),
+    restartServer: () => restart(connection),
     showLog: () => { log.show(); },
   };
 }
@@ -50,6 +50,18 @@ async function selectModel(connection: Connection): Promise<void> {
     ? vscode.ConfigurationTarget.Global
     : vscode.ConfigurationTarget.Workspace;
   await settings.update('model', name, target);
+}
+
+async function restart(connection: Connection): Promise<void> {
+  if (connection.state === 'ready') {
+    const { runs } = await connection.execute('mlCoach.runs', {});
+    if (runs.some(({ active }) => active)) {
+      const text = 'A run is going on. It ends with the server, and can be resumed afterwards.';
+      const answer = await vscode.window.showWarningMessage(text, { modal: true }, 'Restart');
+      if (answer === undefined) return;
+    }
+  }
+  await connection.restart();
 }
 
 async function doctor(connection: Connection, documents: Documents): Promise<void> {

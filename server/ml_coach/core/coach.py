@@ -102,12 +102,13 @@ class Coach:
             return End(
                 "failed", "The prompt or the code is nested too deeply for Python to take apart."
             )
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.
             if task := asyncio.current_task():
                 task.uncancel()
-            return End("stopped", "Stopped by the user.")
+            # Whoever cancels may say why: an editor that ends is not the user's "stop".
+            return End("stopped", str(stop) or "Stopped by the user.")
 
     def _report(self, run: Run, end: End, seconds: float) -> RunReport:
         state = run.state

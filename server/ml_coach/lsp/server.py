@@ -79,6 +79,7 @@ class CoachServer(LanguageServer):
         make, backend = await asyncio.to_thread(self._imported)
         self._session = make(self, self.client, backend)
         self._session.configuration.ask()
+        self._session.offer_to_resume()
         # What was imported is never freed. Without this each full garbage collection visits it
         # all, which keeps an editor waiting for a tenth of a second now and then.
         gc.freeze()

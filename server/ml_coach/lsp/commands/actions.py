@@ -27,6 +27,7 @@ _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
 _UNDO = "source.mlCoach.undo"
 _STOP = "source.mlCoach.stop"
+_RESUME = "source.mlCoach.resume"
 
 
 class Actions:
@@ -48,7 +49,7 @@ class Actions:
     def at(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         """The code actions at a range, of the kinds that the editor asks for."""
         uri = params.text_document.uri
-        text, found = self._documents.open_text(uri), self._stop()
+        text, found = self._documents.open_text(uri), self._stop_or_resume()
         only = [getattr(kind, "value", kind) for kind in params.context.only or ()]
         if text is not None:
             found += self._in_text(uri, text, params.range)
@@ -64,9 +65,11 @@ class Actions:
             found += self._whole_file(uri, text)
         return found + self._undo(uri)
 
-    def _stop(self) -> list[lsp.CodeAction]:
-        """In every document: many editors have no other way to stop a run."""
+    def _stop_or_resume(self) -> list[lsp.CodeAction]:
+        """In every document: many editors have no other way to stop a run, or to go on with it."""
         runs = [run for run in self._runs.active.values() if not run.view.over]
+        if not runs and (run_id := self._runs.resumable):
+            return [_source("Resume ML Coach run", _RESUME, "resume", runId=run_id)]
         title = "Stop ML Coach run"
         return [
             _source(
