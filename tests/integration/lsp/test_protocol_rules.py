@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 from editor import SERVER
 from raw import framed, raw_peer
 
@@ -171,6 +172,30 @@ def test_an_editor_that_reads_nothing_more_does_not_block_the_end():
         process.stdin.flush()
         process.terminate()
         assert process.wait(10) == 1
+
+
+async def test_a_document_of_20_mb_is_answered_and_takes_little_memory(tmp_path: Path):
+    async with raw_peer(tmp_path) as peer:
+        await peer.initialize()
+        peer.send(framed(method="initialized", params={}))
+        assert await peer.answers()
+        text = "def stub():\n    ...\n" + "values = [1, 2, 3]\n" * 1_050_000
+        uri = (peer.root / "large.py").as_uri()
+        document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+        here = {"line": 1, "character": 0}
+        params = {
+            "textDocument": {"uri": uri},
+            "range": {"start": here, "end": here},
+            "context": {"diagnostics": []},
+        }
+        peer.send(framed(method="textDocument/didOpen", params={"textDocument": document}))
+        reply = await peer.ask(1, "textDocument/codeAction", params)
+        assert reply["result"] == []
+        command = {"command": "mlCoach.debug", "arguments": [{"uri": uri}]}
+        error = (await peer.ask(2, "workspace/executeCommand", command))["error"]
+        assert "large.py is too long" in error["message"]
+        # The text itself, once as it came and once as it is kept.
+        assert psutil.Process(peer.process.pid).memory_info().rss < 300e6
 
 
 async def test_half_a_character_in_a_prompt_is_refused_with_a_sentence(tmp_path: Path):
