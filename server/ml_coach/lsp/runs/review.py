@@ -144,8 +144,9 @@ class Offers:
         if not asks and not self.client.shows_patches:
             files = " and ".join(change.file for change in offer.patch.changes)
             self.client.show_message(
-                f'a patch for {files} waits for you: {offer.title} Choose "Apply ML Coach patch" '
-                'or "Discard ML Coach patch" among the code actions there.'
+                f"a patch for {files} waits for you: {offer.title.rstrip('.')}. "
+                'Choose "Apply ML Coach patch" or "Discard ML Coach patch" among the code actions '
+                "there."
             )
         try:
             return await offer.decision
