@@ -15,10 +15,15 @@ _ALE = Path("/usr/share/vim-ale")
 _PROBE = Path(__file__).parent / "ale" / "probe.vim"
 
 
-async def test_messages_tell_of_the_beginning_the_files_and_the_patch(tmp_path: Path):
+def _vim_with_ale() -> str:
     vim = shutil.which("vim.nox")
     if vim is None or not _ALE.is_dir():
         pytest.skip("no Vim with ALE: apt-get install vim-nox vim-ale")
+    return vim
+
+
+async def test_messages_tell_of_the_beginning_the_files_and_the_patch(tmp_path: Path):
+    vim = _vim_with_ale()
     start = ["-N", "-u", str(_PROBE), "--not-a-term", "-X"]
     report = await probe(
         tmp_path, "Vim 9 with ALE", vim, *start, environment={"PROBE_PROMPT": PROMPT}
