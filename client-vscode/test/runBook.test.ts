@@ -95,7 +95,7 @@ test('a run reads as a page', () => {
   const run = book.get('run-1');
   assert.ok(run);
   const text = runText(run);
-  for (const part of ['# Add one', '**passed** All tests pass.', '## Iteration 1 of 3', '- failed: test_a', '- Sandbox: namespaces', '- Python: Python 3.12.1 of this project', 'assert 1 == 2', '```diff']) {
+  for (const part of ['# `Add one`', '**passed** `All tests pass.`', '## Iteration 1 of 3', '- failed: `test_a`', '- Sandbox: `namespaces`', '- Python: `Python 3.12.1 of this project`', 'assert 1 == 2', '```diff']) {
     assert.ok(text.includes(part), part);
   }
 });

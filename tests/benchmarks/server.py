@@ -4,6 +4,10 @@
 
 cold     process → answer to `initialize`, beside a pygls server that does nothing
 busy     `codeAction` and `hover` while four runs are active
+crowd    500 code actions a second in 300 open documents, of which one has 10,000 lines and is typed
+         into, while four runs are active
+large    a document of 20 MB: how long a code action in it takes, and what it adds to the memory
+flood    `codeAction` and `mlCoach.stop` while a model streams as fast as it can
 stop     `mlCoach.stop` → end of the progress, and no child of the server left
 memory   resident size after a tenth of the runs and after all of them, with a recorded model
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -19,11 +24,12 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -35,6 +41,9 @@ MINIMAL = (
     "-c",
     "from pygls.lsp.server import LanguageServer; LanguageServer('minimal', '1').start_io()",
 )
+
+
+PARTS = ("cold", "busy", "crowd", "large", "flood", "stop", "memory")
 
 
 class Peer:
@@ -84,7 +93,11 @@ class Peer:
         params = message.get("params")
         match message.get("method"):
             case None:
-                self._replies[message["id"]].set_result(message.get("result"))
+                reply = self._replies[message["id"]]
+                if "error" in message:
+                    reply.set_exception(RuntimeError(message["error"]["message"]))
+                else:
+                    reply.set_result(message.get("result"))
             case "$/progress":
                 self.progress[params["token"]] = params["value"]["kind"]
             case "mlCoach/event" if params["event"]["event"] == "RunFinished":
@@ -184,6 +197,160 @@ async def busy(requests: int, root: Path) -> None:
         await asyncio.gather(*runs)
 
 
+def opened(one: Peer, root: Path, name: str, text: str) -> str:
+    uri = (root / name).as_uri()
+    document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
+    one.notify("textDocument/didOpen", {"textDocument": document})
+    return uri
+
+
+def action_in(one: Peer, uri: str, line: int = 0) -> Awaitable[Any]:
+    position = {"line": line, "character": 0}
+    return one.request(
+        "textDocument/codeAction",
+        {
+            "textDocument": {"uri": uri},
+            "range": {"start": position, "end": position},
+            "context": {"diagnostics": []},
+        },
+    )
+
+
+def percentiles(times: list[float]) -> str:
+    times.sort()
+    p99 = times[int(len(times) * 0.99) - 1]
+    return (
+        f"p50 {statistics.median(times):.1f} ms, p99 {p99:.1f} ms, most {times[-1]:.1f} ms, "
+        f"n={len(times)}"
+    )
+
+
+async def crowd(requests: int, root: Path) -> None:
+    long = "".join(f"def f{n}(a):\n    return a + {n}\n\n\n" for n in range(2500))
+    async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
+        stopping = False
+
+        async def run_on(number: int) -> None:
+            target = (root / f"busy_{number}.py").as_uri()
+            while not stopping:
+                run_id = (await one.command(
+                    "generate", prompt=PROMPT, targetUri=target, autoPatch=True
+                ))["runId"]  # fmt: skip
+                await one.until(lambda: run_id in one.outcomes)  # noqa: B023
+
+        short = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 300
+        uris = [opened(one, root, f"open_{number}.py", short) for number in range(299)]
+        uris.append(opened(one, root, "long.py", long))
+        runs = [asyncio.ensure_future(run_on(number)) for number in range(4)]
+        await one.until(lambda: len(one.outcomes) > 0)
+        times: list[float] = []
+
+        async def ask(uri: str) -> None:
+            began = time.perf_counter()
+            await action_in(one, uri, 3)
+            times.append((time.perf_counter() - began) * 1000)
+
+        asked: list[asyncio.Future[None]] = []
+        process = psutil.Process(one.process.pid)
+        before = sum(process.cpu_times()[:2])
+        began = time.perf_counter()
+        for number in range(requests * 10):
+            if number % 100 == 0:
+                change = {"uri": uris[-1], "version": number + 2}
+                text = [{"text": f"# typed {number}\n{long}"}]
+                one.notify(
+                    "textDocument/didChange", {"textDocument": change, "contentChanges": text}
+                )
+                asked.append(asyncio.ensure_future(ask(uris[-1])))
+            asked.append(asyncio.ensure_future(ask(uris[number * 7 % 300])))
+            await asyncio.sleep(max(0, began + number / 500 - time.perf_counter()))
+        await asyncio.gather(*asked)
+        rate = len(times) / (time.perf_counter() - began)
+        spent = sum(process.cpu_times()[:2]) - before
+        size = process.memory_info().rss / 1e6
+        print(
+            f"crowd   codeAction: {percentiles(times)}, {rate:.0f} a second, {size:.0f} MB; "
+            f"{spent / len(times) * 1000:.2f} ms of the server's CPU for each, with runs and typing"
+        )
+        stopping = True
+        await asyncio.gather(*runs)
+
+
+async def large(requests: int, root: Path) -> None:
+    text = "def stub():\n    ...\n\n\n" + "values = [1, 2, 3]\n" * 1_050_000
+    async with peer(SERVER, root) as (one, _):
+        small = opened(one, root, "small.py", "def stub():\n    ...\n")
+        await action_in(one, small)
+        process = psutil.Process(one.process.pid)
+        before = process.memory_info().rss / 1e6
+        began = time.perf_counter()
+        uri = opened(one, root, "large.py", text)
+        await action_in(one, uri)
+        seconds = time.perf_counter() - began
+        times: list[float] = []
+        for _ in range(requests):
+            began = time.perf_counter()
+            await action_in(one, uri, 5)
+            times.append((time.perf_counter() - began) * 1000)
+        added = process.memory_info().rss / 1e6 - before
+    print(
+        f"large   {len(text) / 1e6:.0f} MB: opened and first codeAction {seconds:.2f} s, then "
+        f"{percentiles(times)}; {added:.0f} MB more"
+    )
+
+
+async def flood(requests: int, root: Path) -> None:
+    """A model that sends one character an event, and never ends by itself."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        asked.set()
+        with suppress(ConnectionError):
+            for number in itertools.count():
+                pieces = [f"x{n} = {n}\n" for n in range(number * 500, number * 500 + 500)]
+                await response.write(b"".join(piece_event(piece) for piece in pieces))
+        return response
+
+    def piece_event(text: str) -> bytes:
+        choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+        return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
+
+    asked = asyncio.Event()
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    name = f"openai:flood@http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    async with peer(SERVER, root, name) as (one, _):
+        uri = opened(one, root, "notes.py", "# coach: do it\n")
+        await action_in(one, uri)
+        times: list[float] = []
+        stops: list[float] = []
+        process = psutil.Process(one.process.pid)
+        for _ in range(3):
+            one.progress.clear()
+            asked.clear()
+            run_id = (await one.command("generate", prompt=PROMPT))["runId"]
+            await asked.wait()
+            for _ in range(requests // 3):
+                began = time.perf_counter()
+                await action_in(one, uri)
+                times.append((time.perf_counter() - began) * 1000)
+                await asyncio.sleep(0.01)
+            began = time.perf_counter()
+            await one.command("stop", runId=run_id)
+            await one.until(lambda: set(one.progress.values()) == {"end"})
+            stops.append(time.perf_counter() - began)
+        size = process.memory_info().rss / 1e6
+        print(
+            f"flood   codeAction: {percentiles(times)}; stop at most {max(stops):.3f} s, "
+            f"{size:.0f} MB"
+        )
+    await runner.cleanup()
+
+
 async def stop(times: int, root: Path) -> None:
     ends: list[float] = []
     children: list[float] = []
@@ -247,11 +414,14 @@ async def main() -> None:
     parser.add_argument("--starts", type=int, default=7)
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--only", choices=("cold", "busy", "stop", "memory"))
+    parser.add_argument("--only", choices=PARTS)
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], Awaitable[None]]] = {
         "cold": lambda root: cold(chosen.starts, root),
         "busy": lambda root: busy(chosen.requests, root),
+        "crowd": lambda root: crowd(chosen.requests, root),
+        "large": lambda root: large(chosen.requests, root),
+        "flood": lambda root: flood(chosen.requests, root),
         "stop": lambda root: stop(5, root),
         "memory": lambda root: memory(chosen.runs, root),
     }

@@ -34,3 +34,4 @@ async def test_generates_repairs_and_undoes_in_neovim(tmp_path: Path):
     assert report["tests"].splitlines()[finding["line"]].strip() == "assert add(1, 2) == 3"
     assert "3" in finding["message"]
     assert "-1" in finding["message"]
+    assert not report["questions"]

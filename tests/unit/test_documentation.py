@@ -223,7 +223,7 @@ def clients_table() -> str:
         "new files open in the editor": lambda c: edits(c) and makes_files(c),
         "open files change in place": edits,
         "progress of a run": lambda c: member(c, "window", "workDoneProgress"),
-        "a patch is offered as a question": asks,
+        "a patch can be asked about, with `patchQuestions`": asks,
         "code lenses on the tests": lambda c: member(c, "textDocument", "codeLens") is not None,
     }
     lines = [f"| | {' | '.join(EDITORS)} |", f"|---|{'---|' * len(EDITORS)}"]

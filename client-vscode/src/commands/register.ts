@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { unlinked } from '../foreignText';
 
 /** Registers palette commands. What goes wrong in one is told to the user once, here. */
 export function registerCommands(
@@ -20,6 +21,6 @@ export function registerCommands(
 export async function tell(log: vscode.LogOutputChannel, error: unknown): Promise<void> {
   const message = error instanceof Error ? error.message : String(error);
   log.error(error instanceof Error ? error : message);
-  const answer = await vscode.window.showErrorMessage(message, 'Show Log');
+  const answer = await vscode.window.showErrorMessage(unlinked(message), 'Show Log');
   if (answer !== undefined) log.show();
 }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Documents } from '../documents';
 import { editorModelNames } from '../models/editorModels';
 import type { GeminiKey } from '../models/geminiKey';
+import { inlineCode } from '../foreignText';
 import type { Connection } from '../server/connection';
 
 /** The commands around runs: model, key, health, server. */
@@ -15,7 +16,7 @@ export function setupCommands(
     selectModel: () => selectModel(connection),
     setGeminiKey: () => key.ask(),
     doctor: () => doctor(connection, documents),
-    restartServer: () => connection.restart(),
+    restartServer: () => restart(connection),
     showLog: () => { log.show(); },
   };
 }
@@ -51,11 +52,23 @@ async function selectModel(connection: Connection): Promise<void> {
   await settings.update('model', name, target);
 }
 
+async function restart(connection: Connection): Promise<void> {
+  if (connection.state === 'ready') {
+    const { runs } = await connection.execute('mlCoach.runs', {});
+    if (runs.some(({ active }) => active)) {
+      const text = 'A run is going on. It ends with the server, and can be resumed afterwards.';
+      const answer = await vscode.window.showWarningMessage(text, { modal: true }, 'Restart');
+      if (answer === undefined) return;
+    }
+  }
+  await connection.restart();
+}
+
 async function doctor(connection: Connection, documents: Documents): Promise<void> {
   const { checks } = await connection.execute('mlCoach.doctor', {});
   const lines = checks.map(({ name, ok, found, mend }) => {
-    const advice = mend === '' ? '' : `  \n  ${mend}`;
-    return `- ${ok ? '✓' : '✗'} **${name}**: ${found}${advice}`;
+    const advice = mend === '' ? '' : `  \n  ${inlineCode(mend)}`;
+    return `- ${ok ? '✓' : '✗'} **${name}**: ${inlineCode(found)}${advice}`;
   });
   await documents.showPage('Doctor', ['# ML Coach: Doctor', '', ...lines, ''].join('\n'));
 }

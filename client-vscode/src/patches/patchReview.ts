@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { unlinked } from '../foreignText';
 import type { OfferedPatch } from '../runs/runBook';
 import type { RunProgress } from '../runs/progress';
 import type { RunHappening, Runs } from '../runs/runs';
@@ -33,7 +34,7 @@ export class PatchReview implements vscode.Disposable {
 
   async discard(patchId: string): Promise<void> {
     const { discarded, reason } = await this.connection.execute('mlCoach.discardPatch', { patchId });
-    if (!discarded) void vscode.window.showWarningMessage(`ML Coach: ${reason}`);
+    if (!discarded) void vscode.window.showWarningMessage(unlinked(`ML Coach: ${reason}`));
   }
 
   dispose(): void {
@@ -69,7 +70,7 @@ export class PatchReview implements vscode.Disposable {
 
   private async ask(patchId: string): Promise<void> {
     const { summary, note } = this.offered(patchId);
-    const text = `ML Coach has a patch: ${firstLine(summary).replace(/\.$/, '')}. ${note}.`;
+    const text = unlinked(`ML Coach has a patch: ${firstLine(summary).replace(/\.$/, '')}. ${note}.`);
     const answers = ['Show Diff', 'Apply', 'Apply All', 'Discard'] as const;
     this.asked.add(patchId);
     const answer = await vscode.window.showInformationMessage(text, ...answers);

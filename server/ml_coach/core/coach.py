@@ -73,12 +73,13 @@ class Coach:
         try:
             await self.prepare()
             end = await _judge(run, await _work(run), self.calibration)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.
             if task := asyncio.current_task():
                 task.uncancel()
-            end = End("stopped", "Stopped by the user.")
+            # Whoever cancels may say why: an editor that ends is not the user's "stop".
+            end = End("stopped", str(stop) or "Stopped by the user.")
         except BudgetSpent as spent:
             end = End("gave_up", str(spent))
         except (ModelError, SetupError, OSError) as error:

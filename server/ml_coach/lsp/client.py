@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -18,7 +19,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.uris import to_fs_path
 from pygls.workspace import PositionCodec, Workspace
 
-from ml_coach.lsp.protocol import member
+from ml_coach.lsp.protocol import member, shown
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -27,8 +28,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-APPLY_SECONDS = 10.0
 SHOW_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SentEdit:
+    """An edit that the editor was asked to apply. Silence says nothing: it may wait for its user,
+    and apply the edit minutes later."""
+
+    reply: asyncio.Future[Any]
+
+    async def is_answered(self, seconds: float) -> bool:
+        """Whether the editor has said anything, at the latest after `seconds`."""
+        await asyncio.wait([self.reply], timeout=seconds)
+        return self.reply.done()
+
+    def refusal(self) -> str:
+        """Why the editor did not apply the edit, empty where it says that it did. Only to be
+        called once it is answered."""
+        if self.reply.cancelled():
+            return "the editor has gone"
+        if error := self.reply.exception():
+            return str(error)
+        reply = self.reply.result()
+        if member(reply, "applied") is True:
+            return ""
+        return str(member(reply, "failureReason") or "the editor gave no reason")
 
 
 class Client:
@@ -61,7 +86,7 @@ class Client:
     @property
     def options(self) -> dict[str, Any]:
         """The settings in `initializationOptions`, without what is meant for this class."""
-        ours = ("events", "openFiles", "asksForPatches")
+        ours = ("events", "openFiles", "asksForPatches", "patchQuestions")
         return {key: value for key, value in self._options.items() if key not in ours}
 
     @property
@@ -102,8 +127,17 @@ class Client:
 
     @property
     def asks_about_patches(self) -> bool:
-        """Whether the server asks about patches; some clients ask the user themselves."""
-        return self.asks_questions and self._options.get("asksForPatches") is not True
+        """Whether the server asks about a patch in a window: only where the user chose that.
+
+        A question that comes up unasked takes the keys of a user who is typing, and a typed "1"
+        would apply the patch (Neovim).
+        """
+        return self.asks_questions and self._options.get("patchQuestions") is True
+
+    @property
+    def shows_patches(self) -> bool:
+        """Whether the client tells the user of patches by itself, from the events."""
+        return self._options.get("asksForPatches") is True
 
     @property
     def shows_documents(self) -> bool:
@@ -179,11 +213,11 @@ class Client:
     def show_message(self, text: str, *, warning: bool = False) -> None:
         """Shows one sentence to the user."""
         kind = lsp.MessageType.Warning if warning else lsp.MessageType.Info
-        self._server.window_show_message(lsp.ShowMessageParams(kind, f"ML Coach: {text}"))
+        self._server.window_show_message(lsp.ShowMessageParams(kind, f"ML Coach: {shown(text)}"))
 
     def log(self, text: str) -> None:
         """Adds a line to the server's log in the editor."""
-        self._server.window_log_message(lsp.LogMessageParams(lsp.MessageType.Info, text))
+        self._server.window_log_message(lsp.LogMessageParams(lsp.MessageType.Info, shown(text)))
 
     async def ask(self, question: str, answers: tuple[str, ...], seconds: float) -> str:
         """Asks the user in a window. The answer that they picked, empty for none."""
@@ -191,7 +225,7 @@ class Client:
             lsp.WINDOW_SHOW_MESSAGE_REQUEST,
             lsp.ShowMessageRequestParams(
                 lsp.MessageType.Info,
-                f"ML Coach: {question}",
+                f"ML Coach: {shown(question)}",
                 [lsp.MessageActionItem(title) for title in answers],
             ),
             seconds,
@@ -205,13 +239,10 @@ class Client:
             params = lsp.ShowDocumentParams(uri, take_focus=False)
             await self.request(lsp.WINDOW_SHOW_DOCUMENT, params, SHOW_SECONDS)
 
-    async def apply(self, label: str, edit: lsp.WorkspaceEdit) -> tuple[bool, str]:
-        """Whether the editor says that it applied `edit`, and its reason if not."""
+    def send_edit(self, label: str, edit: lsp.WorkspaceEdit) -> SentEdit:
+        """Asks the editor to apply `edit`; returns at once."""
         params = lsp.ApplyWorkspaceEditParams(edit, f"ML Coach: {label}")
-        reply = await self.request(lsp.WORKSPACE_APPLY_EDIT, params, APPLY_SECONDS)
-        if member(reply, "applied") is True:
-            return True, ""
-        return False, str(member(reply, "failureReason") or "the editor gave no reason")
+        return SentEdit(self._server.protocol.send_request_async(lsp.WORKSPACE_APPLY_EDIT, params))
 
     # The editor's own models
 

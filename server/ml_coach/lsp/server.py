@@ -18,6 +18,7 @@ from pygls.lsp.server import LanguageServer
 import ml_coach
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
+from ml_coach.lsp.editor_process import until_gone
 from ml_coach.lsp.protocol import CoachProtocol, RequestFailed, make_converter
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class CoachServer(LanguageServer):
         self._opening: asyncio.Future[Session] | None = None
         self._session: Session | None = None
         self._closing: asyncio.Future[None] | None = None
+        self._watching: asyncio.Future[None] | None = None
 
     @property
     def session_if_open(self) -> Session | None:
@@ -77,6 +79,7 @@ class CoachServer(LanguageServer):
         make, backend = await asyncio.to_thread(self._imported)
         self._session = make(self, self.client, backend)
         self._session.configuration.ask()
+        self._session.offer_to_resume()
         # What was imported is never freed. Without this each full garbage collection visits it
         # all, which keeps an editor waiting for a tenth of a second now and then.
         gc.freeze()
@@ -94,12 +97,25 @@ class CoachServer(LanguageServer):
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
         if self._opening is not None:
             await (await self._opening).close()
 
-    def leave(self) -> None:
-        """The editor sent `exit`, or went away: ends the process soon."""
+    def leave(self, reason: str = "") -> None:
+        """The editor sent `exit`, or went away: ends the process soon. `reason` is logged."""
+        if reason and not self.exiting.is_set():
+            logger.warning("%s The server ends.", reason)
         self.exiting.set()
+
+    def watch_editor(self, process_id: int) -> None:
+        """Ends the server when the editor's process is gone: another process may hold its pipe."""
+
+        async def watch() -> None:
+            if await until_gone(process_id):
+                self.leave(f"The editor's process {process_id} has ended.")
+
+        self._watching = asyncio.ensure_future(watch())
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Logs what pygls could not read."""
@@ -145,6 +161,8 @@ def _lifetime(server: CoachServer) -> None:
     @server.feature(lsp.INITIALIZED)
     def initialized(params: lsp.InitializedParams) -> None:
         server.open()
+        if isinstance(pid := server.process_id, int):
+            server.watch_editor(pid)
         if server.client.can("workspace.did_change_configuration.dynamic_registration"):
             method, options = lsp.WORKSPACE_DID_CHANGE_CONFIGURATION, {"section": "mlCoach"}
             wanted = lsp.Registration("ml-coach-configuration", method, options)

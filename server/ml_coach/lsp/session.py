@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.actions import Actions
+from ml_coach.lsp.commands.arguments import OneRun
 from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.runs import presentation
-from ml_coach.lsp.runs.active_runs import Runs
+from ml_coach.lsp.runs.active_runs import ENDED_WITH_SERVER, Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.review import Offers
+
+_RESUME = "Resume"
+_ASK_SECONDS = 600.0
 
 
 class Session:
@@ -24,9 +31,13 @@ class Session:
         self._server = server
         self._client = client
         self._backend = backend
+        self._offering: asyncio.Future[None] | None = None
         if client.offers_models:
             backend.connect_editor(client.complete)
         documents = Documents(client)
+        for document in client.workspace.text_documents.values():
+            if document.uri.startswith("file:"):  # Opened before this session was there.
+                documents.remember_uri(document.uri)
         self._documents = documents
         self._finding_store = FindingStore(self._findings_changed)
         offers = Offers(client, self._lenses_changed)
@@ -41,8 +52,36 @@ class Session:
 
     async def close(self) -> None:
         """Ends every run and every process of ours."""
-        await self.runs.stop()
+        if self._offering is not None:
+            self._offering.cancel()
+        await self.runs.stop(reason=ENDED_WITH_SERVER)
         await self._backend.aclose()
+
+    # A run that ended with the server before this one
+
+    def offer_to_resume(self) -> None:
+        """Tells the user of a run that ended with the last server; returns at once."""
+        self._offering = asyncio.ensure_future(self._offer_to_resume())
+
+    async def _offer_to_resume(self) -> None:
+        runs = self.runs
+        newest = await asyncio.to_thread(self._backend.run_log.latest, 1)
+        if not newest or newest[0].reason != ENDED_WITH_SERVER or runs.active:
+            return
+        run_id, program_file = newest[0].run_id, newest[0].request.program_file
+        if runs.change_log(run_id).root not in self._client.roots:
+            return
+        runs.resumable = run_id
+        told = f"{program_file}: {ENDED_WITH_SERVER}"
+        # In editors whose own client listens to events a question is no modal window.
+        if not (self._client.shows_patches and self._client.asks_questions):
+            told += ' "Resume ML Coach run" among the code actions goes on with it.'
+            self._client.show_message(told)
+        elif await self._client.ask(told, (_RESUME,), _ASK_SECONDS) == _RESUME:
+            try:
+                await self.commands.starting.resume(OneRun(run_id=run_id))
+            except JsonRpcException as error:
+                self._client.show_message(str(error), warning=True)
 
     # Documents
 
@@ -60,6 +99,8 @@ class Session:
     def diagnostics(self, uri: str) -> list[lsp.Diagnostic]:
         """The findings of a document, open or not; none for one that does not exist."""
         text = self._documents.open_text(uri)
+        if text is not None and self._documents.short_text(uri) is None:
+            return []
         if text is None:
             text = self._documents.disk_text(uri)
         if text is None and not self.runs.has_unopened_text(uri):
@@ -70,7 +111,7 @@ class Session:
 
     def hover(self, uri: str, position: lsp.Position) -> lsp.Hover | None:
         """Explains the findings at a position, None where there are none."""
-        text = self._documents.open_text(uri)
+        text = self._documents.short_text(uri)
         if text is None or uri not in self._finding_store.uris():
             return None
         offer = next((o for o in self.runs.offers.all() if uri in o.uris()), None)
@@ -79,7 +120,7 @@ class Session:
 
     def lenses(self, uri: str) -> list[lsp.CodeLens]:
         """The code lenses of an open file of generated tests."""
-        text, state = self._documents.open_text(uri), self._finding_store.suites.get(uri)
+        text, state = self._documents.short_text(uri), self._finding_store.suites.get(uri)
         return [] if text is None or state is None else presentation.lenses(uri, text, state)
 
     # Telling the editor that something it shows is outdated

@@ -6,39 +6,96 @@ import asyncio
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from pygls.io_ import run_async
-
-from ml_coach.lsp.protocol import NoExpectedErrors
+from ml_coach.lsp.framing import Framing
+from ml_coach.lsp.protocol import CoachProtocol, NoExpectedErrors
 from ml_coach.lsp.server import CoachServer
 
 logger = logging.getLogger(__name__)
 
-# A message's header is one line; its body is read by length and has no such limit.
-_LONGEST_LINE = 2**16
 _PIECE = 2**16
+# A pipe that can be written to takes this much at once, without blocking.
+_AT_ONCE = 4096
+# An editor that leaves more than this unread has stopped reading.
+_MOST_UNREAD = 2**26
+_FLUSH_SECONDS = 1.0
 
 
 class _Writer:
-    """Writes whole messages to a file descriptor. An editor that went away is not an error here."""
+    """Writes whole messages to a file descriptor, and never blocks the server for it.
 
-    def __init__(self, descriptor: int, gone: Callable[[], None]) -> None:
+    What the editor does not take at once waits for a thread. `gone` is called when the editor has
+    closed its end, or leaves too much unread.
+    """
+
+    def __init__(self, descriptor: int, gone: Callable[[str], None]) -> None:
         self._descriptor = descriptor
         self._gone = gone
+        self._unread: deque[bytes] = deque()
+        self._size = 0
+        self._changed = threading.Condition()
+        self._loop = asyncio.get_running_loop()
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(descriptor, select.POLLOUT)
+        # A daemon: a write that never returns must not keep the process alive.
+        threading.Thread(target=self._write_unread, name="ml-coach-stdout", daemon=True).start()
 
     def write(self, data: bytes) -> None:
-        """Blocks until everything is written, or the editor has gone."""
+        """Returns at once. Messages arrive in the order of the calls."""
+        with self._changed:
+            # A second thread would cost time for every message: most pipes are empty.
+            rest = data if self._size else self._written_at_once(data)
+            if not rest:
+                return
+            self._unread.append(bytes(rest))
+            self._size += len(rest)
+            too_much = self._size > _MOST_UNREAD
+            self._changed.notify_all()
+        if too_much:
+            self._gone("The editor does not read what it is sent.")
+
+    def _written_at_once(self, data: bytes) -> memoryview:
+        """What the pipe does not take now."""
         rest = memoryview(data)
         try:
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            while rest and self._poll is not None and self._poll.poll(0):
+                rest = rest[os.write(self._descriptor, rest[:_AT_ONCE]) :]
         except OSError:
-            self._gone()
+            self._gone("")
+            return rest[:0]
+        return rest
+
+    def _write_unread(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._unread)
+                rest = memoryview(self._unread[0])
+            try:
+                while rest:
+                    rest = rest[os.write(self._descriptor, rest) :]
+            except OSError:
+                with contextlib.suppress(RuntimeError):  # The loop is closed.
+                    self._loop.call_soon_threadsafe(self._gone, "")
+                with self._changed:
+                    self._size = 0
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                self._size -= len(self._unread.popleft())
+                self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Waits a moment for what is unread still, as the reply to `shutdown`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._size, _FLUSH_SECONDS)
 
     def close(self) -> None:
         """Does nothing: the descriptor lives as long as the process."""
@@ -55,9 +112,13 @@ def serve_stdio(make: Callable[[], CoachServer]) -> int:
 
     async def main() -> int:
         server = make()
-        reader = asyncio.StreamReader(limit=_LONGEST_LINE)
+        reader = asyncio.StreamReader()
         _feed(source, reader)
-        return await _serve(server, reader, _Writer(target, server.leave))
+        writer = _Writer(target, server.leave)
+        try:
+            return await _serve(server, reader, writer)
+        finally:
+            await asyncio.to_thread(writer.flush)
 
     return asyncio.run(main())
 
@@ -102,21 +163,26 @@ async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any)
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers.
             loop.add_signal_handler(number, server.leave)
     server.protocol.set_writer(writer)
-    never = threading.Event()  # pygls's own way to stop; ours is `exiting`.
-    reading = asyncio.ensure_future(
-        run_async(stop_event=never, reader=reader, protocol=server.protocol, logger=logger,
-                  error_handler=server.report_server_error)
-    )  # fmt: skip
+    reading = asyncio.ensure_future(_read(server, reader))
     leaving = asyncio.ensure_future(server.exiting.wait())
     await asyncio.wait((reading, leaving), return_when=asyncio.FIRST_COMPLETED)
     for task in (reading, leaving):
         task.cancel()
     results = await asyncio.gather(reading, leaving, return_exceptions=True)
     for result in results:
-        if isinstance(result, Exception) and not isinstance(result, asyncio.IncompleteReadError):
+        if isinstance(result, Exception):
             logger.error("Reading ended: %s", result)
     await server.close()
     return 0 if server.shut_down else 1
+
+
+async def _read(server: CoachServer, reader: asyncio.StreamReader) -> None:
+    framing = Framing(logger.warning)
+    while piece := await reader.read(_PIECE):
+        for message in framing.feed(piece):
+            cast("CoachProtocol", server.protocol).take(message)
+            # Runs go on between the messages of an editor that sends many at once.
+            await asyncio.sleep(0)
 
 
 def _feed(source: int, reader: asyncio.StreamReader) -> None:

@@ -15,6 +15,10 @@ from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
 from ml_coach.models.reply_text import ReplyText
 
+# A reply that is longer than any with `max_tokens` comes from a server that does not count.
+_MOST_CHARACTERS_PER_TOKEN = 32
+_LEAST_CHARACTERS = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class ChatEvent:
@@ -50,10 +54,11 @@ class ChatModel(ABC):
         """See `core.ports.Model.stream`."""
         started = time.monotonic()
         reply = ReplyText(self._model, self._endpoint.sentence)
-        reason, usage = "", Usage(calls=1)
+        reason, usage, size = "", Usage(calls=1), 0
         events = self._endpoint.events(
             self._url, self._body(call), timeout_seconds=call.timeout_seconds
         )
+        most = _MOST_CHARACTERS_PER_TOKEN * call.max_tokens + _LEAST_CHARACTERS
         async with aclosing(events):
             async for item in events:
                 event = self._read(item)
@@ -61,9 +66,12 @@ class ChatModel(ABC):
                 reason = event.finish or reason
                 if event.has_reasoning:
                     reply.expect_no_reasoning()
+                size += len(event.text)
                 if text := reply.feed(event.text):
                     yield text
-        finish = self._finish(reason)
+                if size > most:
+                    break  # White space and reasoning, which may be held back, must end, too.
+        finish = "length" if size > most else self._finish(reason)
         if text := reply.close(finish):
             yield text
         yield Ended(finish, usage + Usage(seconds=time.monotonic() - started))

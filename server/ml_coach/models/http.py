@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from codecs import getincrementaldecoder
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from ml_coach.core.errors import (
     QuotaError,
     UnavailableError,
 )
+from ml_coach.core.wording import harmless
 from ml_coach.models.foreign_json import (
     Json,
     as_object,
@@ -40,6 +42,9 @@ from ml_coach.models.foreign_json import (
 
 # In bytes. An answer that refuses a request is small; a proxy's error page may not be.
 _LONGEST_REFUSAL = 64 * 1024
+# A model's whole answer comes to some megabytes at most, one event to some kilobytes.
+_LONGEST_REPLY = 2**26
+_LONGEST_LINE = 2**22
 # In characters.
 _LONGEST_MESSAGE = 300
 
@@ -85,7 +90,8 @@ class Endpoint:
         """One sentence for the user, without secrets, at most a few hundred characters."""
         for secret in self.secrets:
             said = said.replace(secret, "***") if secret else said
-        said = " ".join(said.split())
+        # A server's words may hold what controls a terminal or turns the direction of text.
+        said = harmless(" ".join(said.split()))
         if len(said) > _LONGEST_MESSAGE:
             said = said[:_LONGEST_MESSAGE].rstrip() + "…"
         code = "" if status is None else f" ({status})"
@@ -183,6 +189,8 @@ class Endpoint:
         try:
             async with asyncio.timeout_at((now if started is None else started) + timeout_seconds):
                 yield
+        except _TooLongError:
+            raise BadAnswerError(self.sentence("the reply does not end")) from None
         except TimeoutError:
             said = f"the reply took longer than {timeout_seconds:g} s"
             raise DeadlineError(self.sentence(said)) from None
@@ -219,8 +227,63 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+class _TooLongError(Exception):
+    """A reply, or a line of one, that no model would send."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BoundedText:
+    """A response as `httpx_sse` reads it: its text, in which no line grows without an end."""
+
+    response: httpx.Response
+
+    @property
+    def headers(self) -> httpx.Headers:
+        return self.response.headers
+
+    async def aiter_text(self) -> AsyncGenerator[str, None]:
+        decoder = getincrementaldecoder("utf-8")("replace")
+        async with aclosing(_pieces(self.response)) as pieces:
+            async for piece in pieces:
+                yield decoder.decode(piece)
+
+    async def aiter_lines(self) -> AsyncGenerator[str, None]:
+        async with aclosing(_split(self.response)) as lines:
+            async for line in lines:
+                yield line.decode("utf-8", "replace").rstrip("\r")
+
+
+async def _pieces(
+    response: httpx.Response, longest_line: int = _LONGEST_LINE
+) -> AsyncGenerator[bytes, None]:
+    """The body's decoded bytes. Raises `_TooLongError`."""
+    size = line = 0
+    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            size += len(chunk)
+            end = chunk.rfind(b"\n")
+            line = len(chunk) - end if end >= 0 else line + len(chunk)
+            if size > _LONGEST_REPLY or line > longest_line:
+                raise _TooLongError
+            yield chunk
+
+
+async def _split(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """The body's lines, split at line feeds only. Raises `_TooLongError`."""
+    held = list[bytes]()
+    async with aclosing(_pieces(response)) as chunks:
+        async for chunk in chunks:
+            first, *lines = chunk.split(b"\n")
+            held.append(first)
+            for line in lines:
+                yield b"".join(held)
+                held = [line]
+    yield b"".join(held)
+
+
 async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
-    async with aclosing(EventSource(response).aiter_sse()) as events:
+    source = EventSource(cast(httpx.Response, _BoundedText(response)))
+    async with aclosing(source.aiter_sse()) as events:
         async for event in events:
             if event.data:
                 yield event.data
@@ -228,15 +291,10 @@ async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
 
 async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
     # Split at line feeds only, because JSON may hold every other line separator.
-    held = b""
-    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
-        async for chunk in chunks:
-            *lines, held = (held + chunk).split(b"\n")
-            for line in lines:
-                if line.strip():
-                    yield line.decode("utf-8")
-    if held.strip():
-        yield held.decode("utf-8")
+    async with aclosing(_split(response)) as lines:
+        async for line in lines:
+            if line.strip():
+                yield line.decode("utf-8")
 
 
 _STREAMS = {"text/event-stream": _event_texts, "application/x-ndjson": _lines}
@@ -244,7 +302,8 @@ _STREAMS = {"text/event-stream": _event_texts, "application/x-ndjson": _lines}
 
 async def _read(response: httpx.Response, limit: int | None) -> str:
     held = bytearray()
-    async with aclosing(cast(AsyncGenerator[bytes, None], response.aiter_bytes())) as chunks:
+    # An answer that does not stream is one line.
+    async with aclosing(_pieces(response, _LONGEST_REPLY)) as chunks:
         async for chunk in chunks:
             held += chunk
             if limit is not None and len(held) > limit:

@@ -75,6 +75,12 @@
                                 (setq found (probe-findings tests))))
       (with-current-buffer program
         (goto-char (point-min))
+        (probe-wait "word of the beginning, of both files and of the patch"
+                    (lambda ()
+                      (seq-every-p (lambda (text)
+                                     (seq-find (lambda (m) (string-match-p text m)) probe-messages))
+                                   '("To stop it, choose" "generated_code.py was written to disk"
+                                     "test_generated.py was written to disk" "waits for you"))))
         (probe-wait "the patch"
                     (lambda ()
                       (condition-case nil (progn (probe-action "Apply ML Coach patch") t)

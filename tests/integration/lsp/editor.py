@@ -40,7 +40,7 @@ class Buffer:
 @dataclass
 class Editor:
     """`answer` says what the user picks when asked. `mute` methods are never answered, `null` ones
-    with null, `held` ones once `release` is set."""
+    with null, `held` ones once `release` is set; `late` ones are only done once it is set."""
 
     client: LanguageClient
     root: Path
@@ -58,6 +58,7 @@ class Editor:
     mute: set[str] = field(default_factory=set)
     null: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -274,6 +275,8 @@ class Editor:
         def on(method: str) -> Callable[[Callable[..., Any]], None]:
             def register(handler: Callable[..., Any]) -> None:
                 async def answer(params: Any) -> Any:
+                    if method in self.late:
+                        await self.release.wait()
                     result = handler(params)
                     self._changed.set()
                     if method in self.mute:

@@ -18,6 +18,10 @@ def _read(path: str) -> str:
     return Path(path).read_text()
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def offered(editor: Editor, **more: Any) -> str:
     run_id = await editor.generate(PROMPT, **more)
     await editor.until(lambda: editor.event("PatchOffered"))
@@ -63,13 +67,25 @@ async def test_a_run_goes_on_without_a_discarded_patch(start: StartEditor, model
     assert editor.text("generated_code.py") == WRONG
 
 
-async def test_a_patch_is_also_asked_about_in_a_dialogue(start: StartEditor):
-    editor = await start(prepare=lambda e: setattr(e, "answer", lambda question: "Apply"))
+async def test_a_patch_is_asked_about_in_a_dialogue_where_the_user_chose_that(start: StartEditor):
+    editor = await start(
+        options={"patchQuestions": True},
+        prepare=lambda e: setattr(e, "answer", lambda question: "Apply"),
+    )
     await editor.generate(PROMPT)
     report = await editor.until(editor.finished)
     assert report["outcome"] == "passed"
     assert editor.text("generated_code.py") == RIGHT
     assert editor.questions == ["ML Coach: The sign is wrong. (the patch for generated_code.py)"]
+
+
+@pytest.mark.parametrize("profile", ["neovim-0.11", "emacs28-eglot-1.9", "vim9-ale-3.3"])
+async def test_a_patch_that_waits_is_told_of_without_a_question(start: StartEditor, profile: str):
+    editor = await start(profile, prepare=lambda e: setattr(e, "answer", lambda question: "Apply"))
+    await offered(editor)
+    told = await editor.until(lambda: [m for m in editor.messages if "waits for you" in m])
+    assert '"Apply ML Coach patch" or "Discard ML Coach patch"' in told[0]
+    assert not editor.questions
 
 
 async def test_generating_again_replaces_the_whole_text(start: StartEditor):
@@ -407,3 +423,59 @@ class TestTypingWhileAnEditArrives:
         report = await editor.until(editor.finished)
         assert report["outcome"] == "passed"
         assert editor.text("generated_code.py") == f"# mine\n{RIGHT}"
+
+
+class TestAnEditThatTheEditorConfirmsLate:
+    """As in editors that ask the user first, or far away ones: silence is no refusal."""
+
+    async def begun(self, start: StartEditor) -> tuple[Editor, str]:
+        """An editor that was told that its answer is awaited."""
+        editor = await start(prepare=lambda e: e.late.add(lsp.WORKSPACE_APPLY_EDIT))
+        run_id = await editor.generate(PROMPT, autoPatch=True)
+        await editor.until(lambda: [m for m in editor.messages if "has not said yet" in m])
+        return editor, run_id
+
+    async def test_nothing_is_written_before_and_the_run_goes_on_after(
+        self, start: StartEditor, root: Path
+    ):
+        editor, _ = await self.begun(start)
+        assert _names(root) == []
+        editor.release.set()
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert editor.text("generated_code.py") == RIGHT
+        assert editor.text("test_generated.py").count("def test_small") == 1
+
+    async def test_after_a_stop_the_late_edit_is_the_only_one_and_can_be_undone(
+        self, start: StartEditor, root: Path
+    ):
+        editor, run_id = await self.begun(start)
+        await editor.command("stop")
+        assert (await editor.until(editor.finished))["outcome"] == "stopped"
+        editor.events.clear()
+        await editor.generate(PROMPT, autoPatch=True)
+        second = await editor.until(editor.finished)
+        assert second["outcome"] == "failed"
+        assert "neither applied nor refused" in second["reason"]
+        assert _names(root) == []
+        editor.release.set()
+        await editor.until(lambda: [m for m in editor.logs if "test_generated.py late" in m])
+        assert editor.text("generated_code.py") == WRONG
+        assert (await editor.command("undoRun", runId=run_id))["action"] == "undone"
+        assert editor.text("generated_code.py") is None
+
+    async def test_a_late_edit_of_a_text_that_was_changed_meanwhile_is_made_anew(
+        self, start: StartEditor, root: Path
+    ):
+        (root / "sums.py").write_text(WRONG)
+        (root / "test_sums.py").write_text(
+            "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+        )
+        editor = await start(prepare=lambda e: e.late.add(lsp.WORKSPACE_APPLY_EDIT))
+        editor.open("sums.py")
+        await editor.command("debug", uri=editor.uri("sums.py"), autoPatch=True)
+        await editor.until(lambda: [m for m in editor.messages if "has not said yet" in m])
+        editor.type("sums.py", f"# mine\n{WRONG}")
+        editor.release.set()
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert editor.text("sums.py") == f"# mine\n{RIGHT}"
+        assert (root / "sums.py").read_text() == WRONG

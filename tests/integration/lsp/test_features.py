@@ -108,7 +108,7 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
         lsp.HoverParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")), lsp.Position(6, 8))
     )
     assert hover.contents.kind == lsp.MarkupKind.Markdown
-    assert "This test fails. (test_small)" in hover.contents.value
+    assert "This test fails.** `test_small`" in hover.contents.value
     assert hover.contents.value.count("add(1, 2) gave -1, expected 3") == 1
 
     lenses = await editor.client.text_document_code_lens_async(

@@ -127,3 +127,30 @@ async def test_a_second_run_is_refused_on_the_same_file_only(
     active = [run["runId"] for run in (await editor.command("runs"))["runs"] if run["active"]]
     assert other in active
     assert len(active) == 2
+
+
+async def test_every_document_offers_to_stop_while_a_run_is_active(
+    start: StartEditor, model: ScriptedModel
+):
+    editor = await in_the_middle(start, model)
+    editor.open("notes.txt", "any text")
+    for file in ("notes.txt", "never_opened.py"):
+        assert [a for a in await editor.actions(file) if a.title == "Stop ML Coach run"], file
+    await editor.choose(await editor.action("notes.txt", "Stop ML Coach run"))
+    assert (await editor.until(editor.finished))["outcome"] == "stopped"
+    assert not [a for a in await editor.actions("notes.txt") if a.title.startswith("Stop")]
+
+
+async def test_a_run_that_ended_with_the_server_says_so_and_is_resumed_from_the_next_one(
+    start: StartEditor, model: ScriptedModel
+):
+    first = await in_the_middle(start, model)
+    await first.quit()
+    model.held.clear()
+    second = await start()
+    await second.until(lambda: [m for m in second.messages if "ended or restarted" in m])
+    row = (await second.command("runs"))["runs"][0]
+    assert (row["outcome"], "ended or restarted" in row["reason"]) == ("stopped", True)
+    second.open("notes.txt", "any text")
+    await second.choose(await second.action("notes.txt", "Resume ML Coach run"))
+    await second.until(lambda: second.event("PatchOffered"))

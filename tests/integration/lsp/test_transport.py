@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from typing import Any
 
 import psutil
 from editor import SERVER, Editor
 from lsprotocol import types as lsp
+from raw import framed, read_message
 
 from conftest import StartEditor
 from scripted_model import PROMPT, RIGHT, ScriptedModel
-
-
-def framed(**message: Any) -> bytes:
-    body = json.dumps({"jsonrpc": "2.0", **message}).encode()
-    return b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-
-
-async def read(reader: asyncio.StreamReader) -> Any:
-    header = await reader.readuntil(b"\r\n\r\n")
-    length = next(line for line in header.split(b"\r\n") if line.startswith(b"Content-Length"))
-    return json.loads(await reader.readexactly(int(length.split(b":")[1])))
 
 
 async def test_tcp_listens_on_loopback_only_and_serves_one_editor():
@@ -44,9 +33,9 @@ async def test_tcp_listens_on_loopback_only_and_serves_one_editor():
     other.close()
     params = {"processId": None, "rootUri": None, "capabilities": {}}
     writer.write(framed(id=1, method="initialize", params=params))
-    assert (await read(reader))["result"]["serverInfo"]["name"] == "ml-coach"
+    assert (await read_message(reader))["result"]["serverInfo"]["name"] == "ml-coach"
     writer.write(framed(id=2, method="shutdown") + framed(method="exit"))
-    assert (await read(reader))["id"] == 2
+    assert (await read_message(reader))["id"] == 2
     assert await asyncio.wait_for(process.wait(), 10) == 0
     writer.close()
     # A pipe's transport is closed by the end of the process, one turn of the loop later.

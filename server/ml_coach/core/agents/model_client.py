@@ -214,6 +214,8 @@ class ModelClient:
                 self._emit(TextArrived(call_id, piece))
                 if _loops(text):
                     return text, Ended("length", Usage(calls=1))
+                # A model may stream faster than pieces are handled; the rest of us goes on.
+                await asyncio.sleep(0)
         raise BadAnswerError(f"{self.model.name} ended its reply without saying so.")
 
     async def _wait(self, call_id: int, failures: int, error: ModelError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lsprotocol import types as lsp
@@ -9,7 +10,13 @@ from lsprotocol import types as lsp
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.positions import Text, overlaps
-from ml_coach.lsp.documents.stubs import Stub, prompt_at, stubs_in
+from ml_coach.lsp.documents.stubs import (
+    LONGEST_PARSED,
+    Stub,
+    prompt_at,
+    stub_around,
+    stubs_in,
+)
 from ml_coach.lsp.protocol import member
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
@@ -19,6 +26,8 @@ from ml_coach.lsp.runs.review import Offer, Offers
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
 _UNDO = "source.mlCoach.undo"
+_STOP = "source.mlCoach.stop"
+_RESUME = "source.mlCoach.resume"
 
 
 class Actions:
@@ -40,16 +49,35 @@ class Actions:
     def at(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         """The code actions at a range, of the kinds that the editor asks for."""
         uri = params.text_document.uri
-        text = self._documents.open_text(uri)
-        if text is None:
-            return []
-        lines = Text.of(text, self._client.codec)
-        found = self._patches(uri, text, lines, params.range)
-        found += self._from_text(uri, text, lines, params.range)
+        text, found = self._documents.open_text(uri), self._stop_or_resume()
+        only = [getattr(kind, "value", kind) for kind in params.context.only or ()]
+        if text is not None:
+            found += self._in_text(uri, text, params.range)
+        return [action for action in found if _is_of_kind(action, only)]
+
+    def _in_text(self, uri: str, text: str, selection: lsp.Range) -> list[lsp.CodeAction]:
+        if self._documents.short_text(uri) is None:
+            return self._patches(uri) + self._undo(uri)
+        lines = self._documents.lines(uri, text)
+        found = self._patches(uri, self._findings_at(uri, text, lines, selection))
+        found += self._from_text(uri, text, lines, selection)
         if uri.endswith(".py"):
             found += self._whole_file(uri, text)
-        only = [getattr(kind, "value", kind) for kind in params.context.only or ()]
-        return [action for action in found if _is_of_kind(action, only)]
+        return found + self._undo(uri)
+
+    def _stop_or_resume(self) -> list[lsp.CodeAction]:
+        """In every document: many editors have no other way to stop a run, or to go on with it."""
+        runs = [run for run in self._runs.active.values() if not run.view.over]
+        if not runs and (run_id := self._runs.resumable):
+            return [_source("Resume ML Coach run", _RESUME, "resume", runId=run_id)]
+        title = "Stop ML Coach run"
+        return [
+            _source(
+                title if len(runs) == 1 else f"{title}: {run.progress.title}",
+                _STOP, "stop", runId=run.run_id,
+            )
+            for run in runs
+        ]  # fmt: skip
 
     def resolve(self, action: lsp.CodeAction) -> lsp.CodeAction:
         """Adds the edit to a patch's action. Others, also those without data, stay unchanged."""
@@ -61,25 +89,24 @@ class Actions:
     # Patches
 
     def _patches(
-        self, uri: str, text: str, lines: Text, selection: lsp.Range
+        self, uri: str, findings: Sequence[tuple[str, lsp.Diagnostic]] = ()
     ) -> list[lsp.CodeAction]:
+        """`findings` are those where the user asks, each with its run."""
         found: list[lsp.CodeAction] = []
         for offer in self._offers.all():
-            about = self._about(offer, uri, text, lines, selection)
+            about = [diagnostic for run_id, diagnostic in findings if run_id == offer.run_id]
             if about or uri in offer.uris():
                 found += [self._apply(offer, about), self._discard(offer, about)]
         return found
 
-    def _about(
-        self, offer: Offer, uri: str, text: str, lines: Text, selection: lsp.Range
-    ) -> list[lsp.Diagnostic]:
-        """The run's findings at the range where the user asks."""
+    def _findings_at(
+        self, uri: str, text: str, lines: Text, selection: lsp.Range
+    ) -> list[tuple[str, lsp.Diagnostic]]:
         found = [
-            diagnostic(tracked, at, lines, self._client, self._runs.uri_of)
+            (tracked.run_id, diagnostic(tracked, at, lines, self._client, self._runs.uri_of))
             for tracked, at in self._finding_store.of(uri, text)
-            if tracked.run_id == offer.run_id
         ]
-        return [d for d in found if overlaps(d.range, selection)]
+        return [(run_id, d) for run_id, d in found if overlaps(d.range, selection)]
 
     def _apply(self, offer: Offer, about: list[lsp.Diagnostic]) -> lsp.CodeAction:
         edit = offer.edit()
@@ -109,8 +136,8 @@ class Actions:
         self, uri: str, text: str, lines: Text, selection: lsp.Range
     ) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
-        prompt = prompt_at(list(lines.lines), selection.start.line)
-        stub = self._stub_at(uri, text, selection.start.line + 1)
+        prompt = prompt_at(lines.lines, selection.start.line)
+        stub = self._stub_at(uri, text, lines, selection.start.line + 1)
         if not prompt and stub is None and selection.start != selection.end:
             prompt = lines.between(selection).strip()
         if prompt:
@@ -121,9 +148,11 @@ class Actions:
             found.append(_rewrite("Implement with ML Coach", command))
         return found
 
-    def _stub_at(self, uri: str, text: str, line: int) -> Stub | None:
+    def _stub_at(self, uri: str, text: str, lines: Text, line: int) -> Stub | None:
+        if len(text) > LONGEST_PARSED:
+            return stub_around(lines.lines, line)
         known, stubs = self._stubs.get(uri, ("", ()))
-        if known != text:
+        if known is not text:
             # Editors ask at every move of the cursor, so a text is parsed only once.
             self._stubs = {
                 u: kept for u, kept in self._stubs.items() if self._documents.open_text(u)
@@ -137,10 +166,14 @@ class Actions:
         if text.strip() and not is_test:
             found.append(_source("Write tests", _WRITE_TESTS, "writeTests", uri=uri))
             found.append(_source("Debug this file", _DEBUG, "debug", uri=uri))
-        if run_id := self._runs.latest.get(uri):
-            verb = "Redo" if run_id in self._runs.undone else "Undo"
-            found.append(_source(f"{verb} ML Coach run", _UNDO, "undoRun", runId=run_id))
         return found
+
+    def _undo(self, uri: str) -> list[lsp.CodeAction]:
+        run_id = self._runs.latest.get(uri)
+        if run_id is None:
+            return []
+        verb = "Redo" if run_id in self._runs.undone else "Undo"
+        return [_source(f"{verb} ML Coach run", _UNDO, "undoRun", runId=run_id)]
 
 
 def _command(title: str, name: str, **argument: Any) -> lsp.Command:

@@ -141,6 +141,8 @@ def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
         # In Python a bool is an int; in JSON it is not.
         if not isinstance(value, allowed) or (isinstance(value, bool) and annotation != "bool"):
             raise invalid(f"{key!r} of {command} must be {wanted}.")
+        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+            raise invalid(f"{key!r} of {command} holds half a character (a lone surrogate).")
         values[field.name] = value
     for key, field in fields.items():
         if field.default is dataclasses.MISSING and not values.get(field.name):

@@ -20,7 +20,7 @@ from ml_coach.lsp.commands.arguments import (
 from ml_coach.lsp.commands.pairing import Pairing, is_tests, tests_beside
 from ml_coach.lsp.commands.results import RunRef
 from ml_coach.lsp.configuration import Configuration
-from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
+from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceFile
 from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid
 from ml_coach.lsp.runs.active_runs import Runs
@@ -155,6 +155,9 @@ class Starting:
         """A file and its text, from the editor or from disk."""
         file = self.documents.of(uri, "uri")
         text = self.documents.open_text(self.documents.uri(file))
+        size = len(text) if text is not None else _size(file.path)
+        if size > LONGEST_TEXT:
+            raise RequestFailed(f"{file.file} is too long: more than {LONGEST_TEXT // 10**6} MB.")
         if text is None:
             try:
                 text = file.path.read_text(encoding="utf-8-sig")
@@ -169,3 +172,11 @@ class Starting:
         if tests.root != root:
             raise invalid("The program and its tests must lie in the same workspace folder.")
         return tests.file
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 for a file that cannot be read, which is told of when it is read."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

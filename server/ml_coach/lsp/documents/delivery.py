@@ -5,7 +5,8 @@ What each editor really does with an edit is in the comments: none of it is in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,13 +15,16 @@ from lsprotocol import types as lsp
 
 from ml_coach.core.types import FileChange
 from ml_coach.lsp.backend import Disk
-from ml_coach.lsp.client import Client
+from ml_coach.lsp.client import Client, SentEdit
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, edits_between
 from ml_coach.lsp.documents.texts import holds_change, same_text
 
 # An editor that sends its changes only when it is idle (eglot: half a second) needs this long.
 READ_BACK_SECONDS = 2.0
+# After this long without an answer the user is told; after that long the run gives up.
+TELL_SECONDS = 5.0
+CONFIRM_SECONDS = 900.0
 
 Route = Literal["edit", "create", "delete", "empty", "disk"]
 """How a change gets into a file: four ways through the editor, or a write to the disk."""
@@ -56,12 +60,13 @@ class Delivery:
         before the editor got the edit, so that a change must be made anew from what is shown.
         Raises `OSError`, which says where our text is kept, where a file cannot be changed.
         """
+        self.refuse_outstanding([change.file for change in changes])
         routes: dict[str, Route] = {change.file: self._route(change) for change in changes}
         for change in changes:
             if routes[change.file] == "disk" and await self._has_unsaved_edits(change):
                 raise OSError(self._refusal(change, "it cannot, and there are unsaved edits"))
         through_editor = tuple(c for c in changes if routes[c.file] != "disk")
-        sent = await self._send(through_editor, routes) if through_editor else ()
+        sent = () if not through_editor else await self._send(through_editor, routes, arrived)
         if sent is None:
             return False
         all_arrived = True
@@ -74,16 +79,28 @@ class Delivery:
             arrived(change)
         return all_arrived
 
+    def refuse_outstanding(self, files: Sequence[str]) -> None:
+        """Raises `OSError` where the editor has yet to apply an earlier edit of one of `files`."""
+        for file in files:
+            if self.documents.uri(WorkspaceFile(self.root, file)) in self.documents.outstanding:
+                raise OSError(
+                    f"Your editor has neither applied nor refused an earlier edit of {file}. "
+                    "Answer its question first, or restart ML Coach's server."
+                )
+
     async def _send(
-        self, changes: tuple[FileChange, ...], routes: Mapping[str, Route]
+        self,
+        changes: tuple[FileChange, ...],
+        routes: Mapping[str, Route],
+        arrived: Callable[[FileChange], None],
     ) -> tuple[FileChange, ...] | None:
         """The changes that the editor says it applied; None where they are out of date.
 
         Changes that it refuses for another reason go to the disk, unless they are open documents.
         """
         label = ", ".join(change.file for change in changes)
-        applied, reason = await self.client.apply(label, self._edit(changes, routes))
-        if applied:
+        reason = await self._ask_to_apply(label, changes, routes, arrived)
+        if not reason:
             return changes
         self.client.log(f"The editor did not take the edit of {label}: {reason}.")
         open_changes = [c for c in changes if self._shown(c) is not None]
@@ -97,6 +114,66 @@ class Delivery:
         for change in changes:
             await self._to_disk(change)
         return ()
+
+    async def _ask_to_apply(
+        self,
+        label: str,
+        changes: tuple[FileChange, ...],
+        routes: Mapping[str, Route],
+        arrived: Callable[[FileChange], None],
+    ) -> str:
+        """Why the editor did not apply the changes, empty where it says that it did.
+
+        Nothing is written anywhere else while it says nothing. Raises `OSError` when it has been
+        silent for too long; a change that it makes after that is logged all the same.
+        """
+        uris = {self._uri(change) for change in changes}
+        sent = self.client.send_edit(label, self._edit(changes, routes))
+        self.documents.outstanding |= uris
+        sent.reply.add_done_callback(lambda _: self.documents.outstanding.difference_update(uris))
+        try:
+            if not await sent.is_answered(TELL_SECONDS):
+                self.client.show_message(
+                    f"your editor has not said yet whether it changed {label}. "
+                    "If it asks you about the change, answer it; ML Coach waits.",
+                    warning=True,
+                )
+                await sent.is_answered(CONFIRM_SECONDS)
+        finally:
+            if not sent.reply.done():
+                # The run was stopped, or waits no longer; the change may still come.
+                sent.reply.add_done_callback(lambda _: self._note_late(sent, changes, arrived))
+        if sent.reply.done():
+            return sent.refusal()
+        raise OSError(
+            f"The editor did not say whether it changed {label}. "
+            f"ML Coach's text is kept in {' and '.join(self._copies(changes))}."
+        )
+
+    def _note_late(
+        self,
+        sent: SentEdit,
+        changes: tuple[FileChange, ...],
+        arrived: Callable[[FileChange], None],
+    ) -> None:
+        """Notes an edit that nobody waits for any more, so that it can be undone."""
+        if sent.refusal():
+            return
+
+        async def note() -> None:
+            for change in changes:
+                if await self.documents.wait_until(
+                    lambda change=change: self._has_arrived(change), READ_BACK_SECONDS
+                ):
+                    self.client.log(f"The editor changed {change.file} late.")
+                    arrived(change)
+
+        self.documents.later.add(task := asyncio.ensure_future(note()))
+        task.add_done_callback(self.documents.later.discard)
+
+    def _copies(self, changes: tuple[FileChange, ...]) -> list[str]:
+        texts = ((change.file, change.after) for change in changes)
+        return [str(self.save_copy(file, text)) for file, text in texts if text is not None]
 
     def _route(self, change: FileChange) -> Route:
         uri = self._uri(change)
@@ -182,10 +259,14 @@ class Delivery:
             return
         await self.disk.write({file: text})
         self.client.log(f"Wrote {self.root / file} to disk.")
-        if self.documents.open_text(uri) is None:
+        if self.documents.open_text(uri) is not None:
+            self.client.show_message(
+                f"{file} was changed on disk, your editor cannot do it; reload it there."
+            )
+        elif self.client.shows_documents:
             await self.client.show_document(uri)
         else:
-            self.client.show_message(f"{file} was changed on disk; reload it in the editor.")
+            self.client.show_message(f"{file} was written to disk.")
 
     # Reading back
 
@@ -225,7 +306,8 @@ class Delivery:
         if same_text(shown, text) or not same_text(shown.rstrip("\r\n"), text.rstrip("\r\n")):
             return
         surplus = FileChange(change.file, shown, text)
-        await self.client.apply(change.file, self._edit((surplus,), {change.file: "edit"}))
+        edit = self._edit((surplus,), {change.file: "edit"})
+        await self.client.send_edit(change.file, edit).is_answered(READ_BACK_SECONDS)
         await self.documents.wait_until(
             lambda: same_text(self._shown(change), text), READ_BACK_SECONDS
         )

@@ -11,7 +11,14 @@ from urllib.parse import unquote
 from pygls.uris import to_fs_path
 
 from ml_coach.lsp.client import Client
+from ml_coach.lsp.documents.positions import Text
 from ml_coach.lsp.protocol import RequestFailed, invalid, uri_of
+
+# In characters. A longer document is neither parsed nor split into lines: that would keep every
+# other request waiting, and take fifty times its size of memory.
+LONGEST_TEXT = 2_000_000
+# Documents whose lines are kept: the few that somebody works in.
+_MOST_LINES_KEPT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +44,18 @@ class Documents:
     """The editor's folders and documents.
 
     An editor may escape more of a URI than is needed. Its own spelling is used for every document
-    that it opened, also after it closed it.
+    that it opened, also after it closed it. `outstanding` holds the URIs of edits that the editor
+    has neither applied nor refused: whatever is written into these files meanwhile clashes with the
+    edit when it comes. `later` holds what is still done about edits that came late.
     """
 
     client: Client
+    outstanding: set[str] = field(default_factory=set[str])
+    later: set[asyncio.Future[None]] = field(default_factory=set["asyncio.Future[None]"])
     _waiting: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
-    _editor_uris: dict[Path, str] = field(default_factory=dict[Path, str])
+    _editor_uris: dict[Path, list[str]] = field(default_factory=dict[Path, list[str]])
+    _known_uris: set[str] = field(default_factory=set[str])
+    _lines: dict[str, tuple[str, Text]] = field(default_factory=dict[str, "tuple[str, Text]"])
 
     def of(self, uri: str, argument: str) -> WorkspaceFile:
         """The file behind a URI. Raises InvalidParams for one that lies in no workspace folder.
@@ -86,19 +99,21 @@ class Documents:
 
     def uri(self, file: WorkspaceFile) -> str:
         """The URI that the editor itself uses for an open document, else the one known last."""
-        for document in self.client.workspace.text_documents.values():
-            path = to_fs_path(document.uri)
-            if path and (Path(path) == file.path or Path(path).resolve() == file.path):
-                return document.uri
-        return self._editor_uris.get(file.path, file.uri)
+        known = self._editor_uris.get(file.path)
+        if not known:
+            return file.uri
+        # A file may be open by several names, as through a link: the one that is open now counts.
+        return next((u for u in reversed(known) if self.open_text(u) is not None), known[-1])
 
     def remember_uri(self, uri: str) -> str:
         """Remembers the editor's URI of an open document. Returns the URI used for it before."""
-        if uri in self._editor_uris.values():
+        if uri in self._known_uris:
             return uri  # This is called at each change of a document: no look at the disk.
         path = Path(to_fs_path(uri) or "").resolve()
-        before = self._editor_uris.get(path, uri_of(path))
-        self._editor_uris[path] = uri
+        known = self._editor_uris.setdefault(path, [])
+        before = known[-1] if known else uri_of(path)
+        known.append(uri)
+        self._known_uris.add(uri)
         return before
 
     # Texts
@@ -107,6 +122,21 @@ class Documents:
         """The text of an open document, unsaved edits included; None when it is not open."""
         document = self.client.workspace.text_documents.get(unquote(uri))
         return None if document is None else document.source
+
+    def short_text(self, uri: str) -> str | None:
+        """The text of an open document that is short enough to be taken apart; else None."""
+        text = self.open_text(uri)
+        return None if text is None or len(text) > LONGEST_TEXT else text
+
+    def lines(self, uri: str, text: str) -> Text:
+        """`text`, which the open document reads, taken apart into its lines; once for each text."""
+        known = self._lines.pop(uri, None)
+        if known is None or known[0] is not text:
+            known = text, Text.of(text, self.client.codec)
+        self._lines[uri] = known
+        if len(self._lines) > _MOST_LINES_KEPT:
+            del self._lines[next(iter(self._lines))]
+        return known[1]
 
     def disk_text(self, uri: str) -> str | None:
         """The text on disk of a document; None where it cannot be read."""

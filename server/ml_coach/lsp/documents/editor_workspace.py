@@ -64,6 +64,7 @@ class EditorWorkspace:
     async def check_writable(self, files: Sequence[str]) -> None:
         """See `ports.Workspace.check_writable`. Editors cannot save what the disk does not take."""
         await self.disk.check_writable(files)
+        self._delivery().refuse_outstanding(files)
 
     async def write(self, texts: Mapping[str, str | None]) -> None:
         """Makes the files read so: all of them in one edit, or none of them. None deletes.
@@ -71,10 +72,7 @@ class EditorWorkspace:
         Where the user changed a file since, the run's change is merged into theirs. Raises
         `OSError` where that is impossible; the texts are then saved beside the log.
         """
-        delivery = Delivery(
-            self.client, self.documents, self.disk, self.unopened, self.root,
-            self.change_log.save_copy,
-        )  # fmt: skip
+        delivery = self._delivery()
 
         def arrived(change: FileChange) -> None:
             self.record_change(change)
@@ -92,6 +90,12 @@ class EditorWorkspace:
             f"{names} was edited again each time that ML Coach was about to change it."
             f"{self._saved_copies(texts)}"
         )
+
+    def _delivery(self) -> Delivery:
+        return Delivery(
+            self.client, self.documents, self.disk, self.unopened, self.root,
+            self.change_log.save_copy,
+        )  # fmt: skip
 
     async def _change(self, file: str, texts: Mapping[str, str | None]) -> FileChange | None:
         """The change that makes `file` read its text, None where it does already."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ml_coach.core.python.syntax import Definition, first_line, is_placeholder, last_line, parse
 
 _COMMENT = re.compile(r"^\s*#\s*coach:\s*(.*)$", re.IGNORECASE)
 _MORE = re.compile(r"^\s*#\s?(?!\s*coach:)(.*)$", re.IGNORECASE)
+
+# In characters: parsing that much takes some milliseconds, during which no request is answered.
+LONGEST_PARSED = 40_000
+_LONGEST_BLOCK = 600
+_HEAD = re.compile(r"(?:async\s+def|def|class)\s+(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Stub:
     last: int
 
 
-def prompt_at(lines: list[str], at: int) -> str:
+def prompt_at(lines: Sequence[str], at: int) -> str:
     """The prompt in the comment around line `at` (from 0), empty where there is none."""
     first = at
     while (
@@ -43,7 +48,7 @@ def prompt_at(lines: list[str], at: int) -> str:
     return "\n".join(words).strip() if at < last else ""
 
 
-def _line(lines: list[str], index: int) -> str:
+def _line(lines: Sequence[str], index: int) -> str:
     return lines[index].rstrip("\r\n") if 0 <= index < len(lines) else ""
 
 
@@ -51,6 +56,41 @@ def stubs_in(source: str) -> tuple[Stub, ...]:
     """Every function whose body is still a placeholder, in order; none where it does not parse."""
     tree = parse(source)
     return () if tree is None else tuple(_below(tree, source.split("\n"), ()))
+
+
+def stub_around(lines: Sequence[str], line: int) -> Stub | None:
+    """The stub at `line` (from 1) of a long text: only the definition around it is parsed.
+
+    None also where a name is defined more than once, because the others are not looked into, and
+    for a definition of more than several hundred lines.
+    """
+    head = line - 1
+    while head < len(lines) and lines[head].startswith("@"):
+        head += 1
+    top = max(head - _LONGEST_BLOCK, 0)
+    while head >= top and not _HEAD.match(_line(lines, head)):
+        head -= 1
+    if head < top:
+        return None
+    first = head
+    while first > top and lines[first - 1].startswith("@"):
+        first -= 1
+    last = head + 1
+    while last < len(lines) and last < first + _LONGEST_BLOCK and not _is_next(lines[last]):
+        last += 1
+    stubs = stubs_in("".join(lines[first:last]))
+    for stub in stubs:
+        if stub.first + first <= line <= stub.last + first:
+            heads = (match for one in lines if (match := _HEAD.match(one)))
+            if sum(match[1] == stub.name.split(".")[0] for match in heads) > 1:
+                return None
+            return replace(stub, first=stub.first + first, last=stub.last + first)
+    return None
+
+
+def _is_next(line: str) -> bool:
+    """Whether a definition at the left margin has ended before `line`."""
+    return line[:1] not in ("", " ", "\t", "\r", "\n", ")", "]", "}", "#")
 
 
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:

@@ -29,6 +29,7 @@ from ml_coach.run_order import RunOrder
 logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2.0
+ENDED_WITH_SERVER = "The editor ended or restarted ML Coach's server while the run was active."
 _ASK_SECONDS = 600.0
 _OVERWRITE, _OTHER_FILE = "Overwrite", "Use another file"
 _TITLES = {
@@ -68,7 +69,10 @@ class ActiveRun:
 
 
 class Runs:
-    """All active runs by id, the run that last changed each file (by URI), and the undone runs."""
+    """All active runs by id, the run that last changed each file (by URI), and the undone runs.
+
+    `resumable` is the id of the newest run where that was stopped or failed, else empty.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Runs:
         self.active: dict[str, ActiveRun] = {}
         self.latest: dict[str, str] = {}
         self.undone: set[str] = set()
+        self.resumable = ""
 
     def workspace(self, run_id: str, root: Path, action: Action = "run") -> EditorWorkspace:
         """The user's files for a run. Raises `KeyError` for an impossible run id."""
@@ -169,9 +174,9 @@ class Runs:
                 report = await self._backend.run(run.order, run.workspace, run.reviewer, run.view)
             else:
                 self._end_without_report(run, "stopped", "Nothing was written.")
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as stop:
             # Only before the coach has begun; from then on it turns a stop into a report itself.
-            self._end_without_report(run, "stopped", "Stopped by the user.")
+            self._end_without_report(run, "stopped", str(stop) or "Stopped by the user.")
         except (ModelError, OSError) as error:
             self._end_without_report(run, "failed", str(error))
         except Exception:
@@ -180,6 +185,8 @@ class Runs:
             self._end_without_report(run, "failed", reason)
         finally:
             del self.active[run.run_id]
+            if report is not None:
+                self.resumable = run.run_id if report.outcome in ("stopped", "failed") else ""
             run.progress.end(report.outcome if report else "ended")
             self._lenses_changed()
 
@@ -257,12 +264,15 @@ class Runs:
             await asyncio.wait([run.task])
         return run_id not in self.active
 
-    async def stop(self, run_id: str = "") -> list[str]:
-        """Cancels one run, or all, and waits until they are over. The ids of those it stopped."""
+    async def stop(self, run_id: str = "", reason: str = "") -> list[str]:
+        """Cancels one run, or all, and waits until they are over. The ids of those it stopped.
+
+        `reason` says in their reports why, where it was not the user who stopped them.
+        """
         chosen = [run for run in self.active.values() if run_id in ("", run.run_id)]
         tasks = [run.task for run in chosen if run.task is not None]
         for task in tasks:
-            task.cancel()
+            task.cancel(reason or None)
         if tasks:
             await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         return [run.run_id for run in chosen]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Callable
 
 from lsprotocol import types as lsp
 
-from ml_coach.core.python.syntax import parse
 from ml_coach.core.types import Finding
+from ml_coach.core.wording import harmless
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.documents.positions import Text, overlaps
+from ml_coach.lsp.documents.positions import Text, overlaps, split
+from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFinding
 
 SOURCE = "ML Coach"
+_TEST = re.compile(r"(?:async\s+def|def|class)\s+(test\w*)", re.I)
 _MEANS = {
     "syntax": "The file is not valid Python.",
     "name": "Nothing defines this name.",
@@ -49,19 +51,19 @@ def diagnostic(
     uri_of: Callable[[str, str], str],
 ) -> lsp.Diagnostic:
     """One finding as a diagnostic at line `at` (from 0) of `lines`."""
-    finding, message = tracked.finding, tracked.finding.message
+    finding, message = tracked.finding, shown(tracked.finding.message)
     height = max(finding.end_line - finding.line, 0) if finding.end_line else 0
     related = None
     if finding.related and client.can("text_document.publish_diagnostics.related_information"):
         related = [
             lsp.DiagnosticRelatedInformation(
                 lsp.Location(uri_of(tracked.run_id, location.file), _line(location.line)),
-                location.message or finding.message,
+                shown(location.message or finding.message),
             )
             for location in finding.related
         ]
     elif finding.related:
-        message += "".join(f"\n{p.file}:{p.line}: {p.message}" for p in finding.related)
+        message += "".join(f"\n{p.file}:{p.line}: {shown(p.message)}" for p in finding.related)
     return lsp.Diagnostic(
         range=lines.stretch(at, min(at + height, max(len(lines.lines) - 1, at))),
         message=message,
@@ -97,38 +99,50 @@ def hover(
     ]
     if not found:
         return None
-    parts = [_explained(finding, markdown=client.reads_markdown) for finding in found]
+    markdown = client.reads_markdown
+    parts = [_explained(finding, markdown=markdown) for finding in found]
     if patch_title:
-        parts.append(f"A patch waits for you: {patch_title}. See the quick fixes here.")
-    kind = lsp.MarkupKind.Markdown if client.reads_markdown else lsp.MarkupKind.PlainText
+        title = _inline(patch_title) if markdown else shown(patch_title)
+        parts.append(f"A patch waits for you: {title}. See the quick fixes here.")
+    kind = lsp.MarkupKind.Markdown if markdown else lsp.MarkupKind.PlainText
     return lsp.Hover(lsp.MarkupContent(kind, "\n\n".join(parts)))
 
 
 def _explained(finding: Finding, *, markdown: bool) -> str:
-    test = f" ({finding.test})" if finding.test else ""
-    title = f"{SOURCE}: {_MEANS[finding.kind]}{test}"
-    detail = finding.detail.strip() or finding.message
+    title = f"{SOURCE}: {_MEANS[finding.kind]}"
+    detail = harmless(finding.detail.strip() or finding.message)
     if not markdown:
-        return f"{title}\n\n{detail}"
-    # A fence longer than any in the text cannot be closed by the text.
-    fence = "`" * 3
-    while fence in detail:
+        test = f" ({shown(finding.test)})" if finding.test else ""
+        return f"{title}{test}\n\n{detail}"
+    test = f" {_inline(finding.test)}" if finding.test else ""
+    fence = _fence(detail, 3)
+    return f"**{title}**{test}\n\n{fence}text\n{detail}\n{fence}"
+
+
+def _inline(text: str) -> str:
+    """Text of a program or a model in Markdown: as code, in which nothing is a link or an image."""
+    line = " ".join(harmless(text).split())
+    fence = _fence(line, 1)
+    space = " " if "`" in (line[:1], line[-1:]) else ""
+    return f"{fence}{space}{line}{space}{fence}"
+
+
+def _fence(text: str, least: int) -> str:
+    """A fence longer than any in the text, so that the text cannot close it."""
+    fence = "`" * least
+    while fence in text:
         fence += "`"
-    return f"**{title}**\n\n{fence}text\n{detail}\n{fence}"
+    return fence
 
 
 def lenses(uri: str, text: str, state: SuiteState) -> list[lsp.CodeLens]:
     """One lens over each generated test with its outcome, and one over the file."""
-    tree = parse(text)
-    if tree is None:
-        return []
     command = lsp.Command("", "mlCoach.runTests", arguments=[{"uri": uri}])
     found = [_lens(0, _suite_title(state), command)]
-    for node in tree.body:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            continue
-        if node.name.lower().startswith("test"):
-            found.append(_lens(node.lineno - 1, _test_title(node.name, state), command))
+    # Not parsed: editors ask after every change, also of tests that are thousands of lines long.
+    for line, one in enumerate(split(text)):
+        if match := _TEST.match(one):
+            found.append(_lens(line, _test_title(match[1], state), command))
     dropped = [drop for drop in state.dropped if drop.test not in text]
     found += [_lens(0, f"dropped {drop.test}: {drop.reason}", command) for drop in dropped]
     return found
@@ -136,7 +150,9 @@ def lenses(uri: str, text: str, state: SuiteState) -> list[lsp.CodeLens]:
 
 def _lens(line: int, title: str, command: lsp.Command) -> lsp.CodeLens:
     start = lsp.Range(lsp.Position(line, 0), lsp.Position(line, 0))
-    return lsp.CodeLens(start, lsp.Command(title, command.command, arguments=command.arguments))
+    return lsp.CodeLens(
+        start, lsp.Command(shown(title), command.command, arguments=command.arguments)
+    )
 
 
 def _suite_title(state: SuiteState) -> str:

@@ -16,6 +16,7 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.documents.positions import edits_between
 from ml_coach.lsp.documents.texts import merged, plain, with_line_ends_of
+from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.progress import Progress
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
@@ -44,7 +45,8 @@ class Offer:
     @property
     def title(self) -> str:
         """The summary's first line, at most 70 characters."""
-        first = self.summary.strip().splitlines()[0] if self.summary.strip() else "a repair"
+        summary = shown(self.summary).strip()
+        first = summary.splitlines()[0] if summary else "a repair"
         return first if len(first) <= 70 else f"{first[:69]}…"
 
     def uris(self) -> list[str]:
@@ -139,6 +141,13 @@ class Offers:
         self.changed()
         asks = self.client.asks_about_patches
         asking = asyncio.ensure_future(self._ask(offer)) if asks else None
+        if not asks and not self.client.shows_patches:
+            files = " and ".join(change.file for change in offer.patch.changes)
+            self.client.show_message(
+                f"a patch for {files} waits for you: {offer.title.rstrip('.')}. "
+                'Choose "Apply ML Coach patch" or "Discard ML Coach patch" among the code actions '
+                "there."
+            )
         try:
             return await offer.decision
         finally:

@@ -21,6 +21,7 @@ from ml_coach.core.types import Finding, RunReport, Suite, TestReport
 from ml_coach.core.wording import ending, sentence
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
+from ml_coach.lsp.documents.texts import same_text
 from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
 from ml_coach.lsp.runs.progress import Progress
@@ -107,15 +108,30 @@ class RunView:
         program_file = self.order.request.program_file
         match report.outcome:
             case "passed":
-                self.client.show_message(f"{program_file} passed: {ending(report)}")
+                self.client.show_message(
+                    f"{program_file} passed: {ending(report)}{self._untested(report)}"
+                )
             case "unsure":
                 self.client.show_message(
-                    f"{program_file} is unsure: {ending(report)}", warning=True
+                    f"{program_file} is unsure: {ending(report)}{self._untested(report)}",
+                    warning=True,
                 )
             case "stopped":
                 self.client.log(report.reason)
             case "gave_up" | "failed":
                 self.client.show_message(f"{program_file}: {report.reason}", warning=True)
+
+    def _untested(self, report: RunReport) -> str:
+        """Which shown texts are not those that were tested, as a sentence; empty for none."""
+        tested = [one for one in (report.program, report.suite) if one is not None]
+        other = [
+            one.file
+            for one in tested
+            if not same_text(self._text(one.file).rstrip(), one.source.rstrip())
+        ]
+        if not other:
+            return ""
+        return f" What {' and '.join(other)} shows now is another text, which was not tested."
 
     def _notify(self, event: Event) -> None:
         line = self.to_json(self.order.run_id, event)
