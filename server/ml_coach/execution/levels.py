@@ -12,13 +12,14 @@ from typing import Literal
 
 from ml_coach.execution.sandbox import bubblewrap, seatbelt
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.wasm import runtime
 
-LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "weak"]
+LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "wasm", "weak"]
 
 WHAT_TO_DO = (
     "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
-    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; or allow the "
-    "weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
+    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; elsewhere use "
+    "WSL2 or a dev container, or install ml-coach[wasm]; or allow the weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
     "flag --allow-weak-sandbox)."
 )
 
@@ -42,14 +43,14 @@ def candidates(
 ) -> Iterator[Level]:
     """The levels to try, strongest first: whether one works is known when its worker has started.
     `only` names the one level to try, for tests and for `doctor`."""
-    for level in _all(readable, limits):
+    for level in _all(readable, limits, only):
         if only in ("", level.name):
             yield level
     if allow_weak and only in ("", "weak"):
         yield Level("weak")
 
 
-def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
+def _all(readable: Sequence[str], limits: ResourceLimits, only: str) -> Iterator[Level]:
     if sys.platform == "linux":
         yield Level("namespaces")
         if bwrap := shutil.which("bwrap"):
@@ -61,3 +62,5 @@ def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
     elif sys.platform == "darwin" and shutil.which("sandbox-exec"):
         folder = tempfile.gettempdir()
         yield Level("sandbox-exec", tuple(seatbelt.command(readable, folder)))
+    if only == "wasm" or runtime.our_deno():
+        yield Level("wasm")

@@ -14,9 +14,12 @@ from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
+from ml_coach.execution.wasm import wasm_worker
+from ml_coach.execution.wasm.wasm_worker import WasmWorker
 from ml_coach.execution.worker_answers import WorkerAnswer, failed
 
 QUESTION_SECONDS = 10.0
+Worker = WarmWorker | WasmWorker
 
 
 class Workers:
@@ -40,7 +43,7 @@ class Workers:
         self._allow_weak = allow_weak
         self._limits = limits
         self._only_level = only_level
-        self._workers: dict[Interpreter, WarmWorker] = {}
+        self._workers: dict[Interpreter, Worker] = {}
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         self._environment: tuple[str, int] | None = None
@@ -67,6 +70,8 @@ class Workers:
         ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
         ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
         answers = await self._run(chosen, request)
+        if self.level == "wasm":
+            return tuple(replace(each, ran_on=wasm_worker.DESCRIPTION) for each in answers)
         return tuple(replace(each, python=chosen.python, ran_on=ran_on) for each in answers)
 
     async def aclose(self) -> None:
@@ -78,7 +83,7 @@ class Workers:
     async def _interpreter_for(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
         """The interpreter for these files, and why it is not the user's."""
         users, ours = await self._preferred(), interpreter.our_own()
-        if users is ours or self._python:
+        if users is ours or self._python or self.level == "wasm":
             return users, self._why_not_users
         wanted = await asyncio.to_thread(imports.packages, sources)
         lacks = await self._lacking(users, wanted)
@@ -155,12 +160,12 @@ class Workers:
                         break
             return failed(why, len(request["parts"]))
 
-    async def _forget(self, chosen: Interpreter, worker: WarmWorker) -> None:
+    async def _forget(self, chosen: Interpreter, worker: Worker) -> None:
         if self._workers.get(chosen) is worker:
             del self._workers[chosen]
         await worker.aclose()
 
-    async def _ready(self, chosen: Interpreter) -> WarmWorker:
+    async def _ready(self, chosen: Interpreter) -> Worker:
         async with self._starting:
             worker = self._workers.get(chosen)
             if worker and not worker.alive:
@@ -170,13 +175,16 @@ class Workers:
                 worker = self._workers[chosen] = await self._start(chosen)
             return worker
 
-    async def _start(self, chosen: Interpreter) -> WarmWorker:
+    async def _start(self, chosen: Interpreter) -> Worker:
         reasons: list[str] = []
         for level in levels.candidates(
             chosen.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
         ):
             try:
-                worker = await WarmWorker.start(chosen, level, self._limits)
+                if level.name == "wasm":
+                    worker = await WasmWorker.start(self._limits)
+                else:
+                    worker = await WarmWorker.start(chosen, level, self._limits)
             except WorkerDied as error:
                 reasons.append(f"{level.name}: {error}")
                 continue
