@@ -27,6 +27,10 @@ REQUEST = "/box/request.json"
 LIBRARIES = "/lib"
 SHOW_STACK, TOO_SLOW = signal.SIGUSR1, signal.SIGUSR2
 
+# The channels as the host opens them, and where a run has them: beyond what programs count on.
+OPENED = (3, 4)
+RECORDS, STACK = 200, 201
+
 _prepared: Any = None
 
 
@@ -61,23 +65,25 @@ def prepare() -> None:
     del sys.modules["resource"]  # A program that asks for it is told that there is none.
 
 
-def main(records: int, stack: int) -> NoReturn:
-    """Runs the request that lies at `REQUEST` and leaves with its exit code. `records` and `stack`
-    are the descriptors of its channels."""
+def main() -> NoReturn:
+    """Runs the request that lies at `REQUEST` and leaves with its exit code."""
     from ml_coach.execution.inside import context, program
 
+    for descriptor, target in zip(OPENED, (RECORDS, STACK), strict=True):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
     request = json.loads(Path(REQUEST).read_bytes())
     os.unlink(REQUEST)
     _write(request["files"])
     os.chdir(WORK)
-    _answer_signals(stack, request.get("each_seconds", 0.0))
+    _answer_signals(STACK, request.get("each_seconds", 0.0))
     shared = context.WorkerContext(
         level="wasm",
         readable=(),
         prepared=_prepared,
         own_modules={n: m for n, m in sys.modules.items() if n.split(".")[0] == "ml_coach"},
     )
-    program.main(request, shared, WORK, records, stack)
+    program.main(request, shared, WORK, RECORDS, STACK)
 
 
 def _write(files: dict[str, str]) -> None:
