@@ -18,9 +18,9 @@ LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "was
 
 WHAT_TO_DO = (
     "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
-    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; elsewhere use "
-    "WSL2 or a dev container, or install ml-coach[wasm]; or allow the weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
-    "flag --allow-weak-sandbox)."
+    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap. Elsewhere use "
+    "WSL2 or a dev container, or install ml-coach[wasm]. Or allow the weak sandbox, which limits "
+    "time and memory and hides nothing (setting allowWeakSandbox, flag --allow-weak-sandbox)."
 )
 
 

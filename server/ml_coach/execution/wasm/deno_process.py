@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
 from ml_coach.execution.inside.messages import RECORDS_AT_MOST
 from ml_coach.execution.sandbox.limits import MEGABYTE, ResourceLimits
 from ml_coach.execution.wasm import job_object, runtime
 
-START_SECONDS = 120.0
+START_SECONDS = 60.0
+SNAPSHOT_SECONDS = 600.0  # on a machine that is busy with other things; else it takes about ten
 GRACE_SECONDS = 0.6  # after its time is up a run has so long to say where it was
 LOOK_SECONDS = 0.1
 ANSWER_AT_MOST = 64 << 20
@@ -37,13 +39,21 @@ class DenoProcess:
         self._process = process
         self._word = word
         self._job = job_object.holding(process.pid)
+        self._first: dict[str, Any] = {}
 
     @classmethod
     async def start(cls, deno: str, folder: Path, limits: ResourceLimits) -> DenoProcess:
         """A process that is ready for its first request. Raises `DenoEnded`."""
         snapshot = folder / runtime.SNAPSHOT
         if not await asyncio.to_thread(snapshot.exists):
-            await _make_snapshot(deno, folder, limits)
+            # Of several processes that want it at once only one makes it.
+            lock = FileLock(folder / "snapshot.lock", thread_local=False)
+            await asyncio.to_thread(lock.acquire)
+            try:
+                if not await asyncio.to_thread(snapshot.exists):
+                    await cls._make_snapshot(deno, folder, limits)
+            finally:
+                lock.release()
         size = (await asyncio.to_thread(snapshot.stat)).st_size
         return await cls._started(deno, folder, limits, size)
 
@@ -73,8 +83,8 @@ class DenoProcess:
                     "limits": _limits(limits),
                 }
             )
-            async with asyncio.timeout(START_SECONDS):
-                started.first = await started._receive()
+            async with asyncio.timeout(START_SECONDS if snapshot_bytes else SNAPSHOT_SECONDS):
+                started._first = await started._receive()
         except BaseException as error:
             await asyncio.shield(started.end())
             if isinstance(error, TimeoutError):
@@ -82,7 +92,18 @@ class DenoProcess:
             raise
         return started
 
-    first: dict[str, Any]
+    @classmethod
+    async def _make_snapshot(cls, deno: str, folder: Path, limits: ResourceLimits) -> None:
+        """Loads the interpreter once and keeps its memory, which saves each later start seconds."""
+        making = await cls._started(deno, folder, limits, 0)
+        try:
+            assert making._process.stdout
+            memory = await making._process.stdout.readexactly(int(making._first["bytes"]))
+            await asyncio.to_thread(runtime.keep_snapshot, folder, memory)
+        except asyncio.IncompleteReadError:
+            raise DenoEnded("it ended while it made the snapshot") from None
+        finally:
+            await asyncio.shield(making.end())
 
     @property
     def ended(self) -> bool:
@@ -120,19 +141,15 @@ class DenoProcess:
                 self._process.kill()
         await self._process.wait()
 
-    async def memory_of_snapshot(self) -> bytes:
-        """What follows the first frame of a process that has no snapshot."""
-        assert self._process.stdout
-        return await self._process.stdout.readexactly(int(self.first["bytes"]))
-
     async def _watch_memory(self, megabytes: int) -> None:
         """Returns when the process was ended because it took more than that."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self._process.pid)
-            while process.memory_info().rss <= megabytes * MEGABYTE:
+            while True:
+                if process.memory_info().rss > megabytes * MEGABYTE:
+                    process.kill()
+                    return
                 await asyncio.sleep(LOOK_SECONDS)
-            process.kill()
-            return
         await asyncio.Event().wait()  # It has ended for another reason, which its answer tells.
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -156,18 +173,6 @@ class DenoProcess:
             return json.loads(await self._process.stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             raise DenoEnded("it ended without an answer") from None
-
-
-async def _make_snapshot(deno: str, folder: Path, limits: ResourceLimits) -> None:
-    """Loads the interpreter once and keeps its memory, which saves each later start seconds."""
-    making = await DenoProcess._started(deno, folder, limits, 0)
-    try:
-        memory = await making.memory_of_snapshot()
-        await asyncio.to_thread(runtime.keep_snapshot, folder, memory)
-    except asyncio.IncompleteReadError:
-        raise DenoEnded("it ended while it made the snapshot") from None
-    finally:
-        await asyncio.shield(making.end())
 
 
 def _command(deno: str, folder: Path) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import importlib
 import json
 import os
 import selectors
@@ -34,8 +35,8 @@ RECORDS, STACK = 200, 201
 _prepared: Any = None
 
 
-class Timeout(BaseException):  # noqa: N818 - the name is what the user reads
-    """An expression took longer than one may."""
+class Timeout(BaseException):
+    """An expression took longer than one may. The user reads this name."""
 
 
 def prepare() -> None:
@@ -53,14 +54,12 @@ def prepare() -> None:
         PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
     asyncio.events.new_event_loop = asyncio.new_event_loop = _Loop
-    asyncio.runners.events.new_event_loop = _Loop
     # limits.py wants it for what only a kernel can enforce.
     sys.modules["resource"] = types.ModuleType("resource")
     from ml_coach.execution.inside import warm_up
 
     tests = warm_up.load("")
-    from ml_coach.execution.inside import program  # noqa: F401 - so that it is loaded
-
+    importlib.import_module("ml_coach.execution.inside.program")
     _prepared = tests.prepare(WORK)
     del sys.modules["resource"]  # A program that asks for it is told that there is none.
 
@@ -73,7 +72,7 @@ def main() -> NoReturn:
         os.dup2(descriptor, target)
         os.close(descriptor)
     request = json.loads(Path(REQUEST).read_bytes())
-    os.unlink(REQUEST)
+    Path(REQUEST).unlink()
     _write(request["files"])
     os.chdir(WORK)
     _answer_signals(STACK, request.get("each_seconds", 0.0))

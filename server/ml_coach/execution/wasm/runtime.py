@@ -1,8 +1,8 @@
 """Pyodide and all else that Deno reads: fetched, compared with its sums, laid out in one folder.
 
-    wasm/pyodide-VERSION/      Pyodide's own files, each compared with its sum when it was put there
-    wasm/DIGEST/               what Deno may read: those files, ours and pytest, and the snapshot of
-                               an interpreter that has loaded them; DIGEST is that of all of them
+wasm/pyodide-VERSION/      Pyodide's own files, each compared with its sum when it was put there
+wasm/DIGEST/               what Deno may read: those files, ours and pytest, and the snapshot of
+                           an interpreter that has loaded them; DIGEST is that of all of them
 """
 
 from __future__ import annotations
@@ -88,11 +88,10 @@ def _pyodide(base: Path) -> Path:
 
 
 async def _fetch(deno: str, base: Path, progress: Progress) -> None:
-    base.mkdir(parents=True, exist_ok=True)
-    arriving = Path(tempfile.mkdtemp(prefix="arriving-", dir=base))
+    arriving = await asyncio.to_thread(_new_folder, base)
     try:
         said = await _run_deno(deno, arriving, progress)
-        found = next(arriving.glob(f"npm/*/pyodide/{VERSION}/pyodide.asm.wasm"), None)
+        found = await asyncio.to_thread(_arrived, arriving)
         if found is None:
             why = said.splitlines()[-1][:200] if said.strip() else "no reason was given"
             raise RuntimeMissing(
@@ -138,6 +137,15 @@ async def _run_deno(deno: str, arriving: Path, progress: Progress) -> str:
     return said.decode("utf-8", "replace")
 
 
+def _new_folder(base: Path) -> Path:
+    base.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="arriving-", dir=base))
+
+
+def _arrived(folder: Path) -> Path | None:
+    return next(folder.glob(f"npm/*/pyodide/{VERSION}/pyodide.asm.wasm"), None)
+
+
 def _keep(arrived: Path, kept: Path) -> None:
     """Moves the files to where they are kept, once they have the published sums."""
     kept.mkdir(exist_ok=True)
@@ -176,7 +184,7 @@ def _laid_out(base: Path) -> Path:
 def keep_snapshot(folder: Path, memory: bytes) -> None:
     """Puts the snapshot into its folder at once, whoever else does the same."""
     descriptor, made = tempfile.mkstemp(dir=folder)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(memory)
     Path(made).replace(folder / SNAPSHOT)
 

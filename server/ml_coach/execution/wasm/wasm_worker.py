@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import errno
 import json
 import os
@@ -13,10 +12,10 @@ from typing import Any
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.records import Raised
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.warm_worker import WorkerDied
 from ml_coach.execution.wasm import runtime
 from ml_coach.execution.wasm.deno_process import DenoEnded, DenoProcess
 from ml_coach.execution.wasm.runtime import Progress, RuntimeMissing
-from ml_coach.execution.warm_worker import WorkerDied
 from ml_coach.execution.worker_answers import WorkerAnswer, read_answers
 
 # WebAssembly numbers its errors in its own way; findings.py knows the system's numbers.
@@ -128,12 +127,9 @@ class WasmWorker:
 
 def _with_own_errors(answer: WorkerAnswer) -> WorkerAnswer:
     records = tuple(
-        replace(each, errno=ERRORS.get(each.errno, each.errno)) if isinstance(each, Raised) else each
+        replace(each, errno=ERRORS.get(each.errno, each.errno))
+        if isinstance(each, Raised)
+        else each
         for each in answer.script_records
     )
     return replace(answer, script_records=records)
-
-
-def encoded(text: str) -> str:
-    """A text as an answer holds it."""
-    return base64.b64encode(text.encode()).decode("ascii")
