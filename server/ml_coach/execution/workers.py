@@ -15,6 +15,7 @@ from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
 from ml_coach.execution.wasm import wasm_worker
+from ml_coach.execution.wasm.runtime import Progress
 from ml_coach.execution.wasm.wasm_worker import WasmWorker
 from ml_coach.execution.worker_answers import WorkerAnswer, failed
 
@@ -50,10 +51,13 @@ class Workers:
         self._users: Interpreter | None = None
         self._why_not_users = ""  # why the user's is not taken, where there is one
         self._installed: dict[tuple[Interpreter, int], dict[str, bool]] = {}
+        self._progress: Progress | None = None
         self.level = ""
 
-    async def prepare(self) -> None:
-        """Starts the preferred worker ahead of its first run. Raises `SandboxUnavailable`."""
+    async def prepare(self, progress: Progress | None = None) -> None:
+        """Starts the preferred worker ahead of its first run; `progress` hears what is fetched for
+        it. Raises `SandboxUnavailable`."""
+        self._progress = progress
         await self._ready(await self._preferred())
 
     async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
@@ -182,7 +186,7 @@ class Workers:
         ):
             try:
                 if level.name == "wasm":
-                    worker = await WasmWorker.start(self._limits)
+                    worker = await WasmWorker.start(self._limits, self._progress)
                 else:
                     worker = await WarmWorker.start(chosen, level, self._limits)
             except WorkerDied as error:

@@ -37,9 +37,7 @@ class WasmWorker:
         self._closed = False
 
     @classmethod
-    async def start(
-        cls, limits: ResourceLimits, progress: Progress = lambda done, total: None
-    ) -> WasmWorker:
+    async def start(cls, limits: ResourceLimits, progress: Progress | None = None) -> WasmWorker:
         """Raises `WorkerDied` where Deno or Pyodide is missing or does not work."""
         deno = runtime.our_deno()
         if not deno:
