@@ -118,7 +118,10 @@ class App:
             executor = self.executor(settings, workspace.root)
 
             async def prepare() -> None:
-                await self.prepare(executor, chosen)
+                await self.prepare(executor, chosen, fetched)
+
+            def fetched(done_bytes: int, total_bytes: int) -> None:
+                every(DownloadAdvanced("Pyodide", done_bytes, total_bytes, "the npm registry"))
 
             try:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
@@ -127,9 +130,15 @@ class App:
             finally:
                 await asyncio.shield(model.aclose())
 
-    async def prepare(self, executor: SandboxedExecutor, model: Model) -> None:
-        """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""
-        await asyncio.gather(_start(executor), _warm(model))
+    async def prepare(
+        self,
+        executor: SandboxedExecutor,
+        model: Model,
+        fetched: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Starts the sandbox, loads a local model. `fetched` hears of what the sandbox has to
+        fetch. Raises `SetupError` and `ModelError`."""
+        await asyncio.gather(_start(executor, fetched), _warm(model))
 
     # What only the language server asks for; see `lsp.backend.Backend`.
 
@@ -195,11 +204,11 @@ def _editor_answer(reply: dict[str, Any]) -> EditorAnswer:
     return EditorAnswer(**answer)
 
 
-async def _start(executor: SandboxedExecutor) -> None:
+async def _start(executor: SandboxedExecutor, fetched: Callable[[int, int], None] | None) -> None:
     from ml_coach.execution.levels import SandboxUnavailable
 
     try:
-        await executor.prepare()
+        await executor.prepare(fetched)
     except SandboxUnavailable as error:
         raise SetupError(str(error)) from error
 

@@ -134,6 +134,8 @@ async def attacked(attack: attacks.Attack, executor: SandboxedExecutor, host: Ho
     marker = f"e{secrets.token_hex(5)}"
     facts = host.facts(marker)
     files = {"attack.py": attacks.PRELUDE + attack.code, "facts.json": json.dumps(facts)}
+    if executor.level == "wasm":
+        files["resource.py"] = ""  # The prelude imports it; there the attack would end.
     before, limits = host.state(), resource.getrlimit(resource.RLIMIT_NOFILE)
     started = time.monotonic()
     ran = await executor.run("attack.py", files, timeout_seconds=attack.timeout_seconds)

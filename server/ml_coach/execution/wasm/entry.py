@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -62,6 +63,10 @@ def prepare() -> None:
     importlib.import_module("ml_coach.execution.inside.program")
     _prepared = tests.prepare(WORK)
     del sys.modules["resource"]  # A program that asks for it is told that there is none.
+    # As the warm worker does: objects made from now on are the program's.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
 
 
 def main() -> NoReturn:

@@ -1,7 +1,7 @@
 """Pyodide and all else that Deno reads: fetched, compared with its sums, laid out in one folder.
 
 wasm/pyodide-VERSION/      Pyodide's own files, each compared with its sum when it was put there
-wasm/DIGEST/               what Deno may read: those files, ours and pytest, and the snapshot of
+wasm/for-DIGEST/           what Deno may read: those files, ours and pytest, and the snapshot of
                            an interpreter that has loaded them; DIGEST is that of all of them
 """
 
@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,8 @@ SNAPSHOT = "snapshot"
 OURS = ("host.mjs", "program.mjs")
 FETCH_SECONDS = 600.0
 LOOK_SECONDS = 0.2
+LAID_OUT = "for-"
+UNUSED_SECONDS = 14 * 24 * 3600.0
 
 # Called with the bytes that are there and the bytes in all.
 Progress = Callable[[int, int], None]
@@ -67,7 +70,7 @@ def is_fetched(folder: Path | None = None) -> bool:
 
 
 async def ensure(
-    deno: str, *, progress: Progress = lambda done, total: None, folder: Path | None = None
+    deno: str, *, progress: Progress | None = None, folder: Path | None = None
 ) -> Path:
     """The folder that Deno may read, complete but for its snapshot.
 
@@ -77,7 +80,7 @@ async def ensure(
     base = folder or default_folder()
     try:
         if not is_fetched(base):
-            await _fetch(deno, base, progress)
+            await _fetch(deno, base, progress or (lambda done, total: None))
         return await asyncio.to_thread(_laid_out, base)
     except OSError as error:
         raise RuntimeMissing(f"{base} cannot be used: {error.strerror or error}") from None
@@ -167,8 +170,9 @@ def _laid_out(base: Path) -> Path:
     digest = hashlib.sha256(site)
     for part in (*own.values(), *(text.encode() for text in FILES.values())):
         digest.update(part)
-    folder = base / digest.hexdigest()[:20]
+    folder = base / f"{LAID_OUT}{digest.hexdigest()[:20]}"
     if not (folder / SITE).exists():
+        _remove_old(base)
         making = Path(tempfile.mkdtemp(prefix="making-", dir=base))
         for name in FILES:
             shutil.copyfile(_pyodide(base) / name, making / name)
@@ -178,7 +182,15 @@ def _laid_out(base: Path) -> Path:
             making.replace(folder)
         except OSError:  # Another process was faster.
             shutil.rmtree(making, ignore_errors=True)
+    os.utime(folder)
     return folder
+
+
+def _remove_old(base: Path) -> None:
+    """Each version of ML Coach or pytest leaves a folder of 50 MB; no other is used for long."""
+    for old in base.glob(f"{LAID_OUT}*"):
+        if time.time() - old.stat().st_mtime > UNUSED_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def keep_snapshot(folder: Path, memory: bytes) -> None:
