@@ -44,12 +44,13 @@ def state_folder() -> Path:
 class App:
     """Holds what runs share: the local model's process and the warm sandboxes.
 
-    `editor` asks the editor's own models, where there are any. Close it with `aclose`; it leaves
-    no process behind.
+    `editor` asks the editor's own models, where there are any. `only_level` tries one level of
+    containment and no other. Close it with `aclose`; it leaves no process behind.
     """
 
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
+    only_level: str = ""
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
@@ -93,7 +94,10 @@ class App:
         key = (settings.python, settings.allow_weak_sandbox, folder)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
-                settings.python or None, workspace=folder, allow_weak=settings.allow_weak_sandbox
+                settings.python or None,
+                workspace=folder,
+                allow_weak=settings.allow_weak_sandbox,
+                only_level=self.only_level,
             )
         return self._executors[key]
 

@@ -9,6 +9,7 @@ patching `input` for a test.
 from __future__ import annotations
 
 import gc
+import opcode
 import os
 import re
 import sys
@@ -35,6 +36,8 @@ WATCHED = frozenset(
     }
 )
 PROBE = "def test_equality(equal, made, value):\n    return equal(made, value)\n"
+# Since Python 3.14 the smallest integers are no constants of the code but part of an instruction.
+SMALL_INTEGER = opcode.opmap.get("LOAD_SMALL_INT")
 CODE_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
 
 
@@ -245,7 +248,10 @@ def _constants(whole: types.CodeType) -> Iterator[tuple[object, ...]]:
     found: dict[type, set[object]] = {int: set(), str: set(), float: set()}
     todo = [whole]
     while todo:
-        for constant in todo.pop().co_consts:
+        code = todo.pop()
+        loads = zip(code.co_code[::2], code.co_code[1::2], strict=True)
+        found[int].update(argument for operation, argument in loads if operation == SMALL_INTEGER)
+        for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
                 todo.append(constant)
             elif type(constant) in found:

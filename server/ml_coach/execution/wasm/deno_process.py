@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ml_coach.execution.inside.messages import RECORDS_AT_MOST
 from ml_coach.execution.sandbox.limits import MEGABYTE, ResourceLimits
@@ -19,7 +19,7 @@ from ml_coach.execution.wasm import job_object, runtime
 
 START_SECONDS = 60.0
 SNAPSHOT_SECONDS = 600.0  # on a machine that is busy with other things; else it takes about ten
-GRACE_SECONDS = 0.6  # after its time is up a run has so long to say where it was
+GRACE_SECONDS = 0.8  # after its time is up a run has so long to say where it was
 LOOK_SECONDS = 0.1
 ANSWER_AT_MOST = 64 << 20
 STACK_AT_MOST = 64 << 10
@@ -48,7 +48,7 @@ class DenoProcess:
         if not await asyncio.to_thread(snapshot.exists):
             # Of several processes that want it at once only one makes it.
             lock = FileLock(folder / "snapshot.lock", thread_local=False)
-            await asyncio.to_thread(lock.acquire)
+            await _acquire(lock)
             try:
                 if not await asyncio.to_thread(snapshot.exists):
                     await cls._make_snapshot(deno, folder, limits)
@@ -173,6 +173,15 @@ class DenoProcess:
             return json.loads(await self._process.stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             raise DenoEnded("it ended without an answer") from None
+
+
+async def _acquire(lock: FileLock) -> None:
+    while True:
+        try:
+            lock.acquire(blocking=False)
+            return
+        except Timeout:
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def _command(deno: str, folder: Path) -> list[str]:

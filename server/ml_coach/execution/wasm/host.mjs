@@ -9,7 +9,8 @@
 const folder = new URL(".", import.meta.url);
 const SIGNALS = { stack: 10, slow: 12 };
 const CRASHED = -11;
-const STACK_MS = 150;
+const STACK_MS = 400;
+const STACK_PIECES_MS = 40;
 const PAGE = 65536;
 const MEMORY_SECTION = 5;
 
@@ -121,7 +122,8 @@ class Run {
     this.bytes[channel] += bytes.length;
     this.channels[channel].push(bytes);
     if (channel === "records") this.watchEach();
-    if (channel === "stack" && this.limit) this.finish();
+    // The stack comes in many pieces.
+    if (channel === "stack" && this.limit) setTimeout(() => this.finish(), STACK_PIECES_MS);
     const printed = this.bytes.stdout + this.bytes.stderr;
     if (printed > this.limits.output_bytes || this.bytes.records > this.limits.record_bytes) {
       this.stop("output");
@@ -130,7 +132,11 @@ class Run {
 
   watchEach() {
     clearTimeout(this.each);
-    if (this.eachMs) this.each = setTimeout(() => this.signal(SIGNALS.slow), this.eachMs);
+    if (!this.eachMs) return;
+    this.each = setTimeout(() => {
+      this.signal(SIGNALS.slow);
+      this.watchEach();
+    }, this.eachMs);
   }
 
   signal(number) {

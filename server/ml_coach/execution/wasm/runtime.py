@@ -101,7 +101,7 @@ async def _fetch(deno: str, base: Path, progress: Progress) -> None:
                 f"Pyodide cannot be fetched from the npm registry: {why}. Check the network, or "
                 "npm's setting `registry`, and run again"
             )
-        await asyncio.to_thread(_keep, found.parent, _pyodide(base))
+        await asyncio.to_thread(keep, found.parent, _pyodide(base))
         progress(BYTES, BYTES)
     finally:
         await asyncio.to_thread(shutil.rmtree, arriving, ignore_errors=True)
@@ -149,7 +149,7 @@ def _arrived(folder: Path) -> Path | None:
     return next(folder.glob(f"npm/*/pyodide/{VERSION}/pyodide.asm.wasm"), None)
 
 
-def _keep(arrived: Path, kept: Path) -> None:
+def keep(arrived: Path, kept: Path) -> None:
     """Moves the files to where they are kept, once they have the published sums."""
     kept.mkdir(exist_ok=True)
     for name, expected in FILES.items():
