@@ -32,6 +32,7 @@ SHOW_STACK, TOO_SLOW = signal.SIGUSR1, signal.SIGUSR2
 # The channels as the host opens them, and where a run has them: beyond what programs count on.
 OPENED = (3, 4)
 RECORDS, STACK = 200, 201
+SETTLING = 20_000
 
 _prepared: Any = None
 _evaluating = False
@@ -124,10 +125,19 @@ def _values(request: dict[str, Any], module: types.ModuleType, descriptor: int) 
     from ml_coach.execution.inside import evaluation
 
     os.write(descriptor, b"\n")  # The time of the first one begins here.
-    _evaluating = True
+    for _ in range(SETTLING):  # A signal that came while the program was loaded is seen by now.
+        pass
+    expressions = request["expressions"]
     with Path(os.devnull).open("wb") as nowhere:
-        evaluation._evaluate_from(0, request["expressions"], module, descriptor, nowhere.fileno())
-    _evaluating = False
+        for index in range(len(expressions)):
+            only = expressions[: index + 1]
+            try:
+                _evaluating = True
+                evaluation._evaluate_from(index, only, module, descriptor, nowhere.fileno())
+            except Timeout as error:
+                evaluation.write_line(descriptor, {"index": index, "error": f"Timeout: {error}"})
+            finally:
+                _evaluating = False
 
 
 class _Sleep(selectors._BaseSelectorImpl):
