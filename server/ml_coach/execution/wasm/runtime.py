@@ -223,8 +223,8 @@ def _sources() -> Iterator[tuple[str, Path]]:
             yield path.relative_to(origin.parent.parent).as_posix(), path
     ours = Path(ml_coach.__file__).parent
     yield from ((f"ml_coach/{p}", ours / p) for p in ("__init__.py", "execution/__init__.py"))
-    for part in ("inside", "sandbox", "wasm"):
-        for path in (ours / "execution" / part).glob("*.py"):
+    for part, names in (("inside", "*.py"), ("sandbox", "*.py"), ("wasm", "[_e]*.py")):
+        for path in (ours / "execution" / part).glob(names):
             yield f"ml_coach/execution/{part}/{path.name}", path
 
 

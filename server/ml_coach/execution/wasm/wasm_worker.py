@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from ml_coach.execution.worker_answers import WorkerAnswer, read_answers
 
 # WebAssembly numbers its errors in its own way; findings.py knows the system's numbers.
 ERRORS = {51: errno.ENOSPC, 22: errno.EFBIG, 33: errno.EMFILE, 6: errno.EAGAIN}
+Start = Callable[[], Coroutine[Any, Any, DenoProcess]]
 DESCRIPTION = f"Python {runtime.PYTHON} as WebAssembly (Pyodide {runtime.VERSION})"
 
 
@@ -27,7 +29,7 @@ class WasmWorker:
     """Runs as many programs at once as there are processors, each in a process of its own that
     goes on to the next one. Made by `start`; `run` may be called concurrently."""
 
-    def __init__(self, start: Any, limits: ResourceLimits, first: DenoProcess) -> None:
+    def __init__(self, start: Start, limits: ResourceLimits, first: DenoProcess) -> None:
         self._start = start
         self._limits = limits
         self._waiting = [first]
@@ -95,6 +97,7 @@ class WasmWorker:
                 self._waiting.append(process)
 
     async def _process(self) -> DenoProcess:
+        """One that waits, or a new one. Raises `WorkerDied` where none can be started."""
         while True:
             while self._waiting:
                 process = self._waiting.pop()
@@ -103,10 +106,13 @@ class WasmWorker:
                 self._all.discard(process)
             if not self._starting:
                 self._start_ahead()
-            try:
-                await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
-            except DenoEnded as error:
-                raise WorkerDied(str(error)) from None
+            starting = list(self._starting)
+            if not starting:
+                raise WorkerDied("the worker was closed")
+            done, _ = await asyncio.wait(starting, return_when=asyncio.FIRST_COMPLETED)
+            failures = (task.exception() for task in done if not task.cancelled())
+            if failure := next(filter(None, failures), None):
+                raise WorkerDied(str(failure))
 
     def _start_ahead(self) -> None:
         """The next run then does not wait for all of it."""
