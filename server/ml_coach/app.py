@@ -45,12 +45,13 @@ def state_folder() -> Path:
 class App:
     """Holds what runs share: the local model's process and the warm sandboxes.
 
-    `editor` asks the editor's own models, where there are any. Close it with `aclose`; it leaves
-    no process behind.
+    `editor` asks the editor's own models, where there are any. `only_level` tries one level of
+    containment and no other. Close it with `aclose`; it leaves no process behind.
     """
 
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
+    only_level: str = ""
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
@@ -94,7 +95,10 @@ class App:
         key = (settings.python, settings.allow_weak_sandbox, folder)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
-                settings.python or None, workspace=folder, allow_weak=settings.allow_weak_sandbox
+                settings.python or None,
+                workspace=folder,
+                allow_weak=settings.allow_weak_sandbox,
+                only_level=self.only_level,
             )
         return self._executors[key]
 
@@ -119,7 +123,10 @@ class App:
             executor = self.executor(settings, workspace.root)
 
             async def prepare() -> None:
-                await self.prepare(executor, chosen)
+                await self.prepare(executor, chosen, fetched)
+
+            def fetched(done_bytes: int, total_bytes: int) -> None:
+                every(DownloadAdvanced("Pyodide", done_bytes, total_bytes, "the npm registry"))
 
             try:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
@@ -131,9 +138,15 @@ class App:
             finally:
                 await asyncio.shield(model.aclose())
 
-    async def prepare(self, executor: SandboxedExecutor, model: Model) -> None:
-        """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""
-        await asyncio.gather(_start(executor), _warm(model))
+    async def prepare(
+        self,
+        executor: SandboxedExecutor,
+        model: Model,
+        fetched: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Starts the sandbox, loads a local model. `fetched` hears of what the sandbox has to
+        fetch. Raises `SetupError` and `ModelError`."""
+        await asyncio.gather(_start(executor, fetched), _warm(model))
 
     # What only the language server asks for; see `lsp.backend.Backend`.
 
@@ -199,11 +212,11 @@ def _editor_answer(reply: dict[str, Any]) -> EditorAnswer:
     return EditorAnswer(**answer)
 
 
-async def _start(executor: SandboxedExecutor) -> None:
+async def _start(executor: SandboxedExecutor, fetched: Callable[[int, int], None] | None) -> None:
     from ml_coach.execution.levels import SandboxUnavailable
 
     try:
-        await executor.prepare()
+        await executor.prepare(fetched)
     except SandboxUnavailable as error:
         raise SetupError(str(error)) from error
 

@@ -35,7 +35,8 @@ class Check:
 async def examine(
     settings: Settings, access: registry.Access, state: Path, workspace: Path | None = None
 ) -> tuple[Check, ...]:
-    """All checks, in the order in which a run needs them. Takes a second and asks no network.
+    """All checks, in the order in which a run needs them. Takes a second and asks no network,
+    unless the sandbox is that of the level wasm and has to be fetched.
 
     `state` is the folder where runs are kept, `workspace` the one whose virtual environment
     programs would use.

@@ -95,6 +95,8 @@ async def measure(runs: int, folder: str) -> dict[str, list[float]]:
     add("start of the worker", await timed(executor.prepare()))
     weak = SandboxedExecutor(only_level="weak", allow_weak=True)
     await weak.prepare()
+    wasm = SandboxedExecutor(only_level="wasm")
+    add("start of wasm", await timed(wasm.prepare()))
     mutants = [Program(f"{PROGRAM.source}\n# {number}\n") for number in range(10)]
 
     def judged(by: SandboxedExecutor, programs: list[Program]) -> object:
@@ -118,6 +120,9 @@ async def measure(runs: int, folder: str) -> dict[str, list[float]]:
         add("ours, pytest", one)
         add("ours, both at once as the loop does", await timed(both(executor)))
         add("ours, 10 further, each", (await timed(judged(executor, mutants))) / 10)
+        add("wasm, inspect", await timed(wasm.inspect(PROGRAM, {}, timeout_seconds=SECONDS)))
+        add("wasm, pytest", await timed(judged(wasm, [PROGRAM])))
+        add("wasm, 10 further, each", (await timed(judged(wasm, mutants))) / 10)
         bare = "x = 1\n"
         inside = await timed(executor.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
         outside = await timed(weak.run("x.py", {"x.py": bare}, timeout_seconds=SECONDS))
@@ -130,6 +135,7 @@ async def measure(runs: int, folder: str) -> dict[str, list[float]]:
     add("50 candidates, each", seconds / 50)
     await executor.aclose()
     await weak.aclose()
+    await wasm.aclose()
     return found
 
 

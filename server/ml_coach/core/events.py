@@ -46,7 +46,7 @@ class StageStarted:
 
 @dataclass(frozen=True, slots=True)
 class DownloadAdvanced:
-    """Weights on their way to the cache. `total_bytes` is 0 where it is not known."""
+    """Weights, or Pyodide, on their way to the cache. `total_bytes` is 0 where it is not known."""
 
     name: str
     done_bytes: int

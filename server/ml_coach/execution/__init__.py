@@ -7,6 +7,7 @@ It may not import lsp, models or run_log. The path of a run:
     workers.py              picks the Python that suits the code (interpreter.py, imports.py)
     warm_worker.py          hands the request to the worker, a process at the best level that works
                             here (levels.py)
+    wasm/                   stands in for it, and for all down to program.py, at the level wasm
     inside/zygote.py        the worker: contained itself, pytest imported; forks for each run
     inside/supervisor.py    sets up a run from outside its namespaces; part_run.py beside it ends
                             the run at a limit or at stop

@@ -25,6 +25,7 @@ from ml_coach.execution.inside.test_text import (
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
 from ml_coach.execution.plain_comparisons import test_text
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.wasm.runtime import Progress
 from ml_coach.execution.worker_answers import WorkerAnswer
 from ml_coach.execution.workers import Workers
 
@@ -65,10 +66,11 @@ class SandboxedExecutor:
         """See `ports.Executor`; `not started` before the first run."""
         return self._workers.level or "not started"
 
-    async def prepare(self) -> str:
-        """Starts the worker ahead of the first run; returns the level in force. Raises
+    async def prepare(self, progress: Progress | None = None) -> str:
+        """Starts the worker ahead of the first run; returns the level in force. `progress` hears
+        (bytes done, bytes in all) where the level has to be fetched first. Raises
         `SandboxUnavailable`, as every method does that runs code."""
-        await self._workers.prepare()
+        await self._workers.prepare(progress)
         return self.level
 
     async def inspect(

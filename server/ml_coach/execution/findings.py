@@ -119,7 +119,10 @@ def execution(
 
 
 def missing_package(name: str, python: str) -> str:
-    """Says what is missing and how to install it. The user decides: models invent packages."""
+    """Says what is missing and how to install it. The user decides: models invent packages. An
+    empty `python` is that of the level wasm, where nothing can be installed."""
+    if not python:
+        return f"Python as WebAssembly has no package {name} at this level (wasm)"
     if name in sys.stdlib_module_names:
         return f"the module {name} is not part of {python}"
     package = OTHERWISE_CALLED.get(name, name)

@@ -12,15 +12,15 @@ from typing import Literal
 
 from ml_coach.execution.sandbox import bubblewrap, seatbelt
 from ml_coach.execution.sandbox.limits import ResourceLimits
+from ml_coach.execution.wasm import runtime
 
-LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "weak"]
+LevelName = Literal["namespaces", "bubblewrap", "landlock", "sandbox-exec", "wasm", "weak"]
 
 WHAT_TO_DO = (
     "Generated code is not run: this machine offers nothing that contains it. On Linux allow user "
-    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap; on Windows use "
-    "WSL2 or a dev container; or allow the "
-    "weak sandbox, which limits time and memory and hides nothing (setting allowWeakSandbox, "
-    "flag --allow-weak-sandbox)."
+    "namespaces (sysctl kernel.unprivileged_userns_clone=1) or install bubblewrap. Elsewhere use "
+    "WSL2 or a dev container, or install ml-coach[wasm]. Or allow the weak sandbox, which limits "
+    "time and memory and hides nothing (setting allowWeakSandbox, flag --allow-weak-sandbox)."
 )
 
 
@@ -43,7 +43,7 @@ def candidates(
 ) -> Iterator[Level]:
     """The levels to try, strongest first: whether one works is known when its worker has started.
     `only` names the one level to try, for tests and for `doctor`."""
-    for level in _all(readable, limits):
+    for level in _all(readable, limits, only):
         if only in ("", level.name):
             yield level
     # The worker forks, which is not there on Windows.
@@ -51,7 +51,7 @@ def candidates(
         yield Level("weak")
 
 
-def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
+def _all(readable: Sequence[str], limits: ResourceLimits, only: str) -> Iterator[Level]:
     if sys.platform == "linux":
         yield Level("namespaces")
         if bwrap := shutil.which("bwrap"):
@@ -63,3 +63,5 @@ def _all(readable: Sequence[str], limits: ResourceLimits) -> Iterator[Level]:
     elif sys.platform == "darwin" and shutil.which("sandbox-exec"):
         folder = tempfile.gettempdir()
         yield Level("sandbox-exec", tuple(seatbelt.command(readable, folder)))
+    if only == "wasm" or runtime.our_deno():
+        yield Level("wasm")

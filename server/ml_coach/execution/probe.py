@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.warm_worker import WarmWorker
+from ml_coach.execution.wasm.wasm_worker import WasmWorker
 
 PROBE_SECONDS = 10.0
 PROBE = """\
@@ -28,7 +29,7 @@ def attempt(what, action):
     try:
         if action() is not False:
             got.append(what)
-    except OSError:
+    except Exception:
         pass
 def connect(family, address):
     with socket.socket(family, socket.SOCK_STREAM) as ours:
@@ -50,11 +51,11 @@ print(json.dumps(got))
 """
 
 
-async def what_gets_through(worker: WarmWorker, level: str) -> str:
+async def what_gets_through(worker: WarmWorker | WasmWorker, level: str) -> str:
     """What a program in this worker can do that it must not, empty where nothing was found."""
     with _canaries() as (facts, connections, victim):
         # In a process namespace of its own, the server's number may be that of another process.
-        facts["is_hidden"] = level in ("namespaces", "bubblewrap")
+        facts["is_hidden"] = level in ("namespaces", "bubblewrap", "wasm")
         files = {"probe.py": PROBE, "facts.json": json.dumps(facts)}
         request: JsonObject = {
             "kind": "script",

@@ -14,9 +14,13 @@ from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
+from ml_coach.execution.wasm import wasm_worker
+from ml_coach.execution.wasm.runtime import Progress
+from ml_coach.execution.wasm.wasm_worker import WasmWorker
 from ml_coach.execution.worker_answers import WorkerAnswer, failed
 
 QUESTION_SECONDS = 10.0
+Worker = WarmWorker | WasmWorker
 
 
 class Workers:
@@ -40,7 +44,7 @@ class Workers:
         self._allow_weak = allow_weak
         self._limits = limits
         self._only_level = only_level
-        self._workers: dict[Interpreter, WarmWorker] = {}
+        self._workers: dict[Interpreter, Worker] = {}
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
         # In bubblewrap all runs share loopback and /dev/shm, so none may run beside another.
@@ -49,10 +53,13 @@ class Workers:
         self._users: Interpreter | None = None
         self._why_not_users = ""  # why the user's is not taken, where there is one
         self._installed: dict[tuple[Interpreter, int], dict[str, bool]] = {}
+        self._progress: Progress | None = None
         self.level = ""
 
-    async def prepare(self) -> None:
-        """Starts the preferred worker ahead of its first run. Raises `SandboxUnavailable`."""
+    async def prepare(self, progress: Progress | None = None) -> None:
+        """Starts the preferred worker ahead of its first run; `progress` hears what is fetched for
+        it. Raises `SandboxUnavailable`."""
+        self._progress = progress
         await self._ready(await self._preferred())
 
     async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
@@ -69,6 +76,8 @@ class Workers:
         ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
         ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
         answers = await self._run(chosen, request)
+        if self.level == "wasm":
+            return tuple(replace(each, ran_on=wasm_worker.DESCRIPTION) for each in answers)
         return tuple(replace(each, python=chosen.python, ran_on=ran_on) for each in answers)
 
     async def aclose(self) -> None:
@@ -80,7 +89,7 @@ class Workers:
     async def _interpreter_for(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
         """The interpreter for these files, and why it is not the user's."""
         users, ours = await self._preferred(), interpreter.our_own()
-        if users is ours or self._python:
+        if users is ours or self._python or self.level == "wasm":
             return users, self._why_not_users
         wanted = await asyncio.to_thread(imports.packages, sources)
         lacks = await self._lacking(users, wanted)
@@ -158,12 +167,12 @@ class Workers:
                         break
             return failed(why, len(request["parts"]))
 
-    async def _forget(self, chosen: Interpreter, worker: WarmWorker) -> None:
+    async def _forget(self, chosen: Interpreter, worker: Worker) -> None:
         if self._workers.get(chosen) is worker:
             del self._workers[chosen]
         await worker.aclose()
 
-    async def _ready(self, chosen: Interpreter) -> WarmWorker:
+    async def _ready(self, chosen: Interpreter) -> Worker:
         async with self._starting:
             worker = self._workers.get(chosen)
             if worker and not worker.alive:
@@ -173,13 +182,16 @@ class Workers:
                 worker = self._workers[chosen] = await self._start(chosen)
             return worker
 
-    async def _start(self, chosen: Interpreter) -> WarmWorker:
+    async def _start(self, chosen: Interpreter) -> Worker:
         reasons: list[str] = []
         for level in levels.candidates(
             chosen.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
         ):
             try:
-                worker = await WarmWorker.start(chosen, level, self._limits)
+                if level.name == "wasm":
+                    worker = await WasmWorker.start(self._limits, self._progress)
+                else:
+                    worker = await WarmWorker.start(chosen, level, self._limits)
             except WorkerDied as error:
                 reasons.append(f"{level.name}: {error}")
                 continue
@@ -191,7 +203,7 @@ class Workers:
             return worker
         raise SandboxUnavailable(f"{levels.WHAT_TO_DO} Tried: {'; '.join(reasons) or 'nothing'}.")
 
-    async def _leak(self, worker: WarmWorker, level: levels.Level) -> str:
+    async def _leak(self, worker: Worker, level: levels.Level) -> str:
         """What gets through this worker's walls, as a probe measures it; nothing is promised of the
         weak level, so nothing is measured there."""
         if level.name == "weak":

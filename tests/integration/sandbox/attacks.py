@@ -15,7 +15,7 @@ PRELUDE = """\
 import ctypes, errno, json, os, resource, signal, socket, subprocess, sys, threading, time
 F = json.load(open("facts.json"))
 libc = ctypes.CDLL(None, use_errno=True)
-libc.prctl(15, F["marker"].encode(), 0, 0, 0)
+getattr(libc, "prctl", print)(15, F["marker"].encode(), 0, 0, 0)
 def escaped(*why): print("ESCAPED", *why, flush=True)
 def show(path):
     try: print(open(path, "rb").read().decode("latin-1"), flush=True)

@@ -38,6 +38,8 @@ from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.sandbox.limits import ResourceLimits
 
 TIMEOUT_SECONDS = 15.0
+# The prelude of the attacks imports it, and where there is none no attack would begin.
+STAND_INS = {"wasm": {"resource.py": ""}}
 
 
 @dataclass
@@ -135,6 +137,7 @@ async def attacked(attack: attacks.Attack, executor: SandboxedExecutor, host: Ho
     marker = f"e{secrets.token_hex(5)}"
     facts = host.facts(marker)
     files = {"attack.py": attacks.PRELUDE + attack.code, "facts.json": json.dumps(facts)}
+    files |= STAND_INS.get(await executor.prepare(), {})
     before, limits = host.state(), resource.getrlimit(resource.RLIMIT_NOFILE)
     started = time.monotonic()
     ran = await executor.run("attack.py", files, timeout_seconds=attack.timeout_seconds)

@@ -33,10 +33,7 @@ WATCHED = frozenset(
         *("compile", "code.__new__", *TRACING),
     }
 )
-PROBE = "def test_equality(equal, made, value):\n    return equal(made, value)\n"
 CODE_PARTS = frozenset({"__code__", "__defaults__", "__kwdefaults__"})
-
-
 LIBRARY = (sys.prefix, sys.base_prefix, "/usr/lib", "<frozen", os.path.dirname(__file__))
 
 
