@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.lines import split_lines
@@ -55,12 +56,13 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     wanted = reply.of("patch") or reply.of("program")
     named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
     unclosed = [segment for segment in wanted if not segment.closed]
-    cut = any(s.role == "program" for s in unclosed) and not reply.answer.endswith("\n")
-    if cut or (unclosed and len(wanted) > 1):
+    if unclosed and len(wanted) > 1:
         return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
     edits: list[FileEdit] = []
     for segment in wanted:
         number = sum(len(edit.hunks) for edit in edits) + 1
+        if not segment.closed and not reply.answer.endswith("\n"):
+            segment = replace(segment, text=segment.text.removesuffix("\n"))
         found = _of_segment(segment, number, exactly)
         if isinstance(found, PatchRefused):
             return found
@@ -79,7 +81,8 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
 
 def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
     if segment.role == "program":
-        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
+        code = FileEdit("code", segment.file, text=segment.text, cut=not segment.closed)
+        return [code] if segment.text.strip() else []
     match segment.language:
         case "envelope":
             return read_patch_envelope(segment.text)

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 from ml_coach.core import replies
 from ml_coach.core.patches.endings import Text
-from ml_coach.core.patches.guard import loss, ruins
+from ml_coach.core.patches.guard import objection
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.merging import Merger
@@ -52,7 +52,7 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     merger.put(stub, merger.fitted(stub, node, body_only=True))
     merged = merger.merged()
     after = target.with_lines(merged.lines)
-    problem = merger.problem or ruins(file, source, after) or loss(source, after, merged.removed)
+    problem = merger.problem or objection(file, source, after, merged.removed)
     if problem or after == source:
         return PatchRefused(f"The body in the reply {problem or 'is the one that is there.'}", file)
     return make_patch({file: source}, {file: after})

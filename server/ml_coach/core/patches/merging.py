@@ -16,7 +16,6 @@ from textwrap import dedent
 from ml_coach.core.patches.bodies import (
     code_of,
     docstring,
-    falls_off,
     in_strings,
     indent_unit,
     key,
@@ -217,8 +216,6 @@ class Merger:
                 return
             if is_async(old) and not is_async(new):
                 self.problem = f"shows {new.name} without its `async`."
-            if falls_off(self.before[old.first : old.last], self.code[new.first : new.last]):
-                self.problem = f"ends {new.name} before it returns something."
             if name := unbound(self.before[old.first : old.last], self.code[new.first : new.last]):
                 self.problem = f"uses `{name}`, but leaves out the lines that set it."
             self.put(old, self.fitted(old, new))

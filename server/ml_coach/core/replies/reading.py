@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,8 @@ from ml_coach.core.replies.segments import Reply, Segment, parsed
 _REJECTS = re.compile(
     r"\b(?:do not|don['’]t|never|avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original"
     r"|before|old|previous|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+"
-    r"|reference|first (?:try|attempt|idea)|at first)\b",
+    r"|reference|first (?:try|attempt|idea)|at first|mistakes?|pitfalls?|fails|(?:wo|does)n['’]t"
+    r")\b",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -163,7 +165,10 @@ def _segments(block: Block, depth: int) -> list[Segment]:
     if patch_format(text) != "diff" or parsed(plain) is not None:
         plain = damage.without_prompts(plain)
         plain = damage.without_numbers(plain)
-    file = file or fences.file_in_comment(plain)
+    named = fences.file_in_comment(plain)
+    file = file or named
+    if named and named == file:
+        plain = plain.lstrip("\n").partition("\n")[2]
     role, language = role_of(plain, tag, file)
     plain = plain if role == "patch" else damage.without_controls(plain)
     return [
@@ -204,11 +209,17 @@ def _is_program(text: str) -> bool:
 
 def _wanted(answer: str, segments: list[Segment]) -> Reply:
     """The reply with the blocks apart that it rejects itself, if any other is left."""
-    rejected = [s for s in segments if s.fenced and _is_rejected(s.intro)]
+    rejected = [s for s in segments if s.fenced and _is_rejected(s.intro) and not _imports(s)]
     wanted = [s for s in segments if s not in rejected]
     if not any(s.fenced and s.role in ("program", "patch") for s in wanted):
         return Reply(answer, tuple(segments))
     return Reply(answer, tuple(wanted), tuple(rejected))
+
+
+def _imports(segment: Segment) -> bool:
+    """Whether a block has imports alone: "Don't forget:" can only stand above them."""
+    tree = parsed(segment.text)
+    return tree is not None and all(isinstance(s, ast.Import | ast.ImportFrom) for s in tree.body)
 
 
 def _is_rejected(intro: str) -> bool:
