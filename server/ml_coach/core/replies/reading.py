@@ -15,11 +15,13 @@ from ml_coach.core.replies.roles import patch_format, role_of, with_usage
 from ml_coach.core.replies.segments import Reply, Segment, parsed
 
 # What a line above a block says of it. The last clause counts: "instead of the old code, use".
+_NEGATED = re.compile(
+    r"\b(?:do not|don['’]t|never|(?:wo|does)n['’]t|(?:does|will) not)(?: \w+)?\b", re.IGNORECASE
+)
 _REJECTS = re.compile(
-    r"\b(?:do not|don['’]t|never|avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original"
-    r"|before|old|previous|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+"
-    r"|reference|first (?:try|attempt|idea)|at first|mistakes?|pitfalls?|fails|(?:wo|does)n['’]t"
-    r")\b",
+    r"\b(?:avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original|before|old|previous"
+    r"|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+|reference"
+    r"|mistakes?|pitfalls?|first (?:try|attempt|idea)|at first)\b",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -224,4 +226,5 @@ def _imports(segment: Segment) -> bool:
 
 def _is_rejected(intro: str) -> bool:
     clause = re.split(r"[.;!?]\s", intro.rstrip(" :*_"))[-1]
-    return bool(_REJECTS.search(clause)) and not _OFFERS.search(clause)
+    rest = _NEGATED.sub("", clause)
+    return (rest != clause or bool(_REJECTS.search(clause))) and not _OFFERS.search(rest)

@@ -83,13 +83,14 @@ def _only_tests(tree: ast.Module) -> bool:
         for d in tree.body
         if isinstance(d, syntax.Definition) and not _is_test(d.name) and not d.decorator_list
     ]
-    return not others or any(
-        isinstance(s, ast.ImportFrom) and _is_local(s.module or ".") for s in tree.body
-    )
+    return not others or any(is_local_import(s) for s in tree.body)
 
 
-def _is_local(module: str) -> bool:
-    top = module.partition(".")[0]
+def is_local_import(statement: ast.stmt) -> bool:
+    """Whether it imports names from a module that may be the reply's own or the user's."""
+    if not isinstance(statement, ast.ImportFrom):
+        return False
+    top = (statement.module or ".").partition(".")[0]
     return top not in sys.stdlib_module_names and top not in _TEST_TOOLS
 
 
