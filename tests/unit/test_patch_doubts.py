@@ -21,6 +21,7 @@ DOUBTFUL = {
         "diff",
     ),
     "a renamed function": py(TOTAL.replace("total_price", "compute_total_price")),
+    "dots for a value": py(TOTAL.replace("subtotal = 0", "subtotal = ...")),
     "a renamed method": py(method(REMOVE.replace("def remove", "def take_out"))),
     "a renamed function and its call": py(
         TOTAL.replace("total_price", "total") + "\n\nprint(total([1]))\n"

@@ -347,3 +347,8 @@ APPLIED = {
 @pytest.mark.parametrize(("reply", "right"), APPLIED.values(), ids=APPLIED.keys())
 def test_a_form_that_models_send_is_applied(reply: str, right: str) -> None:
     assert result(reply) == right
+
+
+def test_a_function_may_end_in_a_bare_if() -> None:
+    ends = TOTAL.replace("    return subtotal", "    if prices:\n        return subtotal")
+    assert "    if prices:\n        return subtotal * (1 + rate)\n" in result(py(ends))

@@ -63,6 +63,8 @@ READ = {
     "a pitfall below": py(GOOD) + "\n### Pitfalls\n\nThis loses the order:\n\n" + py(BAD),
     "do not, below": py(GOOD) + "\nDon't use this, which loses the order:\n" + py(BAD),
     "what does not work, below": py(GOOD) + "\nThis does not work:\n" + py(BAD),
+    "what not to do, below": py(GOOD) + "\nWhat not to do:\n" + py(BAD),
+    "a temptation below": py(GOOD) + "\nYou may be tempted to write\n" + py(BAD) + "but no.\n",
     "wrong, then right": "❌ Wrong:\n" + py(BAD) + "✅ Right:\n" + py(GOOD),
     "right, then wrong": "✅ Right:\n" + py(GOOD) + "❌ Wrong:\n" + py(BAD),
     "good, then bad": "Good:\n" + py(GOOD) + "Bad:\n" + py(BAD),
@@ -156,6 +158,7 @@ UNSURE = {
     "cut after the head": "```python\ndef dedupe(items):\n",
     "not implemented": py("def dedupe(items):\n    raise NotImplementedError\n"),
     "a broken line": py(GOOD.replace("result = []", "result = [")),
+    "dots for a value": py("def dedupe(items):\n    seen = ...\n    return list(seen)\n"),
     "a call of itself alone": py("def dedupe(items):\n    ...\n\n\nprint(dedupe([1]))\n"),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,10 +16,10 @@ from ml_coach.core.patches.markers import (
 from ml_coach.core.patches.outline import tokens
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import PatchRefused
 
-DEFINED = re.compile(r"^[ \t+-]*(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 _MOST_HUNKS = 100
 
 
@@ -32,10 +31,10 @@ def rejects_alone(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None
     if not reply.rejected:
         return None
     wanted = "\n".join(s.text for s in reply.of("program", "patch"))
-    named, shown = set(DEFINED.findall(wanted)), set(_substance(wanted))
-    own = {n for text in files.values() for n in DEFINED.findall(text)}
+    named, shown = set(DEFINES.findall(wanted)), set(_substance(wanted))
+    own = {n for text in files.values() for n in DEFINES.findall(text)}
     for segment in reply.rejected:
-        names = set(DEFINED.findall(segment.text)) & own
+        names = set(DEFINES.findall(segment.text)) & own
         if (segment.role == "program" and names - named) or (
             segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
         ):

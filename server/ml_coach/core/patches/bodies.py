@@ -117,18 +117,3 @@ def in_strings(lines: Sequence[str]) -> set[int]:
             rest = rest[match.end() :]
             quote = match[0] if match[0] in ('"""', "'''") else ""
     return inside
-
-
-def unbound(old: Sequence[str], new: Sequence[str]) -> str:
-    """A local name that a function reads but only its older text sets, empty where none is."""
-    trees = [syntax.parse(dedent("\n".join(lines)) + "\n") for lines in (old, new)]
-    sets: list[set[str]] = []
-    for tree in trees:
-        parts = list(syntax.walk(tree)) if tree else []
-        sets.append(
-            {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            | {n.arg for n in parts if isinstance(n, ast.arg)}
-            | {name for n in parts if isinstance(n, ast.stmt) for name in syntax.bindings(n)}
-        )
-    read = syntax.loads(trees[1]) if trees[1] else frozenset[str]()
-    return min((sets[0] - sets[1]) & read, default="")

@@ -83,11 +83,16 @@ def objection(
     `removed` is the text that the edit takes away or, where it is `code`, replaces. `cut` says
     that the end of the code may be missing. Empty where nothing speaks against the edit.
     """
-    problem = ruin(file, before, after) or loss(before, after, removed, names=not code)
-    if problem := problem or flaw(file, before, after):
-        return problem
-    old, new = (_traits(before), _traits(after)) if code and file.endswith(_PYTHON) else (None,) * 2
-    return _misread(old.tree, new.tree, cut=cut) if old and new else ""
+    try:
+        problem = ruin(file, before, after) or loss(before, after, removed, names=not code)
+        if problem := problem or flaw(file, before, after):
+            return problem
+        if not code or not file.endswith(_PYTHON) or len(after) > LONGEST:
+            return ""
+        old, new = _traits(before), _traits(after)
+        return _misread(old.tree, new.tree, cut=cut) if old and new else ""
+    except RecursionError:
+        return "would be nested too deeply to be checked."
 
 
 def ruin(file: str, before: str, after: str) -> str:
@@ -103,7 +108,7 @@ def flaw(file: str, before: str, after: str) -> str:
     """What `after` has that `before` has not and no program is meant to have: names that nothing
     defines, statements that are never reached, statements that stand twice."""
     new = _traits(after) if file.endswith(_PYTHON) else None
-    if new is None:
+    if new is None or not (new.undefined or new.oddities):
         return ""
     old = _traits(before)
     if strangers := sorted(new.undefined - (old.undefined if old else tokens(before).keys())):
@@ -126,8 +131,12 @@ class _Traits:
 def _traits(source: str) -> _Traits | None:
     """The traits of a program, None where it does not compile. Each check asks for the same few."""
     tree = parsed(source)
-    oddities = _oddities(tree) if tree and len(source) <= LONGEST else ()
-    return tree and _Traits(tree, _undefined(source), Counter(oddities))
+    if tree is None or len(source) > LONGEST:
+        return tree and _Traits(tree, set(), Counter())
+    try:
+        return _Traits(tree, _undefined(source), Counter(_oddities(tree)))
+    except RecursionError:  # Deeper than can be compared, though it compiles.
+        return _Traits(tree, _undefined(source), Counter())
 
 
 def _undefined(source: str) -> set[str]:
@@ -152,6 +161,8 @@ def _undefined(source: str) -> set[str]:
 def _oddities(tree: ast.Module) -> Iterator[str]:
     """Statements that are never reached or stand twice, and methods without their object."""
     for node in syntax.walk(tree):
+        if isinstance(node, ast.Assign | ast.Return) and getattr(node.value, "value", None) is ...:
+            yield f"`{syntax.unparsed(node)[:60]}` in the place of code"
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)  # a list, but for that of a lambda
             statements = cast("list[ast.stmt]", block) if isinstance(block, list) else []
@@ -161,14 +172,18 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 if type(one) is type(other) and not isinstance(one, ast.Expr) and _same(one, other):
                     yield f"`{syntax.unparsed(one)[:60]}` twice"
         if isinstance(node, ast.Module | ast.ClassDef):
-            plain = [s for s in node.body if isinstance(s, syntax.Definition)]
-            names = Counter(s.name for s in plain if not s.decorator_list)
-            yield from (f"{name} defined twice" for name, count in names.items() if count > 1)
-            for method in plain if isinstance(node, ast.ClassDef) else ():
-                if isinstance(method, ast.FunctionDef) and not method.decorator_list:
-                    given = [a.arg for a in (*method.args.posonlyargs, *method.args.args)]
-                    if not method.args.vararg and given[:1] not in (["self"], ["cls"]):
-                        yield f"a method {method.name} without `self`"
+            yield from _odd_definitions(node)
+
+
+def _odd_definitions(owner: ast.Module | ast.ClassDef) -> Iterator[str]:
+    plain = [s for s in owner.body if isinstance(s, syntax.Definition) and not s.decorator_list]
+    names = Counter(s.name for s in plain)
+    yield from (f"{name} defined twice" for name, count in names.items() if count > 1)
+    for method in plain if isinstance(owner, ast.ClassDef) else ():
+        if isinstance(method, ast.FunctionDef):
+            given = [a.arg for a in (*method.args.posonlyargs, *method.args.args)]
+            if not method.args.vararg and given[:1] not in (["self"], ["cls"]):
+                yield f"a method {method.name} without `self`"
 
 
 def _same(one: ast.AST, other: ast.AST) -> bool:
@@ -196,13 +211,16 @@ def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
     guards = filter(syntax.is_main_guard, before.body)
     run = frozenset[str]().union(*map(syntax.loads, guards))
     for name in run.intersection(changed) if len(changed) > 1 else ():
-        if _likeness(old[name], new[name]) < _RELATED:
+        if _size(old[name]) > _FEW and _likeness(old[name], new[name]) < _RELATED:
             return f"would replace {name}, which the file runs, by another example."
     words = tokens(ast.unparse(after)) if new.keys() - old.keys() else Counter[str]()
     for name in new.keys() - old.keys():
         if min(words[part] for part in name.split(".")) == 1:
+            last = name.rpartition(".")[2]
             for other in old.keys() & new.keys():
-                if _likeness(old[other], new[name]) > _SAME_WORK:
+                is_namesake = other.rpartition(".")[2] in last
+                few = 0 if is_namesake else _FEW
+                if _size(old[other]) > few and _likeness(old[other], new[name]) > _SAME_WORK:
                     return f"would have {name} beside {other}, which does the same."
     return ""
 
@@ -223,9 +241,17 @@ def _comes_to_an_end(function: _Function, *, cut: bool) -> bool:
 
 
 def _likeness(one: _Function, other: _Function) -> float:
-    """The share of words and signs that two bodies have in common; 0 for those of a few words."""
-    a, b = (tokens("\n".join(map(ast.unparse, f.body))) for f in (one, other))
-    return 2 * (a & b).total() / (a.total() + b.total()) if a.total() >= _FEW else 0.0
+    """The share of words and signs that two bodies have in common."""
+    a, b = _body(one), _body(other)
+    return 2 * (a & b).total() / (a.total() + b.total())
+
+
+def _size(function: _Function) -> int:
+    return _body(function).total()
+
+
+def _body(function: _Function) -> Counter[str]:
+    return tokens("\n".join(map(ast.unparse, function.body)))
 
 
 def doubled(before: Sequence[str], after: Sequence[str]) -> str:

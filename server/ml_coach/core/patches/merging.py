@@ -21,7 +21,6 @@ from ml_coach.core.patches.bodies import (
     key,
     left_out,
     split,
-    unbound,
 )
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
 from ml_coach.core.patches.making import changed_blocks
@@ -154,7 +153,9 @@ class Merger:
     def whole(self) -> None:
         """The file as the code has it, with the comments that the code only lacks."""
         unit = self._reindented(self.code, "", "")
-        merged = self._blended(list(self.before), unit, ())
+        nodes = [n for node in outline(self.before) for n in _flat(node)]
+        documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}
+        merged = self._blended(list(self.before), unit, documented)
         if merged != list(self.before):
             self.pieces.append((0, len(self.before), merged))
 
@@ -216,8 +217,6 @@ class Merger:
                 return
             if is_async(old) and not is_async(new):
                 self.problem = f"shows {new.name} without its `async`."
-            if name := unbound(self.before[old.first : old.last], self.code[new.first : new.last]):
-                self.problem = f"uses `{name}`, but leaves out the lines that set it."
             self.put(old, self.fitted(old, new))
         elif old.kind == new.kind == "name":
             source = self._reindented(self.code[new.first : new.last], new.indent, old.indent)

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from ml_coach.core import replies
 from ml_coach.core.patches.alignment import Effort
-from ml_coach.core.patches.asking import DEFINED, edits_of, rejects_alone
+from ml_coach.core.patches.asking import edits_of, rejects_alone
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk
 from ml_coach.core.patches.endings import Text
@@ -23,6 +23,7 @@ from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.replies import Reply
+from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.types import Patch, PatchRefused
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
@@ -70,7 +71,7 @@ def _at_odds(
         asked = [
             _Reading(texts, default_file, exactly=True).patch(edits) for texts in (files, after)
         ]
-        if DEFINED.search(segment.text) and all(isinstance(found, Patch) for found in asked):
+        if DEFINES.search(segment.text) and all(isinstance(found, Patch) for found in asked):
             return PatchRefused("The reply has a diff, and code that changes other things.")
     return None
 

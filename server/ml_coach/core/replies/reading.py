@@ -11,17 +11,18 @@ from ml_coach.core.python import syntax
 from ml_coach.core.replies import damage, fences, wrapped
 from ml_coach.core.replies.fences import Block
 from ml_coach.core.replies.reasoning import answer_of
-from ml_coach.core.replies.roles import patch_format, role_of, with_usage
+from ml_coach.core.replies.roles import DEFINES, patch_format, role_of, with_usage
 from ml_coach.core.replies.segments import Reply, Segment, parsed
 
 # What a line above a block says of it. The last clause counts: "instead of the old code, use".
 _NEGATED = re.compile(
-    r"\b(?:do not|don['’]t|never|(?:wo|does)n['’]t|(?:does|will) not)(?: \w+)?\b", re.IGNORECASE
+    r"\b(?:do not|don['’]t|never|(?:wo|does)n['’]t|(?:does|will) not|not to)(?: \w+)?\b",
+    re.IGNORECASE,
 )
 _REJECTS = re.compile(
     r"\b(?:avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original|before|old|previous"
     r"|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+|reference"
-    r"|mistakes?|pitfalls?|first (?:try|attempt|idea)|at first)\b",
+    r"|mistakes?|pitfalls?|tempted|first (?:try|attempt|idea)|at first)\b",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -30,7 +31,6 @@ _OFFERS = re.compile(
     re.IGNORECASE,
 )
 _DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
-_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+\w", re.MULTILINE)
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
 
@@ -101,7 +101,7 @@ def _cut(text: str, depth: int) -> list[Segment]:
             segments.append(_prose(block))
         else:
             segments += _segments(block, depth)
-    if any(s.role == "program" and _DEFINES.search(s.text) for s in segments):
+    if any(s.role == "program" and DEFINES.search(s.text) for s in segments):
         # Beside code, what has no tag and is no Python is what a program printed.
         segments = [replace(s, role="output") if _is_output(s) else s for s in segments]
     if not any(s.role in ("program", "patch", "tests") for s in segments):
@@ -113,7 +113,7 @@ def _cut(text: str, depth: int) -> list[Segment]:
 
 
 def _is_output(segment: Segment) -> bool:
-    is_code = segment.role != "program" or segment.language or _DEFINES.search(segment.text)
+    is_code = segment.role != "program" or segment.language or DEFINES.search(segment.text)
     return not is_code and parsed(segment.text) is None
 
 
