@@ -349,6 +349,16 @@ def test_a_form_that_models_send_is_applied(reply: str, right: str) -> None:
     assert result(reply) == right
 
 
+def test_comments_and_docstrings_that_a_whole_file_lacks_stay() -> None:
+    bare = REMOVED.replace('    """Items by name."""\n\n', "")
+    assert result(py(bare)) == REMOVED
+    before = FILE.replace('DEFAULT = {"', 'DEFAULT = {\n    # so far\n    "')
+    after = before.replace('"limit": 10', '"limit": 20')
+    assert result(py(after.replace("    # so far\n", "")), before) == after
+    other = FILE.replace("Items by name", "Items")
+    assert result(py(other)) == other
+
+
 def test_a_function_may_end_in_a_bare_if() -> None:
     ends = TOTAL.replace("    return subtotal", "    if prices:\n        return subtotal")
     assert "    if prices:\n        return subtotal * (1 + rate)\n" in result(py(ends))

@@ -52,6 +52,7 @@ class Merged:
     removed: str
 
 
+_REMARKS = ("#", '"', "'", 'r"')  # how comments and docstrings begin
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
@@ -350,8 +351,9 @@ class Merger:
                 result.append(theirs if "#" in theirs and "#" not in mine else mine)
             come = new[c:d]
             lead = next((n for n in range(a, b) if said[n]), b)
+            begins = _REMARKS if documented.intersection(range(a, lead)) else "#"
             silent = any(line.strip() for line in old[a:lead]) and not any(
-                line.lstrip().startswith("#") for line in come
+                line.lstrip().startswith(begins) for line in come
             )
             # Comments and a docstring that the reply only lacks stay above what follows them.
             if silent:
