@@ -1,6 +1,6 @@
 """The slowest and the crashing inputs among random, mutated and absurd replies.
 
-    python tests/benchmarks/hostile_replies.py [--number 10000] [--seed 0] [--data FILE]
+    python tests/benchmarks/hostile_replies.py [--number 3000] [--seed 0] [--data FILE]
 
 Prints how many ended as a program, as a patch, as a refusal, as an exception, and the worst
 seconds of processor time. A program must also compile. Ends with status 1 where there was an
@@ -122,27 +122,17 @@ def mutated(text: str, chance: random.Random) -> str:
 
 def absurd() -> Iterator[str]:
     """Inputs that are quadratic, recursive or huge for a naive reader."""
-    for size in (199_000, 1_000_000):
+    pieces = (*_BITS, "('", "def f(\n", "f(", "f(1) == ", "```\n", "a,", "not ", "1+", "x[", "x.")
+    for size in (LONGEST_REPLY, 1_000_000):
         yield "x" * size
         yield "x = 1\n" * (size // 6)
         yield "word and word.\n" * (size // 15)
-        for piece in (
-            *_BITS,
-            "('",
-            "def f(\n",
-            "f(",
-            "f(1) == ",
-            "```\n",
-            "a,",
-            "not ",
-            "1+",
-            "x[",
-            "x.",
-        ):
-            yield piece * (size // len(piece))
-            yield "def f(x):\n    return " + piece * (size // len(piece))
+        for piece in pieces:
             yield f"```python\n{piece * (size // len(piece))}\n```\n"
-            yield (piece + "\n") * (size // (len(piece) + 1))
+            if size == LONGEST_REPLY:  # What is longer is refused, or read as a patch alone.
+                yield piece * (size // len(piece))
+                yield "def f(x):\n    return " + piece * (size // len(piece))
+                yield (piece + "\n") * (size // (len(piece) + 1))
     for depth in (50, 90, 150, 500, 3000, 50_000):
         yield "(" * depth + ")" * depth
         yield "x = " + "[" * depth + "]" * depth
@@ -159,7 +149,7 @@ def main() -> None:
     folder = Path(os.environ.get("ML_COACH_DATA", Path(__file__).parents[2].parent / "shared/data"))
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     options.add_argument("--data", type=Path, default=folder / "raw_responses.jsonl")
-    options.add_argument("--number", type=int, default=10_000)
+    options.add_argument("--number", type=int, default=3_000)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--limit", type=float, default=4.0, metavar="SECONDS")
     chosen = options.parse_args()
@@ -193,8 +183,9 @@ def main() -> None:
             "patch", text, lambda t=text: read_patch(t, {"m.py": _FILE}, default_file="m.py")
         )
         ends["patch" if isinstance(patch, Patch) else "no patch"] += patch is not None
-        # Only programs are repaired, and none is longer than a reply may be.
-        timed("repair", text, lambda t=text: repairs.repair(t[:LONGEST_REPLY]))
+        # What is repaired or read as a prompt is not longer than a reply may be.
+        text = text[:LONGEST_REPLY]
+        timed("repair", text, lambda t=text: repairs.repair(t))
         timed("examples", text, lambda t=text: examples.extract_examples(t))
         timed("names", text, lambda t=text: (examples.signatures_of(t), examples.names_of(t)))
     slow.sort(reverse=True)

@@ -289,7 +289,10 @@ def test_implement_takes_one_body_and_new_imports() -> None:
     [
         ("def price(a, b, c):\n    return a\n", "other parameters"),
         ("def price(a, b):\n    item = 1\n    return a + item\n", "other parameters"),
-        ("def tax(x):\n    return x\n\n\ndef price(a, b):\n    return tax(a)\n", "needs tax"),
+        (
+            "def tax(x):\n    return x\n\n\ndef price(a, b):\n    return tax(a)\n",
+            "would use tax, which nothing defines",
+        ),
         ("def other(a):\n    return a\n", "does not implement"),
         ("def price(item, rate):\n    ...\n", "does not implement"),
     ],
@@ -318,15 +321,14 @@ def test_what_is_there_already_half_or_no_program_is_refused(reply: str) -> None
     assert patch.reason.endswith(".")
 
 
-def test_lines_that_two_hunks_share_are_written_once() -> None:
+def test_lines_that_two_hunks_share_are_not_written_twice() -> None:
     reply = (
         "@@ -4,3 +4,4 @@\n def f(x):\n+    z = 0\n     y = x\n     return y\n"
         "@@ -4,3 +4,4 @@\n def f(x):\n+    z = 0\n     y = x\n-    return y\n+    return y + z\n"
     )
     patch = read_patch(reply, {"m.py": FILE})
-    assert isinstance(patch, Patch)
-    expected = FILE.replace("    y = x\n    return y\n", "    z = 0\n    y = x\n    return y + z\n")
-    assert patch.changes[0].after == expected
+    assert isinstance(patch, PatchRefused)
+    assert "adds `z = 0`, which the file has there already" in patch.reason
 
 
 def test_line_ends_marks_and_indentation_are_the_files() -> None:

@@ -119,7 +119,7 @@ def test_a_function_with_lines_left_out_is_refused() -> None:
     [
         "# Remaining elements\n    return 3",
         "# 1, 3, 5, ... up to n\n    return 3",
-        'return "#" + n[:3] + "..."',
+        'return "#" + self.name[:3] + "..."',
         'return """\n# ...\n"""',
     ],
 )

@@ -153,7 +153,7 @@ class A(Base):
 
 @pytest.mark.parametrize("head", ["class A(Base, Mixin):", "@final\nclass A(Base):"])
 def test_a_part_of_a_class_brings_its_head(head: str) -> None:
-    base = "class Base:\n    pass\n\n\n"
+    base = "from typing import final\n\nclass Base:\n    pass\n\n\nclass Mixin:\n    pass\n\n\n"
     reply = f"{head}\n    def g(self):\n        return 3\n"
     after = HEADED.replace("class A(Base):", head).replace("return 2", "return 3")
     assert merged(base + HEADED, reply) == base + after

@@ -183,3 +183,15 @@ def test_a_suite_keeps_its_data_and_no_copy_of_the_program(
     assert isinstance(result, Sanitized), result
     assert kept in result.source
     assert gone not in result.source
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "    # the same for all\n    return 1\n",
+        "    now = time.time()\n    # the same for all\n    return now\n",
+    ],
+)
+def test_a_function_may_ignore_its_parameters_and_say_so(body: str) -> None:
+    reply = f"```python\nimport time\n\n\ndef f(text):\n{body}```\n"
+    assert isinstance(sanitize(reply, names=("f",)), Sanitized)

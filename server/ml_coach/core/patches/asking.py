@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.lines import split_lines
@@ -16,10 +16,10 @@ from ml_coach.core.patches.markers import (
 from ml_coach.core.patches.outline import tokens
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.sanitizer import Sanitized, sanitize
 from ml_coach.core.types import PatchRefused
 
-DEFINED = re.compile(r"^[ \t+-]*(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 _MOST_HUNKS = 100
 
 
@@ -31,10 +31,10 @@ def rejects_alone(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None
     if not reply.rejected:
         return None
     wanted = "\n".join(s.text for s in reply.of("program", "patch"))
-    named, shown = set(DEFINED.findall(wanted)), set(_substance(wanted))
-    own = {n for text in files.values() for n in DEFINED.findall(text)}
+    named, shown = set(DEFINES.findall(wanted)), set(_substance(wanted))
+    own = {n for text in files.values() for n in DEFINES.findall(text)}
     for segment in reply.rejected:
-        names = set(DEFINED.findall(segment.text)) & own
+        names = set(DEFINES.findall(segment.text)) & own
         if (segment.role == "program" and names - named) or (
             segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
         ):
@@ -55,12 +55,13 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     wanted = reply.of("patch") or reply.of("program")
     named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
     unclosed = [segment for segment in wanted if not segment.closed]
-    cut = any(s.role == "program" for s in unclosed) and not reply.answer.endswith("\n")
-    if cut or (unclosed and len(wanted) > 1):
+    if unclosed and len(wanted) > 1:
         return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
     edits: list[FileEdit] = []
     for segment in wanted:
         number = sum(len(edit.hunks) for edit in edits) + 1
+        if not segment.closed and not reply.answer.endswith("\n"):
+            segment = replace(segment, text=segment.text.removesuffix("\n"))
         found = _of_segment(segment, number, exactly)
         if isinstance(found, PatchRefused):
             return found
@@ -79,7 +80,8 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
 
 def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
     if segment.role == "program":
-        return [FileEdit("code", segment.file, text=segment.text)] if segment.text.strip() else []
+        code = FileEdit("code", segment.file, text=segment.text, cut=not segment.closed)
+        return [code] if segment.text.strip() else []
     match segment.language:
         case "envelope":
             return read_patch_envelope(segment.text)

@@ -19,19 +19,6 @@ _KINDS = re.compile(r"\s*(for|while|if|elif|with|try|return|raise|yield|async)\b
 _CALL = re.compile(r"\b(\w++)\s*\(| for ")
 
 
-def falls_off(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Whether a function that ended by returning a value now ends with a bare `if`."""
-    ends: list[ast.stmt | None] = []
-    for lines in (old, new):
-        tree = syntax.parse(dedent("\n".join(lines)) + "\n")
-        first = tree.body[0] if tree and tree.body else None
-        is_function = isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef)
-        ends.append(first.body[-1] if is_function else None)
-    was, now = ends
-    returned = isinstance(was, ast.Return) and not isinstance(was.value, ast.Constant | None)
-    return returned and isinstance(now, ast.If) and not now.orelse
-
-
 def key(line: str) -> str:
     """What two lines have to share to be the same: their code, or a comment that stands alone."""
     return code_of(line) or line.strip()
@@ -130,18 +117,3 @@ def in_strings(lines: Sequence[str]) -> set[int]:
             rest = rest[match.end() :]
             quote = match[0] if match[0] in ('"""', "'''") else ""
     return inside
-
-
-def unbound(old: Sequence[str], new: Sequence[str]) -> str:
-    """A local name that a function reads but only its older text sets, empty where none is."""
-    trees = [syntax.parse(dedent("\n".join(lines)) + "\n") for lines in (old, new)]
-    sets: list[set[str]] = []
-    for tree in trees:
-        parts = list(syntax.walk(tree)) if tree else []
-        sets.append(
-            {n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            | {n.arg for n in parts if isinstance(n, ast.arg)}
-            | {name for n in parts if isinstance(n, ast.stmt) for name in syntax.bindings(n)}
-        )
-    read = syntax.loads(trees[1]) if trees[1] else frozenset[str]()
-    return min((sets[0] - sets[1]) & read, default="")

@@ -8,7 +8,7 @@ from itertools import islice
 
 from ml_coach.core.patches.alignment import Aligner, Effort, Placement
 from ml_coach.core.patches.edits import Hunk
-from ml_coach.core.patches.guard import doubled, loss
+from ml_coach.core.patches.guard import doubled, objection
 from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, tight
 from ml_coach.core.python.compiling import LONGEST, parsed
 from ml_coach.core.types import PatchRefused
@@ -134,10 +134,11 @@ class _Choice:
             return "" if sure else "fits too badly to be certain."
         if len(result) > min(LONGEST, self._effort.characters):
             return "" if sure else "fits too badly for a file too long to be checked."
-        if not self._compiles(result) and (self._compiled or not sure):
+        if not self._compiled and not sure and not self._compiles(result):
             return "would leave a program that does not compile."
+        self._effort.characters -= len(result)
         removed = [line for reading in combination.readings for line in reading.removed]
-        return loss(self._text, result, "\n".join(removed))
+        return objection(self._file, self._text, result, "\n".join(removed))
 
     def _compiles(self, text: str) -> bool:
         self._effort.characters -= len(text)

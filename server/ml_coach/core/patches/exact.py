@@ -6,13 +6,10 @@ A result found here is final; only where there is none, lines are aligned with c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import indent_width, kept_lines
 from ml_coach.core.patches.outline import outline
-
-_MOST_RUNS = 20  # Each is one more reading of a hunk; hunks of models have three at most.
 
 
 def like_git(text: str, hunks: Sequence[Hunk]) -> str | None:
@@ -108,10 +105,6 @@ def word_for_word(
             result = _placed(lines, reading, shift)
             if result is not None and result not in results:
                 results.append(result)
-        for reading in [] if results else _partly_there(hunk):
-            result = _placed(lines, reading, shift)
-            if result is not None and result not in results:
-                results.append(result)
         if len(results) > 1:
             results = [result for result in results if fits(result)]
         if len(results) != 1:
@@ -119,23 +112,6 @@ def word_for_word(
         shift += len(results[0]) - len(lines)
         lines = results[0]
     return lines
-
-
-def _partly_there(hunk: Hunk) -> list[Hunk]:
-    """The hunk with one run of added lines, or all, as lines that the file has already."""
-    added = [at for at, line in enumerate(hunk.lines) if line.sign == "+"]
-    runs = [at for at in added if at - 1 not in added]
-    found: list[Hunk] = []
-    for first in [*runs[:_MOST_RUNS], -1]:
-        there = {at for at in added if first < 0 or first <= at < first + _length(added, first)}
-        lines = [replace(x, sign=" ") if at in there else x for at, x in enumerate(hunk.lines)]
-        if any(line.sign != " " for line in lines):
-            found.append(replace(hunk, lines=tuple(lines), others=()))
-    return found
-
-
-def _length(added: Sequence[int], first: int) -> int:
-    return next(n for n in range(1, len(added) + 1) if first + n not in added)
 
 
 def _placed(lines: list[str], hunk: Hunk, shift: int) -> list[str] | None:
@@ -149,7 +125,7 @@ def _placed(lines: list[str], hunk: Hunk, shift: int) -> list[str] | None:
             return None
         places = [at]
         old = []
-        new = _spaced([line.text for line in hunk.lines if line.sign == "+"], lines, at, scope)
+        new = [line.text for line in hunk.lines if line.sign == "+"]
     else:
         places = _found(lines, old)
     if hunk.start is None and scope is not None:
@@ -197,18 +173,6 @@ def _scope(lines: Sequence[str], headings: Sequence[str]) -> tuple[int, int] | N
             last,
         )
     return (first, last) if headings else None
-
-
-def _spaced(
-    added: list[str], lines: Sequence[str], at: int, scope: tuple[int, int] | None
-) -> list[str]:
-    """Added lines with a blank one above where they begin a definition below a docstring."""
-    words = next((line.split() for line in added if line.strip()), [""])
-    if scope is None or words[0] not in ("def", "async", "class") or lines[at - 1 : at] == [""]:
-        return added
-    while not added[-1].strip():
-        added = added[:-1]
-    return ["", *added]
 
 
 def _insertion(

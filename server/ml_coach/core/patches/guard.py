@@ -1,22 +1,35 @@
-"""What an edit would lose of the user's text: the one check that every edit has to pass.
+"""What an edit would lose of the user's text, or break: the one check that every edit has to pass.
 
-It compares a file before and after by its tokens and its outline, so that it needs no text that
-compiles. What the edit itself names may change: lines that it removes, definitions that it gives.
+It compares a file before and after. By tokens and outline, which need no text that compiles, it
+finds what is lost: only what the edit itself names may change, the lines that it removes and the
+definitions that it gives. By syntax tree it finds what the file did not have and no program is
+meant to have, such as names that nothing defines: the sign of an edit that was read wrongly.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from symtable import SymbolTable, symtable
+from typing import cast
 
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.outline import bound, definitions, is_empty, outline, tokens
-from ml_coach.core.python.compiling import parsed
+from ml_coach.core.python import syntax
+from ml_coach.core.python.compiling import LONGEST, parsed
 
 _TOP = re.compile(r"(?:async def|def|class|@|import|from)\b|@|[^\W\d]\w* =")
 _MOST_NAMED = 5  # A sentence with more names is not read.
+_PYTHON = (".py", ".pyi")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_LAST = (ast.Return, ast.Raise, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
+_SAME_WORK, _RELATED, _FEW = 0.8, 0.5, 12
 
 
 def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
@@ -62,13 +75,183 @@ def _changed_part(before: list[str], after: list[str]) -> tuple[list[str], list[
     return before[first : len(before) - last], after[first : len(after) - last]
 
 
-def ruins(file: str, before: str, after: str) -> str:
-    """Why no edit may leave `after`, the end of a sentence; empty where it may."""
+def objection(
+    file: str, before: str, after: str, removed: str, *, code: bool = False, cut: bool = False
+) -> str:
+    """Why no edit may make `after` of `before`: the end of a sentence that begins with "It".
+
+    `removed` is the text that the edit takes away or, where it is `code`, replaces. `cut` says
+    that the end of the code may be missing. Empty where nothing speaks against the edit.
+    """
+    try:
+        problem = ruin(file, before, after) or loss(before, after, removed, names=not code)
+        if problem := problem or flaw(file, before, after):
+            return problem
+        if not code or not file.endswith(_PYTHON) or len(after) > LONGEST:
+            return ""
+        old, new = _traits(before), _traits(after)
+        return _misread(old.tree, new.tree, cut=cut) if old and new else ""
+    except RecursionError:
+        return "would be nested too deeply to be checked."
+
+
+def ruin(file: str, before: str, after: str) -> str:
+    """Why not even an edit that is exact may leave `after`; empty where it may."""
     if before.strip() and not after.strip():
         return "would leave nothing of the file; a patch that means this deletes it."
-    if file.endswith((".py", ".pyi")) and not parsed(after) and parsed(before):
+    if file.endswith(_PYTHON) and not _traits(after) and _traits(before):
         return "would leave a program that does not compile."
     return ""
+
+
+def flaw(file: str, before: str, after: str) -> str:
+    """What `after` has that `before` has not and no program is meant to have: names that nothing
+    defines, statements that are never reached, statements that stand twice."""
+    new = _traits(after) if file.endswith(_PYTHON) else None
+    if new is None or not (new.undefined or new.oddities):
+        return ""
+    old = _traits(before)
+    if strangers := sorted(new.undefined - (old.undefined if old else tokens(before).keys())):
+        return f"would use {_listed(strangers)}, which nothing defines."
+    if old and (more := new.oddities - old.oddities):
+        return f"would have {next(iter(more))}."
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Traits:
+    """What is compared of a program: its tree, what it reads and lacks, what is odd in it."""
+
+    tree: ast.Module
+    undefined: set[str]
+    oddities: Counter[str]
+
+
+@lru_cache(maxsize=4)
+def _traits(source: str) -> _Traits | None:
+    """The traits of a program, None where it does not compile. Each check asks for the same few."""
+    tree = parsed(source)
+    if tree is None or len(source) > LONGEST:
+        return tree and _Traits(tree, set(), Counter())
+    try:
+        return _Traits(tree, _undefined(source), Counter(_oddities(tree)))
+    except RecursionError:  # Deeper than can be compared, though it compiles.
+        return _Traits(tree, _undefined(source), Counter())
+
+
+def _undefined(source: str) -> set[str]:
+    """The names that some scope of a program reads of its module, which does not bind them."""
+    bound: set[str] = set(syntax.BUILTINS)
+    read: set[str] = set()
+    with syntax.quietly():
+        pending: list[SymbolTable] = [symtable(source, "<patched>", "exec")]
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        is_module = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if is_module or symbol.is_global():
+                if symbol.is_assigned() or symbol.is_imported() or symbol.is_annotated():
+                    bound.add(symbol.get_name())
+                if symbol.is_referenced():
+                    read.add(symbol.get_name())
+    return set() if re.search(r"^[ \t]*from .* import \*", source, re.MULTILINE) else read - bound
+
+
+def _oddities(tree: ast.Module) -> Iterator[str]:
+    """Statements that are never reached or stand twice, and methods without their object."""
+    for node in syntax.walk(tree):
+        if isinstance(node, ast.Assign | ast.Return) and getattr(node.value, "value", None) is ...:
+            yield f"`{syntax.unparsed(node)[:60]}` in the place of code"
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)  # a list, but for that of a lambda
+            statements = cast("list[ast.stmt]", block) if isinstance(block, list) else []
+            for one, other in pairwise(statements):
+                if isinstance(one, ast.Return | ast.Raise | ast.Continue | ast.Break):
+                    yield f"statements below a `{type(one).__name__.lower()}`"
+                if type(one) is type(other) and not isinstance(one, ast.Expr) and _same(one, other):
+                    yield f"`{syntax.unparsed(one)[:60]}` twice"
+        if isinstance(node, ast.Module | ast.ClassDef):
+            yield from _odd_definitions(node)
+
+
+def _odd_definitions(owner: ast.Module | ast.ClassDef) -> Iterator[str]:
+    plain = [s for s in owner.body if isinstance(s, syntax.Definition) and not s.decorator_list]
+    names = Counter(s.name for s in plain)
+    yield from (f"{name} defined twice" for name, count in names.items() if count > 1)
+    for method in plain if isinstance(owner, ast.ClassDef) else ():
+        if isinstance(method, ast.FunctionDef):
+            given = [a.arg for a in (*method.args.posonlyargs, *method.args.args)]
+            if not method.args.vararg and given[:1] not in (["self"], ["cls"]):
+                yield f"a method {method.name} without `self`"
+
+
+def _same(one: ast.AST, other: ast.AST) -> bool:
+    return ast.dump(one) == ast.dump(other)
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
+    """The functions of a module and the methods of its classes, by their full names."""
+    pending: list[tuple[str, ast.stmt]] = [("", s) for s in tree.body]
+    for owner, node in pending:
+        if isinstance(node, ast.ClassDef):
+            pending += [(f"{owner}{node.name}.", s) for s in node.body]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield owner + node.name, node
+
+
+def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
+    """What speaks against definitions that a reply gives: they are cut off, only an example, or a
+    new name for what the file keeps under its old one."""
+    old, new = dict(_functions(before)), dict(_functions(after))
+    changed = [name for name in old.keys() & new.keys() if not _same(old[name], new[name])]
+    for name in changed:
+        if _returns(old[name].body[-1]) and not _comes_to_an_end(new[name], cut=cut):
+            return f"would end {name} before it returns something."
+    guards = filter(syntax.is_main_guard, before.body)
+    run = frozenset[str]().union(*map(syntax.loads, guards))
+    for name in run.intersection(changed) if len(changed) > 1 else ():
+        if _size(old[name]) > _FEW and _likeness(old[name], new[name]) < _RELATED:
+            return f"would replace {name}, which the file runs, by another example."
+    words = tokens(ast.unparse(after)) if new.keys() - old.keys() else Counter[str]()
+    for name in new.keys() - old.keys():
+        if min(words[part] for part in name.split(".")) == 1:
+            last = name.rpartition(".")[2]
+            for other in old.keys() & new.keys():
+                is_namesake = other.rpartition(".")[2] in last
+                few = 0 if is_namesake else _FEW
+                if _size(old[other]) > few and _likeness(old[other], new[name]) > _SAME_WORK:
+                    return f"would have {name} beside {other}, which does the same."
+    return ""
+
+
+def _returns(last: ast.stmt) -> bool:
+    return isinstance(last, ast.Return) and not isinstance(last.value, ast.Constant | None)
+
+
+def _comes_to_an_end(function: _Function, *, cut: bool) -> bool:
+    """Whether a function returns something, and at its end where that may be missing."""
+    last = function.body[-1]
+    if cut:
+        return isinstance(last, _LAST) or (isinstance(last, ast.If) and bool(last.orelse))
+    return any(
+        isinstance(node, ast.Raise | ast.Yield | ast.YieldFrom | ast.Return)
+        for node in syntax.walk(function)
+    )
+
+
+def _likeness(one: _Function, other: _Function) -> float:
+    """The share of words and signs that two bodies have in common."""
+    a, b = _body(one), _body(other)
+    return 2 * (a & b).total() / (a.total() + b.total())
+
+
+def _size(function: _Function) -> int:
+    return _body(function).total()
+
+
+def _body(function: _Function) -> Counter[str]:
+    return tokens("\n".join(map(ast.unparse, function.body)))
 
 
 def doubled(before: Sequence[str], after: Sequence[str]) -> str:

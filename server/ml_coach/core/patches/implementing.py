@@ -8,11 +8,11 @@ from textwrap import dedent
 
 from ml_coach.core import replies
 from ml_coach.core.patches.endings import Text
-from ml_coach.core.patches.guard import loss, ruins
+from ml_coach.core.patches.guard import objection
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.merging import Merger
-from ml_coach.core.patches.outline import Node, bound, is_empty, outline
+from ml_coach.core.patches.outline import Node, is_empty, outline
 from ml_coach.core.patches.reading import read_patch
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Patch, PatchRefused
@@ -40,8 +40,6 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
         problem = "shows more than one body for" if bodies else "does not implement"
         return PatchRefused(f"The reply {problem} `{function}`.", file)
     lines, node = bodies[-1]
-    if problem := _strangers(lines, node, target.lines):
-        return PatchRefused(problem, file)
     renamed = _renamed(lines, node, target.lines, stub)
     if renamed is None:
         return PatchRefused(f"The reply's `{function}` has other parameters.", file)
@@ -52,7 +50,7 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     merger.put(stub, merger.fitted(stub, node, body_only=True))
     merged = merger.merged()
     after = target.with_lines(merged.lines)
-    problem = merger.problem or ruins(file, source, after) or loss(source, after, merged.removed)
+    problem = merger.problem or objection(file, source, after, merged.removed)
     if problem or after == source:
         return PatchRefused(f"The body in the reply {problem or 'is the one that is there.'}", file)
     return make_patch({file: source}, {file: after})
@@ -84,20 +82,6 @@ def _all(nodes: Sequence[Node]) -> Iterator[Node]:
         yield node
         if node.kind in ("other", "guard"):
             yield from _all(node.inner)
-
-
-def _strangers(lines: Sequence[str], node: Node, target: Sequence[str]) -> str:
-    """Why the body cannot stand alone: it uses what only the reply defines beside it."""
-    known = set(bound(outline(target))) | set(node.keys)
-    beside = {
-        key
-        for other in outline(lines)
-        if other.kind in ("def", "class", "name") and not other.first <= node.first < other.last
-        for key in other.keys
-    } - known
-    body = syntax.parse(dedent("\n".join(lines[node.first : node.last])) + "\n")
-    used = sorted(beside & syntax.loads(body)) if body else sorted(beside)
-    return f"The reply's body needs {', '.join(used)}, defined beside it." if used else ""
 
 
 def _renamed(lines: list[str], node: Node, target: Sequence[str], stub: Node) -> list[str] | None:

@@ -16,13 +16,11 @@ from textwrap import dedent
 from ml_coach.core.patches.bodies import (
     code_of,
     docstring,
-    falls_off,
     in_strings,
     indent_unit,
     key,
     left_out,
     split,
-    unbound,
 )
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
 from ml_coach.core.patches.making import changed_blocks
@@ -54,6 +52,7 @@ class Merged:
     removed: str
 
 
+_REMARKS = ("#", '"', "'", 'r"')  # how comments and docstrings begin
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
@@ -155,7 +154,9 @@ class Merger:
     def whole(self) -> None:
         """The file as the code has it, with the comments that the code only lacks."""
         unit = self._reindented(self.code, "", "")
-        merged = self._blended(list(self.before), unit, ())
+        nodes = [n for node in outline(self.before) for n in _flat(node)]
+        documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}
+        merged = self._blended(list(self.before), unit, documented)
         if merged != list(self.before):
             self.pieces.append((0, len(self.before), merged))
 
@@ -217,10 +218,6 @@ class Merger:
                 return
             if is_async(old) and not is_async(new):
                 self.problem = f"shows {new.name} without its `async`."
-            if falls_off(self.before[old.first : old.last], self.code[new.first : new.last]):
-                self.problem = f"ends {new.name} before it returns something."
-            if name := unbound(self.before[old.first : old.last], self.code[new.first : new.last]):
-                self.problem = f"uses `{name}`, but leaves out the lines that set it."
             self.put(old, self.fitted(old, new))
         elif old.kind == new.kind == "name":
             source = self._reindented(self.code[new.first : new.last], new.indent, old.indent)
@@ -354,8 +351,9 @@ class Merger:
                 result.append(theirs if "#" in theirs and "#" not in mine else mine)
             come = new[c:d]
             lead = next((n for n in range(a, b) if said[n]), b)
+            begins = _REMARKS if documented.intersection(range(a, lead)) else "#"
             silent = any(line.strip() for line in old[a:lead]) and not any(
-                line.lstrip().startswith("#") for line in come
+                line.lstrip().startswith(begins) for line in come
             )
             # Comments and a docstring that the reply only lacks stay above what follows them.
             if silent:

@@ -11,18 +11,19 @@ from typing import assert_never
 
 from ml_coach.core import replies
 from ml_coach.core.patches.alignment import Effort
-from ml_coach.core.patches.asking import DEFINED, edits_of, rejects_alone
+from ml_coach.core.patches.asking import edits_of, rejects_alone
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk
 from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
-from ml_coach.core.patches.guard import doubled, loss, ruins
+from ml_coach.core.patches.guard import doubled, objection, ruin
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
-from ml_coach.core.patches.outline import definitions, outline
+from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.replies import Reply
+from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.types import Patch, PatchRefused
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
@@ -70,7 +71,7 @@ def _at_odds(
         asked = [
             _Reading(texts, default_file, exactly=True).patch(edits) for texts in (files, after)
         ]
-        if DEFINED.search(segment.text) and all(isinstance(found, Patch) for found in asked):
+        if DEFINES.search(segment.text) and all(isinstance(found, Patch) for found in asked):
             return PatchRefused("The reply has a diff, and code that changes other things.")
     return None
 
@@ -261,18 +262,18 @@ class _Reading:
                 return chosen
             return text.with_lines(chosen.lines, ended=_ended(edit, chosen.lines)), chosen.cost
         exact = like_git(before, edit.hunks) if edit.like_git else None
-        if exact is not None and not ruins(file, before, exact):
+        if exact is not None and not ruin(file, before, exact):
             return exact, 0.0
         hunks = [_bare(hunk) for hunk in edit.hunks]
         lines = word_for_word(
-            text.lines, hunks, lambda lines: not ruins(file, before, text.with_lines(lines))
+            text.lines, hunks, lambda lines: not ruin(file, before, text.with_lines(lines))
         )
         if lines is None:
             return refused
         after = text.with_lines(lines, ended=_ended(edit, lines))
         readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
         removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
-        problem = ruins(file, before, after) or loss(before, after, "\n".join(removed))
+        problem = objection(file, before, after, "\n".join(removed))
         if double := "" if problem else doubled(text.lines, lines):
             problem = f"adds `{double}`, which the file has there already."
         return PatchRefused(f"The edit {problem}", file, 1) if problem else (after, 0.0)
@@ -303,7 +304,10 @@ class _Reading:
         if isinstance(merged, NotMerged):
             return PatchRefused(f"The code in the reply {merged.reason}", file)
         after = text.with_lines(merged.lines)
-        problem = ruins(file, before, after) or loss(before, after, merged.removed, names=False)
+        last = edit.text.rpartition("\n")[2].rstrip()
+        if edit.cut and any(x.startswith(last) and x != last for x in text.lines if last):
+            return PatchRefused(f"The code in the reply ends within `{last.strip()}`.", file)
+        problem = objection(file, before, after, merged.removed, code=True, cut=edit.cut)
         if problem:
             return PatchRefused(f"The code in the reply {problem}", file)
         self._after[file] = after
@@ -338,9 +342,7 @@ def _together(one: str, other: str) -> str | PatchRefused:
             body = "\n".join(line.strip() for line in lines[node.first : node.last] if line.strip())
             if bodies.setdefault(name, body) != body:
                 return PatchRefused(f"The reply shows {name} twice, in different ways.")
-    if all(
-        name in dict(definitions(outline(split_lines(one))))
-        for name in (n for n, _ in definitions(outline(split_lines(other))))
-    ):
-        return one
+    first, second = (set(bound(outline(split_lines(text)))) for text in (one, other))
+    if second <= first or first < second:
+        return one if second <= first else other
     return one.rstrip() + "\n\n\n" + other

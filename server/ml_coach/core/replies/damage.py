@@ -20,7 +20,7 @@ _CELL_MORE = re.compile(r"^\s*\.\.\.+: ?(.*)$")
 _PROMPT = re.compile(r"^\s*(?:>>>|\.\.\.)(?: (.*))?$")
 _NUMBER = re.compile(r"^\s*(\d+)(?:[:|.)│→]\s?|\t|\s[|│]\s?|\s{1,2}|$)(.*)$")
 _MARKS = re.compile(
-    r"(?i)(?:<pre[^>]*>\s*)?<(?:code|python|pre)\b[^>\n]*>(?=\s*\n)|\[(?:PYTHON|CODE|BEGIN)\]"
+    r"(?i)<pre[^>]*>\s*<code[^>]*>|(?:<pre[^>]*>\s*)?<(?:code|python|pre)\b[^>\n]*>(?=\s*\n)|\[(?:PYTHON|CODE|BEGIN)\]"
     r"|\\begin\{(?:code|lstlisting|verbatim|minted)\}(?:[\[{][^\n]*)?"
 )
 _MARK_ENDS = re.compile(
@@ -105,4 +105,5 @@ def with_fences(text: str) -> str:
     """Marks around code that are no Markdown, `<code>` or `[BEGIN]`, as fences."""
     if "```" in text or "~~~" in text or not _MARKS.search(text):
         return text
-    return _MARK_ENDS.sub("\n```\n", _MARKS.sub("\n```python\n", text))
+    fenced = _MARK_ENDS.sub("\n```\n", _MARKS.sub("\n```python\n", text))
+    return html.unescape(fenced) if "<pre" in text.lower() else fenced

@@ -13,6 +13,7 @@ _PYTHON_CODE = re.compile(
     r"(?P<code>(?:async )?def \w+\(.*|class \w+.*:|import \w+.*|from [\w.]+ import .*|@\w.*)$"
 )
 _HOLDS_FENCES = ("diff", "patch", "md", "markdown")
+_LONGEST_LABEL = 20  # A longer heading is a sentence, and says more than "Pitfalls" or "Original".
 _LONGEST_INFO = 300  # A longer line that begins with a fence is code in one line.
 _FILE = r"[\w.@+-]+(?:[/\\][\w.@+-]+)*\.[A-Za-z]\w{0,7}"
 _ONLY_FILE = re.compile(
@@ -100,7 +101,10 @@ class _Reader:
     def _open(self, mark: re.Match[str], number: int) -> None:
         self._opening = mark
         info = mark["info"].strip()
-        self._intro = next((line.strip() for line in reversed(self._above()) if line.strip()), "")
+        above = [line.strip() for line in reversed(self._above()) if line.strip()]
+        self._intro = above[0] if above else ""
+        heading = next((line for line in above if line.startswith("#")), "")
+        heading = heading if len(heading) <= _LONGEST_LABEL else ""
         self._start = number + 1
         code = _PYTHON_CODE.match(info)
         if code:
@@ -114,6 +118,8 @@ class _Reader:
             if self._file.lower() == self._tag:
                 self._tag = self._tag.rpartition(".")[2]
         self._file = self._file or file_named(self._intro)
+        if heading != self._intro:
+            self._intro = f"{heading} {self._intro}".strip()
 
     def _above(self) -> list[str]:
         last = self.blocks[-1] if self.blocks else None

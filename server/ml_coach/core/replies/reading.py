@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,14 +11,18 @@ from ml_coach.core.python import syntax
 from ml_coach.core.replies import damage, fences, wrapped
 from ml_coach.core.replies.fences import Block
 from ml_coach.core.replies.reasoning import answer_of
-from ml_coach.core.replies.roles import patch_format, role_of, with_usage
+from ml_coach.core.replies.roles import DEFINES, patch_format, role_of, with_usage
 from ml_coach.core.replies.segments import Reply, Segment, parsed
 
 # What a line above a block says of it. The last clause counts: "instead of the old code, use".
+_NEGATED = re.compile(
+    r"\b(?:do not|don['’]t|never|(?:wo|does)n['’]t|(?:does|will) not|not to)(?: \w+)?\b",
+    re.IGNORECASE,
+)
 _REJECTS = re.compile(
-    r"\b(?:do not|don['’]t|never|avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original"
-    r"|before|old|previous|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+"
-    r"|reference|first (?:try|attempt|idea)|at first)\b",
+    r"\b(?:avoid|bad|wrong|incorrect|naive|na[iï]ve|buggy|broken|original|before|old|previous"
+    r"|current|existing|draft|rejected|anti-?pattern|instead of|compar\w+|reference"
+    r"|mistakes?|pitfalls?|tempted|first (?:try|attempt|idea)|at first)\b",
     re.IGNORECASE,
 )
 _OFFERS = re.compile(
@@ -26,7 +31,6 @@ _OFFERS = re.compile(
     re.IGNORECASE,
 )
 _DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
-_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+\w", re.MULTILINE)
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
 
@@ -97,7 +101,7 @@ def _cut(text: str, depth: int) -> list[Segment]:
             segments.append(_prose(block))
         else:
             segments += _segments(block, depth)
-    if any(s.role == "program" and _DEFINES.search(s.text) for s in segments):
+    if any(s.role == "program" and DEFINES.search(s.text) for s in segments):
         # Beside code, what has no tag and is no Python is what a program printed.
         segments = [replace(s, role="output") if _is_output(s) else s for s in segments]
     if not any(s.role in ("program", "patch", "tests") for s in segments):
@@ -109,7 +113,7 @@ def _cut(text: str, depth: int) -> list[Segment]:
 
 
 def _is_output(segment: Segment) -> bool:
-    is_code = segment.role != "program" or segment.language or _DEFINES.search(segment.text)
+    is_code = segment.role != "program" or segment.language or DEFINES.search(segment.text)
     return not is_code and parsed(segment.text) is None
 
 
@@ -163,7 +167,10 @@ def _segments(block: Block, depth: int) -> list[Segment]:
     if patch_format(text) != "diff" or parsed(plain) is not None:
         plain = damage.without_prompts(plain)
         plain = damage.without_numbers(plain)
-    file = file or fences.file_in_comment(plain)
+    named = fences.file_in_comment(plain)
+    file = file or named
+    if named and named == file:
+        plain = plain.lstrip("\n").partition("\n")[2]
     role, language = role_of(plain, tag, file)
     plain = plain if role == "patch" else damage.without_controls(plain)
     return [
@@ -204,13 +211,20 @@ def _is_program(text: str) -> bool:
 
 def _wanted(answer: str, segments: list[Segment]) -> Reply:
     """The reply with the blocks apart that it rejects itself, if any other is left."""
-    rejected = [s for s in segments if s.fenced and _is_rejected(s.intro)]
+    rejected = [s for s in segments if s.fenced and _is_rejected(s.intro) and not _imports(s)]
     wanted = [s for s in segments if s not in rejected]
     if not any(s.fenced and s.role in ("program", "patch") for s in wanted):
         return Reply(answer, tuple(segments))
     return Reply(answer, tuple(wanted), tuple(rejected))
 
 
+def _imports(segment: Segment) -> bool:
+    """Whether a block has imports alone: "Don't forget:" can only stand above them."""
+    tree = parsed(segment.text)
+    return tree is not None and all(isinstance(s, ast.Import | ast.ImportFrom) for s in tree.body)
+
+
 def _is_rejected(intro: str) -> bool:
     clause = re.split(r"[.;!?]\s", intro.rstrip(" :*_"))[-1]
-    return bool(_REJECTS.search(clause)) and not _OFFERS.search(clause)
+    rest = _NEGATED.sub("", clause)
+    return (rest != clause or bool(_REJECTS.search(clause))) and not _OFFERS.search(rest)

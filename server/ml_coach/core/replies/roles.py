@@ -26,7 +26,7 @@ _DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$", re.MULTILINE)
 _ENVELOPE = re.compile(r"^\*\*\* (?:Begin Patch|(?:Update|Add|Delete|Move) File: )", re.MULTILINE)
 _TEST_FILE = re.compile(r"(?:test_\w+|\w+_test|tests?|conftest)\.pyi?$")
 _TEST_TOOLS = frozenset({"pytest", "hypothesis", "unittest", "numpy", "pandas"})
-_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+DEFINES = re.compile(r"^[ \t+-]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _TESTS = re.compile(r"^(?:async[ \t]+)?(?:def test|class Test)", re.MULTILINE)
 _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+import\b|import[ \t]+\w)", re.MULTILINE)
 
@@ -54,7 +54,7 @@ def role_of(text: str, tag: str, file: str) -> tuple[Role, str]:
     if python:
         return _python_role(text, file), "python"
     if tag in _MAYBE_PYTHON:
-        if _DEFINES.search(text) or (tag == "" and text.strip()):
+        if DEFINES.search(text) or (tag == "" and text.strip()):
             return _python_role(text, file), tag
         return "output", tag
     return "output", tag
@@ -67,7 +67,7 @@ def _python_role(text: str, file: str) -> Role:
         return "program"
     tree = parsed(text)
     if tree is None:
-        names = _DEFINES.findall(text)
+        names = DEFINES.findall(text)
         return "tests" if _IMPORTS.search(text) and all(map(_is_test, names)) else "program"
     return "tests" if _only_tests(tree) else "program"
 
@@ -83,20 +83,21 @@ def _only_tests(tree: ast.Module) -> bool:
         for d in tree.body
         if isinstance(d, syntax.Definition) and not _is_test(d.name) and not d.decorator_list
     ]
-    return not others or any(
-        isinstance(s, ast.ImportFrom) and _is_local(s.module or ".") for s in tree.body
-    )
+    return not others or any(is_local_import(s) for s in tree.body)
 
 
-def _is_local(module: str) -> bool:
-    top = module.partition(".")[0]
+def is_local_import(statement: ast.stmt) -> bool:
+    """Whether it imports names from a module that may be the reply's own or the user's."""
+    if not isinstance(statement, ast.ImportFrom):
+        return False
+    top = (statement.module or ".").partition(".")[0]
     return top not in sys.stdlib_module_names and top not in _TEST_TOOLS
 
 
 def with_usage(segments: list[Segment]) -> list[Segment]:
     """The segments with those told apart that only use what another one defines."""
     defined: list[frozenset[str]] = [
-        frozenset(cast("list[str]", _DEFINES.findall(s.text)) if s.role == "program" else ())
+        frozenset(cast("list[str]", DEFINES.findall(s.text)) if s.role == "program" else ())
         for s in segments
     ]
     result: list[Segment] = []

@@ -117,6 +117,8 @@ def _items(value: object) -> Iterator[Item]:
             file = _named(fields, _FILE) or file
             if item := _item(fields, file):
                 yield item
+            elif texts := {k: v for k, v in fields.items() if "." in k and _is_text(v)}:
+                yield from (Item(cast("str", text), name) for name, text in texts.items())
             else:
                 pending += [(inner, file) for inner in reversed(list(fields.values()))]
 
@@ -144,6 +146,10 @@ def _item(fields: dict[str, object], file: str) -> Item | None:
         lines = next((v for k, v in fields.items() if _key(k) in _TEXT and _is_lines(v)), None)
         text = "\n".join(cast("list[str]", lines)) if lines else None
     return Item(text, file) if text else None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\n" in value
 
 
 def _is_lines(value: object) -> bool:
@@ -264,6 +270,8 @@ def from_shell(text: str) -> list[Item]:
         command = line[: match.start()] + line[match.end() :]
         if re.search(r"\b(?:git\s+apply|git\s+am|patch|apply_?patch)\b", command):
             items.append(Item(body, language="patch"))
+        elif re.match(r"\s*(?:\$ )?python\d?\b", command):
+            items.append(Item(body, language="python"))
         elif written := _WRITTEN_TO.search(command):
             items.append(Item(body, (written[1] or written[2]).removeprefix("./")))
     return items

@@ -40,8 +40,9 @@ def empty(found: Code, names: Collection[str]) -> str:
 def unfinished(found: Code, names: Collection[str]) -> str:
     """A function that leaves out some of its statements.
 
-    It has `...` beside others, or it was asked for, reads none of its parameters, and has a comment
-    between its statements. No word of the comment counts, so that its language does not matter.
+    It has `...` beside others, or it was asked for, reads none of its parameters, computes nothing,
+    and has a comment between its statements. No word of the comment counts, so that its language
+    does not matter.
     """
     if "..." in found.source:
         for node in syntax.walk(found.tree):
@@ -51,7 +52,8 @@ def unfinished(found: Code, names: Collection[str]) -> str:
         if name in names and isinstance(statement, _Function) and not statement.decorator_list:
             parameters = {n.arg for n in syntax.walk(statement.args) if isinstance(n, ast.arg)}
             read = syntax.loads(ast.Module(statement.body, []))
-            if parameters and not parameters & read and _has_comment(statement, found.source):
+            is_idle = bool(parameters) and not parameters & read and not _computes(statement)
+            if is_idle and _has_comment(statement, found.source):
                 return name
     return ""
 
@@ -85,6 +87,12 @@ def _is_open(statement: ast.stmt, source: str) -> bool:
     )
 
 
+def _computes(function: _Function) -> bool:
+    """Whether it calls something, other than to begin with an empty list or the like."""
+    calls = (n for part in function.body for n in syntax.walk(part) if isinstance(n, ast.Call))
+    return any(call.args or isinstance(call.func, ast.Attribute) for call in calls)
+
+
 def _has_comment(function: _Function, source: str) -> bool:
     """Whether a line between its first statement and its end is only a comment.
 
@@ -109,7 +117,9 @@ def _does_nothing(statement: ast.stmt) -> bool:
 
 
 def _is_dots(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and getattr(statement.value, "value", None) is ...
+    """Whether it is `...`, or assigns or returns it."""
+    is_plain = isinstance(statement, ast.Expr | ast.Assign | ast.Return)
+    return is_plain and getattr(statement.value, "value", None) is ...
 
 
 def _has_dots(function: _Function) -> bool:

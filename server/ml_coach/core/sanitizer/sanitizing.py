@@ -12,6 +12,7 @@ from typing import Literal
 from ml_coach.core import replies
 from ml_coach.core.python import syntax
 from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.replies.roles import is_local_import
 from ml_coach.core.sanitizer import code, gaps, joining, program, suite
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
@@ -177,7 +178,9 @@ def _body(reply: Reply, stub: ast.Module) -> Code | None:
         for body in _indentations(part.strip("\n")):
             source = f"{head}\n{body}"
             tree = syntax.parse(source)
-            if tree is not None and _has_body(tree, last.name) and syntax.compiles(source):
+            if tree is None or not _has_body(tree, last.name) or not syntax.compiles(source):
+                continue
+            if syntax.free_names(tree) <= syntax.free_names(stub):
                 return Code(source, tree, (f"put the reply under the signature of `{last.name}`",))
     return None
 
@@ -245,7 +248,9 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
     """What the program lacks, as a sentence; empty where it lacks nothing."""
     if comment := elision(found.source):
         return _elided(comment)
-    bound = found.bound
+    # What another module of the reply's own is said to have, is defined nowhere.
+    local = {n for s in found.tree.body if is_local_import(s) for n in syntax.bindings(s)}
+    bound = found.bound - (local - found.definitions.keys())
     lost = found.lost.union(*(part.lost for part in parts)) - bound
     gone = [name for name in (*names, *sorted(found.free_names)) if name in lost] if lost else []
     if gone or (lost and not names):
