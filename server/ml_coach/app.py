@@ -111,7 +111,7 @@ class App:
             chosen = model = self.model(settings, every)
             if order.replay:
                 calls = self.run_log.folder(order.replay) / log.calls_file.name
-                model = RecordedModel(calls, then=model) if calls.exists() else model
+                model = RecordedModel(calls, then=model) if calls.is_file() else model
             for file in (log.calls_file, order.record):
                 if file is not None:
                     model = RecordingModel(model, file)

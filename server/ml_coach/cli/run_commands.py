@@ -83,6 +83,8 @@ async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:
     fitted = rebase(patch, texts)
     if isinstance(fitted, PatchRefused):
         return f"{fitted.reason} Nothing was changed."
+    for change in fitted.changes:
+        workspace.note(change.file, change.after or "")
     await workspace.write({c.file: c.after or "" for c in fitted.changes})
     show_diff(EscapingConsole(), fitted.text)
     return ""
