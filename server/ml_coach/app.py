@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
@@ -59,6 +60,11 @@ class App:
     def run_log(self) -> RunLog:
         """All runs of this user, those that go on included."""
         return RunLog(self.state)
+
+    @property
+    def claims(self) -> Claims:
+        """Who works on which run and file, in this process and in others."""
+        return Claims(self.state)
 
     @property
     def written_files(self) -> WrittenFiles:
@@ -123,7 +129,8 @@ class App:
             try:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
                 coach = Coach(model, executor, workspace, reviewer, prepare=prepare, price=price)
-                return await coach.run(order.request, every, order.run_id)
+                async with stopped_from_outside(self.claims, order.run_id):
+                    return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ml_coach.claims import Claims
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.types import Request, RunReport
@@ -98,6 +99,11 @@ class Backend(Protocol):
     @property
     def run_log(self) -> PastRuns:
         """The log of all runs."""
+        ...
+
+    @property
+    def claims(self) -> Claims:
+        """Who works on which run and file, in this process and in others."""
         ...
 
     def disk(self, root: Path) -> Disk:

@@ -138,9 +138,10 @@ async def _resume(editor: Editor, run_id: str, original: dict[str, str], kill: K
     asked = len(editor.questions)
     try:
         resumed = (await editor.command("resume", runId=run_id))["runId"]
-    except JsonRpcException as error:
-        # Killed before the run was begun.
-        assert before == original, (kill, error)
+    except JsonRpcException:
+        resumed = ""  # Killed before the run was begun.
+    if not resumed:
+        assert before == original, kill
         return
     report = await editor.until(editor.finished)
     if before == original and kill.owns_files:

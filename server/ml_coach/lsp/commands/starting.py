@@ -107,9 +107,8 @@ class Starting:
     async def resume(self, argument: OneRun) -> RunRef:
         """Starts a run anew; the calls that the old run recorded are answered from its log."""
         run_id, run_log = argument.run_id, self.backend.run_log
-        if not await self.runs.is_over(run_id):
-            raise RequestFailed(f"The run {run_id} is still going on.")
         try:
+            await self.runs.refuse_active(run_id)
             start = await asyncio.to_thread(run_log.start, run_id)
             root = self.runs.change_log(run_id).root
         except KeyError:

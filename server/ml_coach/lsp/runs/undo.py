@@ -32,11 +32,11 @@ class Undone:
 async def undo(run_id: str, documents: Documents, runs: Runs) -> Undone:
     """Reverses the run's latest action, so that a second undo is a redo.
 
-    Raises RequestFailed for a run that is active, unknown, or of a folder that is not open.
+    Raises RequestFailed for a run that is active, unknown, or of a folder that is not open, and
+    where a run is working on one of its files.
     """
-    if not await runs.is_over(run_id):
-        raise RequestFailed(f"The run {run_id} is still going on; stop it first.")
     try:
+        await runs.refuse_active(run_id)
         change_log = runs.change_log(run_id)
     except KeyError:
         raise RequestFailed(f"There is no run {run_id!r}.") from None
@@ -49,7 +49,11 @@ async def undo(run_id: str, documents: Documents, runs: Runs) -> Undone:
         raise RequestFailed(f"That run worked in {root}, which is not open here.")
     if change_log.is_damaged:
         return Undone("refused", reason=_DAMAGED)
-    return await _next_step(run_id, root, change_log, runs)
+    claim = runs.claim(run_id, [root / file for file in change_log.files()])
+    try:
+        return await _next_step(run_id, root, change_log, runs)
+    finally:
+        claim.release()
 
 
 async def _next_step(run_id: str, root: Path, change_log: ChangeLog, runs: Runs) -> Undone:
