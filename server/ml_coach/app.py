@@ -18,15 +18,17 @@ from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
-from ml_coach.core.events import DownloadAdvanced, Emit, Event
+from ml_coach.core.events import DownloadAdvanced, Emit, Event, SuiteWritten
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, WrittenFiles
+from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.run_log import RunLog, to_json
 from ml_coach.run_order import RunOrder
-from ml_coach.settings import Settings
+from ml_coach.settings import Settings, key_host
+from ml_coach.test_authors import TestAuthors
 
 if TYPE_CHECKING:
     from ml_coach.execution.executor import SandboxedExecutor
@@ -86,10 +88,37 @@ class App:
         return registry.Access(
             google_api_key=settings.google_api_key,
             openai_api_key=settings.openai_api_key,
+            key_hosts=settings.key_hosts | self._confirmed_hosts(),
             gemini_base_url=settings.gemini_base_url,
             weights=settings.weights,
             editor=self.editor,
         )
+
+    @property
+    def test_authors(self) -> TestAuthors:
+        """Who wrote which test."""
+        return TestAuthors(self.state / "test_authors.jsonl")
+
+    def guessed_tests(self, source: str) -> frozenset[str]:
+        """See `lsp.backend.Backend.guessed_tests`."""
+        return self.test_authors.guessed_in(source)
+
+    def unconfirmed_host(self, settings: Settings) -> str:
+        """See `lsp.backend.Backend.unconfirmed_host`."""
+        host = key_host(settings.model)
+        confirmed = not host or host in settings.key_hosts or host in self._confirmed_hosts()
+        return "" if confirmed or not settings.openai_api_key else host
+
+    def confirm_host(self, host: str) -> None:
+        """See `lsp.backend.Backend.confirm_host`."""
+        append(self._hosts_file, {"host": host})
+
+    @property
+    def _hosts_file(self) -> Path:
+        return self.state / "key_hosts.jsonl"
+
+    def _confirmed_hosts(self) -> frozenset[str]:
+        return frozenset(str(line.get("host", "")) for line in JsonLines(self._hosts_file))
 
     def executor(self, settings: Settings, folder: Path | None = None) -> SandboxedExecutor:
         """The warm sandbox for these settings and the user's `folder`, whose modules programs may
@@ -113,7 +142,7 @@ class App:
         """
         settings = order.settings
         with self.run_log.record(order.run_id) as log:
-            every = _both(log, emit)
+            every = _both(_both(log, self._note_tests), emit)
             chosen = model = self.model(settings, every)
             if order.replay:
                 calls = self.run_log.folder(order.replay) / log.calls_file.name
@@ -133,6 +162,10 @@ class App:
                     return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    def _note_tests(self, event: Event) -> None:
+        if isinstance(event, SuiteWritten):
+            self.test_authors.note(event.suite)
 
     async def prepare(self, executor: SandboxedExecutor, model: Model) -> None:
         """Starts the sandbox, loads a local model. Raises `SetupError` and `ModelError`."""

@@ -27,7 +27,8 @@ class RunState:
     `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
     `candidates` are programs that were written independently of each other, which is why no patched
     program is among them. `tried` holds the digests of the checked programs and the signatures of
-    their failures. `program` and `saved` are what the run put into the user's files.
+    their failures. `found` is the user's program as the run found it, `program` and `saved` are
+    what the run put into the user's files. With `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -39,6 +40,8 @@ class RunState:
     started_afresh: bool = False
     best: CheckedProgram | None = None
     pending: Patch | None = None
+    found: Program | None = None
+    keeps_tests: bool = False
     program: Program | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -98,7 +101,8 @@ class Run:
         then the user applied the patch in the editor. Raises `OSError`.
         """
         state = self.state
-        texts = {one.file: one.source for one in written}
+        kept = Suite if state.keeps_tests else ()
+        texts = {one.file: one.source for one in written if not isinstance(one, kept)}
         found = {file: await self.workspace.read(file) for file in texts}
         differing = {file: text for file, text in texts.items() if found[file] != text}
         if differing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -32,7 +32,8 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. `seed` makes sampled programs repeatable.
+    takes those of the prompt. `guessed` names the tests in the user's file that a model guessed in
+    an earlier run. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -44,6 +45,7 @@ class Request:
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
+    guessed: frozenset[str] = frozenset()
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
 
@@ -125,6 +127,12 @@ class Suite:
         return tuple(name for name in named if name.lower().startswith("test"))
 
     @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of all test functions (`test_x`, `TestA::test_b`)."""
+        tree = syntax.parse(self.source)
+        return tuple(_functions(tree, "")) if tree else ()
+
+    @property
     def gives(self) -> bool:
         """Whether any of its tests is given."""
         return self.own or bool(self.given)
@@ -137,6 +145,18 @@ class Suite:
     def is_given(self, test: str) -> bool:
         """Whether this test function (`test_x`, `TestA::test_b`) is one of those that are given."""
         return self.own or test in self.given
+
+
+def _functions(scope: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
+    for node in scope.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{prefix}{node.name}::")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_test(node.name):
+            yield prefix + node.name
+
+
+def _is_test(name: str) -> bool:
+    return name.lower().startswith("test")
 
 
 FindingKind = Literal[

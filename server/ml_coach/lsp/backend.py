@@ -124,6 +124,20 @@ class Backend(Protocol):
         """Makes `editor:` models possible."""
         ...
 
+    def guessed_tests(self, source: str) -> frozenset[str]:
+        """The names of the tests in a file that a model guessed and nobody changed since."""
+        ...
+
+    def unconfirmed_host(self, settings: Settings) -> str:
+        """The host that the OpenAI key would be sent to and that the user did not name or confirm.
+
+        Empty where there is none. Without a confirmation the host gets no key."""
+        ...
+
+    def confirm_host(self, host: str) -> None:
+        """Remembers that the OpenAI key may be sent to the host. Raises `OSError`."""
+        ...
+
     async def models(self, settings: Settings) -> dict[str, Any]:
         """The answer to `mlCoach.models`."""
         ...

@@ -131,6 +131,8 @@ class Starting:
         **fields: Any,
     ) -> RunRef:
         """Starts a task on a program that exists."""
+        if task == "debug":
+            fields["guessed"] = self.backend.guessed_tests(self._text(program.root, tests))
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests, **fields
         )
@@ -160,6 +162,10 @@ class Starting:
             except (OSError, UnicodeDecodeError) as error:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
+
+    def _text(self, root: Path, file: str) -> str:
+        uri = self.documents.uri(WorkspaceFile(root, file))
+        return self.documents.open_text(uri) or self.documents.disk_text(uri) or ""
 
     def _tests_argument(self, uri: str | None, root: Path) -> str:
         if not uri:

@@ -22,6 +22,7 @@ from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.protocol import RequestFailed
 from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
@@ -152,6 +153,9 @@ class Runs:
     def claim(self, run_id: str, files: Iterable[Path]) -> Claim:
         """Claims a run and its files among all servers and terminals. Raises RequestFailed where
         somebody else works on one of them."""
+        for run in self.active.values():
+            if run.view.over:  # It has reported its end and writes no more.
+                run.claim.release()
         claim = self._backend.claims.claim(run_id, files)
         if isinstance(claim, Taken):
             raise RequestFailed(claim.sentence)
@@ -176,6 +180,7 @@ class Runs:
         run.progress.begin()
         report = None
         try:
+            await ask_about_key(self._client, self._backend, run.order)
             if await self._may_write(run):
                 run.workspace.change_log.begin(run.order.root)
                 report = await self._backend.run(run.order, run.workspace, run.reviewer, run.view)
