@@ -7,6 +7,7 @@ here: a provider's SDK, llama.cpp and pytest are loaded when first used.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
 from ml_coach.models.recorded import RecordedModel, RecordingModel
+from ml_coach.pruning import Pruned, prune
 from ml_coach.run_log import RunLog, to_json
 from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings, key_host
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from ml_coach.lsp.backend import Complete
     from ml_coach.models.editor import EditorAnswer, EditorRequest
 
+logger = logging.getLogger(__name__)
+
+_RUNS_BETWEEN_PRUNING = 50
 DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-counting function"
 
 
@@ -53,6 +58,7 @@ class App:
 
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
+    _begun: int = 0
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
@@ -141,6 +147,8 @@ class App:
         written; everything later is an outcome of the report.
         """
         settings = order.settings
+        pruning = asyncio.ensure_future(self._prune_sometimes(settings))
+        pruning.add_done_callback(_report_failure)
         with self.run_log.record(order.run_id) as log:
             every = _both(_both(log, self._note_tests), emit)
             chosen = model = self.model(settings, every)
@@ -162,6 +170,16 @@ class App:
                     return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    def prune(self, settings: Settings) -> Pruned:
+        """Removes old runs from the log, as the settings bound it."""
+        return prune(self.run_log, self.claims, settings.keep_days, settings.keep_megabytes)
+
+    async def _prune_sometimes(self, settings: Settings) -> None:
+        # One look at each folder: seconds for ten thousand runs, so not at every run.
+        self._begun += 1
+        if self._begun % _RUNS_BETWEEN_PRUNING == 1:
+            await asyncio.to_thread(self.prune, settings)
 
     def _note_tests(self, event: Event) -> None:
         if isinstance(event, SuiteWritten):
@@ -210,6 +228,11 @@ class App:
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
+
+
+def _report_failure(pruning: asyncio.Future[None]) -> None:
+    if not pruning.cancelled() and (error := pruning.exception()):
+        logger.warning("Old runs could not be removed: %s.", error)
 
 
 def _both(first: Callable[[Event], None], second: Emit) -> Emit:

@@ -40,6 +40,8 @@ class Settings:
     reply_price: float = 0.0
     weights: str = ""
     gemini_base_url: str = ""
+    keep_days: float = 30.0
+    keep_megabytes: float = 500.0
     openai_api_key: str = ""
     key_hosts: frozenset[str] = frozenset()
     google_api_key: str = ""
@@ -182,6 +184,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "gemini_base_url", "ML_COACH_GEMINI_BASE_URL", "", "geminiBaseUrl", _text, "an address",
         "A gateway that speaks Gemini's protocol; empty: Google's own.",
+    ),
+    Setting(
+        "keep_days", "ML_COACH_KEEP_DAYS", "", "", _price, "a number of days from 0",
+        "Days after which old runs are removed from the log, except those that can be undone.",
+    ),
+    Setting(
+        "keep_megabytes", "ML_COACH_KEEP_MEGABYTES", "", "", _price, "a number of megabytes from 0",
+        "Megabytes that old runs may take; the oldest are removed first.",
     ),
     Setting(
         "google_api_key", "GOOGLE_API_KEY", "", "", _text, "a key",
