@@ -89,6 +89,8 @@ class Claim:
         stop = stop_file(self.root, self.run_id)
         stop.unlink(missing_ok=True)
         with suppress(OSError):  # A run that never began leaves nothing.
+            if [path.name for path in stop.parent.iterdir()] == ["claim.lock"]:
+                (stop.parent / "claim.lock").unlink()
             stop.parent.rmdir()
 
     def _lock(self, place: Path) -> bool:
