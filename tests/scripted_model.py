@@ -45,6 +45,7 @@ class ScriptedModel:
     )
     held: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    authorizations: set[str] = field(default_factory=set)
     release: asyncio.Event = field(default_factory=asyncio.Event)
     _asked: defaultdict[str, asyncio.Event] = field(
         default_factory=lambda: defaultdict(asyncio.Event)
@@ -70,6 +71,7 @@ class ScriptedModel:
         asked = " ".join(message["content"] for message in messages)
         who = _who(asked)
         self.asked.append(who)
+        self.authorizations.add(request.headers.get("Authorization", ""))
         self._asked[who].set()
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         with suppress(ConnectionResetError):  # A run that was stopped hangs up.

@@ -14,7 +14,7 @@ export interface Limits {
   readonly model?: string;
 }
 
-/** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. */
+/** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is active in another window or a terminal. */
 export interface RunSummary {
   readonly runId: string;
   readonly prompt: string;
@@ -23,6 +23,7 @@ export interface RunSummary {
   readonly outcome: Outcome | '';
   readonly reason: string;
   readonly active: boolean;
+  readonly elsewhere: boolean;
   readonly waitingPatchId: string;
   readonly folder: string;
   readonly rootUri: string;

@@ -7,6 +7,7 @@ here: a provider's SDK, llama.cpp and pytest are loaded when first used.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,25 +15,32 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
-from ml_coach.core.events import DownloadAdvanced, Emit, Event
+from ml_coach.core.events import DownloadAdvanced, Emit, Event, SuiteWritten
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, WrittenFiles
+from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
 from ml_coach.models.calibrations import calibration_of
 from ml_coach.models.recorded import RecordedModel, RecordingModel
+from ml_coach.pruning import Pruned, prune
 from ml_coach.run_log import RunLog, to_json
 from ml_coach.run_order import RunOrder
-from ml_coach.settings import Settings
+from ml_coach.settings import Settings, key_host
+from ml_coach.test_authors import TestAuthors
 
 if TYPE_CHECKING:
     from ml_coach.execution.executor import SandboxedExecutor
     from ml_coach.lsp.backend import Complete
     from ml_coach.models.editor import EditorAnswer, EditorRequest
 
+logger = logging.getLogger(__name__)
+
+_RUNS_BETWEEN_PRUNING = 50
 DEFAULT_PROMPT = "Explain what a transformer is and write a simple token-counting function"
 
 
@@ -52,6 +60,7 @@ class App:
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
     only_level: str = ""
+    _begun: int = 0
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
@@ -61,6 +70,11 @@ class App:
     def run_log(self) -> RunLog:
         """All runs of this user, those that go on included."""
         return RunLog(self.state)
+
+    @property
+    def claims(self) -> Claims:
+        """Who works on which run and file, in this process and in others."""
+        return Claims(self.state)
 
     @property
     def written_files(self) -> WrittenFiles:
@@ -82,10 +96,37 @@ class App:
         return registry.Access(
             google_api_key=settings.google_api_key,
             openai_api_key=settings.openai_api_key,
+            key_hosts=settings.key_hosts | self._confirmed_hosts(),
             gemini_base_url=settings.gemini_base_url,
             weights=settings.weights,
             editor=self.editor,
         )
+
+    @property
+    def test_authors(self) -> TestAuthors:
+        """Who wrote which test."""
+        return TestAuthors(self.state / "test_authors.jsonl")
+
+    def guessed_tests(self, source: str) -> frozenset[str]:
+        """See `lsp.backend.Backend.guessed_tests`."""
+        return self.test_authors.guessed_in(source)
+
+    def unconfirmed_host(self, settings: Settings) -> str:
+        """See `lsp.backend.Backend.unconfirmed_host`."""
+        host = key_host(settings.model)
+        confirmed = not host or host in settings.key_hosts or host in self._confirmed_hosts()
+        return "" if confirmed or not settings.openai_api_key else host
+
+    def confirm_host(self, host: str) -> None:
+        """See `lsp.backend.Backend.confirm_host`."""
+        append(self._hosts_file, {"host": host})
+
+    @property
+    def _hosts_file(self) -> Path:
+        return self.state / "key_hosts.jsonl"
+
+    def _confirmed_hosts(self) -> frozenset[str]:
+        return frozenset(str(line.get("host", "")) for line in JsonLines(self._hosts_file))
 
     def executor(self, settings: Settings, folder: Path | None = None) -> SandboxedExecutor:
         """The warm sandbox for these settings and the user's `folder`, whose modules programs may
@@ -111,12 +152,14 @@ class App:
         written; everything later is an outcome of the report.
         """
         settings = order.settings
+        pruning = asyncio.ensure_future(self._prune_sometimes(settings))
+        pruning.add_done_callback(_report_failure)
         with self.run_log.record(order.run_id) as log:
-            every = _both(log, emit)
+            every = _both(_both(log, self._note_tests), emit)
             chosen = model = self.model(settings, every)
             if order.replay:
                 calls = self.run_log.folder(order.replay) / log.calls_file.name
-                model = RecordedModel(calls, then=model) if calls.exists() else model
+                model = RecordedModel(calls, then=model) if calls.is_file() else model
             for file in (log.calls_file, order.record):
                 if file is not None:
                     model = RecordingModel(model, file)
@@ -134,9 +177,24 @@ class App:
                     model, executor, workspace, reviewer, prepare=prepare, price=price,
                     calibration=calibration_of(model.name),
                 )  # fmt: skip
-                return await coach.run(order.request, every, order.run_id)
+                async with stopped_from_outside(self.claims, order.run_id):
+                    return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    def prune(self, settings: Settings) -> Pruned:
+        """Removes old runs from the log, as the settings bound it."""
+        return prune(self.run_log, self.claims, settings.keep_days, settings.keep_megabytes)
+
+    async def _prune_sometimes(self, settings: Settings) -> None:
+        # One look at each folder: seconds for ten thousand runs, so not at every run.
+        self._begun += 1
+        if self._begun % _RUNS_BETWEEN_PRUNING == 1:
+            await asyncio.to_thread(self.prune, settings)
+
+    def _note_tests(self, event: Event) -> None:
+        if isinstance(event, SuiteWritten):
+            self.test_authors.note(event.suite)
 
     async def prepare(
         self,
@@ -187,6 +245,11 @@ class App:
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
+
+
+def _report_failure(pruning: asyncio.Future[None]) -> None:
+    if not pruning.cancelled() and (error := pruning.exception()):
+        logger.warning("Old runs could not be removed: %s.", error)
 
 
 def _both(first: Callable[[Event], None], second: Emit) -> Emit:

@@ -1,21 +1,25 @@
 """A folder on disk as a run's workspace.
 
 Writes are atomic: a reader sees the old text or the new one. They never follow a link out of the
-folder. They are recorded, so that a file which the user changed since is recognized as theirs. What
-the user changes during a run is not overwritten.
+folder. Texts of ours are recorded, so that a file which the user changed since is recognized as
+theirs. What the user changes during a run is not overwritten.
 """
 
 from __future__ import annotations
 
 import asyncio
 import codecs
-import json
+import logging
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+
+from ml_coach.json_lines import JsonLines, append
+
+logger = logging.getLogger(__name__)
 
 _ANY_WRITE = 0o222
 
@@ -27,26 +31,27 @@ class WrittenFiles:
     file: Path
 
     def note(self, path: Path, text: str) -> None:
-        """Records that ML Coach gave `path` this text."""
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"path": str(path), "sha256": _digest(text)})
-        with self.file.open("a", encoding="utf-8") as lines:
-            lines.write(line + "\n")
+        """Records that ML Coach gives `path` this text."""
+        try:
+            append(self.file, self._line(path, text))
+        except OSError as error:
+            # The run is worth more: without the note, the next one asks before it overwrites.
+            logger.warning("%s was not noted as ours: %s.", path, error)
 
     def wrote(self, path: Path, text: str) -> bool:
         """Whether ML Coach gave `path` this text at any time."""
-        try:
-            lines = self.file.read_text(encoding="utf-8").splitlines()
-        except OSError:
-            return False
-        wanted = json.dumps({"path": str(path), "sha256": _digest(text)})
-        return wanted in lines
+        wanted = self._line(path, text)
+        return any(line == wanted for line in JsonLines(self.file))
+
+    def _line(self, path: Path, text: str) -> dict[str, str]:
+        return {"path": str(path), "sha256": _digest(text)}
 
 
 @dataclass(frozen=True, slots=True)
 class FolderWorkspace:
-    """A `core.ports.Workspace` in the folder `root`. Every write is recorded in `written_files`.
+    """A `core.ports.Workspace` in the folder `root`.
 
+    Who writes a text of ML Coach's calls `note` first; an undo also writes texts of the user's.
     Files are paths relative to `root`; `PermissionError` is raised for one outside of it, and
     `OSError` for one that is not UTF-8 text.
     """
@@ -77,7 +82,7 @@ class FolderWorkspace:
         return self.written_files.wrote(self._path(file), text)
 
     def note(self, file: str, text: str) -> None:
-        """Records a text that ML Coach gave an editor for `file`."""
+        """Records that ML Coach gives `file` this text, here or through an editor."""
         self.written_files.note(self._path(file), text)
 
     def texts(self, files: Sequence[str]) -> dict[str, str | None]:
@@ -140,7 +145,6 @@ class FolderWorkspace:
         except BaseException:
             Path(scratch).unlink(missing_ok=True)
             raise
-        self.written_files.note(path, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,9 @@ class RunWorkspace:
                     f"{file} was {how} while the run worked, so it is left as it is. "
                     f"What ML Coach wrote is kept in {self.kept}"
                 )
+        for file, text in new.items():
+            # Before the write: a process that is killed in between leaves a file known as ours.
+            self.folder.note(file, text)
         await self.folder.write(new)
         self.known.update(texts)
 

@@ -9,7 +9,7 @@ The folder suffices to list, show, undo and resume a run.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +24,10 @@ from cattrs.strategies import configure_tagged_union
 
 from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
 from ml_coach.core.types import Request
+from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
+
+# The last line holds the report: all of it is in here unless the program is very large.
+_TAIL_BYTES = 1_000_000
 
 
 @cache
@@ -40,11 +44,13 @@ def to_json(event: Event) -> dict[str, Any]:
 
 def from_json(line: dict[str, Any]) -> Event:
     """The inverse of `to_json`. Raises `ValueError` for what is not an event of this version."""
-    if line.get("event") not in {kind.__name__ for kind in get_args(Event)}:
-        raise ValueError(f"{line.get('event')!r} is no event")
+    name = line.get("event")
+    if not isinstance(name, str) or name not in {kind.__name__ for kind in get_args(Event)}:
+        raise ValueError(f"{name!r} is no event")
     try:
         return cast(Event, _converter().structure(line, cast(Any, Event)))
-    except BaseValidationError as error:
+    except (BaseValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # The converter expects the shape to be right at some depth and stumbles otherwise.
         raise ValueError(str(error)) from None
 
 
@@ -54,7 +60,7 @@ class RunRecord:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._events: IO[str] = (folder / "events.jsonl").open("a", encoding="utf-8")
+        self._events: IO[bytes] = open_for_append(folder / "events.jsonl")
 
     @property
     def calls_file(self) -> Path:
@@ -64,9 +70,8 @@ class RunRecord:
     def __call__(self, event: Event) -> None:
         if isinstance(event, TextArrived):
             return  # calls.jsonl holds the whole reply.
-        self._events.write(json.dumps(to_json(event)) + "\n")
-        # Flushed after each line, so that a crash loses nothing that was generated.
-        self._events.flush()
+        # Not buffered, so that a crash loses nothing that was generated.
+        self._events.write(encoded(to_json(event)))
         if isinstance(event, RunFinished) and event.report.pending is not None:
             text = event.report.pending.text
             (self.folder / "patch.diff").write_text(text, encoding="utf-8", newline="")
@@ -85,12 +90,16 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A line of `ml-coach runs`. `outcome` is empty for a run that never finished."""
+    """A line of `ml-coach runs`. `outcome` is empty for a run that never finished.
+
+    `is_damaged` says that the end of its log cannot be read, so that the outcome is not known.
+    """
 
     run_id: str
     request: Request
     outcome: str
     reason: str
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +126,21 @@ class RunLog:
         return self.root / "runs" / run_id
 
     def events(self, run_id: str) -> Iterator[Event]:
-        """The run's events in order. Lines that a crash cut off, or of other versions, are skipped.
+        """The run's events in order. Damaged lines, and those of other versions, are skipped.
 
         Raises `KeyError` when there is no such run.
         """
-        with (self.folder(run_id) / "events.jsonl").open(encoding="utf-8") as lines:
-            for line in lines:
-                try:
-                    yield from_json(json.loads(line))
-                except ValueError:
-                    continue
+        for line in JsonLines(self.folder(run_id) / "events.jsonl"):
+            with suppress(ValueError):
+                yield from_json(line)
 
     def ids(self) -> list[str]:
         """All run ids, newest first."""
         runs = self.root / "runs"
-        return sorted((f.name for f in runs.iterdir()), reverse=True) if runs.is_dir() else []
+        try:
+            return sorted((f.name for f in os.scandir(runs) if f.is_dir()), reverse=True)
+        except OSError:
+            return []
 
     def start(self, run_id: str) -> RunStarted:
         """The run's first event: its request and model. Raises `KeyError` as `summary` does."""
@@ -142,12 +151,12 @@ class RunLog:
 
         A run that ended before it logged its request counts as none.
         """
-        events = self.events(run_id)
-        request, outcome, reason = _start(run_id, events).request, "", ""
-        for event in events:
-            if isinstance(event, RunFinished):
-                outcome, reason = event.report.outcome, event.report.reason
-        return RunSummary(run_id, request, outcome, reason)
+        request = self.start(run_id).request
+        last, is_damaged = _last_event(self.folder(run_id) / "events.jsonl")
+        if isinstance(last, RunFinished):
+            report = last.report
+            return RunSummary(run_id, request, report.outcome, report.reason)
+        return RunSummary(run_id, request, "", "", is_damaged)
 
     def latest(self, limit: int) -> list[RunSummary]:
         """At most `limit` runs, newest first."""
@@ -165,3 +174,18 @@ def _start(run_id: str, events: Iterator[Event]) -> RunStarted:
         if isinstance(event, RunStarted):
             return event
     raise KeyError(run_id)
+
+
+def _last_event(file: Path, tail_bytes: int = _TAIL_BYTES) -> tuple[Event | None, bool]:
+    """The last event in a log, and whether something follows that cannot be read."""
+    with file.open("rb") as lines:
+        begin = max(0, lines.seek(0, os.SEEK_END) - tail_bytes)
+        lines.seek(begin)
+        tail = lines.read().split(b"\n")
+    is_damaged = False
+    for line in reversed(tail[1:] if begin else tail):
+        with suppress(ValueError):
+            if found := parsed(line):
+                return from_json(found), is_damaged
+        is_damaged = is_damaged or bool(line.strip())
+    return _last_event(file, tail_bytes * 100) if begin else (None, is_damaged)

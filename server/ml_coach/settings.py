@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from ml_coach.core.types import Program
 
@@ -19,8 +20,9 @@ from ml_coach.core.types import Program
 class Settings:
     """All settings, with their defaults; `SETTINGS` describes each.
 
-    `model` and `python` are empty where the best one available is to be chosen. The keys are left
-    out of `repr`.
+    `model` and `python` are empty where the best one available is to be chosen. `key_hosts` are the
+    hosts that the user named in the environment or by a flag, so that they may get the OpenAI key;
+    those in an editor's settings may come with a folder. The keys are left out of `repr`.
     """
 
     model: str = ""
@@ -40,7 +42,10 @@ class Settings:
     reply_price: float = 0.0
     weights: str = ""
     gemini_base_url: str = ""
+    keep_days: float = 30.0
+    keep_megabytes: float = 500.0
     openai_api_key: str = ""
+    key_hosts: frozenset[str] = frozenset()
     google_api_key: str = ""
 
     def __repr__(self) -> str:
@@ -206,6 +211,14 @@ SETTINGS: tuple[Setting, ...] = (
         "A gateway that speaks Gemini's protocol; empty: Google's own.",
     ),
     Setting(
+        "keep_days", "ML_COACH_KEEP_DAYS", "", "", _price, "a number of days from 0",
+        "Days after which old runs are removed from the log, except those that can be undone.",
+    ),
+    Setting(
+        "keep_megabytes", "ML_COACH_KEEP_MEGABYTES", "", "", _price, "a number of megabytes from 0",
+        "Megabytes that old runs may take; the oldest are removed first.",
+    ),
+    Setting(
         "google_api_key", "GOOGLE_API_KEY", "", "", _text, "a key",
         "Gemini's key. Read from the environment only, never written anywhere.",
     ),
@@ -218,7 +231,9 @@ SETTINGS: tuple[Setting, ...] = (
 
 def from_environment(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
     """The defaults overlaid with the environment, and one line for each bad variable."""
-    return _overlay(Settings(), {s: environment.get(s.variable) for s in SETTINGS}, _variable)
+    values = {s: environment.get(s.variable) for s in SETTINGS}
+    settings, problems = _overlay(Settings(), values, _variable)
+    return _with_key_host(settings), problems
 
 
 def with_editor(base: Settings, section: Mapping[str, Any]) -> tuple[Settings, list[str]]:
@@ -240,7 +255,26 @@ def with_flags(base: Settings, flags: Mapping[str, Any]) -> tuple[Settings, list
     None stands for a flag that was not given.
     """
     values = {s: flags.get(s.field) for s in SETTINGS}
-    return _overlay(base, values, lambda s: s.flag)
+    settings, problems = _overlay(base, values, lambda s: s.flag)
+    return _with_key_host(settings), problems
+
+
+def key_host(model: str) -> str:
+    """The host that a model's name would have the OpenAI key sent to, as `https://host:port`.
+
+    Empty where the name holds no address, so that the key goes to OpenAI or nowhere.
+    """
+    _, at, address = model.partition("@http")
+    try:
+        parts = urlsplit(f"http{address}") if at else urlsplit("")
+        return f"{parts.scheme}://{parts.netloc.lower()}" if parts.hostname else ""
+    except ValueError:
+        return ""
+
+
+def _with_key_host(settings: Settings) -> Settings:
+    host = key_host(settings.model)
+    return replace(settings, key_hosts=settings.key_hosts | {host}) if host else settings
 
 
 def _variable(setting: Setting) -> str:

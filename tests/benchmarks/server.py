@@ -397,6 +397,7 @@ async def memory(runs: int, root: Path) -> None:
         transcript = state / run_id / "calls.jsonl"
     async with peer(SERVER, root, f"recorded:{transcript}") as (one, _):
         process, sizes = psutil.Process(one.process.pid), list[float]()
+        before = _size(state.parent)
         for number in range(1, runs + 1):
             run_id = (await one.command("generate", prompt=PROMPT, autoPatch=True))["runId"]
             await one.until(lambda: run_id in one.outcomes)  # noqa: B023
@@ -405,8 +406,13 @@ async def memory(runs: int, root: Path) -> None:
                 sizes.append(process.memory_info().rss / 1e6)
     print(
         f"memory  after {runs // 10} runs {sizes[0]:.1f} MB, after {runs // 2} {sizes[1]:.1f} MB, "
-        f"after {runs} {sizes[2]:.1f} MB: {sizes[2] / sizes[0]:.3f} times"
+        f"after {runs} {sizes[2]:.1f} MB: {sizes[2] / sizes[0]:.3f} times; "
+        f"{(_size(state.parent) - before) / runs / 1000:.1f} kB on disk a run"
     )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 async def main() -> None:

@@ -768,6 +768,49 @@ async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> No
     assert "return n * RATE" in text
 
 
+async def test_a_stub_that_gets_no_right_body_is_given_back_as_it_was(
+    executor: SandboxedExecutor,
+) -> None:
+    source = 'RATE = 3\n\n\ndef price(n):\n    """price(2) returns 6"""\n    ...\n'
+    story = Story(
+        executor,
+        {
+            "coder": ["```python\ndef price(n):\n    return n\n```"],
+            "test_writer": ["assert price(3) == 9"],
+            "debugger": ["I do not know."],
+        },
+        prompt='def price(n):\n    """price(2) returns 6"""\n    ...\n',
+        task="implement",
+        function="price",
+        files={"shop.py": source},
+        program_file="shop.py",
+        tests_file="test_shop.py",
+        max_iters=2,
+    )
+    report = await story.run()
+    assert report.outcome == "gave_up", report.reason
+    assert story.workspace.files["shop.py"] == source
+
+
+async def test_a_test_that_a_model_guessed_may_be_dropped_when_its_program_is_debugged(
+    executor: SandboxedExecutor,
+) -> None:
+    tests = (
+        "from shop import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n\n\n"
+        "def test_nothing():\n    assert total is not None\n"
+    )
+    files = {"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": tests}
+    for guessed, dropped in ((frozenset({"test_nothing"}), ["test_nothing"]), (frozenset(), [])):
+        story = Story(
+            executor, {}, task="debug", prompt="", files=files, program_file="shop.py",
+            tests_file="test_shop.py", guessed=guessed, max_iters=1,
+        )  # fmt: skip
+        report = await story.run()
+        assert report.outcome == "passed", report.reason
+        assert [d.test for d in report.dropped] == dropped
+        assert story.workspace.files["test_shop.py"] == tests
+
+
 async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -> None:
     story = Story(executor, {}, task="debug", program_file="gone.py", prompt="")
     report = await story.run()

@@ -28,7 +28,9 @@ async def test_files_that_others_wrote_or_changed_are_foreign(
     workspace: FolderWorkspace,
 ) -> None:
     (workspace.root / "theirs.py").write_text("1\n")
-    await workspace.write({"ours.py": "2\n", "changed.py": "3\n"})
+    ours = {"ours.py": "2\n", "changed.py": "3\n"}
+    run = RunWorkspace(workspace, dict.fromkeys(ours), workspace.root / "kept")
+    await run.write(ours)
     (workspace.root / "changed.py").write_text("4\n")
     files = ["theirs.py", "ours.py", "changed.py", "none.py"]
     assert workspace.foreign(files) == ["theirs.py", "changed.py"]

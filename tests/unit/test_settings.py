@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_coach.settings import Settings, from_environment, with_editor, with_flags
+from ml_coach.settings import Settings, from_environment, key_host, with_editor, with_flags
 
 
 def test_flags_win_over_the_editor_and_the_editor_over_the_environment() -> None:
@@ -67,3 +67,31 @@ def test_settings_never_show_a_key() -> None:
     settings, _ = from_environment({"GOOGLE_API_KEY": "secret-1", "OPENAI_API_KEY": "secret-2"})
     assert settings.google_api_key == "secret-1"
     assert "secret" not in repr(settings)
+
+
+def test_only_the_environment_and_a_flag_name_a_host_for_the_key() -> None:
+    model = "openai:m@https://Models.example:8443/v1"
+    host = {"https://models.example:8443"}
+    assert from_environment({"ML_COACH_MODEL": model})[0].key_hosts == host
+    assert with_flags(Settings(), {"model": model})[0].key_hosts == host
+    assert with_editor(Settings(), {"model": model})[0].key_hosts == frozenset()
+    with_both, _ = with_editor(
+        from_environment({"ML_COACH_MODEL": model})[0], {"model": "openai:x"}
+    )
+    assert with_both.key_hosts == host
+
+
+@pytest.mark.parametrize(
+    ("model", "host"),
+    [
+        ("openai:gpt", ""),
+        ("local:x", ""),
+        ("openai:m@http://h/v1", "http://h"),
+        ("openai:m@https://h/v1", "https://h"),
+        ("openai:m@http://[::1]:8/v1", "http://[::1]:8"),
+        ("openai:m@http://[", ""),
+        ("openai:m@http://good@evil/v1", "http://good@evil"),
+    ],
+)
+def test_another_scheme_or_port_is_another_host(model: str, host: str) -> None:
+    assert key_host(model) == host

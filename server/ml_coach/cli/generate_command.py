@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from ml_coach.app import DEFAULT_PROMPT, App
+from ml_coach.claims import Taken
 from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
@@ -58,8 +59,14 @@ def generate(
     request = request_from(settings, _read_prompt(prompt))
     order = RunOrder(output, request, settings, overwrite=force, record=record)
     app = App()
-    workspace = _workspace(app, order)
-    report = run_until_done(_run(app, order, workspace, as_json=as_json, verbose=verbose))
+    claim = app.claims.claim(order.run_id, [order.root / file for file in order.replaced_files])
+    if isinstance(claim, Taken):
+        fail(claim.sentence, USAGE)
+    try:
+        workspace = _workspace(app, order)
+        report = run_until_done(_run(app, order, workspace, as_json=as_json, verbose=verbose))
+    finally:
+        claim.release()
     if not as_json:
         _show_end(report, output, order.run_id)
     raise SystemExit(exit_code(report.outcome, settings.unsure_exit))

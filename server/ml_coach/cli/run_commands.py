@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail, run_until_done
-from ml_coach.cli.options import JsonOption, OutputOption, RunArgument
+from ml_coach.cli.options import JsonOption, OutputOption, RunArgument, read_settings
 from ml_coach.cli.terminal_view import (
     EscapingConsole,
     JsonView,
@@ -25,15 +25,27 @@ from ml_coach.disk import FolderWorkspace
 from ml_coach.run_log import RunLog
 
 
-def runs(limit: Annotated[int, typer.Option("-n", help="How many.")] = 20) -> None:
+def runs(
+    limit: Annotated[int, typer.Option("-n", help="How many.")] = 20,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove old runs first.")] = False,
+) -> None:
     """List the latest runs."""
     console = EscapingConsole()
+    if prune:
+        pruned = App().prune(read_settings())
+        console.print(
+            f"Removed {len(pruned.run_ids)} runs, {pruned.size_bytes / 1e6:.1f} MB. "
+            "Runs of today and those that can be undone stay.",
+            highlight=False,
+        )
     for run in App().run_log.latest(limit):
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
         first_line = prompt.splitlines()[0]
-        outcome = run.outcome or "unfinished"
+        outcome = run.outcome or ("damaged" if run.is_damaged else "unfinished")
+        if not run.outcome and App().claims.holder(run.run_id):
+            outcome = "active"
         line = f"{run.run_id}  {outcome:<10}  {escape(first_line[:80])}"
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -83,6 +95,8 @@ async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:
     fitted = rebase(patch, texts)
     if isinstance(fitted, PatchRefused):
         return f"{fitted.reason} Nothing was changed."
+    for change in fitted.changes:
+        workspace.note(change.file, change.after or "")
     await workspace.write({c.file: c.after or "" for c in fitted.changes})
     show_diff(EscapingConsole(), fitted.text)
     return ""

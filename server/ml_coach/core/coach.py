@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
@@ -72,7 +72,9 @@ class Coach:
         emit(RunStarted(run_id, request, self.model.name))
         try:
             await self.prepare()
-            end = await _judge(run, await _work(run), self.calibration)
+            end = await _without_attempts(
+                run, await _judge(run, await _work(run), self.calibration)
+            )
         except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.
@@ -166,6 +168,18 @@ async def _work(run: Run) -> End:
     return await repair(run, checked)
 
 
+async def _without_attempts(run: Run, end: End) -> End:
+    """Gives the user's file back as it was, where a stub got no body that may stay.
+
+    The log keeps what was tried. A patch that waits was made for the attempt, so that stays too.
+    """
+    state, file = run.state, run.request.program_file
+    gave_up = run.request.task == "implement" and end.outcome == "gave_up"
+    if gave_up and state.found and state.program and file in state.saved and not state.pending:
+        await run.save(state.found)
+    return end
+
+
 async def _existing_program(run: Run) -> Program | End | None:
     """The user's own file, for the tasks that start from one."""
     request = run.request
@@ -174,7 +188,8 @@ async def _existing_program(run: Run) -> Program | End | None:
     source = await run.workspace.read(request.program_file)
     if source is None:
         return End("failed", f"There is no file {request.program_file}.")
-    return Program(source, request.program_file)
+    run.state.found = Program(source, request.program_file)
+    return run.state.found
 
 
 async def _first_program(run: Run, existing: Program | None) -> Program | Refused:
@@ -193,7 +208,12 @@ async def _tests(run: Run) -> Suite | End:
         if source is not None:
             if fault := syntax.complaint(source):
                 return End("failed", f"{request.tests_file} does not compile: {fault}")
-            return Suite(source, request.tests_file, own=True)
+            run.state.keeps_tests = True
+            if not request.guessed:
+                return Suite(source, request.tests_file, own=True)
+            suite = Suite(source, request.tests_file)
+            users = frozenset(suite.functions) - request.guessed
+            return replace(suite, provenance=dict.fromkeys(users, "own"))
     run.begin("tests")
     return await run.team.write_tests()
 

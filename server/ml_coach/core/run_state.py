@@ -38,10 +38,10 @@ class RunState:
     `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
     `candidates` are programs that were written independently of each other, which is why no patched
     program is among them; the best program is `origin` or was made of it. `draw` are the first of
-    them, for which `draw_size` replies were asked:
-    the same number in every run, so that agreement among them means the same. `tried` holds the
-    digests of the checked programs and the signatures of their failures. `program` and `saved` are
-    what the run put into the user's files.
+    them, for which `draw_size` replies were asked: the same number in every run, so that agreement
+    among them means the same. `tried` holds the digests of the checked programs and the signatures
+    of their failures. `found` is the user's program as the run found it, `program` and `saved` are
+    what the run put into the user's files. With `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -60,6 +60,8 @@ class RunState:
     evidence: Evidence | None = None
     confidence: float | None = None
     precision: float | None = None
+    found: Program | None = None
+    keeps_tests: bool = False
     program: Program | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -143,7 +145,8 @@ class Run:
         then the user applied the patch in the editor. Raises `OSError`.
         """
         state = self.state
-        texts = {one.file: one.source for one in written}
+        kept = Suite if state.keeps_tests else ()
+        texts = {one.file: one.source for one in written if not isinstance(one, kept)}
         found = {file: await self.workspace.read(file) for file in texts}
         differing = {file: text for file, text in texts.items() if found[file] != text}
         if differing:

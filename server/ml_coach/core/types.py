@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -34,7 +34,8 @@ class Request:
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
     takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
-    `RunReport`). `seed` makes sampled programs repeatable.
+    `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
+    run. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -47,6 +48,7 @@ class Request:
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
+    guessed: frozenset[str] = frozenset()
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
 
@@ -133,6 +135,12 @@ class Suite:
         return self.own or any(self.is_binding(test) for test in self.provenance)
 
     @property
+    def functions(self) -> tuple[str, ...]:
+        """Names of all test functions (`test_x`, `TestA::test_b`)."""
+        tree = syntax.parse(self.source)
+        return tuple(_functions(tree, "")) if tree else ()
+
+    @property
     def may_skip(self) -> bool:
         """Whether a test may be skipped: only where the user's own file asks for it."""
         return self.own and any(word in self.source for word in ("skip", "xfail"))
@@ -147,6 +155,18 @@ class Suite:
         No test filter drops such a test, and a program that fails one is wrong.
         """
         return self.provenance_of(test) not in ("property", "guessed")
+
+
+def _functions(scope: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
+    for node in scope.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{prefix}{node.name}::")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_test(node.name):
+            yield prefix + node.name
+
+
+def _is_test(name: str) -> bool:
+    return name.lower().startswith("test")
 
 
 FindingKind = Literal[

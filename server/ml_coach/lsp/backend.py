@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from ml_coach.claims import Claims
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.types import Request, RunReport
@@ -100,6 +101,11 @@ class Backend(Protocol):
         """The log of all runs."""
         ...
 
+    @property
+    def claims(self) -> Claims:
+        """Who works on which run and file, in this process and in others."""
+        ...
+
     def disk(self, root: Path) -> Disk:
         """The files below a workspace folder."""
         ...
@@ -116,6 +122,20 @@ class Backend(Protocol):
 
     def connect_editor(self, complete: Complete) -> None:
         """Makes `editor:` models possible."""
+        ...
+
+    def guessed_tests(self, source: str) -> frozenset[str]:
+        """The names of the tests in a file that a model guessed and nobody changed since."""
+        ...
+
+    def unconfirmed_host(self, settings: Settings) -> str:
+        """The host that the OpenAI key would be sent to and that the user did not name or confirm.
+
+        Empty where there is none. Without a confirmation the host gets no key."""
+        ...
+
+    def confirm_host(self, host: str) -> None:
+        """Remembers that the OpenAI key may be sent to the host. Raises `OSError`."""
         ...
 
     async def models(self, settings: Settings) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, cast
 
 Json = Mapping[str, Any]
@@ -22,7 +23,7 @@ def text_at(where: Json, key: str) -> str:
 def count_at(where: Json, key: str) -> int:
     """The number at `key` as a whole one from 0; 0 where there is none."""
     found = where.get(key)
-    return max(0, int(found)) if isinstance(found, int | float) else 0
+    return max(0, int(found)) if isinstance(found, int | float) and isfinite(found) else 0
 
 
 def objects_at(where: Json, key: str) -> tuple[Json, ...]:

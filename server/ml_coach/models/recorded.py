@@ -22,7 +22,8 @@ from ml_coach.core import errors
 from ml_coach.core.errors import BadRequestError, ModelError
 from ml_coach.core.ports import Call, Ended, Model, Profile
 from ml_coach.core.types import Usage
-from ml_coach.models.foreign_json import Json, as_object, count_at, object_at, objects_at, text_at
+from ml_coach.json_lines import JsonLines, append
+from ml_coach.models.foreign_json import Json, count_at, object_at, objects_at, text_at
 from ml_coach.models.wrapped_model import WrappedModel
 
 # What shapes a reply beside the messages. A call's time limit does not.
@@ -97,14 +98,10 @@ class RecordingModel(WrappedModel):
 
     def _open(self) -> Counter[str]:
         """Prepares the file for appending. Returns how often it holds each call already."""
-        text = self._file.read_text("utf-8") if self._file.exists() else ""
-        turns = Counter(_key(record.call) for record in _read(text)[1])
-        if not text:
+        header, records = _read(self._file)
+        if not header and not records:
             self._write({"model": self.name, "profile": asdict(self.profile)})
-        elif not text.endswith("\n"):  # A crash cut the last line off.
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write("\n")
-        return turns
+        return Counter(_key(record.call) for record in records)
 
     def _append(self, line: Json) -> None:
         with self._lock:
@@ -114,8 +111,7 @@ class RecordingModel(WrappedModel):
             self._write({**line, "turn": turn})
 
     def _write(self, line: Json) -> None:
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")  # As ASCII, so any text is read back unchanged.
+        append(self._file, line)
 
 
 class RecordedModel:
@@ -127,10 +123,9 @@ class RecordedModel:
     """
 
     def __init__(self, file: Path, *, then: Model | None = None) -> None:
-        try:
-            self._header, records = _read(file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadRequestError(f"The recording {file} cannot be read: {error}.") from None
+        if not file.is_file():
+            raise BadRequestError(f"The recording {file} cannot be read: there is no such file.")
+        self._header, records = _read(file)
         self._file = file
         self._then = then
         self._left: defaultdict[str, deque[_Record]] = defaultdict(deque)
@@ -229,15 +224,11 @@ def _key(content: Json) -> str:
     return json.dumps(known_members(content), sort_keys=True)
 
 
-def _read(text: str) -> tuple[Json, list[_Record]]:
-    """The first line and the calls. A line that a crash cut off is skipped."""
+def _read(file: Path) -> tuple[Json, list[_Record]]:
+    """The first line and the calls. A line that cannot be read is skipped."""
     header: Json = {}
     records: list[_Record] = []
-    for line in text.split("\n"):
-        try:
-            item = as_object(json.loads(line))
-        except ValueError:
-            continue
+    for item in JsonLines(file):
         if call := object_at(item, "call"):
             records.append(
                 _Record(
@@ -255,9 +246,17 @@ def _read(text: str) -> tuple[Json, list[_Record]]:
 
 
 def _restored(kind: type[T], kept: Json) -> T:
-    """A dataclass from what an older or a newer version may have written; skips unknown members."""
-    known = {field.name for field in fields(cast(Any, kind))}
-    return kind(**{key: value for key, value in kept.items() if key in known})
+    """A dataclass from what an older or a newer version may have written.
+
+    Members that this version does not know, or of another type, are skipped.
+    """
+    defaults = {field.name: getattr(kind(), field.name) for field in fields(cast(Any, kind))}
+    fitting = {
+        key: value
+        for key, value in kept.items()
+        if key in defaults and isinstance(value, (type(defaults[key]), int))
+    }
+    return kind(**fitting)
 
 
 def _error(kept: Json) -> ModelError:
@@ -266,4 +265,7 @@ def _error(kept: Json) -> ModelError:
     if not (isinstance(kind, type) and issubclass(kind, ModelError)):
         kind = ModelError
     more: Mapping[str, Any] = {k: v for k, v in kept.items() if k not in ("type", "text")}
-    return kind(text_at(kept, "text"), **more)
+    try:
+        return kind(text_at(kept, "text"), **more)
+    except TypeError:  # Members that this version's error does not have.
+        return ModelError(text_at(kept, "text"))

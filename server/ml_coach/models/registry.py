@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from ml_coach.core.errors import BadRequestError
 from ml_coach.core.ports import Model, Profile
 from ml_coach.models.profiles import profile_of
+from ml_coach.settings import key_host
 
 if TYPE_CHECKING:
     from ml_coach.models.editor import EditorRequest
@@ -40,12 +41,14 @@ _ENDED = "support for this SDK has ended, `genai:` is its successor"
 class Access:
     """What opening a model may need: keys, addresses, where weights come from, the editor.
 
-    `progress` is called with the bytes done, the bytes in all and their source while weights are
-    downloaded. The keys are left out of `repr`.
+    `key_hosts` are the hosts, beside OpenAI's own, that may get the OpenAI key, as
+    `https://host:port`. `progress` is called with the bytes done, the bytes in all and their source
+    while weights are downloaded. The keys are left out of `repr`.
     """
 
     google_api_key: str = ""
     openai_api_key: str = ""
+    key_hosts: frozenset[str] = frozenset()
     gemini_base_url: str = ""
     weights: str = ""
     progress: Callable[[int, int, str], None] = lambda done, total, source: None
@@ -53,6 +56,11 @@ class Access:
 
     def __repr__(self) -> str:
         return "Access(…)"
+
+    def key_for(self, name: ModelName) -> str:
+        """The OpenAI key where the model's host may get it, else no key."""
+        host = key_host(str(name))
+        return self.openai_api_key if not host or host in self.key_hosts else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +177,14 @@ def _open_ollama(name: ModelName, access: Access) -> Model:
     from ml_coach.models.ollama import OllamaModel
 
     return OllamaModel(
-        str(name), name.model, name.base_url, api_key=access.openai_api_key, profile=name.profile
+        str(name), name.model, name.base_url, api_key=access.key_for(name), profile=name.profile
     )
 
 
 def _open_openai(name: ModelName, access: Access) -> Model:
     from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
 
-    profile, key = name.profile, access.openai_api_key
+    profile, key = name.profile, access.key_for(name)
     if name.base_url:
         return OpenAICompatibleModel(
             str(name), name.model, name.base_url, api_key=key, profile=profile

@@ -225,6 +225,19 @@ async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     assert second.text("test_generated.py") == before
 
 
+async def test_who_wrote_a_test_is_known_after_a_restart(start: StartEditor, root: Path):
+    first = await start("kate-22.12")
+    await first.generate(PROMPT, autoPatch=True)
+    await first.until(first.finished)
+    tests = root / "test_generated.py"
+    tests.write_text(tests.read_text() + "\n\ndef test_mine():\n    assert add(2, 2) == 4\n")
+    second = await start("kate-22.12")
+    await second.command("runTests", uri=second.uri("test_generated.py"))
+    report = await second.until(second.finished)
+    assert report["outcome"] == "passed"
+    assert (report["suite"]["own"], report["suite"]["given"]) == (False, ["test_mine"])
+
+
 @pytest.mark.parametrize("profile", ["vscode-1.139-languageclient-9"])
 async def test_one_edit_per_step(start: StartEditor, profile: str):
     editor = await start(profile)

@@ -62,8 +62,6 @@ class Commands:
 
     async def stop(self, argument: Stop) -> Stopped:
         """Stops one run, or all, and waits until they are over."""
-        if argument.run_id and argument.run_id not in self._runs.active:
-            return {"stopped": []}
         return {"stopped": await self._runs.stop(argument.run_id or "")}
 
     async def apply_patch(self, argument: ApplyPatch) -> Applied:
@@ -108,6 +106,7 @@ class Commands:
         offer = self._runs.offers.of_run(run_id)
         active = self._runs.active.get(run_id)
         root = active.order.root if active else self._runs.change_log(run_id).root
+        elsewhere = active is None and not outcome and self._runs.holder(run_id) is not None
         return {
             "runId": run_id,
             "prompt": request.prompt,
@@ -115,7 +114,8 @@ class Commands:
             "programFile": request.program_file,
             "outcome": cast("Any", outcome),
             "reason": reason,
-            "active": active is not None,
+            "active": active is not None or elsewhere,
+            "elsewhere": elsewhere,
             "waitingPatchId": offer.patch_id if offer else "",
             "folder": str(self._backend.run_log.folder_for(run_id)),
             "rootUri": uri_of(root) if root else "",

@@ -46,7 +46,8 @@ class Undone(TypedDict):
 
 class RunSummary(TypedDict):
     """One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where
-    it worked in no folder of an editor. `folder` is its log folder on disk."""
+    it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is
+    active in another window or a terminal."""
 
     runId: str
     prompt: str
@@ -55,6 +56,7 @@ class RunSummary(TypedDict):
     outcome: Outcome | Literal[""]
     reason: str
     active: bool
+    elsewhere: bool
     waitingPatchId: str
     folder: str
     rootUri: str

@@ -107,9 +107,8 @@ class Starting:
     async def resume(self, argument: OneRun) -> RunRef:
         """Starts a run anew; the calls that the old run recorded are answered from its log."""
         run_id, run_log = argument.run_id, self.backend.run_log
-        if not await self.runs.is_over(run_id):
-            raise RequestFailed(f"The run {run_id} is still going on.")
         try:
+            await self.runs.refuse_active(run_id)
             start = await asyncio.to_thread(run_log.start, run_id)
             root = self.runs.change_log(run_id).root
         except KeyError:
@@ -132,6 +131,8 @@ class Starting:
         **fields: Any,
     ) -> RunRef:
         """Starts a task on a program that exists."""
+        if task == "debug":
+            fields["guessed"] = self.backend.guessed_tests(self._text(program.root, tests))
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests, **fields
         )
@@ -164,6 +165,10 @@ class Starting:
             except (OSError, UnicodeDecodeError) as error:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
+
+    def _text(self, root: Path, file: str) -> str:
+        uri = self.documents.uri(WorkspaceFile(root, file))
+        return self.documents.open_text(uri) or self.documents.disk_text(uri) or ""
 
     def _tests_argument(self, uri: str | None, root: Path) -> str:
         if not uri:

@@ -1,21 +1,45 @@
 """What a run did to the user's files, so that exactly this can be taken back.
 
-<run folder>/changes.jsonl    {"root": …}, then one change a line, oldest first
+<run folder>/changes.jsonl    {"root": …}, then what is to be changed, then what became of it
 <run folder>/kept/FILE        a text that the editor did not take
+
+A change is noted before it is made. So where the server is killed in between, the file itself shows
+whether the change arrived: `last_action` asks for it.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from ml_coach.core.types import FileChange
+from ml_coach.json_lines import JsonLines, append
 from ml_coach.lsp.documents.texts import same_text
 
 Action = Literal["run", "undo", "redo"]
 """What made a change: the run itself, or its undoing or redoing. On disk the key is `act`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedAction:
+    """The latest action of a run: what it changed, each file's oldest change first, and what it was
+    about to change when its server ended."""
+
+    action: Action
+    changes: tuple[FileChange, ...]
+    unfinished: tuple[FileChange, ...] = ()
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A change in the log, and what became of it. A plan whose server was killed is "given up"
+    where the file shows that it was not carried out."""
+
+    change: FileChange
+    action: Action
+    state: Literal["planned", "made", "given up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +54,17 @@ class ChangeLog:
 
     def begin(self, root: Path) -> None:
         """Notes the workspace folder that the run works in, once."""
-        if not self._file.exists():
-            self._append({"root": str(root)})
+        if self.root is None:
+            append(self._file, {"root": str(root)})
+
+    def plan(self, changes: Iterable[FileChange], action: Action) -> None:
+        """Notes changes before they are made. Raises `OSError`."""
+        for change in changes:
+            self._append(change, action, planned=True)
 
     def add(self, change: FileChange, action: Action) -> None:
-        """Notes one change after it was made. Raises `OSError`."""
-        line = {"file": change.file, "before": change.before, "after": change.after, "act": action}
-        self._append(line)
+        """Notes one change that was made. Raises `OSError`."""
+        self._append(change, action)
 
     def save_copy(self, file: str, text: str) -> Path:
         """Saves a text beside the log and returns its path."""
@@ -48,41 +76,98 @@ class ChangeLog:
     @property
     def root(self) -> Path | None:
         """The folder that the run worked in, None for a run that was not started by an editor."""
-        lines = self._lines()
-        return Path(lines[0]["root"]) if lines and "root" in lines[0] else None
+        for line in JsonLines(self._file):
+            root = line.get("root")
+            if isinstance(root, str) and Path(root).is_absolute() and "\0" not in root:
+                return Path(root)
+        return None
 
-    def last_action(self) -> tuple[Action, tuple[FileChange, ...]]:
-        """The latest action and what it changed, each file's oldest change first.
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a whole line cannot be read, so that a change may be missing.
+
+        The line that a crash cut off is none: nothing was changed before it was written.
+        """
+        lines = JsonLines(self._file)
+        known = sum("root" in line or _entry(line) is not None for line in lines)
+        return lines.damaged > 0 or known < lines.read
+
+    def files(self) -> tuple[str, ...]:
+        """The files that the run changed, or was about to change."""
+        return tuple(dict.fromkeys(entry.change.file for entry in self._entries()))
+
+    def last_action(self, holds: Callable[[FileChange], bool]) -> LoggedAction:
+        """The latest action. `holds` says whether a file holds a change, where the log does not.
 
         Steps are one change as long as nobody else changed the file between them.
         """
+        entries = self._entries()
+        _settle(entries, holds)
         action, changes = "run", dict[str, list[FileChange]]()
-        for line in self._lines():
-            if "file" not in line:
+        unfinished: list[FileChange] = []
+        for entry in entries:
+            if entry.state == "given up":
                 continue
-            if line["act"] != action:
-                action, changes = line["act"], {}
-            change = FileChange(line["file"], line["before"], line["after"])
-            former = changes.setdefault(change.file, [])
-            if former and same_text(former[-1].after, change.before):
-                change = replace(change, before=former.pop().before)
-            former.append(change)
-        return action, tuple(c for each in changes.values() for c in each if c.before != c.after)
+            if entry.action != action:
+                action, changes, unfinished = entry.action, {}, []
+            if entry.state == "planned":
+                unfinished.append(entry.change)
+            else:
+                _add_step(changes.setdefault(entry.change.file, []), entry.change)
+        made = tuple(c for each in changes.values() for c in each if c.before != c.after)
+        return LoggedAction(action, made, tuple(unfinished))
 
-    def _append(self, line: dict[str, Any]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
+    def _append(self, change: FileChange, action: Action, *, planned: bool = False) -> None:
+        line = {"file": change.file, "before": change.before, "after": change.after, "act": action}
+        append(self._file, line | {"planned": True} if planned else line)
 
-    def _lines(self) -> list[dict[str, Any]]:
-        try:
-            text = self._file.read_text(encoding="utf-8")
-        except OSError:
-            return []
-        lines: list[dict[str, Any]] = []
-        for line in text.split("\n"):
-            try:
-                lines.append(json.loads(line))
-            except ValueError:
-                continue  # A process that was killed left half a line.
-        return lines
+    def _entries(self) -> list[_Entry]:
+        """Each change once, with its latest state."""
+        entries: list[_Entry] = []
+        for line in JsonLines(self._file):
+            entry = _entry(line)
+            if entry is None:
+                continue
+            if entry.state == "made":
+                entries = [e for e in entries if not _is_plan_for(e, entry.change.file)]
+            entries.append(entry)
+        return entries
+
+
+def _entry(line: dict[str, Any]) -> _Entry | None:
+    """The change in a line, None where it holds none that this version knows."""
+    file, action = line.get("file"), line.get("act")
+    texts = [line.get("before", 0), line.get("after", 0)]
+    if not isinstance(file, str) or action not in get_args(Action) or not file:
+        return None
+    if not all(text is None or isinstance(text, str) for text in texts):
+        return None
+    change = FileChange(file, *cast("list[str | None]", texts))
+    return _Entry(change, cast("Action", action), "planned" if line.get("planned") else "made")
+
+
+def _is_plan_for(entry: _Entry, file: str) -> bool:
+    # A plan that was not carried out was followed by another, because the user typed meanwhile.
+    return entry.state == "planned" and entry.change.file == file
+
+
+def _settle(entries: Sequence[_Entry], holds: Callable[[FileChange], bool]) -> None:
+    """Finds out what became of the plans that a killed server left.
+
+    Of several plans for a file only the one that was carried out last can show in it.
+    """
+    seen: set[str] = set()
+    for entry in reversed(entries):
+        file = entry.change.file
+        if entry.state == "planned" and file not in seen and holds(entry.change):
+            entry.state = "made"
+        elif entry.state == "planned" and entry.action == "run":
+            entry.state = "given up"
+        if entry.state == "made":
+            seen.add(file)
+
+
+def _add_step(former: list[FileChange], change: FileChange) -> None:
+    if former and same_text(former[-1].after, change.before):
+        change = replace(change, before=former.pop().before)
+    former.append(change)

@@ -83,6 +83,7 @@ class EditorWorkspace:
         # A user who types while an edit is on its way makes it out of date.
         for _ in range(_MOST_TRIES):
             changes = [change for file in texts if (change := await self._change(file, texts))]
+            self.plan_changes(changes)
             if not changes or await delivery.put(tuple(changes), arrived):
                 return
         names = " and ".join(change.file for change in changes)
@@ -108,16 +109,25 @@ class EditorWorkspace:
             return None
         return FileChange(file, now, after)
 
+    def plan_changes(self, changes: Sequence[FileChange]) -> None:
+        """Notes changes that are about to be made, and their texts as ML Coach's.
+
+        A server that is killed before it hears of them finds them again. Raises `OSError`.
+        """
+        self.change_log.plan(changes, self.action)
+        for change in changes:
+            # What an undo brings back may be the user's own.
+            if change.after is not None and self.action == "run":
+                self.disk.note(change.file, change.after)
+
     def record_change(self, change: FileChange) -> None:
-        """Notes a change that was made: in `known`, in the log, and as a text of ML Coach's.
+        """Notes a change that was made, in `known` and in the log.
 
         Also called for a change that the editor made by itself, from a quick fix's edit.
         """
         self.known[change.file] = change.after
         self.changed(self.uri(change.file))
         self.change_log.add(change, self.action)
-        if change.after is not None:
-            self.disk.note(change.file, change.after)
 
     def _merge(self, file: str, now: str | None, texts: Mapping[str, str | None]) -> str | None:
         result = merged(plain(self.known[file]), plain(texts[file]), plain(now), file)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml_coach.claims import Claim, Taken
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffered, RunFinished
 from ml_coach.core.types import Outcome, Program, RunReport, Usage
@@ -20,6 +22,7 @@ from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.protocol import RequestFailed
 from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
@@ -30,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2.0
 ENDED_WITH_SERVER = "The editor ended or restarted ML Coach's server while the run was active."
+_STOP_ELSEWHERE_SECONDS = 5.0
 _ASK_SECONDS = 600.0
 _OVERWRITE, _OTHER_FILE = "Overwrite", "Use another file"
 _TITLES = {
@@ -49,6 +53,7 @@ class ActiveRun:
     reviewer: EditorReviewer
     progress: Progress
     view: RunView
+    claim: Claim
     task: asyncio.Task[None] | None = None
 
     @property
@@ -64,8 +69,7 @@ class ActiveRun:
     @property
     def paths(self) -> frozenset[Path]:
         """The files that no second run may work on meanwhile."""
-        request = self.order.request
-        return frozenset(self.order.root / f for f in (request.program_file, request.tests_file))
+        return _paths(self.order)
 
 
 class Runs:
@@ -133,8 +137,9 @@ class Runs:
             order, self._client, self._finding_store, progress, workspace, self.event_json,
             self._lenses_changed,
         )  # fmt: skip
-        run = ActiveRun(workspace, reviewer, progress, view)
-        self._refuse_busy(run)
+        self._refuse_busy(order)
+        claim = self.claim(order.run_id, _paths(order))
+        run = ActiveRun(workspace, reviewer, progress, view, claim)
         self.active[run.run_id] = run
         run.task = asyncio.ensure_future(self._work(run))
         return run.run_id
@@ -150,11 +155,22 @@ class Runs:
                 "path is a Python name, as in app/my_module.py."
             )
 
-    def _refuse_busy(self, run: ActiveRun) -> None:
+    def claim(self, run_id: str, files: Iterable[Path]) -> Claim:
+        """Claims a run and its files among all servers and terminals. Raises RequestFailed where
+        somebody else works on one of them."""
+        for run in self.active.values():
+            if run.view.over:  # It has reported its end and writes no more.
+                run.claim.release()
+        claim = self._backend.claims.claim(run_id, files)
+        if isinstance(claim, Taken):
+            raise RequestFailed(claim.sentence)
+        return claim
+
+    def _refuse_busy(self, order: RunOrder) -> None:
         for other in self.active.values():
-            if other is run or other.view.over:
+            if other.run_id == order.run_id or other.view.over:
                 continue
-            if both := other.paths & run.paths:
+            if both := other.paths & _paths(order):
                 name = min(path.name for path in both)
                 if self.offers.of_run(other.run_id):
                     raise RequestFailed(
@@ -169,6 +185,7 @@ class Runs:
         run.progress.begin()
         report = None
         try:
+            await ask_about_key(self._client, self._backend, run.order)
             if await self._may_write(run):
                 run.workspace.change_log.begin(run.order.root)
                 report = await self._backend.run(run.order, run.workspace, run.reviewer, run.view)
@@ -187,6 +204,7 @@ class Runs:
             del self.active[run.run_id]
             if report is not None:
                 self.resumable = run.run_id if report.outcome in ("stopped", "failed") else ""
+            run.claim.release()
             run.progress.end(report.outcome if report else "ended")
             self._lenses_changed()
 
@@ -219,7 +237,9 @@ class Runs:
             await run.workspace.note_present_texts(foreign)
         if chosen == _OTHER_FILE:
             run.view.order = with_free_names(run.order)
-            self._refuse_busy(run)
+            self._refuse_busy(run.order)
+            if taken := run.claim.add(run.paths):
+                raise OSError(taken.sentence)
             # None of the new files exists.
             run.workspace.known.update(dict.fromkeys(run.order.replaced_files))
         return bool(chosen)
@@ -257,18 +277,30 @@ class Runs:
 
     # Ending
 
-    async def is_over(self, run_id: str) -> bool:
-        """Whether the run is over; waits for one that has reported its end already."""
+    async def refuse_active(self, run_id: str) -> None:
+        """Raises RequestFailed for a run that goes on, here or elsewhere; waits for one that has
+        reported its end already."""
         run = self.active.get(run_id)
         if run is not None and run.view.over and run.task is not None:
             await asyncio.wait([run.task])
-        return run_id not in self.active
+        if holder := self.holder(run_id):
+            raise RequestFailed(holder.sentence)
+
+    def holder(self, run_id: str) -> Taken | None:
+        """Who works on a run now: this server, another or a terminal. None for a run that is over.
+
+        Raises `KeyError` for an impossible run id.
+        """
+        self._backend.run_log.folder_for(run_id)
+        return self._backend.claims.holder(run_id)
 
     async def stop(self, run_id: str = "", reason: str = "") -> list[str]:
         """Cancels one run, or all, and waits until they are over. The ids of those it stopped.
 
         `reason` says in their reports why, where it was not the user who stopped them.
         """
+        if run_id and run_id not in self.active:
+            return await self._stop_elsewhere(run_id)
         chosen = [run for run in self.active.values() if run_id in ("", run.run_id)]
         tasks = [run.task for run in chosen if run.task is not None]
         for task in tasks:
@@ -277,10 +309,22 @@ class Runs:
             await asyncio.wait(tasks, timeout=_STOP_SECONDS)
         return [run.run_id for run in chosen]
 
+    async def _stop_elsewhere(self, run_id: str) -> list[str]:
+        with suppress(KeyError):
+            if self.holder(run_id):
+                stopped = await self._backend.claims.stop(run_id, _STOP_ELSEWHERE_SECONDS)
+                return [run_id] if stopped else []
+        return []
+
     def forget_results(self, run_id: str) -> None:
         """Drops a run's findings and test outcomes, because its files were changed back."""
         self._finding_store.forget_results(run_id)
         self._lenses_changed()
+
+
+def _paths(order: RunOrder) -> frozenset[Path]:
+    request = order.request
+    return frozenset(order.root / f for f in (request.program_file, request.tests_file))
 
 
 def _title(order: RunOrder) -> str:

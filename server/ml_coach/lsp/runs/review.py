@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -66,7 +67,7 @@ class Offer:
             if now is None or not isinstance(after, str):
                 return None
             shown = with_line_ends_of(now, after)
-            self.edited_texts[_digest(shown)] = now
+            self._expect(FileChange(change.file, now, shown))
             edits[self.workspace.uri(change.file)] = edits_between(now, shown, client.codec)
         if not client.versions_edits:
             return lsp.WorkspaceEdit(changes=edits)
@@ -78,6 +79,14 @@ class Offer:
                 for uri, edit in edits.items()
             ]
         )
+
+    def _expect(self, change: FileChange) -> None:
+        """Notes what the quick fix's own edit leads to: the editor applies it before it tells."""
+        after = _digest(change.after or "")
+        if after not in self.edited_texts:
+            self.edited_texts[after] = change.before or ""
+            with suppress(OSError):  # The log is only needed where the server is killed now.
+                self.workspace.plan_changes((change,))
 
     def edit_arrived(self) -> bool:
         """Whether every document of the patch holds a text that its quick fix's edit leads to."""
