@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import render
-from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+from ml_coach.core.examples import (
+    extract_examples,
+    extract_stated,
+    names_of,
+    requirements_of,
+    signatures_of,
+    stub_of,
+)
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.types import Spec
 
@@ -25,6 +32,8 @@ def read(prompt: str) -> Spec:
         signatures=signatures_of(prompt),
         names=names_of(prompt),
         examples=extract_examples(prompt),
+        stated=extract_stated(prompt),
+        requirements=requirements_of(prompt),
     )
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from ml_coach.core.examples import expressions, interface
+from ml_coach.core.examples import expressions, interface, layout, words
 from ml_coach.core.examples.cases import cases
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import calls_with_values
+from ml_coach.core.examples.stated import stated_tests
 from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
 from ml_coach.core.python import syntax
+from ml_coach.core.types import StatedTest
 
 # Far longer than any model's context leaves room for; keeps a pasted log from costing seconds.
 LONGEST_PROMPT = 20_000
@@ -25,23 +27,42 @@ def extract_examples(prompt: str) -> tuple[str, ...]:
     call-free expressions stand for values; contradicting examples are left out, both of them.
     Reads the first `LONGEST_PROMPT` characters and gives at most `MOST_EXAMPLES`.
     """
+    return tuple(statement for statement, _ in _given(prompt[:LONGEST_PROMPT]))
+
+
+def extract_stated(prompt: str) -> tuple[StatedTest, ...]:
+    """What the prompt states in other words than call and result, as tests; none that calls what an
+    example calls."""
     prompt = prompt[:LONGEST_PROMPT]
+    examples = [example for _, example in _given(prompt)]
+    signatures = signatures_of(prompt)
+    return stated_tests(prompt, names_of(prompt), signatures, examples, _stub(prompt))
+
+
+def _given(prompt: str) -> list[tuple[str, Example]]:
+    """Each given example as it can stand in a test, and as the prompt has it."""
     tree = _stub(prompt)
     found = sorted(
         [*doctests(prompt), *asserts(prompt), *_sentences(prompt, tree), *_cases(prompt, tree)],
         key=lambda pair: pair[0],
     )
+    unwanted = layout.unwanted_lines(prompt)
+    any_order = words.ANY_ORDER.search(prompt) is not None
     parameters = _parameters(tree)
-    own = [e for _, e in found if not parameters.intersection(expressions.called(e.call))]
+    own = [
+        e for at, e in found
+        if at not in unwanted and not parameters.intersection(expressions.called(e.call))
+    ]  # fmt: skip
     examples = _without_contradictions(own[:MOST_EXAMPLES])
-    unique: dict[str, str] = {}
+    unique: dict[str, tuple[str, Example]] = {}
     for example in examples:
         statement = syntax.parse(example.statement)
         if statement is None or len(statement.body) != 1:
             continue
-        if plain := awaited(example, prompt, tree):
-            unique.setdefault(expressions.normal(plain.statement), plain.statement)
-    return tuple(unique.values())
+        fair = expressions.fairly_compared(example, any_order=any_order)
+        if fair and (plain := awaited(fair, prompt, tree)):
+            unique.setdefault(expressions.normal(plain.statement), (plain.statement, example))
+    return list(unique.values())
 
 
 def signatures_of(prompt: str) -> tuple[str, ...]:
@@ -50,7 +71,10 @@ def signatures_of(prompt: str) -> tuple[str, ...]:
     tree = _stub(prompt)
     if tree is not None:
         return tuple(interface.signature(definition) for definition in syntax.asked(tree))
-    return tuple(dict.fromkeys(text for _, text in interface.prose_signatures(prompt)))
+    asked = list(interface.prose_signatures(prompt))
+    others = set(_names(prompt, None)) - {name for name, _ in asked}
+    asked += interface.signatures_of_names(prompt, others)
+    return tuple(dict.fromkeys(text for _, text in asked))
 
 
 def names_of(prompt: str) -> tuple[str, ...]:
@@ -83,6 +107,8 @@ def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
         said_of = calls_with_values(prompt, also_wrong=True)
         pairs = [*doctests(prompt), *asserts(prompt), *said_of]
         said = [expressions.callee(e.call) for _, e in sorted(pairs, key=lambda pair: pair[0])]
+        described = list(interface.described_names(prompt))
+        said = described if described else [name for name in said if name]
     return tuple(dict.fromkeys(name for name in said if name))
 
 

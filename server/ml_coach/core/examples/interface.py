@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ml_coach.core.examples import expressions
@@ -41,6 +41,21 @@ _NAMED = re.compile(
 _CLASS = re.compile(r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]")
 _OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
+_CLASS_NAME = re.compile(
+    r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
+    r"(?:data)?class\b",
+)
+_NOT_ASKED = re.compile(
+    r"\b(?:old|existing|replaces?|instead of|built-?in|unlike|numpy|calls?|same as|verwendet|ruft)\b"
+    r"[^,;:]*$",
+    re.IGNORECASE,
+)
+_SAID_NAME = re.compile(
+    r"\b(?:called|named|caled|name it|call it|name is|namens|heißt|heißen|genannt|appelée?|nommée?"
+    r"|llamad[ao]|chiamat[ao]|chamad[ao])[ \t]+[`'\"]?([a-z_]\w{2,})\b(?!['’.]\w)"
+)
+# "so `acronym` should take ...", "Rewrite `version_key(v)`", "fix parse_dates"
+_FIRST_NAME = re.compile(r"`([a-z_]\w*)(?:\([^`]*\))?`|\b(?<!\.)([a-z]+(?:_[a-z0-9]+)+)\b(?!\.\w)")
 _RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
 _CODE_BEGINS = re.compile(
     r"def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def "
@@ -69,6 +84,15 @@ def signature(definition: syntax.Definition) -> str:
     return f"{prefix}{definition.name}({ast.unparse(definition.args)}){returns}"
 
 
+def signatures_of_names(prompt: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The signature of each of `names` that the prompt writes out somewhere."""
+    wanted = set(names)
+    for name, _, _, text in _written_out(prompt):
+        if name in wanted:
+            wanted.discard(name)
+            yield name, text
+
+
 def prose_signatures(prompt: str) -> Iterator[tuple[str, str]]:
     """Each name with its signature, as in "Write roman_to_int(s) -> int"."""
     for name, begin, end in _asked_calls(prompt):
@@ -95,6 +119,55 @@ def prose_names(prompt: str) -> Iterator[str]:
     for name, begin, end in _asked_calls(prompt):
         if expressions.is_example_call(prompt[begin:end]):
             yield name
+
+
+def described_names(prompt: str) -> Iterator[str]:
+    """Names of what a prompt describes without asking for it in so many words: those whose
+    parameters it writes out ("clip(x, low): ..."), and those said to be its name."""
+    classes = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
+    if classes:
+        yield from dict.fromkeys(classes)
+        return
+    found = list(_written_out(prompt))
+    parameters = {name for *_, text in found for name in re.findall(r"\w+", text.partition("(")[2])}
+    used: list[str] = []
+    named = False
+    for name, begin, _, _ in found:
+        before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, begin - 300) : begin])[-1]
+        if name in parameters:
+            continue
+        if _USES.search(before) or _NOT_ASKED.search(before):
+            used.append(name)
+        else:
+            named = True
+            yield name
+    for match in _SAID_NAME.finditer(prompt):
+        if match[1] not in syntax.BUILTINS:
+            named = True
+            yield match[1]
+    if not named:
+        yield from used[:1]
+    if not found and (first := _FIRST_NAME.search(prompt.partition("\n\n")[0])):
+        yield first[1] or first[2]
+
+
+def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
+    """Each call whose arguments are parameters: its name, its place and its signature."""
+    for match in islice(CALL.finditer(prompt), MOST_CALLS):
+        end = expressions.bracket_end(prompt, match.end() - 1)
+        if end is None or match[1] in syntax.BUILTINS or match[1][:1].isupper():
+            continue
+        head = prompt[match.start() : end]
+        tree = syntax.parse(f"def {head}: pass")
+        if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
+            continue
+        arguments = tree.body[0].args
+        if arguments.args or arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+            returns = _RETURN_TYPE.match(prompt, end)
+            typed = syntax.parse(f"def {head}{returns[0]}: pass") if returns else None
+            whole = typed.body[0] if typed else tree.body[0]
+            if isinstance(whole, ast.FunctionDef):
+                yield match[1], match.start(), end, signature(whole)
 
 
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ml_coach.core.examples import expressions
+from ml_coach.core.examples import expressions, layout, words
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
@@ -47,15 +47,6 @@ _DOUBT = re.compile(
     r"|when)\b|n't\b",
     re.IGNORECASE,
 )
-_WRONG = re.compile(
-    r"\b(?:currently|wrong\w*|incorrect\w*|bugs?|buggy|broken|actual(?:ly)?)\b", re.IGNORECASE
-)
-# "Wrong result: f(1) returns 2" tells of a fault, "wrong input: f('a') raises ValueError" does not.
-_BLAMES = re.compile(
-    r"\b(?:currently|bugs?|buggy|broken|actual(?:ly)?|(?:wrong|incorrect)(?:ly)?"
-    r"(?:\s+(?:results?|outputs?|answers?|values?|behaviou?rs?|examples?))?\s*$)\b",
-    re.IGNORECASE,
-)
 # Behind a value, these take it back; the second kind only with another value behind it. "5, not 23"
 # does not: it says once more that 5 is right.
 _TAKES_BACK = re.compile(
@@ -70,6 +61,17 @@ _CORRECTS = re.compile(
     r"|(?:should|must)\s+(?:\w+\s+)?(?:return|be|give|yield|equal))\s+`?",
     re.IGNORECASE,
 )
+# Right behind the value: another one is as good, or the next sentence wants another one.
+_OPEN = re.compile(
+    r"[^\w\n]*?(?:\(\s*(?:or|e\.g\.|for example)\b|\(?\s*(?:it\s+)?(?:could|might|may|can)\s+(?:also\s+)?be\b"
+    r"|\(?\s*(?:or any|or maybe|perhaps|possibly)\b)",
+    re.IGNORECASE,
+)
+_PUTS_RIGHT = re.compile(
+    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead|(?:we|i) (?:need|want))\b",
+    re.IGNORECASE,
+)
+_OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
 
@@ -88,14 +90,16 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         line_begin = prompt.rfind("\n", 0, match.start()) + 1
         before = re.split(r"[.;!?](?:\s|$)", prompt[line_begin : match.start()])[-1]
         *above, clause = re.split(r":(?:\s|$)", before)
-        if _WRONG.search(clause) or _DOUBT.search(clause):
+        if words.PAST.search(clause) or _DOUBT.search(clause):
             continue
         line = prompt.count("\n", 0, match.start())
+        if _OPERATED.search(before):
+            continue  # a part of a longer expression
         example = _read_value(code, rest, recurrences)
         if example is None:
             continue
         after = CALL.split(prompt[end : end + 200])[0]
-        is_wrong = any(_BLAMES.search(text) for text in above) or _is_taken_back(example, after)
+        is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(example, after)
         if also_wrong or not is_wrong:
             yield line, example
 
@@ -105,7 +109,14 @@ def _is_taken_back(example: Example, after: str) -> bool:
     correction = _CORRECTS.search(after)
     value = value_at(after[correction.end() :].partition("\n")[0]) if correction else None
     is_other = value is not None and expressions.normal(value) != expressions.normal(example.value)
-    return is_other or _TAKES_BACK.match(after) is not None
+    if _PUTS_RIGHT.match(after) or _OPEN.match(after):
+        return True
+    aside = re.split(r"[.;](?:\s|$)|,|\bbut\b|\n", _without_strings(after))[0]
+    return is_other or bool(words.PAST.search(aside)) or _TAKES_BACK.match(after) is not None
+
+
+def _without_strings(text: str) -> str:
+    return re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)
 
 
 def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from ml_coach.core.examples import expressions
+from ml_coach.core.examples import expressions, words
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
@@ -96,6 +96,11 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
         return None
     value = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
     text = "\n".join(line.strip() for line in wanted)
+    if "#" in text and words.PAST.search(text.rpartition("#")[2]):
+        # "2  # wrong, should be 3"
+        right = re.search(r"\b(?:should|must) be (\S+?)[.,]?$", text)
+        is_value = right is not None and expressions.closed_value(right[1]) is not None
+        return expressions.equal(code, right[1], True) if right and is_value else None
     if isinstance(value, ast.Compare) and text in ("", "True"):
         return expressions.from_comparison(code, value)
     if not wanted or value is None:

@@ -1,0 +1,341 @@
+"""What a prompt's sentences and tables state → tests; only where one reading alone fits."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ml_coach.core.examples import expressions, layout, words
+from ml_coach.core.examples.coroutines import awaited
+from ml_coach.core.examples.expressions import Example
+from ml_coach.core.examples.statements import Statement, statements
+from ml_coach.core.examples.tokens import Token, is_literal, tokens
+from ml_coach.core.python import syntax
+from ml_coach.core.types import StatedTest
+
+_EMPTY_OF = {"str": "''", "list": "[]", "dict": "{}", "tuple": "()", "set": "set()"}
+_GENERATES = re.compile(r"\b(?:generators?|iterators?|yields?|lazily)\b", re.IGNORECASE)
+_PREDICATE = re.compile(
+    r"\b(?:bool(?:ean)?|whether|checks? (?:if|that)|tells? if|predicate|true|false)\b", re.IGNORECASE
+)
+_NAMED_LIKE_ONE = re.compile(r"(?:is|has|can|ist|est|es|hat|check|valid|validate)(?:_|[A-Z]|$)|valid")
+_ANNOTATED = {"str": "str", "int": "num", "float": "num", "list": "list", "dict": "dict",
+              "tuple": "tuple", "bool": "bool", "List": "list", "Dict": "dict"}  # fmt: skip
+_GIVES = re.compile(r"\b(?:raise|throw|return|give|lève|lanza|wirf)", re.IGNORECASE)
+# "raise ValueError for bad ones"
+_REFUSES = re.compile(
+    r"\b(?:raises?|throws?)\s+(?:an?\s+)?`?([A-Z]\w+)`?\s+(?:for|on|if|when)\s+(?:\w+\s+){0,3}?"
+    r"(?:bad|invalid|malformed|wrong|other|illegal)\b",
+    re.IGNORECASE,
+)
+MOST = 200
+
+
+@dataclass(slots=True)
+class Function:
+    """A function that is asked for. `least` and `most` arguments are None where nothing says how
+    many; `kinds` holds the types seen of each argument, and under -1 those of results."""
+
+    name: str
+    parameters: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    kinds: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
+
+
+def functions_of(
+    names: Sequence[str], signatures: Sequence[str], examples: Sequence[Example]
+) -> list[Function]:
+    """The functions among `names`, with what signatures and given examples say of arguments."""
+    found = {name: Function(name) for name in names if not name[:1].isupper()}
+    for text in signatures:
+        tree = syntax.parse(f"{text.removeprefix('async ').join(('def ', ''))}: pass")
+        if tree and isinstance(tree.body[0], ast.FunctionDef) and tree.body[0].name in found:
+            _learn_signature(found[tree.body[0].name], tree.body[0])
+    for example in examples:
+        _learn_call(found, example.call, example.value)
+    return list(found.values())
+
+
+def _learn_signature(function: Function, definition: ast.FunctionDef) -> None:
+    arguments = definition.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    function.parameters = tuple(a.arg for a in positional)
+    if not arguments.vararg and not arguments.kwonlyargs:
+        function.least, function.most = len(positional) - len(arguments.defaults), len(positional)
+    for place, said in enumerate([*(a.annotation for a in positional), definition.returns]):
+        head = re.match(r"\w+", ast.unparse(said)) if said else None
+        if head and head[0] in _ANNOTATED and "|" not in ast.unparse(said or ast.Constant(0)):
+            function.kinds[-1 if place == len(positional) else place] = {_ANNOTATED[head[0]]}
+
+
+def _learn_call(functions: Mapping[str, Function], code: str, value: str) -> None:
+    tree = syntax.parse(code)
+    for call in ast.walk(tree) if tree else ():
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+            continue
+        function = functions.get(call.func.id)
+        if function is None or call.keywords or function.parameters:
+            continue
+        function.least = min(len(call.args), function.least or len(call.args))
+        function.most = max(len(call.args), function.most or 0)
+    match tree.body if tree else ():
+        case [ast.Expr(ast.Call(func=ast.Name(id=name), args=args))] if name in functions:
+            if not value.startswith("raises"):
+                for place, argument in enumerate(args):
+                    functions[name].kinds.setdefault(place, set()).add(kind_of(argument))
+                if result := expressions.closed_value(value):
+                    functions[name].kinds.setdefault(-1, set()).add(kind_of(result))
+        case _:
+            pass
+
+
+def kind_of(value: ast.expr) -> str:
+    """The kind of a literal's type."""
+    match value:
+        case ast.Constant(value=bool()):
+            return "bool"
+        case ast.Constant(value=str()):
+            return "str"
+        case ast.Constant(value=None):
+            return "none"
+        case ast.Constant() | ast.UnaryOp() | ast.BinOp():
+            return "num"
+        case _:
+            return type(value).__name__.lower()
+
+
+def stated_tests(
+    prompt: str,
+    names: Sequence[str],
+    signatures: Sequence[str],
+    examples: Sequence[Example],
+    tree: ast.Module | None,
+) -> tuple[StatedTest, ...]:
+    """The tests that sentences, list items and tables state, in the prompt's order.
+
+    Left out is what calls what `examples` call already, and what is stated in two ways.
+    """
+    functions = functions_of(names, signatures, examples)
+    reader = _Reader(prompt, functions, names)
+    found = sorted([*reader.sentences(), *reader.tables()], key=lambda pair: pair[0].start)
+    given = {expressions.normal(example.call) for example in examples}
+    values: dict[str, set[str]] = {}
+    for _, example in found:
+        value = expressions.normal(example.value)
+        values.setdefault(expressions.normal(example.call), set()).add(value)
+    unique: dict[str, StatedTest] = {}
+    for place, example in found:
+        call = expressions.normal(example.call)
+        plain = awaited(example, prompt, tree) if len(values[call]) == 1 else None
+        if plain and call not in given and syntax.compiles(plain.statement):
+            quote = prompt[place.start : place.end]
+            unique.setdefault(call, StatedTest(plain.statement, quote))
+    return tuple(unique.values())[:MOST]
+
+
+Found = tuple[layout.Piece, Example]
+
+
+class _Reader:
+    """Reads one prompt; what its sentences show of arguments' types decides about bare words."""
+
+    def __init__(
+        self, prompt: str, functions: Sequence[Function], names: Sequence[str]
+    ) -> None:
+        self._prompt = prompt
+        self._names = set(names)
+        # Where a class is asked for, an input may be one of its methods'.
+        self._functions = functions if len(functions) == len(names) else ()
+        self._any_order = words.ANY_ORDER.search(prompt) is not None
+        self._generates = _GENERATES.search(prompt) is not None
+
+    def sentences(self) -> Iterator[Found]:
+        parameters = {p for function in self._functions for p in function.parameters}
+        read: list[tuple[Statement, list[Token]]] = []
+        for piece in layout.pieces(self._prompt):
+            found = tokens(self._prompt, piece.start, piece.end, self._names, parameters)
+            read += [(statement, found) for statement in statements(found)]
+        # What is quoted shows the type that a bare number or word has.
+        for statement, found in read:
+            self._learn(statement, found)
+        for statement, found in read:
+            place = layout.Piece(found[statement.first].start, found[statement.last].end)
+            for example in self._examples(statement, found):
+                yield place, example
+
+    def _learn(self, statement: Statement, found: Sequence[Token]) -> None:
+        function = self._function(statement, found)
+        inputs = [t for t in statement.inputs if t.kind == "V"]
+        if function is None or function.most not in (1, None) or statement.result is None:
+            return
+        for token in inputs if statement.result.kind != "E" else ():
+            if (value := expressions.closed_value(token.code)) and token.code[0] in "'\"[{(":
+                function.kinds.setdefault(0, set()).add(kind_of(value))
+
+    def _function(self, statement: Statement, found: Sequence[Token]) -> Function | None:
+        """The function that is meant: the only one, or the last one that is named before."""
+        if len(self._functions) == 1:
+            return self._functions[0]
+        piece = self._prompt[found[0].start : found[statement.last].end]
+        inside = self._prompt[found[statement.first].start : found[statement.last].end]
+        for text in (inside, piece):
+            meant = [
+                f for f in self._functions
+                if re.search(rf"(?<!\w){re.escape(f.name)}(?:e?s)?(?!\w)", text)
+            ]  # fmt: skip
+            if len(meant) == 1:
+                return meant[0]
+            if meant:
+                return None
+        return None
+
+    def _examples(self, statement: Statement, found: Sequence[Token]) -> Iterator[Example]:
+        is_call = statement.inputs[0].kind == "C"
+        function = Function("") if is_call else self._function(statement, found)
+        if function is None:
+            return
+        if statement.is_truth:
+            yield from self._truths(statement, function)
+            return
+        error = statement.result.code if statement.result and statement.result.kind == "E" else ""
+        for arguments in self._arguments(statement, function, error):
+            call = arguments[0] if is_call else f"{function.name}({', '.join(arguments)})"
+            if error:
+                yield expressions.raises(call, error, False)
+            elif (value := self._result(statement, function, arguments)) and (
+                example := self._equal(call, value, is_call=is_call)
+            ):
+                yield example
+
+    def _result(
+        self, statement: Statement, function: Function, arguments: Sequence[str]
+    ) -> str | None:
+        token = statement.result
+        if token is None:
+            return arguments[0] if len(arguments) == 1 else None
+        if token.kind == "n":
+            return "[]" if self._generates else None
+        value = expressions.closed_value(token.code)
+        known = function.kinds.get(-1, set())
+        if value is None or (token.kind == "B" and known - {"str"}):
+            return None
+        fits = not known or kind_of(value) in known | {"none"}
+        return token.code if fits else None
+
+    def _equal(self, call: str, value: str, *, is_call: bool = False) -> Example | None:
+        if self._generates and not (is_call and call.startswith("list(")):
+            if not value.startswith("["):
+                return None
+            call = f"list({call})"
+        return expressions.compared(call, value, any_order=self._any_order, exact=False)
+
+    def _truths(self, statement: Statement, function: Function) -> Iterator[Example]:
+        """Inputs under "valid" and "invalid", of a function that tells them apart."""
+        if statement.result is None:
+            return
+        holds = statement.result.kind == "Y"
+        refuses = _REFUSES.search(self._prompt)
+        is_predicate = _PREDICATE.search(self._prompt) or (
+            _NAMED_LIKE_ONE.match(function.name) and not _GIVES.search(self._prompt)
+        )
+        for arguments in self._arguments(statement, function, ""):
+            call = f"{function.name}({', '.join(arguments)})"
+            if refuses and not holds and refuses[1] in expressions.ERRORS:
+                yield expressions.raises(call, refuses[1], False)
+            if refuses or not is_predicate:
+                continue
+            yield Example(f"assert {'' if holds else 'not '}{call}", call, str(holds), False)
+
+    def _arguments(
+        self, statement: Statement, function: Function, error: str
+    ) -> Iterator[list[str]]:
+        """The arguments of each call that the inputs stand for; none where it is not certain."""
+        inputs = [t for t in statement.inputs if t.kind != "P"]
+        if inputs[0].kind == "C":
+            yield [inputs[0].code]
+            return
+        named = [t.code for t in statement.inputs if t.kind == "P"]
+        if named:
+            if len(named) != len(inputs) or sorted(named) != sorted(function.parameters):
+                if not (function.most == 1 and len(named) == 1):
+                    return
+            else:
+                pairs = dict(zip(named, inputs, strict=True))
+                yield from self._checked([pairs[p] for p in function.parameters], function, error)
+                return
+        is_single = function.most == 1 or (function.most is None and len(inputs) == 1)
+        is_choice = (function.least or 1) <= 1 and "a" not in statement.separators
+        if function.least is not None and function.most is not None and not is_single:
+            if function.least <= len(inputs) <= function.most:
+                is_row = len(inputs) > 1 and function.least > 1
+                if is_row or len(inputs) == 1:
+                    yield from self._checked(inputs, function, error)
+                    return
+        if is_single or (is_choice and "O" in statement.separators) or statement.is_truth:
+            if is_single or function.least in (None, 0, 1):
+                for token in inputs:
+                    yield from self._checked([token], function, error)
+
+    def _checked(
+        self, inputs: Sequence[Token], function: Function, error: str
+    ) -> Iterator[list[str]]:
+        codes: list[str] = []
+        for place, token in enumerate(inputs):
+            known = function.kinds.get(place, set())
+            value = expressions.closed_value(token.code)
+            if token.code == "?" and len(known) == 1:
+                codes.append(_EMPTY_OF.get(min(known), ""))
+                continue
+            if value is None:
+                return
+            kind = kind_of(value)
+            if kind == "num" and known == {"str"} and error != "TypeError":
+                # A text that looks like a number may be written without its quotes.
+                codes.append(repr(token.code))
+                continue
+            fits = not known or kind in known or (error and token.kind == "V")
+            if not fits or (token.kind == "B" and known - {"str"}):
+                return
+            codes.append(token.code)
+        if all(codes):
+            yield codes
+
+    def tables(self) -> Iterator[Found]:
+        """One test for each row of a table with a column for each argument and one for the result."""
+        if len(self._functions) != 1:
+            return
+        function = self._functions[0]
+        for table in layout.tables(self._prompt):
+            head, *rows = table.rows
+            width = len(head)
+            count = function.most if function.most is not None else width - 1
+            is_named = tuple(_bare(cell) for cell in head[:-1]) == function.parameters
+            if width != count + 1 or not (is_named or width == 2) or not rows:
+                continue
+            columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(width)]
+            coded = list(zip(*(_column(column) for column in columns), strict=True))
+            for place, cells in zip(table.places[1:], coded, strict=True):
+                *arguments, value = cells
+                call = f"{function.name}({', '.join(arguments)})"
+                if value in expressions.ERRORS:
+                    yield place, expressions.raises(call, value, False)
+                elif all(cells) and (example := self._equal(call, value)):
+                    yield place, example
+
+
+def _bare(cell: str) -> str:
+    return cell.strip("`*_ ")
+
+
+def _column(cells: Sequence[str]) -> list[str]:
+    """The cells as Python: literals where all are (but for errors), else texts."""
+    plain = [cell.strip("`* ") for cell in cells]
+    if all(is_literal(cell) or cell in expressions.ERRORS for cell in plain):
+        return plain
+    return [
+        cell if cell in expressions.ERRORS or re.match(r"['\"]", cell) else repr(cell)
+        for cell in plain
+    ]
