@@ -100,8 +100,10 @@ def _parameters(tree: ast.Module | None) -> frozenset[str]:
 def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
     if tree is not None:
         return tuple(dict.fromkeys(definition.name for definition in syntax.asked(tree)))
+    if interface.asks_for_script(prompt):
+        return ()
     said = [name for name, _ in interface.prose_signatures(prompt)]
-    said += interface.prose_names(prompt)
+    said += [*interface.prose_names(prompt), *interface.class_names(prompt)]
     if not said:
         # A prompt that names nothing still shows what it means by calling it.
         said_of = calls_with_values(prompt, also_wrong=True)

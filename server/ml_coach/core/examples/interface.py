@@ -38,11 +38,14 @@ _NAMED = re.compile(
     r"(?:`([A-Za-z_]\w*)\b(?!\.\w)[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
     r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
-_CLASS = re.compile(r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]")
+_CLASS = re.compile(
+    r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]|\b[A-Z]\w*[a-z]\w*[`'\"]?\s+class\b"
+)
 _OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
 _CLASS_NAME = re.compile(
-    r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
+    r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b(?!(?:Write|Create|Implement|Define|Build|Make|Add|Design|Data|Python|The|This|That|An?|One|New"
+    r"|Abstract|Base|Simple|Single|Undo)\b)([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
     r"(?:data)?class\b",
 )
 _NOT_ASKED = re.compile(
@@ -51,8 +54,14 @@ _NOT_ASKED = re.compile(
     re.IGNORECASE,
 )
 _SAID_NAME = re.compile(
-    r"\b(?:called|named|caled|name it|call it|name is|namens|heißt|heißen|genannt|appelée?|nommée?"
-    r"|llamad[ao]|chiamat[ao]|chamad[ao])[ \t]+[`'\"]?([a-z_]\w{2,})\b(?!['’.]\w)"
+    r"\b(?:called|named|caled|namens|heißt|heißen|genannt|appelée?|nommée?|llamad[ao]|chiamat[ao]"
+    r"|chamad[ao])[ \t]+(?:[`'\"]([a-z_]\w+)[`'\"]|([a-z]+_\w+)\b(?!['’.]\w))"
+    r"|\b(?:(?:name|call) it|(?:function|func|helper|funktion|fonction|función|funzione|função)\s+"
+    r"(?:called|named|namens|appelée|nommée|llamada|chiamata|chamada))[ \t]+[`'\"]?([a-z_]\w+)\b",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(
+    r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b", re.IGNORECASE
 )
 # "so `acronym` should take ...", "Rewrite `version_key(v)`", "fix parse_dates"
 _FIRST_NAME = re.compile(r"`([a-z_]\w*)(?:\([^`]*\))?`|\b(?<!\.)([a-z]+(?:_[a-z0-9]+)+)\b(?!\.\w)")
@@ -121,13 +130,24 @@ def prose_names(prompt: str) -> Iterator[str]:
             yield name
 
 
+def asks_for_script(prompt: str) -> bool:
+    """Whether a program for the command line is asked for, which has no name to import."""
+    return bool(_SCRIPT.search(prompt)) and not re.search(
+        r"\b(?:function|funktion|fonction|función|funzione)\b", prompt, re.IGNORECASE
+    )
+
+
+def class_names(prompt: str) -> tuple[str, ...]:
+    """The classes that a prompt asks for: their methods are no names of their own."""
+    found = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
+    head = prompt.partition("\n")[0]
+    found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
+    return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
+
+
 def described_names(prompt: str) -> Iterator[str]:
     """Names of what a prompt describes without asking for it in so many words: those whose
     parameters it writes out ("clip(x, low): ..."), and those said to be its name."""
-    classes = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
-    if classes:
-        yield from dict.fromkeys(classes)
-        return
     found = list(_written_out(prompt))
     parameters = {name for *_, text in found for name in re.findall(r"\w+", text.partition("(")[2])}
     used: list[str] = []
@@ -142,13 +162,15 @@ def described_names(prompt: str) -> Iterator[str]:
             named = True
             yield name
     for match in _SAID_NAME.finditer(prompt):
-        if match[1] not in syntax.BUILTINS:
+        name = next(group for group in match.groups() if group)
+        if name not in syntax.BUILTINS:
             named = True
-            yield match[1]
+            yield name
     if not named:
         yield from used[:1]
-    if not found and (first := _FIRST_NAME.search(prompt.partition("\n\n")[0])):
-        yield first[1] or first[2]
+    if not found and not named:
+        if first := _FIRST_NAME.search(prompt.partition("\n\n")[0]):
+            yield first[1] or first[2]
 
 
 def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:

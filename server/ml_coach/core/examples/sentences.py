@@ -63,14 +63,15 @@ _CORRECTS = re.compile(
 )
 # Right behind the value: another one is as good, or the next sentence wants another one.
 _OPEN = re.compile(
-    r"[^\w\n]*?(?:\(\s*(?:or|e\.g\.|for example)\b|\(?\s*(?:it\s+)?(?:could|might|may|can)\s+(?:also\s+)?be\b"
-    r"|\(?\s*(?:or any|or maybe|perhaps|possibly)\b)",
+    r"[^.;\n]*?(?:\(\s*(?:or|e\.g\.|for example|any)\b"
+    r"|\(?\b(?:could|might|may) (?:also )?be\b|\b(?:or any|or maybe|perhaps|possibly)\b)",
     re.IGNORECASE,
 )
 _PUTS_RIGHT = re.compile(
-    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead|(?:we|i) (?:need|want))\b",
+    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead(?! of)|(?:we|i) (?:need|want))\b",
     re.IGNORECASE,
 )
+_NEXT_EXAMPLE = re.compile(r"\b\w+\((?=[^)\n]*[\d'\"\[{(])")
 _OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
@@ -98,7 +99,7 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         example = _read_value(code, rest, recurrences)
         if example is None:
             continue
-        after = CALL.split(prompt[end : end + 200])[0]
+        after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
         is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(example, after)
         if also_wrong or not is_wrong:
             yield line, example

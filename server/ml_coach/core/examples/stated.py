@@ -195,7 +195,7 @@ class _Reader:
     def _examples(self, statement: Statement, found: Sequence[Token]) -> Iterator[Example]:
         is_call = statement.inputs[0].kind == "C"
         function = Function("") if is_call else self._function(statement, found)
-        if function is None:
+        if function is None or (is_call and self._is_given(statement, found)):
             return
         if statement.is_truth:
             yield from self._truths(statement, function)
@@ -209,6 +209,11 @@ class _Reader:
                 example := self._equal(call, value, is_call=is_call)
             ):
                 yield example
+
+    def _is_given(self, statement: Statement, found: Sequence[Token]) -> bool:
+        """Whether it is a call with its value behind it, which is for the given examples to read."""
+        kinds = "".join(t.kind for t in found[statement.first : statement.last + 1])
+        return not statement.corrects and re.search("C[^XB]*[VE]$", kinds) is not None
 
     def _result(
         self, statement: Statement, function: Function, arguments: Sequence[str]

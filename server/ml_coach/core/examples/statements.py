@@ -26,6 +26,7 @@ class Statement:
     first: int
     last: int
     is_truth: bool = False
+    corrects: bool = False  # it puts a wrong result right
 
 
 _START = r"(?:^|(?<=[.;:,(–jaD~]))"
@@ -36,7 +37,7 @@ _DESCRIPTION = "[WXPMlOaYZiTF,]{0,10}"
 _EXAMPLES = rf"[FI]?{_DESCRIPTION}\(?G,?:?"
 # "strings with other letters (like 'xyz')" behind the first inputs
 _MORE = rf"(?:{_SEPARATOR}[FI]?[WXPFlYZ]{{1,6}}\(?G,?{_LIST}\)?)?"
-_OPENED = rf"(?:{_EXAMPLES}|[FI]?[Pl]{{0,2}})"
+_OPENED = rf"(?:{_EXAMPLES}|[FI]?[Pl]{{0,2}}?)"
 # A second value behind a result would make it a part of something else: "returns 3 and 5".
 _END = rf"(?=$|[.;:)(–jQDXF]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
 _IN = f"(?P<input>C|{_LIST})"
@@ -140,4 +141,7 @@ def _corrected(
         match = _CORRECTS.search(every, wrong.last + 1, end)
         if match and every.count(".", wrong.last, match.start()) <= 1:
             result = found[match.start("result")]
-            yield Statement(wrong.inputs, wrong.separators, result, wrong.first, match.end() - 1)
+            last = match.end() - 1
+            yield Statement(
+                wrong.inputs, wrong.separators, result, wrong.first, last, corrects=True
+            )

@@ -63,7 +63,8 @@ def _read(
     if text[at] == "`":
         yield _ticked(text, at, end, names, parameters)
     elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
-        yield Token("V", at, string.end(), string[0])
+        named = string[0].strip("'\"") in parameters
+        yield Token("P" if named else "V", at, string.end(), string[0].strip("'\"") if named else string[0])
     elif curly := _CURLY.match(text, at, end):
         yield Token("V", at, curly.end(), repr(next(g for g in curly.groups() if g is not None)))
     elif error := _ERROR.match(text, at, end):
@@ -122,6 +123,8 @@ def _bracketed(text: str, at: int, end: int) -> Token | None:
     close = expressions.bracket_end(text, at)
     if close is None or close > end or not is_literal(text[at:close]):
         return None
+    if text[close : close + 1] in ("(", "["):
+        return Token("W", at, close + 1)  # more than a value
     value = expressions.closed_value(text[at:close])
     is_value = text[at] != "(" or isinstance(value, ast.Tuple)
     return Token("V", at, close, text[at:close]) if is_value else None
@@ -153,6 +156,6 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     if word.startswith("="):
         return Token("A", at, at + 1)
     looks_like_data = not _ACRONYM.match(word) and (
-        re.search(r"\d|[@$/_]|\w[.:]\w|\w-\d", word) or re.fullmatch(r"[A-Z]{2,}", word)
+        re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word) or re.fullmatch(r"[A-Z]{2,}", word)
     )
     return Token("B" if looks_like_data else "W", at, close, repr(word))
