@@ -90,7 +90,7 @@ async def test_a_right_program_passes_at_once(executor: SandboxedExecutor) -> No
     assert story.workspace.files["generated_code.py"] == "def inc(x):\n    return x + 1\n"
     assert report.usage.calls == 2
     assert report.suite is not None
-    assert report.suite.given == {"test_given_1"}
+    assert report.suite.provenance == {"test_given_1": "given"}
     assert len(report.tests.passed) == 3 if report.tests else False
     assert report.sandbox == executor.level
 

@@ -37,7 +37,7 @@ from ml_coach.run_order import new_run_id
 PATCH = make_patch({"a.py": "x = 1\n"}, {"a.py": "x = 2\n"})
 FINDING = Finding("test", "no", "t.py", 3, test="test_a", related=(Location("a.py", 1, "here"),))
 REPORT = RunReport(
-    "gave_up", "why", Program("x = 1\n", "a.py"), Suite("", "t.py", frozenset({"b", "a"})),
+    "gave_up", "why", Program("x = 1\n", "a.py"), Suite("", "t.py", {"a": "given"}),
     TestReport("failed", (Case("test_a", "failed", "no", 3),), (FINDING,), "no"), 2,
     Usage(1, 2, 3), 1.5, "m", "namespaces", (FINDING,), (Dropped("test_b", "flaky"),), PATCH,
     {"a.py": "x = 1\n"},
@@ -45,7 +45,7 @@ REPORT = RunReport(
 EVENTS: list[Event] = [
     RunStarted("r", Request("p", examples=("assert f()",)), "m"),
     StageStarted("code", 1, 3),
-    SuiteWritten(Suite("s", given=frozenset({"x"})), ("did",)),
+    SuiteWritten(Suite("s", provenance={"x": "given"}), ("did",)),
     SuiteFiltered(("a",), (Dropped("b", "c"),), 0.5),
     TestsFinished(TestReport("failed", findings=(FINDING,))),
     PatchOffered(PATCH, "s", 1, 2),

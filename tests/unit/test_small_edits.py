@@ -89,7 +89,7 @@ async def evaluator() -> AsyncGenerator[Evaluator]:
 def given(*statements: str) -> Suite:
     tests = {f"test_{n}": statement for n, statement in enumerate(statements)}
     text = "\n\n".join(f"def {name}():\n    {statement}" for name, statement in tests.items())
-    return Suite(f"from a import f\n\n\n{text}\n", "test_a.py", frozenset(tests))
+    return Suite(f"from a import f\n\n\n{text}\n", "test_a.py", dict.fromkeys(tests, "given"))
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -19,7 +19,7 @@ from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Su
 TESTS = ("test_given_1", "test_a", "test_b")
 SUITE = Suite(
     "from m import f\n\n\n" + "\n\n".join(f"def {t}():\n    assert f()\n" for t in TESTS),
-    given=frozenset({"test_given_1"}),
+    provenance={"test_given_1": "given"},
 )
 OUTCOMES: dict[str, CaseOutcome] = {"+": "passed", "-": "failed", "!": "error", "?": "not_run"}
 
@@ -173,7 +173,7 @@ def test_two_programs_with_one_answer_to_everything_do_not_settle_the_choice() -
 def test_one_program_that_passes_settles_the_choice_only_with_a_given_test() -> None:
     sure = candidate(1, "12", "+++")
     assert wanted([sure], SUITE) == 0
-    assert wanted([sure], replace(SUITE, given=frozenset())) == 1
+    assert wanted([sure], replace(SUITE, provenance={})) == 1
 
 
 def test_two_that_agree_and_pass_the_given_tests_settle_the_choice() -> None:
@@ -223,7 +223,7 @@ def test_more_programs_are_wanted_while_none_passes_the_given_tests() -> None:
 
 
 def test_without_given_tests_only_one_batch_is_drawn() -> None:
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
     assert wanted(apart[:2], guessed) == 3
     assert wanted(apart, guessed) == 0
@@ -231,7 +231,7 @@ def test_without_given_tests_only_one_batch_is_drawn() -> None:
 
 def test_an_invalid_sample_does_not_end_the_sampling() -> None:
     alone = [candidate(1, "12", "-++")]
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
 
 
@@ -264,7 +264,7 @@ def test_a_vote_counts_the_share_of_equal_answers() -> None:
 
 
 def test_the_guessed_tests_count_as_much_as_two_programs() -> None:
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     alone, a, b = candidate(1, "13", "+++"), candidate(2, "24", "---"), candidate(3, "24", "---")
     assert choose([a, alone], guessed) is alone
     assert choose([a, b, alone], guessed) is alone
@@ -276,13 +276,13 @@ def test_a_program_that_raises_at_every_call_is_not_chosen_over_one_that_answers
     majority = [Candidate(Program("# same\n"), report("++-"), _values("EE", 1)) for _ in range(3)]
     answers = candidate(9, "12", "-+-")
     assert choose([*majority, answers], SUITE) is majority[0], "it passes the given test"
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     assert choose([*majority, answers], guessed) is answers
 
 
 def test_one_answer_to_everything_is_not_informative_unless_it_is_a_truth_value() -> None:
     """Three programs that lack a `return` or never find anything, against one that answers."""
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     answers = candidate(9, "12", "--+")
     for value, informative in (("None", False), ("[]", False), ("E", False), ("True", True)):
         same = Evaluation(error="ValueError") if value == "E" else Evaluation(value)
@@ -293,7 +293,7 @@ def test_one_answer_to_everything_is_not_informative_unless_it_is_a_truth_value(
 
 
 def test_equal_answers_of_none_are_no_votes() -> None:
-    guessed = replace(SUITE, given=frozenset())
+    guessed = replace(SUITE, provenance={})
     majority = [
         Candidate(Program(f"# {n}\n"), report("---"), (Evaluation("None"), Evaluation("4")))
         for n in range(3)
@@ -354,7 +354,7 @@ def test_the_given_calls_and_half_of_the_guessed_ones_are_ordinary() -> None:
         "def test_b():\n    assert (f('two') + 1) * 2 == f('three')\n\n\n"
         "def test_c():\n    assert f('') == 0\n"
     )
-    suite, spec = Suite(source, given=frozenset({"test_given_1"})), Spec("", names=("f",))
+    suite, spec = Suite(source, provenance={"test_given_1": "given"}), Spec("", names=("f",))
     asked = probes(suite, spec)
     assert asked.ordinary == ("f('given')", "f('one')", "f('two')")
     assert asked.others[:2] == ("f('three')", "f('')")

@@ -103,10 +103,10 @@ def test_the_suite_has_imports_then_given_then_guessed() -> None:
     suite = assemble(spec, "generated_code", "test_generated.py", guessed)
     assert suite.source == (
         "import math\nimport pytest\nfrom generated_code import f\n\n\n"
-        "def test_given_1():\n    assert f(1) == 2\n\n\n"
-        "def test_pi():\n    assert f(math.pi)\n"
+        "# ml-coach: given\ndef test_given_1():\n    assert f(1) == 2\n\n\n"
+        "# ml-coach: guessed\ndef test_pi():\n    assert f(math.pi)\n"
     )
-    assert suite.given == {"test_given_1"}
+    assert suite.provenance == {"test_given_1": "given"}
 
 
 def test_a_text_over_several_lines_is_not_indented() -> None:
@@ -122,11 +122,11 @@ def test_a_guessed_test_never_takes_the_name_of_a_given_one() -> None:
     suite = assemble(spec, "m", "test_m.py", one)
     assert suite.tests == ("test_given_1", "test_given_1_guessed")
     assert "def test_given_1():\n    assert f(1) == 2\n" in suite.source
-    assert suite.given == {"test_given_1"}
+    assert suite.provenance == {"test_given_1": "given"}
     two = split_asserts("def test_given():\n    assert f(1) == 3\n    assert f(2) == 3\n")
     suite = assemble(spec, "m", "test_m.py", two)
     assert suite.tests == ("test_given_1", "test_given_1_guessed", "test_given_2")
-    assert suite.given == {"test_given_1"}
+    assert suite.provenance == {"test_given_1": "given"}
 
 
 def test_a_helper_of_the_prompt_that_an_example_calls_is_imported() -> None:

@@ -42,7 +42,7 @@ from ml_coach.core.events import (
     TextArrived,
 )
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import DOING, harmless, sentence
+from ml_coach.core.wording import DOING, harmless, sentence, tests_by_provenance
 from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
@@ -237,11 +237,12 @@ def show_diff(console: Console, text: str) -> None:
 
 
 def _origin(report: RunReport) -> str:
-    if report.suite and report.suite.own:
-        return "your own"
-    given = len(report.suite.given) if report.suite else 0
+    """Where the tests that ran come from, and how many were dropped."""
+    if report.suite is None or report.tests is None:
+        return ""
+    functions = dict.fromkeys(case.function for case in report.tests.cases)
     dropped = f", {len(report.dropped)} dropped" if report.dropped else ""
-    return f"{given} given by the prompt{dropped}"
+    return tests_by_provenance(report.suite, functions) + dropped
 
 
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:

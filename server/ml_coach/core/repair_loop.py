@@ -10,7 +10,7 @@ from ml_coach.core.agents import debugger
 from ml_coach.core.agents.team import MOST_LESSONS
 from ml_coach.core.events import Diagnosed, PatchApplied, PatchDiscarded, PatchOffered
 from ml_coach.core.judging.evaluator import CheckedProgram
-from ml_coach.core.judging.voting import choose, passes_given
+from ml_coach.core.judging.voting import choose, passes_binding
 from ml_coach.core.patches import rewriting
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.types import Diagnosis, Patch, Program
@@ -109,8 +109,8 @@ async def _repair_by_small_edit(run: Run) -> End | None:
     right (bench/RESULTS.md). None where no edit helps.
     """
     state, best = run.state, run.state.best
-    may_repair = state.suite.gives and run.request.max_iters > 1 and not state.pending
-    if best is None or not may_repair or passes_given(best.report, state.suite):
+    may_repair = state.suite.has_binding_tests and run.request.max_iters > 1 and not state.pending
+    if best is None or not may_repair or passes_binding(best.report, state.suite):
         return None
     run.begin("debug")
     edit = await run.evaluator.small_edit(best.program, state.suite, run.team.spec)

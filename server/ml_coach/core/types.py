@@ -7,13 +7,23 @@ import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, get_args
 
 from ml_coach.core.python import syntax
 
-Outcome = Literal["passed", "gave_up", "stopped", "failed"]
+Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 Stage = Literal["research", "code", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
+# Where a test comes from, the most trusted first.
+Provenance = Literal[
+    "own",  # stands in the user's file
+    "confirmed",  # the user answered a question with it
+    "given",  # the prompt has its call and its result in code form
+    "stated",  # each literal in it stands in the prompt, in one statement
+    "property",  # an invariant that the prompt states or implies
+    "guessed",  # the model's own
+]
+PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +140,12 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One pytest file. `given` names the test functions made of the prompt's own examples; in a
-    file of the user's `own` every test is given."""
+    """One pytest file. `provenance` says of its test functions where they come from; one that is
+    not in it is guessed. With `own` it is a file of the user's, and every test is own."""
 
     source: str
     file: str = "test_generated.py"
-    given: frozenset[str] = frozenset()
+    provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
     own: bool = False
 
     @property
@@ -148,18 +158,25 @@ class Suite:
         return tuple(name for name in named if name.lower().startswith("test"))
 
     @property
-    def gives(self) -> bool:
-        """Whether any of its tests is given."""
-        return self.own or bool(self.given)
+    def has_binding_tests(self) -> bool:
+        """Whether any of its tests binds the program, see `is_binding`."""
+        return self.own or any(self.is_binding(test) for test in self.provenance)
 
     @property
     def may_skip(self) -> bool:
         """Whether a test may be skipped: only where the user's own file asks for it."""
         return self.own and any(word in self.source for word in ("skip", "xfail"))
 
-    def is_given(self, test: str) -> bool:
-        """Whether this test function (`test_x`, `TestA::test_b`) is one of those that are given."""
-        return self.own or test in self.given
+    def provenance_of(self, test: str) -> Provenance:
+        """Where this test function (`test_x`, `TestA::test_b`) comes from."""
+        return "own" if self.own else self.provenance.get(test.split("[", 1)[0], "guessed")
+
+    def is_binding(self, test: str) -> bool:
+        """Whether the user or the prompt demands what this test checks.
+
+        No test filter drops such a test, and a program that fails one is wrong.
+        """
+        return self.provenance_of(test) not in ("property", "guessed")
 
 
 FindingKind = Literal[

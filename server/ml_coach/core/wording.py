@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import assert_never
 
 from ml_coach.core.events import (
@@ -28,7 +30,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.types import Stage, TestReport
+from ml_coach.core.types import PROVENANCES, Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",
@@ -72,8 +74,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
                 return "Runs without a finding"
             return "; ".join(f.message for f in event.findings)
         case SuiteWritten():
-            given = _count(len(event.suite.given), "given test")
-            return _with_notes(f"{event.suite.file}: {given} and the model's own", event.done)
+            tests = tests_by_provenance(event.suite, event.suite.tests)
+            return _with_notes(f"{event.suite.file}: {tests}", event.done)
         case SuiteFiltered():
             text = f"{_count(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
             if event.mutation_score is not None:
@@ -101,6 +103,16 @@ def tests_sentence(report: TestReport) -> str:
     text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
     text += f", {report.skipped} skipped" if report.skipped else ""
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+
+
+def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:
+    """How many of `tests` come from where: `2 given and 3 guessed tests`, `no test`."""
+    counts = Counter(suite.provenance_of(test) for test in tests)
+    parts = [f"{counts[kind]} {kind}" for kind in PROVENANCES if counts[kind]]
+    if not parts:
+        return "no test"
+    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"{listed} test{'' if sum(counts.values()) == 1 else 's'}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 
 from ml_coach.core.python import syntax
+from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
-from ml_coach.core.types import Spec, Suite
+from ml_coach.core.types import Provenance, Spec, Suite
 
 # Functions of libraries for which `add_missing_imports` knows no single home.
 _LIBRARY_FUNCTIONS = (
@@ -40,7 +41,9 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     like_tests = [name for name in names if name.startswith(("test", "Test"))]
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
     parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
-    return Suite("\n\n\n".join(parts) + "\n", file, frozenset(Suite(given).tests))
+    provenance: dict[str, Provenance] = dict.fromkeys(Suite(given).tests, "given")
+    source = marked("\n\n\n".join(parts) + "\n", provenance, otherwise="guessed")
+    return Suite(source, file, provenance)
 
 
 def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class Evaluator:
         one of them would be a guess.
         """
         edits = await asyncio.to_thread(small_edits, program)
-        trusted = ("limit", "turn") if len(suite.given) > 1 else ("limit",)
+        trusted = ("limit", "turn") if len(suite.provenance) > 1 else ("limit",)
         right = await self._passing([e for e in edits if e.kind in trusted], suite)
         if not right:
             return None
@@ -149,7 +149,7 @@ class Evaluator:
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
             calls = calls_of(source_of(suite.source, function), spec.names)
-            if suite.is_given(function) and calls:
+            if suite.is_binding(function) and calls:
                 trace = await self.executor.trace(
                     checked.program, calls[0], timeout_seconds=self.limit_seconds
                 )

@@ -40,7 +40,7 @@ def probes(suite: Suite, spec: Spec) -> Probes:
     writer is asked for normal inputs first. The others are the second half and all variants.
     """
     calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
-    tests = (source_of(suite.source, name) for name in suite.tests if suite.is_given(name))
+    tests = (source_of(suite.source, name) for name in suite.tests if suite.is_binding(name))
     given = {call for test in tests for call in calls_of(test, spec.names)}
     guessed = [call for call in calls if call not in given]
     edge = guessed[(len(guessed) + 1) // 2 :]

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ml_coach.core.python import syntax
+from ml_coach.core.python.marks import first_line, is_mark
 from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
 
 # How many programs, written independently of each other, must pass a test that rejects the chosen
@@ -57,7 +58,7 @@ def filter_tests(
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        is_exempt = suite.is_given(test) or test in prevented
+        is_exempt = suite.is_binding(test) or test in prevented
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
         if reason:
             dropped.append(Dropped(test, reason))
@@ -79,13 +80,13 @@ def _votes(
 
     A candidate that fails a given test has no vote, unless every candidate fails one.
     """
-    passes_given = [
-        bool(c) and all(outcome == "passed" for test, outcome in c.items() if suite.is_given(test))
+    passing = [
+        bool(c) and all(c[test] == "passed" for test in c if suite.is_binding(test))
         for c in candidates
     ]
-    if not any(passes_given):
+    if not any(passing):
         return list(candidates)
-    return [c if passes else {} for c, passes in zip(candidates, passes_given, strict=True)]
+    return [c if passes else {} for c, passes in zip(candidates, passing, strict=True)]
 
 
 def _unfit(
@@ -125,7 +126,9 @@ def without(suite: Suite, tests: set[str]) -> Suite:
     """`suite` without these test functions (`test_x`, `TestA::test_b`); other text is unchanged."""
     lines = suite.source.splitlines(keepends=True)
     for node in reversed(_removable(syntax.module(suite.source), "", tests)):
-        start = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        start = first_line(node)
+        if start > 1 and is_mark(lines[start - 2]):
+            start -= 1
         end = node.end_lineno or node.lineno
         while end < len(lines) and not lines[end].strip():
             end += 1

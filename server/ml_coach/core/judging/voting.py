@@ -47,9 +47,9 @@ class Candidate:
 
     def passed(self, suite: Suite) -> tuple[int, Fraction]:
         """How many given tests it passes, and which share of the guessed ones."""
-        given = [c.outcome == "passed" for c in self.report.cases if suite.is_given(c.function)]
+        given = [c.outcome == "passed" for c in self.report.cases if suite.is_binding(c.function)]
         guessed = [
-            c.outcome == "passed" for c in self.report.cases if not suite.is_given(c.function)
+            c.outcome == "passed" for c in self.report.cases if not suite.is_binding(c.function)
         ]
         return sum(given), Fraction(sum(guessed), len(guessed) or 1)
 
@@ -163,10 +163,10 @@ def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, sampl
     where no program passes the given tests. Among programs that pass them, two that agree of three
     settle the choice; where no test is given, two are too few (bench/RESULTS.md).
     """
-    passing = [c for c in candidates if passes_given(c.report, suite)]
+    passing = [c for c in candidates if passes_binding(c.report, suite)]
     if batch == 1 or _is_settled(passing, candidates, suite):
         return 0
-    if passing and samples < (2 if suite.gives else 1):
+    if passing and samples < (2 if suite.has_binding_tests else 1):
         return 1
     most = batch if passing else MOST_BATCHES * batch
     return max(0, min(batch - samples % batch, most - samples))
@@ -180,7 +180,7 @@ def _is_settled(
     That is all tests, or most of the other programs. Beside a second opinion some of the tests are
     enough, because half of the guessed ones are wrong (bench/RESULTS.md).
     """
-    enough = ENOUGH_WITH_GIVEN if suite.gives else ENOUGH
+    enough = ENOUGH_WITH_GIVEN if suite.has_binding_tests else ENOUGH
     settling = [c for c in passing if len(c.report.cases) >= enough and c.is_varied]
     if any(c.report.verdict == "passed" for c in settling):
         return True
@@ -197,15 +197,15 @@ def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite)
     other programs.
     """
     _, by_tests = candidate.passed(suite)
-    if suite.gives:
+    if suite.has_binding_tests:
         return by_tests > 0
     shares = _agreements(candidate, passing)
     return bool(shares) and by_tests >= HALF and sum(shares) >= HALF * len(shares)
 
 
-def passes_given(report: TestReport, suite: Suite) -> bool:
+def passes_binding(report: TestReport, suite: Suite) -> bool:
     """Whether any test ran and every given one passed; True where none is given."""
-    given = [case for case in report.cases if suite.is_given(case.function)]
+    given = [case for case in report.cases if suite.is_binding(case.function)]
     return bool(report.cases) and all(case.outcome == "passed" for case in given)
 
 
@@ -218,7 +218,7 @@ def choose(candidates: Sequence[Candidate], suite: Suite) -> Candidate:
     its tests that pass (after Shi et al. 2022, MBR-Exec). Where some programs pass all given tests,
     the others have no vote.
     """
-    voters = [c for c in candidates if passes_given(c.report, suite)] or candidates
+    voters = [c for c in candidates if passes_binding(c.report, suite)] or candidates
 
     def rank(candidate: Candidate) -> tuple[int, bool, Fraction]:
         given, by_tests = candidate.passed(suite)

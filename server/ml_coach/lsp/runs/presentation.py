@@ -149,7 +149,7 @@ def _test_title(name: str, state: SuiteState) -> str:
     for drop in state.dropped:
         if drop.test.split("[")[0].split("::")[0] == name:
             return f"dropped: {drop.reason}"
-    kept = "given" if state.suite.is_given(name) else "kept"
+    kept = state.suite.provenance_of(name)
     cases = state.report.cases if state.report else ()
     outcomes = [c.outcome for c in cases if c.function.split("::")[0] == name]
     if not outcomes:

@@ -111,7 +111,7 @@ class RunView:
                 self.client.show_message(f"{program_file}: {tests}.")
             case "stopped":
                 self.client.log(report.reason)
-            case "gave_up" | "failed":
+            case "unsure" | "gave_up" | "failed":
                 self.client.show_message(f"{program_file}: {report.reason}", warning=True)
 
     def _notify(self, event: Event) -> None:
