@@ -98,8 +98,8 @@ class Spec:
 
     `examples` are assert statements taken from the prompt word for word. They are *given*: they
     outrank everything a model says. What the prompt says of results in other words is `stated`,
-    and `requirements` are all its pieces that can be checked. `stub` is the Python code in the prompt (signatures and
-    docstrings), empty where the prompt is prose.
+    and `requirements` are all its pieces that can be checked. `stub` is the Python code in the
+    prompt (signatures and docstrings), empty where the prompt is prose.
     """
 
     prompt: str

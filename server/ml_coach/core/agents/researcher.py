@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ml_coach.core.agents.guessed_tests import call_of
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import render
 from ml_coach.core.examples import (
@@ -35,6 +36,13 @@ def read(prompt: str) -> Spec:
         stated=extract_stated(prompt),
         requirements=requirements_of(prompt),
     )
+
+
+def with_examples(spec: Spec, examples: tuple[str, ...]) -> Spec:
+    """Takes other given examples; what they call is not stated a second time."""
+    known = {call_of(example) for example in examples}
+    stated = tuple(test for test in spec.stated if call_of(test.statement) not in known)
+    return replace(spec, examples=examples, stated=stated)
 
 
 async def research(model_client: ModelClient, prompt: str, profile: Profile) -> Spec:

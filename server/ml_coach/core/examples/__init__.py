@@ -11,12 +11,13 @@ from ml_coach.core.examples.extract import (
     signatures_of,
 )
 from ml_coach.core.examples.interface import stub_of
-from ml_coach.core.examples.requirements import requirements_of, untested
+from ml_coach.core.examples.requirements import open_requirements, requirements_of, untested
 
 __all__ = [
     "extract_examples",
     "extract_stated",
     "names_of",
+    "open_requirements",
     "requirements_of",
     "signatures_of",
     "stub_of",

@@ -134,18 +134,18 @@ def equal(code: str, value: str, exact: bool) -> Example:
 
 def nearly(code: str, value: str) -> Example | None:
     """Compares to the precision in which the value is written."""
-    if not re.fullmatch(r"[-+]?\d+(?:\.\d+)?", value):
-        return None
-    digits = len(value.partition(".")[2])
-    return Example(f"assert abs({code} - {value}) <= {0.5 * 10**-digits:g}", code, value, False)
+    if not re.fullmatch(r"[-+]?\d+\.\d+", value):
+        return None  # "about 100" does not say how near
+    tolerance = 10 ** -len(value.partition(".")[2])
+    return Example(f"assert abs({code} - {value}) <= {tolerance:g}", code, value, False)
 
 
 def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example | None:
     """`code` compared with `value` as strictly as a statement of it allows, None if it cannot be.
 
     A fraction is compared up to rounding: as written in prose, with two decimals or more, it may be
-    rounded to them; in code (`exact`) only the last bits may differ. With `any_order` the items are
-    compared sorted.
+    rounded to them or cut off; in code (`exact`) only the last bits may differ. With `any_order`
+    the items are compared sorted.
     """
     node = closed_value(value)
     if node is None:
@@ -162,7 +162,10 @@ def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example 
         is_binary = all((f * 1024).is_integer() for f in fractions)
         return equal(code, value, exact) if is_binary else None
     decimals = [len(d) for d in re.findall(r"\.(\d+)", value)]
-    tolerance = "" if exact or max(decimals, default=0) < 2 else f", abs={0.5 * 10 ** -max(decimals):g}"
+    if not exact and re.search(r"\.\d+0(?!\d)|\b\d{2,}0\.0", value):
+        return None  # "5.00" may be a text
+    exact = exact or code.startswith("round(")
+    tolerance = "" if exact or max(decimals, default=0) < 2 else f", abs={10 ** -max(decimals):g}"
     return Example(f"assert {code} == pytest.approx({value}{tolerance})", code, value, exact)
 
 

@@ -49,8 +49,8 @@ _CLASS_NAME = re.compile(
     r"(?:data)?class\b",
 )
 _NOT_ASKED = re.compile(
-    r"\b(?:old|existing|replaces?|instead of|built-?in|unlike|numpy|calls?|same as|verwendet|ruft)\b"
-    r"[^,;:]*$",
+    r"\b(?:old|existing|replaces?|instead of|built-?in|unlike|numpy|calls?|same as|verwendet"
+    r"|ruft)\b[^,;:]*$",
     re.IGNORECASE,
 )
 _SAID_NAME = re.compile(
@@ -61,7 +61,8 @@ _SAID_NAME = re.compile(
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(
-    r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b", re.IGNORECASE
+    r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b",
+    re.IGNORECASE,
 )
 # "so `acronym` should take ...", "Rewrite `version_key(v)`", "fix parse_dates"
 _FIRST_NAME = re.compile(r"`([a-z_]\w*)(?:\([^`]*\))?`|\b(?<!\.)([a-z]+(?:_[a-z0-9]+)+)\b(?!\.\w)")
@@ -168,9 +169,8 @@ def described_names(prompt: str) -> Iterator[str]:
             yield name
     if not named:
         yield from used[:1]
-    if not found and not named:
-        if first := _FIRST_NAME.search(prompt.partition("\n\n")[0]):
-            yield first[1] or first[2]
+    if not found and not named and (first := _FIRST_NAME.search(prompt.partition("\n\n")[0])):
+        yield first[1] or first[2]
 
 
 def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
@@ -194,6 +194,7 @@ def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
 
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
     """The name and the place of each `name(...)` that a sentence asks for."""
+    classes = class_names(prompt)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         name = match[1]
         end = expressions.bracket_end(prompt, match.end() - 1)
@@ -202,7 +203,9 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
         # In a sentence about a class, what is not said to be a function is a method of it.
         is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
-        if is_method and _OF_A_CLASS.search(before[-1]) and not _FUNCTION.search(before[-1]):
+        is_beside = any(f"{known}(" in before[-1] for known in classes if known != name)
+        of_class = is_beside or (is_method and _OF_A_CLASS.search(before[-1]))
+        if of_class and not _FUNCTION.search(before[-1]):
             continue
         if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
             yield name, match.start(), end

@@ -10,14 +10,18 @@ from ml_coach.core.examples.written import ASSERT, DOCTEST, FENCE
 
 BULLET = re.compile(r"\s*(?:[-*•+]|\d{1,2}[.)]|\(?[a-z]\))[ \t]+")
 _HEADING = re.compile(
-    r"\s*(?:#{1,6}\s+(?P<marked>.+?)|[-*•]?\s*\**(?P<colon>[^|`'\"()=]{1,80}?):\**)\s*(?:#.*)?$"
+    r"\s*(?:#{1,6}\s+(?P<marked>.+?)|[-*•]?\s*\**(?P<colon>[^|`'\"()=]{1,80}?):\**"
+    r"|\*\*(?P<bold>[^*`()=]{1,60})\*\*)\s*(?:#.*)?$"
 )
 _UNWANTED = re.compile(
-    r"\b(?:bad|misuses?|avoid|don['’]?t|do not|never|wrong|incorrect|known (?:problems?|issues?|bugs?)"
+    r"\b(?:bad|misuses?|avoid|don['’]?t|do not|never|wrong|incorrect|known (?:issues?|bugs?)"
     r"|problems?|bugs?|broken|current(?:ly)?|actual(?:ly)?|today|now|old|before|previous(?:ly)?|legacy"
     r"|past|deprecated|anti-?patterns?|not (?:supported|wanted|like this)|unsupported"
     r"|counter-?examples?|mistakes?|observed|got|falsch|bisher|derzeit|aktuell|mauvais|incorrecto"
-    r"|unwanted|undesired|symptoms?|limitations?|pitfalls?)\b",
+    r"|unwanted|undesired|symptoms?|limitations?|pitfalls?|existing|present|until|failing|fails"
+    r"|unexpected|surprising|gotchas?|traps?|undesirable|history|changelog|non-?goals?|out of scope"
+    r"|ugly|poor|naive|mistaken|issues?|reports?|reproduc\w+|traceback|was|were|not this|no good"
+    r"|does(?:n['’]t| not) work|what i (?:see|get)|schlecht|fehler|problema?s?|errores)\b|[❌✗✘]",
     re.IGNORECASE,
 )
 _WANTED = re.compile(
@@ -53,17 +57,23 @@ def unwanted_lines(prompt: str) -> frozenset[int]:
     """The lines, from 0, under a heading that calls what follows wrong, past or unwanted."""
     found: set[int] = set()
     unwanted = is_marked = blank = False
-    has_content = False
+    has_content = in_fence = False
     for number, raw in enumerate(prompt.splitlines()):
         text = raw.strip()
         if not text:
             blank = True
             continue
+        in_fence ^= FENCE.match(text) is not None
         heading = None if DOCTEST.match(text) else _HEADING.match(raw)
-        is_inside = raw[:1] in " \t" or BULLET.match(raw) is not None
+        is_inside = raw[:1] in " \t" or in_fence or BULLET.match(raw) is not None
         if heading:
-            unwanted = calls_unwanted((heading["marked"] or heading["colon"]).split(". ")[-1])
+            unwanted = calls_unwanted(
+                (heading["marked"] or heading["colon"] or heading["bold"]).split(". ")[-1]
+            )
             is_marked, has_content = heading["marked"] is not None, False
+        elif text.endswith(":") and not is_inside:
+            unwanted = calls_unwanted(re.split(r"[.!?]\s", text)[-1])
+            is_marked = has_content = False
         elif not is_marked and has_content and blank and not is_inside:
             unwanted = False
         else:
@@ -118,14 +128,18 @@ def tables(prompt: str) -> Iterator[Table]:
     unwanted = unwanted_lines(prompt)
     rows: list[tuple[str, ...]] = []
     places: list[Piece] = []
+    has_rule = False
     at = 0
     for number, raw in enumerate([*prompt.splitlines(keepends=True), ""]):
         text, line_start = raw.strip(), at
         at += len(raw)
-        if text.startswith("|") and text.count("|") > 2 and number not in unwanted:
-            if not _RULE.match(text):
+        if text.count("|") > (2 if text.startswith("|") else 0) and number not in unwanted:
+            if _RULE.match(text):
+                has_rule = True
+            else:
                 rows.append(tuple(c.strip() for c in re.split(r"(?<!\\)\|", text.strip("|"))))
                 places.append(Piece(line_start, line_start + len(raw.rstrip())))
         elif rows:
-            yield Table(tuple(rows), tuple(places))
-            rows, places = [], []
+            if has_rule:
+                yield Table(tuple(rows), tuple(places))
+            rows, places, has_rule = [], [], False

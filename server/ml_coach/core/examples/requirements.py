@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
-from ml_coach.core.examples import layout
+from ml_coach.core.examples import layout, words
+from ml_coach.core.python import syntax
 from ml_coach.core.types import Requirement, Spec, Suite
 
 LONGEST_PROMPT = 20_000
@@ -25,6 +27,14 @@ _ONLY_A_NAME = re.compile(
     r"(?:me\s+)?(?:an?|the|eine|die|une|la|una)?\s*(?:python\s+)?(?:async\s+)?(?:def\s+)?(?:function"
     r"|method|class|script|program|generator|funktion|fonction|función|funzione|clase)?\s*"
     r"(?:called|named)?\s*[`'\"]?[\w.]+(?:\([^)]*\))?[`'\"]?\s*(?:in python)?[.:!]*$",
+    re.IGNORECASE,
+)
+_NAMES_VALUE = re.compile(
+    r"(?<!\w)'[^'\n]+'(?!\w)|\"[^\"\n]*\"|[A-Z]\w+(?:Error|Exception)\b"
+    r"|\bempty (?:string|list|dict|tuple)"
+)
+_WANTED = re.compile(
+    r"\b(?:should|must|ought|need|want|expected|has to|soll|muss|doit|debe|deve)\w*\b|\braise",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]{2,}")
@@ -49,17 +59,26 @@ def requirements_of(prompt: str) -> tuple[Requirement, ...]:
 def untested(spec: Spec, suite: Suite) -> tuple[Requirement, ...]:
     """The requirements that no stated test was made of and no test of `suite` speaks of.
 
-    A test speaks of a requirement where one of the requirement's literals stands in it, or all the
-    words that tell it from the other requirements. Tests without such a sign may still check it, so
-    this list can be too long, never an excuse to drop a test.
+    A test speaks of a requirement where one of the requirement's literals or error types stands in
+    it. A test without such a sign may still check it, so this list can be too long.
     """
     quotes = [" ".join(test.quote.split()) for test in spec.stated]
-    source = suite.source.replace('"', "'").casefold()
+    tree = syntax.parse(suite.source)
+    nodes = list(syntax.walk(tree)) if tree else []
+    spoken = {repr(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    spoken |= {node.id for node in nodes if isinstance(node, ast.Name)}
     return tuple(
         requirement
         for requirement in spec.requirements
-        if not _is_quoted(requirement, quotes) and not _speaks_of(source, requirement)
+        if not _is_quoted(requirement, quotes)
+        and not spoken.intersection(_literals(requirement.quote))
     )
+
+
+def open_requirements(spec: Spec, suite: Suite) -> tuple[Requirement, ...]:
+    """Those of `untested` that name a text, an error or an empty value, so that a test of them
+    could be checked against the prompt."""
+    return tuple(r for r in untested(spec, suite) if _NAMES_VALUE.search(r.quote))
 
 
 def _is_quoted(requirement: Requirement, quotes: list[str]) -> bool:
@@ -67,16 +86,19 @@ def _is_quoted(requirement: Requirement, quotes: list[str]) -> bool:
     return any(quote in text or text in quote for quote in quotes)
 
 
-def _speaks_of(source: str, requirement: Requirement) -> bool:
-    literals = re.findall(r"'[^'\n]+'|(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])|\w+Error", requirement.quote)
-    literals += [f"'{text}'" for text in re.findall(r"\"([^\"\n]+)\"", requirement.quote)]
-    return any(literal.casefold() in source for literal in literals)
+def _literals(text: str) -> list[str]:
+    """The quoted texts and numbers as Python writes them, and the error types."""
+    found = re.findall(
+        r"(?<![\w.'\"-])\d+(?:\.\d+)?(?![\w.'\"])|\b[A-Z]\w*(?:Error|Exception)\b", text
+    )
+    quoted = re.findall(r"(?<!\w)(?:'([^'\n]+)'|\"([^\"\n]+)\")(?!\w)", text)
+    return [*found, *(repr(single or double) for single, double in quoted)]
 
 
 def _sentences(prompt: str) -> Iterator[str]:
     for piece in layout.pieces(prompt):
         for sentence in _SENTENCE_ENDS.split(prompt[piece.start : piece.end]):
-            yield sentence.strip().removeprefix('"""').removesuffix('"""').strip("' \t\n")
+            yield re.sub(r"^(?:\"\"\"|''')|(?:\"\"\"|''')$", "", sentence.strip()).strip()
 
 
 def _can_be_checked(text: str) -> bool:
@@ -85,4 +107,6 @@ def _can_be_checked(text: str) -> bool:
     if _SMALL_TALK.match(text) or _ONLY_A_NAME.match(text):
         return False
     said = _STRINGS.sub(" ", text)
+    if words.PAST.search(said) and not _WANTED.search(said):
+        return False
     return len(_WORDS.findall(said)) >= 2 or _JAPANESE.search(said) is not None

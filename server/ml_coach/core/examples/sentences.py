@@ -68,7 +68,24 @@ _OPEN = re.compile(
     re.IGNORECASE,
 )
 _PUTS_RIGHT = re.compile(
-    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead(?! of)|(?:we|i) (?:need|want))\b",
+    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead(?! of)"
+    r"|(?:we|i) (?:need|want))\b",
+    re.IGNORECASE,
+)
+# "With debug on, f(1) returns 2"; behind a value: "f(1) returns 2 if it is cached"
+_CONDITION = re.compile(
+    r"\W*(?:in|on|with|under|after|once|during|before|since|as of)\b"
+    r"(?![^,]*\b(?:example|change|fix)\b)[^,:]*,?\s*`?$",
+    re.IGNORECASE,
+)
+_ONLY_IF = re.compile(
+    r"[^.;\n]*?[\w)\]}'\"`],?\s+(?:only\s+)?(?:if|when|unless|provided|as long as"
+    r"|assuming|in case|wenn|falls|si|cuando|on (?:windows|linux|mondays?))\b",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(
+    r"[^.;\n]*\b(?:expect\w*|should|must|want|need|rather than|though|although"
+    r"|supposed to)\b[^.;\n]{0,40}?(?P<value>`?(?:['\"\[{(\d-]|True\b|False\b|None\b).*)",
     re.IGNORECASE,
 )
 _NEXT_EXAMPLE = re.compile(r"\b\w+\((?=[^)\n]*[\d'\"\[{(])")
@@ -94,15 +111,23 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         if words.PAST.search(clause) or _DOUBT.search(clause):
             continue
         line = prompt.count("\n", 0, match.start())
-        if _OPERATED.search(before):
-            continue  # a part of a longer expression
+        # A part of a longer expression, or said of one situation only.
+        if _OPERATED.search(before) or _CONDITION.match(before):
+            continue
         example = _read_value(code, rest, recurrences)
         if example is None:
             continue
         after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
-        is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(example, after)
+        is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(
+            example, after
+        )
         if also_wrong or not is_wrong:
             yield line, example
+
+
+def reads(rest: str) -> bool:
+    """Whether what follows a call says its value in words that are read here."""
+    return (_RETURNS.match(rest) or _RAISES.match(rest)) is not None
 
 
 def _is_taken_back(example: Example, after: str) -> bool:
@@ -111,6 +136,13 @@ def _is_taken_back(example: Example, after: str) -> bool:
     value = value_at(after[correction.end() :].partition("\n")[0]) if correction else None
     is_other = value is not None and expressions.normal(value) != expressions.normal(example.value)
     if _PUTS_RIGHT.match(after) or _OPEN.match(after):
+        return True
+    said = _without_strings(after).partition(example.value)[2] or after
+    if re.match(_ONLY_IF, "x" + said):
+        return True
+    other = _OTHERWISE.match(after)
+    wanted = value_at(other["value"].lstrip("`")) if other else None
+    if wanted and expressions.normal(wanted) != expressions.normal(example.value):
         return True
     aside = re.split(r"[.;](?:\s|$)|,|\bbut\b|\n", _without_strings(after))[0]
     return is_other or bool(words.PAST.search(aside)) or _TAKES_BACK.match(after) is not None
@@ -158,6 +190,8 @@ def value_at(text: str) -> str | None:
         value = _WORDS.get(word[0].lower()) if word[0] not in syntax.BUILTINS else word[0]
         return value if value and _ENDS.match(text[word.end() :]) else None
     for end in _value_ends(text):
+        if re.search(r"\d[-/]\d", _without_strings(text[:end])):
+            continue  # a date, a fraction, a score
         if expressions.closed_value(text[:end]) is not None and _ENDS.match(text[end:]):
             return text[:end].strip()
     return None

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ml_coach.core.examples import expressions, layout, words
+from ml_coach.core.examples import expressions, layout, sentences, words
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
-from ml_coach.core.examples.statements import Statement, statements
+from ml_coach.core.examples.statements import HEADING, ONLY_INPUTS, Statement, statements
 from ml_coach.core.examples.tokens import Token, is_literal, tokens
 from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
@@ -18,9 +18,12 @@ from ml_coach.core.types import StatedTest
 _EMPTY_OF = {"str": "''", "list": "[]", "dict": "{}", "tuple": "()", "set": "set()"}
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|yields?|lazily)\b", re.IGNORECASE)
 _PREDICATE = re.compile(
-    r"\b(?:bool(?:ean)?|whether|checks? (?:if|that)|tells? if|predicate|true|false)\b", re.IGNORECASE
+    r"\b(?:bool(?:ean)?|whether|checks? (?:if|that)|tells? if|predicate|true|false)\b",
+    re.IGNORECASE,
 )
-_NAMED_LIKE_ONE = re.compile(r"(?:is|has|can|ist|est|es|hat|check|valid|validate)(?:_|[A-Z]|$)|valid")
+_NAMED_LIKE_ONE = re.compile(
+    r"(?:is|has|can|ist|est|es|hat|check|valid|validate)(?:_|[A-Z]|$)|valid"
+)
 _ANNOTATED = {"str": "str", "int": "num", "float": "num", "list": "list", "dict": "dict",
               "tuple": "tuple", "bool": "bool", "List": "list", "Dict": "dict"}  # fmt: skip
 _GIVES = re.compile(r"\b(?:raise|throw|return|give|lève|lanza|wirf)", re.IGNORECASE)
@@ -136,15 +139,23 @@ def stated_tests(
     return tuple(unique.values())[:MOST]
 
 
+def is_named(word: Token, function: Function) -> bool:
+    """Whether a word is what the function's name says, as "palindrome" for `is_palindrome`."""
+    text = word.code.strip("'\"").casefold()
+    parts = [part for part in re.split(r"_|(?<=[a-z])(?=[A-Z])", function.name) if len(part) > 3]
+    return any(
+        text.startswith(part.casefold()[: max(4, len(part) - 2)]) and len(text) <= len(part) + 3
+        for part in parts
+    )
+
+
 Found = tuple[layout.Piece, Example]
 
 
 class _Reader:
     """Reads one prompt; what its sentences show of arguments' types decides about bare words."""
 
-    def __init__(
-        self, prompt: str, functions: Sequence[Function], names: Sequence[str]
-    ) -> None:
+    def __init__(self, prompt: str, functions: Sequence[Function], names: Sequence[str]) -> None:
         self._prompt = prompt
         self._names = set(names)
         # Where a class is asked for, an input may be one of its methods'.
@@ -155,9 +166,18 @@ class _Reader:
     def sentences(self) -> Iterator[Found]:
         parameters = {p for function in self._functions for p in function.parameters}
         read: list[tuple[Statement, list[Token]]] = []
+        heading: Token | None = None
         for piece in layout.pieces(self._prompt):
             found = tokens(self._prompt, piece.start, piece.end, self._names, parameters)
-            read += [(statement, found) for statement in statements(found)]
+            kinds = "".join(token.kind for token in found)
+            if match := HEADING.match(kinds):
+                heading = found[match.start("word")] if "X" not in kinds else None
+            elif heading and (match := ONLY_INPUTS.match(kinds)):
+                inputs = tuple(t for t in found[: match.end("input")] if t.kind in "VB")
+                read.append((Statement(inputs, "O", heading, 0, len(inputs) - 1, True), found))
+            else:
+                heading = None
+                read += [(statement, found) for statement in statements(found)]
         # What is quoted shows the type that a bare number or word has.
         for statement, found in read:
             self._learn(statement, found)
@@ -198,7 +218,7 @@ class _Reader:
         if function is None or (is_call and self._is_given(statement, found)):
             return
         if statement.is_truth:
-            yield from self._truths(statement, function)
+            yield from self._truths(statement, function, found)
             return
         error = statement.result.code if statement.result and statement.result.kind == "E" else ""
         for arguments in self._arguments(statement, function, error):
@@ -211,9 +231,10 @@ class _Reader:
                 yield example
 
     def _is_given(self, statement: Statement, found: Sequence[Token]) -> bool:
-        """Whether it is a call with its value behind it, which is for the given examples to read."""
+        """Whether it is a call with its value behind it, which the given examples read."""
         kinds = "".join(t.kind for t in found[statement.first : statement.last + 1])
-        return not statement.corrects and re.search("C[^XB]*[VE]$", kinds) is not None
+        is_direct = not statement.corrects and re.search("C[^XB]*[VE]$", kinds) is not None
+        return is_direct and sentences.reads(self._prompt[statement.inputs[0].end :])
 
     def _result(
         self, statement: Statement, function: Function, arguments: Sequence[str]
@@ -237,13 +258,34 @@ class _Reader:
             call = f"list({call})"
         return expressions.compared(call, value, any_order=self._any_order, exact=False)
 
-    def _truths(self, statement: Statement, function: Function) -> Iterator[Example]:
+    def _holds(
+        self, statement: Statement, function: Function, found: Sequence[Token]
+    ) -> bool | None:
+        """Whether the inputs are of the kind that the function tells apart, None if not said."""
+        word = statement.result
+        if word is None:
+            return None
+        if word.kind in "YZ":
+            return (word.kind == "Y") != statement.is_negated
+        said = [t for t in found[: statement.last + 1] if t.kind == "W" and is_named(t, function)]
+        if not said or (not _NAMED_LIKE_ONE.match(function.name) and not self._is_predicate()):
+            return None
+        return word.kind == "W" if word.kind == "X" or word in said else None
+
+    def _is_predicate(self) -> bool:
+        return _PREDICATE.search(self._prompt) is not None
+
+    def _truths(
+        self, statement: Statement, function: Function, found: Sequence[Token]
+    ) -> Iterator[Example]:
         """Inputs under "valid" and "invalid", of a function that tells them apart."""
         if statement.result is None:
             return
-        holds = statement.result.kind == "Y"
+        holds = self._holds(statement, function, found)
+        if holds is None:
+            return
         refuses = _REFUSES.search(self._prompt)
-        is_predicate = _PREDICATE.search(self._prompt) or (
+        is_predicate = self._is_predicate() or (
             _NAMED_LIKE_ONE.match(function.name) and not _GIVES.search(self._prompt)
         )
         for arguments in self._arguments(statement, function, ""):
@@ -259,30 +301,32 @@ class _Reader:
     ) -> Iterator[list[str]]:
         """The arguments of each call that the inputs stand for; none where it is not certain."""
         inputs = [t for t in statement.inputs if t.kind != "P"]
+        named = [t.code for t in statement.inputs if t.kind == "P"]
         if inputs[0].kind == "C":
             yield [inputs[0].code]
-            return
-        named = [t.code for t in statement.inputs if t.kind == "P"]
-        if named:
-            if len(named) != len(inputs) or sorted(named) != sorted(function.parameters):
-                if not (function.most == 1 and len(named) == 1):
-                    return
-            else:
-                pairs = dict(zip(named, inputs, strict=True))
-                yield from self._checked([pairs[p] for p in function.parameters], function, error)
-                return
-        is_single = function.most == 1 or (function.most is None and len(inputs) == 1)
-        is_choice = (function.least or 1) <= 1 and "a" not in statement.separators
-        if function.least is not None and function.most is not None and not is_single:
-            if function.least <= len(inputs) <= function.most:
-                is_row = len(inputs) > 1 and function.least > 1
-                if is_row or len(inputs) == 1:
-                    yield from self._checked(inputs, function, error)
-                    return
-        if is_single or (is_choice and "O" in statement.separators) or statement.is_truth:
-            if is_single or function.least in (None, 0, 1):
-                for token in inputs:
-                    yield from self._checked([token], function, error)
+        elif len(named) > 1 or (named and function.most != 1):
+            pairs = dict(zip(named, inputs, strict=False))
+            if len(pairs) == len(inputs) and sorted(pairs) == sorted(function.parameters):
+                ordered = [pairs[parameter] for parameter in function.parameters]
+                yield from self._checked(ordered, function, error)
+        elif self._is_one_call(inputs, function):
+            yield from self._checked(inputs, function, error)
+        elif self._is_one_each(statement, function):
+            for token in inputs:
+                yield from self._checked([token], function, error)
+
+    def _is_one_call(self, inputs: Sequence[Token], function: Function) -> bool:
+        least, most = function.least, function.most
+        if least is None or most is None or most == 1 or not least <= len(inputs) <= most:
+            return False
+        return len(inputs) == 1 or least > 1
+
+    def _is_one_each(self, statement: Statement, function: Function) -> bool:
+        """Whether each input is an argument of its own call."""
+        if function.most == 1 or (function.most is None and len(statement.inputs) == 1):
+            return True
+        is_choice = "a" not in statement.separators and "O" in statement.separators
+        return (is_choice or statement.is_truth) and function.least in (None, 0, 1)
 
     def _checked(
         self, inputs: Sequence[Token], function: Function, error: str
@@ -309,18 +353,20 @@ class _Reader:
             yield codes
 
     def tables(self) -> Iterator[Found]:
-        """One test for each row of a table with a column for each argument and one for the result."""
+        """One test for each row of a table: a column for each argument, the last for the result."""
         if len(self._functions) != 1:
             return
         function = self._functions[0]
         for table in layout.tables(self._prompt):
             head, *rows = table.rows
-            width = len(head)
+            kept = [n for n, cell in enumerate(head) if not _NOTE.fullmatch(_bare(cell))]
+            width = len(kept)
             count = function.most if function.most is not None else width - 1
-            is_named = tuple(_bare(cell) for cell in head[:-1]) == function.parameters
-            if width != count + 1 or not (is_named or width == 2) or not rows:
+            titles = tuple(_bare(head[n]) for n in kept)
+            fits = titles[:-1] == function.parameters or width == 2 or _RESULT.match(titles[-1])
+            if width != count + 1 or width < 2 or not fits or _PAST_TITLE.search(titles[-1]):
                 continue
-            columns = [[row[n] if n < len(row) else "" for row in rows] for n in range(width)]
+            columns = [[row[n] if n < len(row) else "" for row in rows] for n in kept]
             coded = list(zip(*(_column(column) for column in columns), strict=True))
             for place, cells in zip(table.places[1:], coded, strict=True):
                 *arguments, value = cells
@@ -329,6 +375,17 @@ class _Reader:
                     yield place, expressions.raises(call, value, False)
                 elif all(cells) and (example := self._equal(call, value)):
                     yield place, example
+
+
+_NOTE = re.compile(
+    r"(?i)#|no\.?|nr\.?|case|id|comments?|notes?|remarks?|why|reason|description|explanation|rule|"
+    r"meaning|bemerkung|warum|grund|remarque|nota"
+)
+_RESULT = re.compile(
+    r"(?i)(?:expected|results?|outputs?|returns?|answers?|gives?|value|ergebnis|ausgabe|résultat|"
+    r"sortie|resultado|salida|risultato|erwartet|→|->|=|`?\w+\(.*\))"
+)
+_PAST_TITLE = re.compile(r"(?i)\b(?:now|today|current|actual|old|before|wrong|observed|got)\b")
 
 
 def _bare(cell: str) -> str:

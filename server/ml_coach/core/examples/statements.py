@@ -26,6 +26,7 @@ class Statement:
     first: int
     last: int
     is_truth: bool = False
+    is_negated: bool = False
     corrects: bool = False  # it puts a wrong result right
 
 
@@ -39,7 +40,7 @@ _EXAMPLES = rf"[FI]?{_DESCRIPTION}\(?G,?:?"
 _MORE = rf"(?:{_SEPARATOR}[FI]?[WXPFlYZ]{{1,6}}\(?G,?{_LIST}\)?)?"
 _OPENED = rf"(?:{_EXAMPLES}|[FI]?[Pl]{{0,2}}?)"
 # A second value behind a result would make it a part of something else: "returns 3 and 5".
-_END = rf"(?=$|[.;:)(–jQDXF]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
+_END = rf"(?=$|[.;:)(–jQDX]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
 _IN = f"(?P<input>C|{_LIST})"
 _FORMS = [
     # 'a b' becomes 'a-b'; for 'x' the output is 2; an interval (1, 5) overlaps -> True
@@ -60,13 +61,27 @@ _FORMS = [
     rf"(?<=[a,]){_IN}i(?P<result>[VB]){_END}",
     # ValueError for inputs such as 'a', 'b' or the empty string
     rf"(?P<error>E)R?,?(?:\(?{_EXAMPLES}|[FI]P?l?)(?P<input>C|{_LIST}{_MORE})(?={_END[3:-1]}|O)",
+    # ValueError when the port is 0 or not a number (e.g. 'http')
+    rf"(?P<error>E)[^.;jEACKL]*\(G,?(?P<input>{_LIST})\)",
     # strings like 'nine' raise a TypeError; '' -> ValueError
     rf"{_START}{_OPENED}(?P<input>C|{_LIST}{_MORE})(?:W{{0,3}}A|\)?,?[RLlj,]{{0,3}}|[XWl]{{1,4}}\()"
     r"(?P<error>E)"
     r"R?(?=$|[.;:)(–ja,WRL])",
 ]
 _FORMS_OF = [re.compile(form) for form in _FORMS]
-_LISTED = re.compile(rf"{_START}(?P<word>[YZ])W{{0,2}}:(?P<input>{_LIST})(?=$|[.;)(–j]|,?a?[YZ])")
+# Inputs that are told apart: under a word, behind a verb, before one, or by what they are called.
+_TOLD = [
+    re.compile(rf"{_START}{form}(?=$|[.;)(–j,]|a[YZVB])")
+    for form in (
+        rf"X?(?P<word>[YZ])W{{0,2}}:(?P<input>{_LIST})",
+        rf"(?:F?G)?(?P<word>[YZ])(?P<input>{_LIST})",
+        rf"(?P<input>{_LIST})l?X?(?P<word>[YZ])",
+        rf"(?P<input>{_LIST})l(?P<word>W)W?(?:\(V\))?",
+        rf"(?P<input>{_LIST})l?(?P<word>X)",
+    )
+]
+HEADING = re.compile(r"^X?(?P<word>[YZ])W{0,2}:?$")
+ONLY_INPUTS = re.compile(rf"^(?P<input>{_LIST})(?:[.,;]|[–(].*)?$")
 _CORRECTS = re.compile(rf"K[KLRlij,]{{0,4}}(?P<result>[VBE])(?!{_SEPARATOR}?{_ITEM})")
 
 
@@ -90,17 +105,22 @@ def statements(found: Sequence[Token]) -> Iterator[Statement]:
                 taken.append((first, last + 1))
                 yield statement
     yield from _corrected(found, every, void)
-    for match in _LISTED.finditer(kinds):
-        yield _statement(found, plain, match)
+    for form in _TOLD:
+        for match in form.finditer(kinds):
+            statement = _statement(found, plain, match)
+            first, last = statement.first, statement.last + 1
+            is_read = any(first < end and start < last for start, end in taken)
+            if not is_read and not _is_past(every, statement) and "N" not in every[:first]:
+                taken.append((first, last))
+                yield statement
 
 
-def _statement(
-    found: Sequence[Token], plain: Sequence[int], match: re.Match[str]
-) -> Statement:
+def _statement(found: Sequence[Token], plain: Sequence[int], match: re.Match[str]) -> Statement:
     groups = match.groupdict()
     inside = [plain[n] for n in range(match.start("input"), match.end("input"))]
     name = next((n for n in ("result", "truth", "constant", "error", "word") if groups.get(n)), "")
     last = plain[match.end() - 1]
+    negated = name == "word" and re.search("X[YZ]", match[0]) is not None
     return Statement(
         tuple(found[n] for n in inside if found[n].kind in "VBCP"),
         "".join(found[n].kind for n in inside if found[n].kind not in "VBCP"),
@@ -108,6 +128,7 @@ def _statement(
         plain[match.start()],
         last,
         is_truth=name == "word",
+        is_negated=negated,
     )
 
 

@@ -18,7 +18,9 @@ _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
 _NAMED = re.compile(r"(\w+)\s*=(?!=)")
 # What kind of emptiness is meant, other calls have to show.
-_EMPTY = re.compile(r"(?:(?:an?|the)\s+)?(?:empty|no|leere[rsnm]?)\s+(\w+)\b(?!\s+(?:file|line)s?\b)", re.I)
+_EMPTY = re.compile(
+    r"(?:(?:an?|the)\s+)?(?:empty|no|leere[rsnm]?)\s+(\w+)\b(?!\s+(?:file|line)s?\b)", re.I
+)
 _INPUTS = ("input", "argument", "sequence", "collection")
 _MARKS = {
     "。": ".", "、": ",", "；": ";", "：": ":", "，": ",", "—": "–", "–": "–", "/": "/", "…": "~",
@@ -57,14 +59,13 @@ def tokens(text: str, start: int, end: int, names: Set[str], parameters: Set[str
     return found
 
 
-def _read(
-    text: str, at: int, end: int, names: Set[str], parameters: Set[str]
-) -> Iterator[Token]:
+def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Iterator[Token]:
     if text[at] == "`":
         yield _ticked(text, at, end, names, parameters)
     elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
-        named = string[0].strip("'\"") in parameters
-        yield Token("P" if named else "V", at, string.end(), string[0].strip("'\"") if named else string[0])
+        name = string[0].strip("'\"")
+        kind, code = ("P", name) if name in parameters else ("V", string[0])
+        yield Token(kind, at, string.end(), code)
     elif curly := _CURLY.match(text, at, end):
         yield Token("V", at, curly.end(), repr(next(g for g in curly.groups() if g is not None)))
     elif error := _ERROR.match(text, at, end):
@@ -83,7 +84,7 @@ def _read(
 
 
 def is_literal(text: str) -> bool:
-    """Whether `text` is a plain Python literal: `2024-12-31` is none, though it is an expression."""
+    """Whether `text` is a plain Python literal; `2024-12-31` is none, though an expression."""
     value = expressions.closed_value(text)
     return value is not None and not any(isinstance(n, ast.BinOp) for n in ast.walk(value))
 
@@ -111,7 +112,7 @@ def _call(text: str, at: int, end: int, names: Set[str]) -> Token | None:
     if close is None or close > end:
         return None
     code = text[at:close]
-    if not names.intersection(expressions.called(code)):
+    if not any(name in names for name in expressions.called(code)):
         return Token("W", at, close)
     is_closed = expressions.is_example_call(code) and not code.endswith("()")
     return Token("C" if is_closed else "M", at, close, code if is_closed else match[1])
@@ -130,13 +131,17 @@ def _bracketed(text: str, at: int, end: int) -> Token | None:
     return Token("V", at, close, text[at:close]) if is_value else None
 
 
-def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Token:
+def _mark(text: str, at: int, end: int) -> Token | None:
     if arrow := _ARROW.match(text, at, end):
         return Token("A", at, arrow.end())
     if text[at] in ".!?" and not text[at + 1 : at + 2].isalnum():
         return Token(".", at, at + 1)
-    if text[at] in _MARKS:
-        return Token(_MARKS[text[at]], at, at + 1)
+    return Token(_MARKS[text[at]], at, at + 1) if text[at] in _MARKS else None
+
+
+def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Token:
+    if mark := _mark(text, at, end):
+        return mark
     if (named := _NAMED.match(text, at, end)) and named[1] in parameters:
         return Token("P", at, named.end(1), named[1])
     if (empty := _EMPTY.match(text, at, end)) and empty[1] in {*parameters, *_INPUTS}:
@@ -155,7 +160,12 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return Token(phrase[0], at, min(phrase[1], end))
     if word.startswith("="):
         return Token("A", at, at + 1)
-    looks_like_data = not _ACRONYM.match(word) and (
-        re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word) or re.fullmatch(r"[A-Z]{2,}", word)
+    return Token("B" if _looks_like_data(word) else "W", at, close, repr(word))
+
+
+def _looks_like_data(word: str) -> bool:
+    """Whether a bare word is rather an input or a result than a word: `IV`, `a@b.co`."""
+    return not _ACRONYM.match(word) and bool(
+        re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word)
+        or re.fullmatch(r"[A-Z]{2,}", word)
     )
-    return Token("B" if looks_like_data else "W", at, close, repr(word))

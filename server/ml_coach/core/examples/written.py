@@ -50,7 +50,9 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
             code = ast.unparse(_Put(known).visit(statement))
         else:
             code = ast.get_source_segment(code, statement.value) or code
-        example = _doctest(code, shown.wanted)
+        comment = " ".join(shown.wanted).partition("#")[2]
+        is_wrong = words.PAST.search(comment) is not None
+        example = _put_right(code, comment) if is_wrong else _doctest(code, shown.wanted)
         if example and read - known.keys() - syntax.BUILTINS:
             with_output.add(expressions.callee(example.call))
             yield shown.line, example
@@ -96,11 +98,6 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
         return None
     value = tree.body[0].value if isinstance(tree.body[0], ast.Expr) else None
     text = "\n".join(line.strip() for line in wanted)
-    if "#" in text and words.PAST.search(text.rpartition("#")[2]):
-        # "2  # wrong, should be 3"
-        right = re.search(r"\b(?:should|must) be (\S+?)[.,]?$", text)
-        is_value = right is not None and expressions.closed_value(right[1]) is not None
-        return expressions.equal(code, right[1], True) if right and is_value else None
     if isinstance(value, ast.Compare) and text in ("", "True"):
         return expressions.from_comparison(code, value)
     if not wanted or value is None:
@@ -130,6 +127,13 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
         # A doctest compares what is shown, so an object is compared by its repr.
         return Example(f"assert repr({code}) == {text!r}", f"repr({code})", repr(text), True)
     return None
+
+
+def _put_right(code: str, comment: str) -> Example | None:
+    """The example in an output such as "2  # wrong, should be 3"."""
+    right = re.search(r"\b(?:should|must) be (\S+?)[.,]?$", comment)
+    is_value = right is not None and expressions.closed_value(right[1]) is not None
+    return expressions.equal(code, right[1], True) if right and is_value else None
 
 
 def _remember(statement: ast.stmt, known: dict[str, str], unclear: set[str]) -> None:
