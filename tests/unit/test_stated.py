@@ -54,7 +54,7 @@ def statements(prompt: str) -> list[str]:
         ("Write is_prime(n). 2 and 5 are primes, 4 is not.",
          ["assert is_prime(2)", "assert is_prime(5)", "assert not is_prime(4)"]),
         ("Write check(s) that returns a bool.\nValid: 'a@b', 'c@d'\nInvalid: 'a'",
-         ["assert check('a@b')", "assert check('c@d')", "assert not check('a')"]),
+         ["assert check('a@b') == True", "assert check('c@d') == True", "assert check('a') == False"]),
         ("Schreibe eine Funktion f(n). Für 12 ist das Ergebnis 3.", ["assert f(12) == 3"]),
         ("Écris une fonction f(texte). 'a' donne 1.", ["assert f('a') == 1"]),
         ("Escribe una función f(n). Con 4 devuelve 2.", ["assert f(4) == 2"]),

@@ -152,6 +152,8 @@ def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example 
         return None
     if any_order and isinstance(node, ast.List | ast.Tuple | ast.Set):
         return _sorted(code, value, node)
+    if any_order and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return None  # Its parts may come in another order.
     fractions = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
     fractions = [f for f in fractions if isinstance(f, float)]
     if not fractions:
@@ -182,6 +184,8 @@ def _is_number(node: ast.expr) -> bool:
 
 
 def _sorted(code: str, value: str, node: ast.List | ast.Tuple | ast.Set) -> Example | None:
+    if any(isinstance(n, ast.Constant) and isinstance(n.value, float) for n in node.elts):
+        return None
     kinds = {type(n.value) for n in node.elts if isinstance(n, ast.Constant)}
     if len(kinds) != 1 or not all(isinstance(n, ast.Constant) for n in node.elts):
         return None

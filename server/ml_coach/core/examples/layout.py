@@ -118,6 +118,8 @@ def _is_code(text: str) -> bool:
 
 def _is_apart(before: str, text: str) -> bool:
     """Whether a line does not go on the sentence of the line before it."""
+    if re.match(r"(?:when|then|and)\b", text, re.I) and re.match(r"(?:given|when)\b", before, re.I):
+        return False
     if before.endswith((".", ":", ";", "!", "?", '"""', "'''")) or len(before) < 45:
         return True
     return bool(_ARROW.search(before) or _ARROW.search(text))

@@ -89,6 +89,10 @@ _OTHERWISE = re.compile(
     re.IGNORECASE,
 )
 _NEXT_EXAMPLE = re.compile(r"\b\w+\((?=[^)\n]*[\d'\"\[{(])")
+# Where texts are made, "returns true" may be meant as a text.
+_TEXTUAL = re.compile(
+    r"json|yaml|javascript|\bjs\b|seriali[sz]|to_?str|\bas (?:a )?(?:text|string)", re.I
+)
 _OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
@@ -96,6 +100,8 @@ _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil
 def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tuple[int, Example]]:
     """What sentences say of calls; `also_wrong` those of a fault, which name the function too."""
     recurrences = _recurrences(prompt)
+    is_textual = _TEXTUAL.search(prompt) is not None
+    reports = words.REPORT.search(prompt) is not None
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         end = expressions.call_end(prompt, match.end() - 1)
         if end is None:
@@ -114,10 +120,13 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         # A part of a longer expression, or said of one situation only.
         if _OPERATED.search(before) or _CONDITION.match(before):
             continue
-        example = _read_value(code, rest, recurrences)
+        example = _read_value(code, rest, recurrences, is_textual)
         if example is None:
             continue
         after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
+        sentence = before + re.split(r"[.;](?:\s|$)|\n", rest)[0]
+        if reports and not also_wrong and not words.WANTS.search(_without_strings(sentence)):
+            continue
         is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(
             example, after
         )
@@ -152,7 +161,9 @@ def _without_strings(text: str) -> str:
     return re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)
 
 
-def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:
+def _read_value(
+    code: str, rest: str, recurrences: frozenset[str], is_textual: bool
+) -> Example | None:
     if (raises := _RAISES.match(rest)) and raises["error"] in expressions.ERRORS:
         starts_with_error = rest.lstrip(" \t`").startswith(raises["error"])
         if not starts_with_error and _ENDS.match(rest[raises.end() :]):
@@ -164,7 +175,9 @@ def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | 
     if (returns["equal"] == "=" or returns["arrow"]) and expressions.callee(code) in recurrences:
         return None
     text = value_at(rest[returns.end() :])
-    if text is None:
+    if text is None or (
+        is_textual and re.match(r"`?(?:true|false|null|nil)\b", rest[returns.end() :])
+    ):
         return None
     if returns["about"] or "≈" in returns[0]:
         return expressions.nearly(code, text)
@@ -192,6 +205,8 @@ def value_at(text: str) -> str | None:
     for end in _value_ends(text):
         if re.search(r"\d[-/]\d", _without_strings(text[:end])):
             continue  # a date, a fraction, a score
+        if re.match(r"-?0[xbo]|\([^,()]*\)$", text[:end].strip(), re.IGNORECASE):
+            continue  # It may be meant as a text, or as a tuple.
         if expressions.closed_value(text[:end]) is not None and _ENDS.match(text[end:]):
             return text[:end].strip()
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.examples import expressions, layout, sentences, words
 from ml_coach.core.examples.coroutines import awaited
@@ -16,7 +16,10 @@ from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
 
 _EMPTY_OF = {"str": "''", "list": "[]", "dict": "{}", "tuple": "()", "set": "set()"}
-_GENERATES = re.compile(r"\b(?:generators?|iterators?|yields?|lazily)\b", re.IGNORECASE)
+_GENERATES = re.compile(
+    r"\b(?:generators?|iterators?|lazily|yields?(?!\s+(?:none|true|false|[\d\[('\"`])))\b",
+    re.IGNORECASE,
+)
 _PREDICATE = re.compile(
     r"\b(?:bool(?:ean)?|whether|checks? (?:if|that)|tells? if|predicate|true|false)\b",
     re.IGNORECASE,
@@ -26,6 +29,7 @@ _NAMED_LIKE_ONE = re.compile(
 )
 _ANNOTATED = {"str": "str", "int": "num", "float": "num", "list": "list", "dict": "dict",
               "tuple": "tuple", "bool": "bool", "List": "list", "Dict": "dict"}  # fmt: skip
+_SAYS_BOOL = re.compile(r"\b(?:bool(?:ean)?|true|false)\b", re.IGNORECASE)
 _GIVES = re.compile(r"\b(?:raise|throw|return|give|lève|lanza|wirf)", re.IGNORECASE)
 # "raise ValueError for bad ones"
 _REFUSES = re.compile(
@@ -160,6 +164,7 @@ class _Reader:
         self._names = set(names)
         # Where a class is asked for, an input may be one of its methods'.
         self._functions = functions if len(functions) == len(names) else ()
+        self._reports = words.REPORT.search(prompt) is not None
         self._any_order = words.ANY_ORDER.search(prompt) is not None
         self._generates = _GENERATES.search(prompt) is not None
 
@@ -217,6 +222,8 @@ class _Reader:
         function = Function("") if is_call else self._function(statement, found)
         if function is None or (is_call and self._is_given(statement, found)):
             return
+        if self._reports and not self._is_wanted(statement, found):
+            return
         if statement.is_truth:
             yield from self._truths(statement, function, found)
             return
@@ -229,6 +236,11 @@ class _Reader:
                 example := self._equal(call, value, is_call=is_call)
             ):
                 yield example
+
+    def _is_wanted(self, statement: Statement, found: Sequence[Token]) -> bool:
+        """Whether its sentence says "should", as it must where the prompt reports a fault."""
+        first = next((n for n in range(statement.first, 0, -1) if found[n - 1].kind in ".;"), 0)
+        return any(token.kind == "K" for token in found[first : statement.last + 1])
 
     def _is_given(self, statement: Statement, found: Sequence[Token]) -> bool:
         """Whether it is a call with its value behind it, which the given examples read."""
@@ -267,7 +279,10 @@ class _Reader:
             return None
         if word.kind in "YZ":
             return (word.kind == "Y") != statement.is_negated
-        said = [t for t in found[: statement.last + 1] if t.kind == "W" and is_named(t, function)]
+        before = found[: statement.last + 1]
+        if word.kind == "X" and any(t.kind == "Y" for t in before):
+            return False
+        said = [t for t in before if t.kind == "W" and is_named(t, function)]
         if not said or (not _NAMED_LIKE_ONE.match(function.name) and not self._is_predicate()):
             return None
         return word.kind == "W" if word.kind == "X" or word in said else None
@@ -294,7 +309,11 @@ class _Reader:
                 yield expressions.raises(call, refuses[1], False)
             if refuses or not is_predicate:
                 continue
-            yield Example(f"assert {'' if holds else 'not '}{call}", call, str(holds), False)
+            truth = expressions.equal(call, str(holds), False)
+            if not _SAYS_BOOL.search(self._prompt):
+                # It may as well be a match or None.
+                truth = replace(truth, statement=f"assert {'' if holds else 'not '}{call}")
+            yield truth
 
     def _arguments(
         self, statement: Statement, function: Function, error: str
@@ -364,7 +383,12 @@ class _Reader:
             count = function.most if function.most is not None else width - 1
             titles = tuple(_bare(head[n]) for n in kept)
             fits = titles[:-1] == function.parameters or width == 2 or _RESULT.match(titles[-1])
-            if width != count + 1 or width < 2 or not fits or _PAST_TITLE.search(titles[-1]):
+            least = function.least if function.least is not None else count
+            if (
+                not max(least, 1) <= width - 1 <= count
+                or not fits
+                or _PAST_TITLE.search(titles[-1])
+            ):
                 continue
             columns = [[row[n] if n < len(row) else "" for row in rows] for n in kept]
             coded = list(zip(*(_column(column) for column in columns), strict=True))

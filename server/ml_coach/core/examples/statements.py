@@ -30,7 +30,7 @@ class Statement:
     corrects: bool = False  # it puts a wrong result right
 
 
-_START = r"(?:^|(?<=[.;:,(–jaD~]))"
+_START = r"(?:^|(?<=[.;:,(–jaDM~]))"
 _ITEM = "(?:P[Al]?)?[VB]"
 _SEPARATOR = "(?:,a|,O|[,aO])"
 _LIST = f"{_ITEM}(?:{_SEPARATOR}{_ITEM})*"
@@ -49,13 +49,16 @@ _FORMS = [
     rf"{_START}{_OPENED}{_IN}X[Ll]{{1,2}}[VB],?j(?P<result>V){_END}",
     # 0 to 12 is 'child', 13 to 19 'teen', 20 and older 'adult'
     rf"{_START}F?(?P<input>V(?:[iT–]V|U))[lLA]{{0,2}}(?P<result>V){_END}",
+    # Given 'a', when f is called, then it returns 'b'; when f is called with 'a', it gives 'b'
+    rf"{_START}(?:F|IW?MW?F)[WP]?{_IN},?(?:[Ia]W?K?l?W?M[lW]{{0,2}})?,?j?[LlM]{{1,3}}"
+    rf"(?P<result>[VB]){_END}",
     # 2 and 13 are primes (True)
     rf"{_START}{_OPENED}{_IN}l?X?W{{0,3}}\((?P<truth>V)\)",
     # 'ABC' stays as it is
     rf"{_START}{_OPENED}{_IN}[lL]{{1,2}}(?P<same>S){_END}",
     # it returns True for 'a' and 'b', but False for 'c'
     rf"(?:{_START}|(?<=M))[Ll]{{1,2}}(?P<result>V),?(?:{_EXAMPLES}|[FI]P?l?){_IN}{_END}",
-    rf"(?<=[ja,])(?P<constant>V)(?:F|F{_EXAMPLES}){_IN}{_END}",
+    rf"(?:^|(?<=[ja,:(]))(?P<constant>V)(?:F|F{_EXAMPLES}){_IN}{_END}",
     # turns 'a' into 'b', and 'c' into 'd'; takes 'a' and gives 'b'
     rf"v{_IN}(?:i|aL)(?P<result>[VB]){_END}",
     rf"(?<=[a,]){_IN}i(?P<result>[VB]){_END}",

@@ -17,6 +17,12 @@ _CURLY = re.compile(r"“([^”\n]*)”|„([^“”\n]*)[“”]|‘([^’\n]*)
 _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
 _NAMED = re.compile(r"(\w+)\s*=(?!=)")
+_IS_EMPTY = re.compile(
+    r"(\w+)\s+(?:(?:is|are|ist|est|está|es|è|é)\s+(?:empty|leer|vide|vac[ií][oa]|vuot[oa])\b"
+    r"|leer\s+ist\b)|empty(?=\s*(?:->|→|=>))",
+    re.IGNORECASE,
+)
+_AFTER_ARROW = re.compile(r"(?:->|=>|→|⇒)\s*$")
 # What kind of emptiness is meant, other calls have to show.
 _EMPTY = re.compile(
     r"(?:(?:an?|the)\s+)?(?:empty|no|leere[rsnm]?)\s+(\w+)\b(?!\s+(?:file|line)s?\b)", re.I
@@ -146,6 +152,8 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return Token("P", at, named.end(1), named[1])
     if (empty := _EMPTY.match(text, at, end)) and empty[1] in {*parameters, *_INPUTS}:
         return Token("V", at, empty.end(), "?")
+    if (empty := _IS_EMPTY.match(text, at, end)) and empty[1] in {*parameters, *_INPUTS, None}:
+        return Token("V", at, empty.end(), "?")
     bare = _BARE.match(text, at, end)
     word = bare[0].rstrip(".!?:") if bare else text[at]
     plain = word.strip("*_")
@@ -156,6 +164,10 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return Token("P", at, close, plain)
     if plain.lower() in words.CONSTANTS:
         return Token("V", at, close, words.CONSTANTS[plain.lower()])
+    # A word alone behind an arrow is a text: "1 -> I".
+    is_alone = text[close : close + 1] in ("", ",", ";", "\n") or close >= end
+    if is_alone and plain.isalpha() and _AFTER_ARROW.search(text[max(0, at - 5) : at]):
+        return Token("B", at, close, repr(plain))
     if phrase := words.phrase_at(text, at):
         return Token(phrase[0], at, min(phrase[1], end))
     if word.startswith("="):

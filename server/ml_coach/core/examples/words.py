@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 
 _PHRASES = {
-    "L": "return|returns|returning|returned|give|gives|giving|yield|yields|become|becomes|"
+    "L": "devolver|retornar|dar|regresar|renvoyer|retourner|rendre|donner|liefern|restituire|ritornare|"
+    "return|returns|returning|returned|give|gives|giving|yield|yields|become|becomes|"
     "produce|produces|output|outputs|equals|equal|say|says|mean|means|answers|get|gets|"
     "stays|remains|remain|stay|comes out as|come out as|spit out|spits out|evaluates to|"
     "results in|counts as|ergibt|ergeben|liefert|liefern|gibt|wird|wird zu|werden|"
@@ -25,7 +26,7 @@ _PHRASES = {
     "l": "is|are|be|ist|sind|est|sont|es|son|è|é|sono|são",
     "i": "into|to|in|zu|en",
     "v": "turns|turn|converts|convert|maps|map|transforms|changes|rewrites|translates|takes|take",
-    "R": "raise|raises|raising|throw|throws|cause|causes|raised|thrown|fails with|"
+    "R": "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|fails with|"
     "fail with|is an error|are an error|are errors|are rejected|is rejected|rejected with|"
     "wirft|werfen|löst|lösen|ausgelöst|geworfen|auslösen|lève|lèvent|lever|déclenche|"
     "déclenchent|lanza|lanzan|lanzar|solleva|sollevano|lança|lançam|provoca|provoque",
@@ -77,7 +78,7 @@ _PHRASES = {
     "j": "but|so|so that|where|while|whereas|because|since|hence|otherwise|else|however|"
     "then|which|that|and it|aber|sonst|dass|mais|sinon|pero|ma|altrimenti|mas",
     # These change nothing in a statement.
-    "": "the|a|an|it|its|this|these|also|correctly|already|too|just|simply|exactly|"
+    "": "thx|thanks|pls|cheers|danke|merci|gracias|the|a|an|it|its|this|these|also|correctly|already|too|just|simply|exactly|"
     "please|both|still|always|only|value|function|method|word|result|output is|input|"
     "inputs|string|strings|text|list|lists|number|numbers|integer|argument|arguments|dict|"
     "dictionary|tuple|back|again|call|key|the result|the output|the answer|answer|as well|"
@@ -117,7 +118,19 @@ ANY_ORDER = re.compile(
     r"|\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b[^.\n]{0,60}(?:\b(?:not|neither|nor"
     r"|any|irrelevant|undefined|unspecified|free|open|whatever|up to you|egal|beliebig|spielt keine"
     r"|importe|importa)\b|n['’]t\b)|\bunordered\b|\bany permutation\b"
-    r"|順[序番]は(?:問|任意)",
+    r"|順[序番]は(?:問|任意)|\b(?:need not|needn['’]t|not necessarily|have to) be (?:sorted|ordered)"
+    r"|\bunsorted\b|\bshuffled\b|\bas a set\b|\bany arrangement\b",
+    re.IGNORECASE,
+)
+# A prompt that reports a fault: what it says of results may be the fault.
+REPORT = re.compile(
+    r"\b(?:bug|regression|crash(?:es|ed)?|complain\w*|stopped working|does(?:n['’]t| not) work"
+    r"|since (?:the|v|version|last|we)\b|wrong (?:results?|answers?|outputs?|values?)|i get|we get"
+    r"|i see|we see|users? (?:gets?|sees?|reports?))\b",
+    re.IGNORECASE,
+)
+WANTS = re.compile(
+    r"\b(?:should|must|ought|expected?|wants?|needs?|has to|correct|right|supposed)\b",
     re.IGNORECASE,
 )
 PAST = re.compile(
@@ -132,8 +145,10 @@ _TYPES = {
 }
 _TYPE_OF = {word: code for code, words in _TYPES.items() for word in words.split("|")}
 _NOUN = "|".join(sorted(_TYPE_OF, key=len, reverse=True))
+_HOLLOW = r"(?:empty|leer|vide|vac[ií][oa]|vuot[oa]|vazi[oa])"
 _EMPTY = re.compile(
     rf"(?:(?P<two>two)\s+)?(?:empty|leere[rsnm]?)\s+(?P<a>{_NOUN})(?![{_LETTER}])"
+    rf"|(?P<d>{_NOUN})\s+(?:(?:is|are|ist|est|está|es|è|é)\s+{_HOLLOW}|leer\s+ist)(?![{_LETTER}])"
     rf"|(?P<b>{_NOUN})\s+(?:vide|vides|vac[ií][oa]|vuot[oa]|vazi[oa])(?![{_LETTER}])"
     r"|空の?(?P<c>文字列|リスト|辞書)",
     re.IGNORECASE,
@@ -159,6 +174,6 @@ def empties_at(text: str, at: int) -> tuple[list[str], int] | None:
     match = _EMPTY.match(text, at)
     if match is None:
         return None
-    noun = match["a"] or match["b"]
+    noun = match["a"] or match["b"] or match["d"]
     code = _TYPE_OF[noun.lower()] if noun else _OF_JAPANESE[match["c"]]
     return [code] * (2 if match["two"] else 1), match.end()

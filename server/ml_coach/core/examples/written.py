@@ -15,6 +15,12 @@ DOCTEST = re.compile(r">>>[ \t]?(.*)$")
 ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")
 FENCE = re.compile(r"(?:`{3,}|~{3,})")
 _DIRECTIVE = re.compile(r"#\s*doctest:")
+# Right below an output: "but it should be 3"
+_TAKEN_BACK = re.compile(
+    r"(?:`{3}\s*)?(?:but|instead|which is|this is|that is|it should|i expect\w*|wrong|the (?:right|correct)"
+    r"|expected|should)\b[^\n]*\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
+    re.IGNORECASE,
+)
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
 
 
@@ -34,10 +40,14 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
     unclear: set[str] = set()
     with_output: set[str] = set()
     silent: list[_Shown] = []
+    lines = prompt.splitlines()
     for shown in _shown(prompt):
         tree = syntax.parse(shown.code)
         # What is marked is to be skipped, or compared by other rules than equality.
         if tree is None or len(tree.body) != 1 or _DIRECTIVE.search(shown.code):
+            continue
+        after = "\n".join(lines[shown.line + 1 + len(shown.wanted) :]).strip()
+        if _TAKEN_BACK.match(after):
             continue
         statement, code = tree.body[0], shown.code
         if not isinstance(statement, ast.Expr):
