@@ -23,11 +23,12 @@ import re
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ml_coach.core.agents import researcher
+from ml_coach.core.examples import extract_stated
 from ml_coach.core.types import Program, Spec, StatedTest, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 
@@ -246,6 +247,9 @@ async def _measure(
 ) -> Row:
     prompt = row["prompt"]
     spec = researcher.read(prompt)
+    if not spec.names:
+        # The data calls by this name what its prompt leaves without one.
+        spec = replace(spec, names=("FUNC",), stated=extract_stated(prompt, ("FUNC",)))
     made = made_tests(spec)
     bad = [test for test in made if is_forbidden(test, row["forbidden"])]
     if solution is not None and made:

@@ -54,7 +54,7 @@ def statements(prompt: str) -> list[str]:
         ("Write is_prime(n). 2 and 5 are primes, 4 is not.",
          ["assert is_prime(2)", "assert is_prime(5)", "assert not is_prime(4)"]),
         ("Write check(s) that returns a bool.\nValid: 'a@b', 'c@d'\nInvalid: 'a'",
-         ["assert check('a@b') == True", "assert check('c@d') == True", "assert check('a') == False"]),
+         [f"assert check('{s}') == {t}" for s, t in (("a@b", True), ("c@d", True), ("a", False))]),
         ("Schreibe eine Funktion f(n). Für 12 ist das Ergebnis 3.", ["assert f(12) == 3"]),
         ("Écris une fonction f(texte). 'a' donne 1.", ["assert f('a') == 1"]),
         ("Escribe una función f(n). Con 4 devuelve 2.", ["assert f(4) == 2"]),
@@ -178,6 +178,37 @@ def test_a_proposal_with_all_literals_in_one_sentence_is_stated(proposed: str, p
 )
 def test_other_proposals_are_not_stated(proposed: str, prompt: str) -> None:
     assert as_stated(proposed, researcher.read(prompt)) is None
+
+
+def test_an_apostrophe_opens_no_text() -> None:
+    assert statements(ASK + "f(' a ') isn't 'a', it's 'b'.") == ["assert f(' a ') == 'b'"]
+
+
+def test_a_column_of_present_results_is_left_out() -> None:
+    table = "| text | current output | expected output |\n|---|---|---|\n| 'a' | 'x' | 'b' |"
+    assert statements(f"Fix f(text).\n\n{table}") == ["assert f('a') == 'b'"]
+
+
+def test_a_report_gives_what_it_expects() -> None:
+    report = "Write f(s).\nActual:\n  f('a') -> ''\nExpected:\n  'b'\n"
+    assert extract_examples(report) == ("assert f('a') == 'b'",)
+    assert extract_examples("There is a bug in f(s): f('a') returns 1.") == ()
+
+
+def test_the_tests_that_a_prompt_shows_are_given() -> None:
+    shown = (
+        "def test_a():\n    assert f(1) == 2\n\ndef test_b():\n    with pytest.raises(KeyError):\n"
+    )
+    prompt = f"Write f(x) so that these pass:\n\n{shown}        f(0)\n"
+    assert names_of(prompt) == ("f",)
+    assert set(extract_examples(prompt)) == {"assert f(1) == 2", raising("f(0)", "KeyError")}
+
+
+def test_a_name_that_the_model_chose_is_used_in_stated_tests() -> None:
+    spec = researcher.read("Write a function that doubles a text: 'a' becomes 'aa'.")
+    assert (spec.names, spec.stated) == ((), ())
+    named = researcher.with_interface(spec, "def double(text: str) -> str:")
+    assert [test.statement for test in named.stated] == ["assert double('a') == 'aa'"]
 
 
 def test_requirements_are_pieces_of_the_prompt() -> None:

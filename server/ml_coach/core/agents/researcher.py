@@ -92,7 +92,10 @@ def with_interface(spec: Spec, reply: str) -> Spec:
     if match is None:
         return spec
     signature = match[0].strip().removesuffix("...").rstrip().rstrip(":")
-    return replace(spec, signatures=(signature,), names=(match[1] or match[2],))
+    names = (match[1] or match[2],)
+    plain = re.sub(r"^(?:async\s+)?def\s+", "", signature)
+    stated = extract_stated(spec.prompt, names, (plain,))
+    return replace(spec, signatures=(signature,), names=names, stated=stated)
 
 
 def _names(signatures: tuple[str, ...]) -> list[str]:

@@ -21,8 +21,8 @@ _WANTED = (
 _INPUT = re.compile(rf"(?:[-*{{]\s*)?[\"'*`]*{_GIVEN}[\"'*`]*\s*[:=]\**\s*(.+)$", re.IGNORECASE)
 _OUTPUT = re.compile(rf"(?:[-*]\s*)?[\"'*`]*{_WANTED}[\"'*`]*\s*[:=]\**\s*(.+)$", re.IGNORECASE)
 _BOTH = re.compile(
-    rf"(?:[-*{{]\s*)?(?:(?:test |case |example )?\d+[:.)]\s*)?[\"'*`]*{_GIVEN}[\"'*`]*\s*[:=]\s*(?P<given>.+?)"
-    rf"[\s,;|]+[\"'*`]*{_WANTED}[\"'*`]*\s*[:=]\s*(?P<wanted>.+?)[\s}},]*$",
+    rf"(?:[-*{{]\s*)?(?:(?:test |case |example )?\d+[:.)]\s*)?[\"'*`]*{_GIVEN}[\"'*`]*"
+    rf"\s*[:=]\s*(?P<given>.+?)[\s,;|]+[\"'*`]*{_WANTED}[\"'*`]*\s*[:=]\s*(?P<wanted>.+?)[\s}},]*$",
     re.IGNORECASE,
 )
 _FOR = re.compile(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 
 from ml_coach.core.examples import expressions, interface, layout, words
 from ml_coach.core.examples.cases import cases
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
-from ml_coach.core.examples.sentences import calls_with_values
+from ml_coach.core.examples.sentences import calls_with_values, value_at
 from ml_coach.core.examples.stated import stated_tests
 from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
 from ml_coach.core.python import syntax
@@ -18,6 +19,7 @@ from ml_coach.core.types import StatedTest
 # Far longer than any model's context leaves room for; keeps a pasted log from costing seconds.
 LONGEST_PROMPT = 20_000
 MOST_EXAMPLES = 200
+_EXPECTED = re.compile(r"[#*\s]*(?:expected|should be|correct|right|wanted)\b[^:]*:", re.IGNORECASE)
 
 
 def extract_examples(prompt: str) -> tuple[str, ...]:
@@ -30,13 +32,16 @@ def extract_examples(prompt: str) -> tuple[str, ...]:
     return tuple(statement for statement, _ in _given(prompt[:LONGEST_PROMPT]))
 
 
-def extract_stated(prompt: str) -> tuple[StatedTest, ...]:
+def extract_stated(
+    prompt: str, names: Sequence[str] = (), signatures: Sequence[str] = ()
+) -> tuple[StatedTest, ...]:
     """What the prompt states in other words than call and result, as tests; none that calls what an
-    example calls."""
+    example calls. `names` and `signatures` are for a prompt that names nothing itself."""
     prompt = prompt[:LONGEST_PROMPT]
     examples = [example for _, example in _given(prompt)]
-    signatures = signatures_of(prompt)
-    return stated_tests(prompt, names_of(prompt), signatures, examples, _stub(prompt))
+    names = names_of(prompt) or names
+    signatures = signatures_of(prompt) or signatures
+    return stated_tests(prompt, names, signatures, examples, _stub(prompt))
 
 
 def _given(prompt: str) -> list[tuple[str, Example]]:
@@ -49,6 +54,7 @@ def _given(prompt: str) -> list[tuple[str, Example]]:
     unwanted = layout.unwanted_lines(prompt)
     any_order = words.ANY_ORDER.search(prompt) is not None
     parameters = _parameters(tree)
+    found += _expected_instead(prompt, found, unwanted)
     own = [
         e for at, e in found
         if at not in unwanted and not parameters.intersection(expressions.called(e.call))
@@ -63,6 +69,25 @@ def _given(prompt: str) -> list[tuple[str, Example]]:
         if fair and (plain := awaited(fair, prompt, tree)):
             unique.setdefault(expressions.normal(plain.statement), (plain.statement, example))
     return list(unique.values())
+
+
+def _expected_instead(
+    prompt: str, found: Sequence[tuple[int, Example]], unwanted: frozenset[int]
+) -> Iterator[tuple[int, Example]]:
+    """What a heading "Expected:" below a wrong example says instead of its value."""
+    lines = prompt.splitlines()
+    for at, wrong in found:
+        if at not in unwanted:
+            continue
+        after = [line.strip() for line in lines[at + 1 : at + 5] if line.strip()]
+        for number, line in enumerate(after):
+            if _EXPECTED.match(line):
+                text = line.partition(":")[2].strip("`* ") or "".join(
+                    after[number + 1 : number + 2]
+                )
+                if value := value_at(text.strip("` ")):
+                    yield len(lines), expressions.equal(wrong.call, value, False)
+                break
 
 
 def signatures_of(prompt: str) -> tuple[str, ...]:
@@ -85,7 +110,10 @@ def names_of(prompt: str) -> tuple[str, ...]:
 
 def _stub(prompt: str) -> ast.Module | None:
     stub = interface.stub_of(prompt)
-    return syntax.parse(stub) if stub else None
+    tree = syntax.parse(stub) if stub else None
+    # A prompt that shows its tests asks for what they call.
+    is_suite = tree is not None and all(d.name.startswith("test_") for d in syntax.asked(tree))
+    return None if is_suite else tree
 
 
 def _parameters(tree: ast.Module | None) -> frozenset[str]:
@@ -131,7 +159,7 @@ def _cases(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Example]
     if tree is not None:
         asked = syntax.asked(tree)
     else:
-        heads = [f"def {text}: pass" for _, text in interface.prose_signatures(prompt)]
+        heads = [f"def {text}: pass" for text in signatures_of(prompt)]
         trees = [syntax.parse(head) for head in dict.fromkeys(heads)]
         asked = [s for t in trees if t for s in t.body if isinstance(s, syntax.Definition)]
     if len(asked) == 1 and not isinstance(asked[0], ast.ClassDef):

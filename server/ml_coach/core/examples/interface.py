@@ -39,7 +39,7 @@ _NAMED = re.compile(
     r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
 _CLASS = re.compile(
-    r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]|\b[A-Z]\w*[a-z]\w*[`'\"]?\s+class\b"
+    r"\b(?:data)?class[es]?\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]|\b[A-Z]\w*[a-z]\w*[`'\"]?\s+class\b"
 )
 _OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
@@ -59,6 +59,10 @@ _SAID_NAME = re.compile(
     r"|\b(?:(?:name|call) it|(?:function|func|helper|funktion|fonction|función|funzione|função)\s+"
     r"(?:called|named|namens|appelée|nommée|llamada|chiamata|chamada))[ \t]+[`'\"]?([a-z_]\w+)\b",
     re.IGNORECASE,
+)
+# "an infinite generator evens()"
+_KIND_SAID = re.compile(
+    r"\b(?:function|generator|iterator|coroutine|funktion|fonction|función)\s+`?\Z"
 )
 _SCRIPT = re.compile(
     r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b",
@@ -184,7 +188,8 @@ def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
         if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
             continue
         arguments = tree.body[0].args
-        if arguments.args or arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+        has_any = arguments.args or arguments.vararg or arguments.kwarg or arguments.kwonlyargs
+        if has_any or _KIND_SAID.search(prompt, 0, match.start()):
             returns = _RETURN_TYPE.match(prompt, end)
             typed = syntax.parse(f"def {head}{returns[0]}: pass") if returns else None
             whole = typed.body[0] if typed else tree.body[0]

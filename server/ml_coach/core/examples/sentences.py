@@ -33,7 +33,8 @@ _RAISES = re.compile(
 # After a value only these may follow on the line: the sentence or the clause ends there. A second
 # value does not end it ("returns 3 and 5"), nor does a factorial ("= 5! = 120").
 _ENDS = re.compile(
-    r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|and[ \t]+`?[\w.]+\("""
+    r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|(?:again|too|as well)\b"""
+    r"""|and[ \t]+`?[\w.]+\("""
     r"""|and[ \t]+(?:it|never|not|nothing|no|is|has|does|can|cannot|may|should|must|will|would"""
     r"""|for|if|when|otherwise|(?:rais|throw|print|leav|work|handl|ignor|accept|tak|run|keep|chang"""
     r"""|modifi)e?s)\b"""
@@ -93,6 +94,12 @@ _NEXT_EXAMPLE = re.compile(r"\b\w+\((?=[^)\n]*[\d'\"\[{(])")
 _TEXTUAL = re.compile(
     r"json|yaml|javascript|\bjs\b|seriali[sz]|to_?str|\bas (?:a )?(?:text|string)", re.I
 )
+# Errors that are rather a fault of the program than wanted, where a change is asked for.
+_ACCIDENTS = ("IndexError", "AttributeError", "UnboundLocalError", "NameError", "RecursionError")
+_CHANGE = re.compile(
+    r"\b(?:fix|rewrite|repair|refactor|change|should|instead|expected|want|issue|behaviou?r)\b",
+    re.I,
+)
 _OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
@@ -101,6 +108,7 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
     """What sentences say of calls; `also_wrong` those of a fault, which name the function too."""
     recurrences = _recurrences(prompt)
     is_textual = _TEXTUAL.search(prompt) is not None
+    asks_for_change = _CHANGE.search(prompt) is not None
     reports = words.REPORT.search(prompt) is not None
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         end = expressions.call_end(prompt, match.end() - 1)
@@ -125,7 +133,12 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
             continue
         after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
         sentence = before + re.split(r"[.;](?:\s|$)|\n", rest)[0]
-        if reports and not also_wrong and not words.WANTS.search(_without_strings(sentence)):
+        is_accident = example.value.removeprefix("raises ") in _ACCIDENTS and asks_for_change
+        if (
+            (reports or is_accident)
+            and not also_wrong
+            and not words.WANTS.search(_without_strings(sentence))
+        ):
             continue
         is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(
             example, after

@@ -285,7 +285,8 @@ class _Reader:
         said = [t for t in before if t.kind == "W" and is_named(t, function)]
         if not said or (not _NAMED_LIKE_ONE.match(function.name) and not self._is_predicate()):
             return None
-        return word.kind == "W" if word.kind == "X" or word in said else None
+        holds = word.kind == "W" and not statement.is_negated
+        return holds if word.kind == "X" or word in said else None
 
     def _is_predicate(self) -> bool:
         return _PREDICATE.search(self._prompt) is not None
@@ -378,7 +379,10 @@ class _Reader:
         function = self._functions[0]
         for table in layout.tables(self._prompt):
             head, *rows = table.rows
-            kept = [n for n, cell in enumerate(head) if not _NOTE.fullmatch(_bare(cell))]
+            kept = [
+                n for n, cell in enumerate(head)
+                if not _NOTE.fullmatch(_bare(cell)) and not _PAST_TITLE.search(cell)
+            ]  # fmt: skip
             width = len(kept)
             count = function.most if function.most is not None else width - 1
             titles = tuple(_bare(head[n]) for n in kept)

@@ -44,14 +44,14 @@ _END = rf"(?=$|[.;:)(–jQDX]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
 _IN = f"(?P<input>C|{_LIST})"
 _FORMS = [
     # 'a b' becomes 'a-b'; for 'x' the output is 2; an interval (1, 5) overlaps -> True
-    rf"{_START}{_OPENED}{_IN}(?:\)?,?M?(?=[Ll])[LliP]{{1,3}}|W{{0,3}}A[Ll]?)(?P<result>[VBn]){_END}",
+    rf"{_START}{_OPENED}{_IN}(?:\)?,?M?(?=[Ll])[LliP]{{1,3}}:?|W{{0,3}}A[Ll]?)(?P<result>[VBn]){_END}",
     # f(1) does not return 3 but 2
-    rf"{_START}{_OPENED}{_IN}X[Ll]{{1,2}}[VB],?j(?P<result>V){_END}",
+    rf"{_START}{_OPENED}{_IN}X[Ll]{{0,2}}[VB],?[jl]?K?(?P<result>V){_END}",
     # 0 to 12 is 'child', 13 to 19 'teen', 20 and older 'adult'
     rf"{_START}F?(?P<input>V(?:[iT–]V|U))[lLA]{{0,2}}(?P<result>V){_END}",
     # Given 'a', when f is called, then it returns 'b'; when f is called with 'a', it gives 'b'
-    rf"{_START}(?:F|IW?MW?F)[WP]?{_IN},?(?:[Ia]W?K?l?W?M[lW]{{0,2}})?,?j?[LlM]{{1,3}}"
-    rf"(?P<result>[VB]){_END}",
+    rf"{_START}(?:F|IW?MW?F)[WP]?{_IN},?(?:[Ia]W?K?l?W?M[lW]{{0,2}})?,?j?(?:[LlM]{{1,3}}"
+    rf"(?P<result>[VB])|(?P<returned>V)lL){_END}",
     # 2 and 13 are primes (True)
     rf"{_START}{_OPENED}{_IN}l?X?W{{0,3}}\((?P<truth>V)\)",
     # 'ABC' stays as it is
@@ -77,6 +77,7 @@ _TOLD = [
     re.compile(rf"{_START}{form}(?=$|[.;)(–j,]|a[YZVB])")
     for form in (
         rf"X?(?P<word>[YZ])W{{0,2}}:(?P<input>{_LIST})",
+        rf"X?(?P<word>W)W?:(?P<input>{_LIST})",
         rf"(?:F?G)?(?P<word>[YZ])(?P<input>{_LIST})",
         rf"(?P<input>{_LIST})l?X?(?P<word>[YZ])",
         rf"(?P<input>{_LIST})l(?P<word>W)W?(?:\(V\))?",
@@ -113,7 +114,11 @@ def statements(found: Sequence[Token]) -> Iterator[Statement]:
             statement = _statement(found, plain, match)
             first, last = statement.first, statement.last + 1
             is_read = any(first < end and start < last for start, end in taken)
-            if not is_read and not _is_past(every, statement) and "N" not in every[:first]:
+            if (
+                not is_read
+                and not _is_past(every, statement)
+                and "N" not in re.split("[.;]", every[:first])[-1]
+            ):
                 taken.append((first, last))
                 yield statement
 
@@ -121,9 +126,12 @@ def statements(found: Sequence[Token]) -> Iterator[Statement]:
 def _statement(found: Sequence[Token], plain: Sequence[int], match: re.Match[str]) -> Statement:
     groups = match.groupdict()
     inside = [plain[n] for n in range(match.start("input"), match.end("input"))]
-    name = next((n for n in ("result", "truth", "constant", "error", "word") if groups.get(n)), "")
+    name = next(
+        (n for n in ("result", "returned", "truth", "constant", "error", "word") if groups.get(n)),
+        "",
+    )
     last = plain[match.end() - 1]
-    negated = name == "word" and re.search("X[YZ]", match[0]) is not None
+    negated = name == "word" and re.search("X[YZW]", match[0]) is not None
     return Statement(
         tuple(found[n] for n in inside if found[n].kind in "VBCP"),
         "".join(found[n].kind for n in inside if found[n].kind not in "VBCP"),

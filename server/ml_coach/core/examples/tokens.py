@@ -68,6 +68,8 @@ def tokens(text: str, start: int, end: int, names: Set[str], parameters: Set[str
 def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Iterator[Token]:
     if text[at] == "`":
         yield _ticked(text, at, end, names, parameters)
+    elif text[at] == "'" and at and text[at - 1].isalpha():
+        yield Token("", at, at + 1)  # an apostrophe: "it's"
     elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
         name = string[0].strip("'\"")
         kind, code = ("P", name) if name in parameters else ("V", string[0])
@@ -150,10 +152,10 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return mark
     if (named := _NAMED.match(text, at, end)) and named[1] in parameters:
         return Token("P", at, named.end(1), named[1])
-    if (empty := _EMPTY.match(text, at, end)) and empty[1] in {*parameters, *_INPUTS}:
-        return Token("V", at, empty.end(), "?")
-    if (empty := _IS_EMPTY.match(text, at, end)) and empty[1] in {*parameters, *_INPUTS, None}:
-        return Token("V", at, empty.end(), "?")
+    for pattern in (_EMPTY, _IS_EMPTY):
+        empty = pattern.match(text, at, end)
+        if empty and empty[1] in {*parameters, *_INPUTS, None}:
+            return Token("V", at, empty.end(), "?")
     bare = _BARE.match(text, at, end)
     word = bare[0].rstrip(".!?:") if bare else text[at]
     plain = word.strip("*_")
@@ -168,7 +170,14 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     is_alone = text[close : close + 1] in ("", ",", ";", "\n") or close >= end
     if is_alone and plain.isalpha() and _AFTER_ARROW.search(text[max(0, at - 5) : at]):
         return Token("B", at, close, repr(plain))
-    if phrase := words.phrase_at(text, at):
+    return _said(text, at, end, word)
+
+
+def _said(text: str, at: int, end: int, word: str) -> Token:
+    """A phrase that is known, else a bare word."""
+    close = at + max(len(word), 1)
+    phrase = words.phrase_at(text, at)
+    if phrase and not (phrase[1] < close and _looks_like_data(word)):
         return Token(phrase[0], at, min(phrase[1], end))
     if word.startswith("="):
         return Token("A", at, at + 1)

@@ -14,22 +14,23 @@ from __future__ import annotations
 import re
 
 _PHRASES = {
-    "L": "devolver|retornar|dar|regresar|renvoyer|retourner|rendre|donner|liefern|restituire|ritornare|"
-    "return|returns|returning|returned|give|gives|giving|yield|yields|become|becomes|"
-    "produce|produces|output|outputs|equals|equal|say|says|mean|means|answers|get|gets|"
-    "stays|remains|remain|stay|comes out as|come out as|spit out|spits out|evaluates to|"
-    "results in|counts as|ergibt|ergeben|liefert|liefern|gibt|wird|wird zu|werden|"
-    "werden zu|zurückgeben|renvoie|renvoient|retourne|retournent|donne|donnent|rend|"
+    "L": "devolver|retornar|dar|regresar|renvoyer|retourner|rendre|donner|liefern|"
+    "restituire|ritornare|return|returns|returning|returned|give|gives|giving|yield|yields|"
+    "become|becomes|produce|produces|output|outputs|equals|equal|say|says|mean|means|"
+    "answers|get|gets|stays|remains|remain|stay|comes out as|come out as|spit out|"
+    "spits out|evaluates to|results in|counts as|ergibt|ergeben|liefert|gibt|wird|wird zu|"
+    "werden|werden zu|zurückgeben|renvoie|renvoient|retourne|retournent|donne|donnent|rend|"
     "devient|deviennent|vaut|devuelve|devuelven|retorna|retornan|da|dan|restituisce|"
     "restituiscono|ritorna|ritornano|dà|diventa|devolve|devolvem|vira|resulta em|は|を渡すと|"
     "を入れると|に対して|の場合|なら",
     "l": "is|are|be|ist|sind|est|sont|es|son|è|é|sono|são",
     "i": "into|to|in|zu|en",
     "v": "turns|turn|converts|convert|maps|map|transforms|changes|rewrites|translates|takes|take",
-    "R": "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|fails with|"
-    "fail with|is an error|are an error|are errors|are rejected|is rejected|rejected with|"
-    "wirft|werfen|löst|lösen|ausgelöst|geworfen|auslösen|lève|lèvent|lever|déclenche|"
-    "déclenchent|lanza|lanzan|lanzar|solleva|sollevano|lança|lançam|provoca|provoque",
+    "R": "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|"
+    "thrown|fails with|fail with|is an error|are an error|are errors|are rejected|"
+    "is rejected|rejected with|wirft|werfen|löst|lösen|ausgelöst|geworfen|auslösen|lève|"
+    "lèvent|lever|déclenche|déclenchent|lanza|lanzan|solleva|sollevano|lança|lançam|"
+    "provoca|provoque",
     "K": "should|must|shall|ought to|has to|have to|needs to|is supposed to|should be|"
     "must be|we need|we want|i want|i need|the right answer|the correct answer|"
     "the right result|expected|the correct result|correct would be|from now on|"
@@ -78,15 +79,16 @@ _PHRASES = {
     "j": "but|so|so that|where|while|whereas|because|since|hence|otherwise|else|however|"
     "then|which|that|and it|aber|sonst|dass|mais|sinon|pero|ma|altrimenti|mas",
     # These change nothing in a statement.
-    "": "thx|thanks|pls|cheers|danke|merci|gracias|the|a|an|it|its|this|these|also|correctly|already|too|just|simply|exactly|"
-    "please|both|still|always|only|value|function|method|word|result|output is|input|"
-    "inputs|string|strings|text|list|lists|number|numbers|integer|argument|arguments|dict|"
-    "dictionary|tuple|back|again|call|key|the result|the output|the answer|answer|as well|"
-    "single|single word|there|must be|itself a|likewise|even|der|die|das|den|dem|ein|eine|"
-    "einen|einer|einem|eines|auch|ergebnis|wert|eingabe|liste|zahl|wort|zeichenkette|"
-    "zurück|le|la|les|un|une|il|elle|aussi|résultat|valeur|entrée|chaîne|mot|el|los|las|"
-    "una|también|resultado|valor|entrada|lista|cadena|número|palabra|lo|i|gli|anche|"
-    "risultato|valore|stringa|numero|parola|os|as|uma|também|関数|を返す|を返します|を",
+    "": "thx|thanks|pls|cheers|danke|merci|gracias|the|a|an|it|its|this|these|also|"
+    "correctly|already|too|just|simply|exactly|please|both|still|always|only|value|"
+    "function|method|word|result|output is|input|inputs|string|strings|text|list|lists|"
+    "number|numbers|integer|argument|arguments|dict|dictionary|tuple|back|again|call|key|"
+    "the result|the output|the answer|answer|as well|single|single word|there|must be|"
+    "itself a|likewise|even|der|die|das|den|dem|ein|eine|einen|einer|einem|eines|auch|"
+    "ergebnis|wert|eingabe|liste|zahl|wort|zeichenkette|zurück|le|la|les|un|une|il|elle|"
+    "aussi|résultat|valeur|entrée|chaîne|mot|el|los|las|una|también|resultado|valor|"
+    "entrada|lista|cadena|número|palabra|lo|i|gli|anche|risultato|valore|stringa|numero|"
+    "parola|os|as|uma|também|関数|を返す|を返します|を",
 }
 _KIND_OF = {
     phrase: kind for kind, phrases in _PHRASES.items() for phrase in phrases.split("|") if phrase
@@ -112,14 +114,16 @@ _VERB_TO = re.compile(
     re.IGNORECASE,
 )
 ANY_ORDER = re.compile(
-    r"\b(?:any|no|not|n['’]t|neither|nor|either|whatever|arbitrary|irrespective|regardless|beliebig\w*"
-    r"|egal|n['’]importe|cualquier|qualsiasi|qualquer)\b[^.\n]{0,60}"
+    r"\b(?:any|no|not|n['’]t|neither|nor|either|whatever|arbitrary|irrespective|regardless"
+    r"|beliebig\w*|egal|n['’]importe|cualquier|qualsiasi|qualquer)\b[^.\n]{0,60}"
     r"\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b"
-    r"|\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b[^.\n]{0,60}(?:\b(?:not|neither|nor"
-    r"|any|irrelevant|undefined|unspecified|free|open|whatever|up to you|egal|beliebig|spielt keine"
+    r"|\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b[^.\n]{0,60}(?:\b(?:not"
+    r"|neither|nor|any|irrelevant|undefined|unspecified|free|open|whatever|up to you|egal|beliebig"
     r"|importe|importa)\b|n['’]t\b)|\bunordered\b|\bany permutation\b"
-    r"|順[序番]は(?:問|任意)|\b(?:need not|needn['’]t|not necessarily|have to) be (?:sorted|ordered)"
-    r"|\bunsorted\b|\bshuffled\b|\bas a set\b|\bany arrangement\b",
+    r"|順[序番]は(?:問|任意)"
+    r"|\b(?:need not|needn['’]t|not necessarily|have to) be (?:sorted|ordered)"
+    r"|\bsorted or (?:not|un)|\b(?:don['’]t|do not) care\b|\bunsorted\b|\bshuffled\b"
+    r"|\bas a set\b|\bany arrangement\b",
     re.IGNORECASE,
 )
 # A prompt that reports a fault: what it says of results may be the fault.

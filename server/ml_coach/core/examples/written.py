@@ -14,11 +14,13 @@ from ml_coach.core.python import syntax
 DOCTEST = re.compile(r">>>[ \t]?(.*)$")
 ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")
 FENCE = re.compile(r"(?:`{3,}|~{3,})")
+_RAISING = re.compile(r"\s*with pytest\.raises\((\w+)\):\s*$")
 _DIRECTIVE = re.compile(r"#\s*doctest:")
 # Right below an output: "but it should be 3"
 _TAKEN_BACK = re.compile(
-    r"(?:`{3}\s*)?(?:but|instead|which is|this is|that is|it should|i expect\w*|wrong|the (?:right|correct)"
-    r"|expected|should)\b[^\n]*\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
+    r"(?:`{3}\s*)?(?:but|instead|which is|this is|that is|it should|i expect\w*|wrong"
+    r"|the (?:right|correct)|expected|should)\b[^\n]*"
+    r"\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
     re.IGNORECASE,
 )
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
@@ -41,13 +43,11 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
     with_output: set[str] = set()
     silent: list[_Shown] = []
     lines = prompt.splitlines()
-    for shown in _shown(prompt):
+    taken_back = [s for s in _shown(prompt) if _is_taken_back(lines, s)]
+    for shown in (s for s in _shown(prompt) if s not in taken_back):
         tree = syntax.parse(shown.code)
         # What is marked is to be skipped, or compared by other rules than equality.
         if tree is None or len(tree.body) != 1 or _DIRECTIVE.search(shown.code):
-            continue
-        after = "\n".join(lines[shown.line + 1 + len(shown.wanted) :]).strip()
-        if _TAKEN_BACK.match(after):
             continue
         statement, code = tree.body[0], shown.code
         if not isinstance(statement, ast.Expr):
@@ -139,6 +139,11 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
     return None
 
 
+def _is_taken_back(lines: Sequence[str], shown: _Shown) -> bool:
+    after = "\n".join(lines[shown.line + 1 + len(shown.wanted) :]).strip()
+    return _TAKEN_BACK.match(after) is not None
+
+
 def _put_right(code: str, comment: str) -> Example | None:
     """The example in an output such as "2  # wrong, should be 3"."""
     right = re.search(r"\b(?:should|must) be (\S+?)[.,]?$", comment)
@@ -178,6 +183,11 @@ class _Put(ast.NodeTransformer):
 
 def asserts(prompt: str) -> Iterator[tuple[int, Example]]:
     lines = prompt.splitlines()
+    for at, line in enumerate(lines[:-1]):
+        raising = _RAISING.match(line)
+        call = lines[at + 1].strip() if raising else ""
+        if raising and raising[1] in expressions.ERRORS and expressions.is_example_call(call):
+            yield at, expressions.raises(call, raising[1], True)
     for at, line in enumerate(lines):
         begin = ASSERT.match(line.lstrip())
         if not begin:
