@@ -54,7 +54,7 @@ def _given(prompt: str) -> list[tuple[str, Example]]:
     unwanted = layout.unwanted_lines(prompt)
     any_order = words.ANY_ORDER.search(prompt) is not None
     parameters = _parameters(tree)
-    found += _expected_instead(prompt, found, unwanted)
+    found += _expected_instead(prompt, unwanted)
     own = [
         e for at, e in found
         if at not in unwanted and not parameters.intersection(expressions.called(e.call))
@@ -71,12 +71,10 @@ def _given(prompt: str) -> list[tuple[str, Example]]:
     return list(unique.values())
 
 
-def _expected_instead(
-    prompt: str, found: Sequence[tuple[int, Example]], unwanted: frozenset[int]
-) -> Iterator[tuple[int, Example]]:
+def _expected_instead(prompt: str, unwanted: frozenset[int]) -> Iterator[tuple[int, Example]]:
     """What a heading "Expected:" below a wrong example says instead of its value."""
     lines = prompt.splitlines()
-    for at, wrong in found:
+    for at, wrong in calls_with_values(prompt, also_wrong=True):
         if at not in unwanted:
             continue
         after = [line.strip() for line in lines[at + 1 : at + 5] if line.strip()]
@@ -96,8 +94,9 @@ def signatures_of(prompt: str) -> tuple[str, ...]:
     tree = _stub(prompt)
     if tree is not None:
         return tuple(interface.signature(definition) for definition in syntax.asked(tree))
-    asked = list(interface.prose_signatures(prompt))
-    others = set(_names(prompt, None)) - {name for name, _ in asked}
+    names = _names(prompt, None)
+    asked = [(name, text) for name, text in interface.prose_signatures(prompt) if name in names]
+    others = set(names) - {name for name, _ in asked}
     asked += interface.signatures_of_names(prompt, others)
     return tuple(dict.fromkeys(text for _, text in asked))
 
@@ -139,7 +138,8 @@ def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
         said = [expressions.callee(e.call) for _, e in sorted(pairs, key=lambda pair: pair[0])]
         described = list(interface.described_names(prompt))
         said = described if described else [name for name in said if name]
-    return tuple(dict.fromkeys(name for name in said if name))
+    tested = [name for name in said if not name.startswith("test_")]
+    return tuple(dict.fromkeys(name for name in tested or said if name))
 
 
 def _sentences(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Example]]:

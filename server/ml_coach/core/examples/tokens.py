@@ -69,7 +69,7 @@ def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     if text[at] == "`":
         yield _ticked(text, at, end, names, parameters)
     elif text[at] == "'" and at and text[at - 1].isalpha():
-        yield Token("", at, at + 1)  # an apostrophe: "it's"
+        yield Token("", at, at + (2 if text.startswith("'s ", at) else 1))  # "it's"
     elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
         name = string[0].strip("'\"")
         kind, code = ("P", name) if name in parameters else ("V", string[0])
