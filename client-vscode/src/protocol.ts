@@ -4,7 +4,7 @@ import { NotificationType, ProgressType, RequestType } from 'vscode-languageclie
 // commands: python tests/protocol_text.py
 export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
 
-export type Outcome = 'passed' | 'gave_up' | 'stopped' | 'failed';
+export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
 
 /** Settings that a command may name for one run; the others are those of the folder. */
 export interface Limits {

@@ -20,6 +20,7 @@ const STAGES: Record<string, string> = {
 
 const OUTCOMES: Record<Outcome, string> = {
   passed: 'passed',
+  unsure: 'unsure',
   gave_up: 'gave up',
   stopped: 'stopped',
   failed: 'failed',

@@ -22,6 +22,7 @@ from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.models import registry
+from ml_coach.models.calibrations import calibration_of
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.run_log import RunLog, to_json
 from ml_coach.run_order import RunOrder
@@ -122,7 +123,10 @@ class App:
 
             try:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
-                coach = Coach(model, executor, workspace, reviewer, prepare=prepare, price=price)
+                coach = Coach(
+                    model, executor, workspace, reviewer, prepare=prepare, price=price,
+                    calibration=calibration_of(model.name),
+                )  # fmt: skip
                 return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())

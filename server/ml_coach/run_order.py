@@ -1,4 +1,4 @@
-"""What one run is started with: made once by the command that starts it, passed on unchanged."""
+"""What one run is started with, made by the command that starts it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
         program_file=settings.program_file,
         tests_file=settings.tests_file,
         max_iters=settings.max_iters,
+        min_confidence=settings.min_confidence,
         run_timeout_seconds=settings.run_timeout_seconds,
         auto_patch=settings.auto_patch,
         limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),

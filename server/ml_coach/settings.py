@@ -25,6 +25,8 @@ class Settings:
 
     model: str = ""
     max_iters: int = 3
+    min_confidence: float = 0.9
+    unsure_exit: int = 3
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     program_file: str = "generated_code.py"
@@ -85,6 +87,20 @@ def _price(value: Any) -> float:
     return number
 
 
+def _share(value: Any) -> float:
+    number = float(str(value))
+    if not 0 <= number <= 1 or isinstance(value, bool):
+        raise ValueError
+    return number
+
+
+def _exit_code(value: Any) -> int:
+    number = int(str(value))
+    if not 0 <= number <= 125 or isinstance(value, bool):
+        raise ValueError
+    return number
+
+
 def _switch(value: Any) -> bool:
     word = str(value).strip().lower()
     if word in ("1", "true", "yes", "on"):
@@ -123,6 +139,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "max_iters", "MAX_ITERS", "--max-iters", "maxIters", _whole, "a whole number from 1",
         "How many programs a run may check before it gives up.",
+    ),
+    Setting(
+        "min_confidence", "MIN_CONFIDENCE", "--min-confidence", "minConfidence", _share,
+        "a number from 0 to 1", "The share of runs with such evidence that must have been right "
+        "for a run to end `passed`; below it ends `unsure`.",
+    ),
+    Setting(
+        "unsure_exit", "ML_COACH_UNSURE_EXIT", "--unsure-exit", "", _exit_code,
+        "a whole number from 0 to 125", "The exit code of a run that ends `unsure`.",
     ),
     Setting(
         "run_timeout_seconds", "RUN_TIMEOUT", "--run-timeout", "runTimeout", _seconds,

@@ -99,7 +99,7 @@ async def test_the_loop_repairs_and_sees_no_hidden_test(
 async def test_a_first_reply_that_is_no_program_counts_as_one_that_fails(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
-    row, _ = await _rows(executor, "loop", ["I can not.", GOOD], tmp_path)
+    row, _ = await _rows(executor, "loop", ["I cannot.", GOOD], tmp_path)
     assert row.stages == {"first": False, "chosen": True, "final": True}
 
 

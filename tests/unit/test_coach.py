@@ -273,7 +273,7 @@ async def test_missing_imports_are_added_without_a_model_call(executor: Sandboxe
     assert story.workspace.files["generated_code.py"].startswith("import math\n")
 
 
-@pytest.mark.parametrize("before", [[], ["I can not."]], ids=["", "a_sample_that_is_no_program"])
+@pytest.mark.parametrize("before", [[], ["I cannot."]], ids=["", "a_sample_that_is_no_program"])
 async def test_a_wrong_guessed_test_is_outvoted(
     executor: SandboxedExecutor, before: list[str]
 ) -> None:
@@ -288,23 +288,26 @@ async def test_a_wrong_guessed_test_is_outvoted(
     assert report.outcome == "passed"
     assert [d.test for d in report.dropped] == ["test_guessed_3"]
     (chosen,) = story.only(CandidateChosen)
-    assert (chosen.candidates, chosen.agreeing) == (2, 2)
+    valid = 4 - len(before)
+    assert (chosen.candidates, chosen.agreeing) == (valid, valid)
     assert "test_guessed_3" not in story.workspace.files["test_generated.py"]
 
 
-async def test_candidates_that_disagree_bring_more_candidates(executor: SandboxedExecutor) -> None:
+async def test_of_a_fixed_draw_of_programs_the_one_that_most_agree_with_is_chosen(
+    executor: SandboxedExecutor,
+) -> None:
     other = "```python\ndef inc(x):\n    return x - -1\n```"
     worse = "```python\ndef inc(x):\n    return x + 3\n```"
     story = Story(
         executor,
-        {"coder": [BAD, GOOD, worse, other, GOOD], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
+        {"coder": [BAD, GOOD, worse, other], "test_writer": [f"{TESTS}\nassert inc(5) == 7"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
     report = await story.run()
     assert report.outcome == "passed"
     (chosen,) = story.only(CandidateChosen)
-    assert (chosen.candidates, chosen.agreeing) == (5, 3)
+    assert (chosen.candidates, chosen.agreeing) == (4, 2)
     assert "x + 2" not in story.workspace.files["generated_code.py"]
 
 
@@ -319,7 +322,7 @@ async def test_samples_are_drawn_where_the_first_reply_is_no_program(
     )
     report = await story.run()
     assert report.outcome == "passed"
-    assert report.usage.calls == 6
+    assert report.usage.calls == 5
     first, *others = story.model.prompts("coder")
     assert "`inc` has no body" not in first
     assert all("`inc` has no body" in prompt for prompt in others)
@@ -331,12 +334,13 @@ async def test_the_tests_are_kept_where_none_is_fit_and_the_first_reply_is_no_pr
 ) -> None:
     story = Story(
         executor,
-        {"coder": ["I can not.", GOOD], "test_writer": ["assert inc(1) == 9"]},
+        {"coder": ["I cannot.", GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
     report = await story.run()
-    assert report.outcome == "gave_up"
+    assert report.outcome == "unsure"
+    assert "no test is fit to judge" in report.reason
     assert "x + 1" in story.workspace.files["generated_code.py"]
     assert "== 9" in story.workspace.files["test_generated.py"]
 
@@ -350,7 +354,7 @@ async def test_no_valid_program_among_all_samples_gives_up(executor: SandboxedEx
     report = await story.run()
     assert report.outcome == "gave_up"
     assert "no valid program: `inc` has no body" in report.reason
-    assert (report.usage.calls, story.workspace.files) == (10, {})
+    assert (report.usage.calls, story.workspace.files) == (9, {})
 
 
 async def test_a_function_that_is_named_like_a_test_is_not_collected_as_one(
@@ -375,12 +379,13 @@ async def test_the_program_that_most_agree_on_is_kept_where_no_test_is_fit(
 ) -> None:
     story = Story(
         executor,
-        {"coder": [BAD, GOOD, GOOD, BAD, GOOD], "test_writer": ["assert inc(1) == 9"]},
+        {"coder": [BAD, GOOD], "test_writer": ["assert inc(1) == 9"]},
         prompt="Write inc(x) that returns x plus one.",
         profile=SAMPLED,
     )
     report = await story.run()
-    assert report.outcome == "gave_up"
+    assert report.outcome == "unsure"
+    assert "no test is fit to judge" in report.reason
     assert "x + 1" in story.workspace.files["generated_code.py"]
     assert report.program
     assert report.program.source == story.workspace.files["generated_code.py"]
@@ -746,7 +751,7 @@ async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> No
         executor,
         {
             "coder": ["```python\ndef price(n):\n    return n * RATE\n```"],
-            "test_writer": ["assert price(3) == 9"],
+            "test_writer": ["assert price(3) == 9\nassert price(0) == 0"],
         },
         prompt='def price(n):\n    """price(2) returns 6"""\n    ...\n',
         task="implement",

@@ -224,6 +224,7 @@ def clients_table() -> str:
         "open files change in place": edits,
         "progress of a run": lambda c: member(c, "window", "workDoneProgress"),
         "a patch is offered as a question": asks,
+        "code lenses on the tests": lambda c: member(c, "textDocument", "codeLens") is not None,
     }
     lines = [f"| | {' | '.join(EDITORS)} |", f"|---|{'---|' * len(EDITORS)}"]
     for title, can in rows.items():

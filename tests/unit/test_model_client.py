@@ -263,7 +263,8 @@ async def test_the_coder_asks_again_without_a_reply_that_stays_cut() -> None:
     model = Scripted([*cut, reply("def f(): return 1")])
     wanted = coder.CoderRequest(Spec("Write f()", names=("f",)), model.profile, "m.py")
     refused: list[str] = []
-    written = await coder.write_program(World().model_client(model), wanted, refused.append)
+    task = coder.whole_program(wanted)
+    written = await coder.write(World().model_client(model), task, refused.append)
     assert isinstance(written, coder.CoderResult)
     assert refused == [coder.CUT]
     assert [m.role for m in model.calls[-1].messages] == ["system", "user", "user"]

@@ -406,7 +406,7 @@ def test_ordinary_names_are_taken(file: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["", "   \n", "I can not fix this.", "```\n```", "@@\n@@\n", "+++ b/\n"]
+    "reply", ["", "   \n", "I cannot fix this.", "```\n```", "@@\n@@\n", "+++ b/\n"]
 )
 def test_replies_without_a_change_are_refused(reply: str) -> None:
     refused(reply)

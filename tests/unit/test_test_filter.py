@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.inputs import typed_calls
+from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
 from ml_coach.core.judging.test_filter import filter_tests, without
-from ml_coach.core.judging.voting import Candidate, agreeing, choose, clusters, more_wanted
+from ml_coach.core.judging.voting import Candidate, choose, clusters
 from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
 
 TESTS = ("test_given_1", "test_a", "test_b")
@@ -35,7 +37,7 @@ def reasons(chosen: str, *, again: str = "", votes: str = "", planted: str = "")
         SUITE,
         report(chosen),
         report(again or chosen),
-        [report(v) for v in (votes or chosen).split()],
+        [report(v) for v in votes.split()],
         [report(p) for p in planted.split()],
     )
     return {d.test: d.reason for d in filtered.dropped}
@@ -45,13 +47,57 @@ def test_a_lone_program_is_judged_by_every_test() -> None:
     assert reasons("+--") == {}
 
 
-def test_a_rejecting_test_is_kept_only_if_two_candidates_pass_it() -> None:
-    assert reasons("+-+", votes="+-+ +++ +-+") == {"test_a": "1 of 3 candidates agree with it"}
-    assert reasons("+-+", votes="+-+ +++ +++") == {}
+def test_a_rejecting_test_is_kept_if_most_other_programs_pass_it() -> None:
+    assert reasons("+-+", votes="+++ +-+ +-+") == {"test_a": "1 of 3 other programs pass it"}
+    assert reasons("+-+", votes="+++ +++ +-+") == {}
 
 
-def test_a_candidate_that_fails_a_given_test_has_no_vote_on_guessed_ones() -> None:
-    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "no candidate agrees with it"}
+def test_one_other_program_suffices_where_there_is_no_second() -> None:
+    assert reasons("+-+", votes="+++") == {}
+    assert reasons("+-+", votes="+-+") == {"test_a": "no program passes it"}
+    assert reasons("+-+", votes="+++ +-+") == {"test_a": "1 of 2 other programs pass it"}
+
+
+def test_a_program_that_fails_a_given_test_has_no_vote_on_guessed_ones() -> None:
+    assert reasons("+-+", votes="+-+ -++ -++") == {"test_a": "no program passes it"}
+
+
+def _crash(error: str) -> TestReport:
+    cases = (Case("test_given_1", "passed"), Case("test_a", "failed", error))
+    return TestReport("failed", (*cases, Case("test_b", "passed")))
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [("TypeError: 'tuple' object does not", True), ("ValueError: no", False), ("assert 1", False)],
+)
+def test_a_crash_that_all_programs_share_does_not_drop_a_test_like_the_others(
+    error: str, *, kept: bool
+) -> None:
+    crash = _crash(error)
+    filtered = filter_tests(SUITE, crash, crash, [crash, crash], [], familiar=TESTS)
+    assert ("test_a" in filtered.kept) is kept
+    filtered = filter_tests(SUITE, crash, crash, [crash, crash], [], familiar=())
+    assert "test_a" not in filtered.kept, (
+        "on arguments that no other test uses a crash may be right"
+    )
+
+
+def test_what_a_dropped_test_checks_and_what_the_program_did_is_kept() -> None:
+    crash = _crash("assert 1 == 2")
+    (dropped,) = filter_tests(SUITE, crash, crash, [crash], []).dropped
+    assert (dropped.source, dropped.answer) == ("assert f()", "assert 1 == 2")
+
+
+def test_arguments_are_of_a_familiar_kind_where_another_test_uses_the_same() -> None:
+    asserts = {
+        "test_a": "f([(1, 2)], 'x')", "test_b": "f([(0, 9), (3, 4)], '')", "test_c": "f([], 'x')",
+        "test_d": "f(None, 'x')", "test_e": "f([(1, 2, 3)], 'x')",
+    }  # fmt: skip
+    tests = "".join(f"def {name}():\n    assert {call}\n\n" for name, call in asserts.items())
+    suite = Suite(f"from m import f\n\n{tests}")
+    assert familiar(suite, ["f"], ["test_a"]) == {"test_a", "test_b"}
+    assert familiar(suite, ["f"], []) == frozenset()
 
 
 def test_a_given_test_is_never_dropped() -> None:
@@ -69,10 +115,10 @@ def test_a_test_that_cannot_run_is_dropped() -> None:
 def test_a_test_that_the_program_keeps_from_running_is_not_dropped_for_that() -> None:
     ran = [Case("test_given_1", "passed"), Case("test_a", "failed"), Case("test_b", "not_run")]
     hung = TestReport("error", tuple(ran), limit="time")
-    filtered = filter_tests(SUITE, hung, hung, [hung], [])
+    filtered = filter_tests(SUITE, hung, hung, [], [])
     assert filtered.kept == TESTS
-    filtered = filter_tests(SUITE, hung, hung, [hung, report("+-+"), report("+-+")], [])
-    assert [d.test for d in filtered.dropped] == ["test_a"], "the others do not agree with it"
+    filtered = filter_tests(SUITE, hung, hung, [report("+-+"), report("+-+")], [])
+    assert [d.test for d in filtered.dropped] == ["test_a"], "the others do not pass it"
     assert reasons("+?+") == {"test_a": "it cannot be run"}
 
 
@@ -82,7 +128,7 @@ def test_a_test_that_notices_no_mistake_is_dropped() -> None:
 
 def test_the_mutation_score_counts_the_kept_tests_only() -> None:
     planted = [report("+-+"), report("+++"), report("+-+"), report("+++")]
-    filtered = filter_tests(SUITE, report("+++"), report("+++"), [report("+++")], planted)
+    filtered = filter_tests(SUITE, report("+++"), report("+++"), [], planted)
     assert filtered.kept == ("test_given_1", "test_a")
     assert filtered.mutation_score == 0.5
     assert "test_b" not in filtered.suite.source
@@ -90,7 +136,7 @@ def test_the_mutation_score_counts_the_kept_tests_only() -> None:
 
 def test_a_program_that_cannot_be_imported_drops_no_test() -> None:
     broken = TestReport("error")
-    filtered = filter_tests(SUITE, broken, broken, [broken], [])
+    filtered = filter_tests(SUITE, broken, broken, [], [])
     assert filtered.suite == SUITE
     assert filtered.kept == TESTS
 
@@ -119,7 +165,7 @@ def candidate(number: int, answers: str, marks: str = "+++", variants: str = "")
 def test_candidates_with_equal_answers_are_one_cluster() -> None:
     a, b, c = candidate(1, "12E"), candidate(2, "12E"), candidate(3, "13E")
     assert clusters([c, a, b]) == [[a, b], [c]]
-    assert agreeing(a, [a, b, c]) == 2
+    assert agreement(a, [a, b, c], 3).agreeing == 2
 
 
 @pytest.mark.parametrize(
@@ -152,91 +198,13 @@ def test_answers_are_compared_like_python_values_and_up_to_rounding(
 
 def test_programs_that_differ_in_few_variants_agree() -> None:
     a, b, c = (candidate(n, "12", variants=v) for n, v in enumerate(("34567", "34999", "39999")))
-    assert agreeing(a, [a, b]) == 2
-    assert agreeing(a, [a, c]) == 1
+    assert agreement(a, [a, b], 2).agreeing == 2
+    assert agreement(a, [a, c], 2).agreeing == 1
 
 
 def test_programs_that_only_fail_do_not_agree() -> None:
     a, b = candidate(1, "EE"), candidate(2, "EE")
     assert [len(group) for group in clusters([a, b])] == [1, 1]
-
-
-def wanted(pool: list[Candidate], suite: Suite, batch: int = 4) -> int:
-    """How many more where each sample was a valid program."""
-    return more_wanted(pool, suite, batch, len(pool) - 1)
-
-
-def test_two_programs_with_one_answer_to_everything_do_not_settle_the_choice() -> None:
-    assert wanted([candidate(n, "11", "++-") for n in (1, 2)], SUITE) == 1
-
-
-def test_one_program_that_passes_settles_the_choice_only_with_a_given_test() -> None:
-    sure = candidate(1, "12", "+++")
-    assert wanted([sure], SUITE) == 0
-    assert wanted([sure], replace(SUITE, provenance={})) == 1
-
-
-def test_two_that_agree_and_pass_the_given_tests_settle_the_choice() -> None:
-    a, b, c = candidate(1, "12", "+--"), candidate(2, "12", "+--"), candidate(3, "12", "-++")
-    assert wanted([a], SUITE) == 1
-    assert wanted([a, b], SUITE) == 0
-    assert wanted([a, c], SUITE) == 1
-    d = candidate(4, "13", "+--")
-    assert wanted([a, c, d], SUITE) == 2
-
-
-def test_with_a_second_opinion_one_guessed_test_settles_the_choice() -> None:
-    a, b = candidate(1, "12", "++-"), candidate(2, "34", "+--")
-    assert wanted([a], SUITE) == 1
-    assert wanted([a, b], SUITE) == 0
-    assert wanted([b, candidate(3, "12", "-++")], SUITE) == 1
-
-
-@pytest.mark.parametrize(
-    ("answers", "others", "marks", "more"),
-    [
-        ("1234", "1256", "++--", 0),
-        ("1234", "1256", "+---", 3),
-        ("1234", "1567", "++--", 3),
-        ("1234", "5678", "+++-", 3),
-        ("1111", "1156", "++--", 3),
-    ],
-)
-def test_without_given_tests_half_of_the_tests_and_answers_settle_the_choice(
-    answers: str, others: str, marks: str, more: int
-) -> None:
-    names = ("test_a", "test_b", "test_c", "test_d")
-    suite = Suite("\n".join(f"def {name}(): assert f()" for name in names))
-    one, other = (
-        replace(candidate(n, said), report=report(row, names))
-        for n, (said, row) in enumerate([(answers, marks), (others, "----")])
-    )
-    assert wanted([one, other], suite) == more
-
-
-def test_more_programs_are_wanted_while_none_passes_the_given_tests() -> None:
-    wrong = [candidate(n, f"{n}1", "-++") for n in range(9)]
-    assert wanted(wrong[:1], SUITE) == 4
-    assert wanted(wrong[:5], SUITE) == 4
-    assert wanted(wrong, SUITE) == 0
-    assert wanted([*wrong[:4], candidate(9, "12")], SUITE) == 0
-
-
-def test_without_given_tests_only_one_batch_is_drawn() -> None:
-    guessed = replace(SUITE, provenance={})
-    apart = [candidate(n, f"{n}1", "-++") for n in range(5)]
-    assert wanted(apart[:2], guessed) == 3
-    assert wanted(apart, guessed) == 0
-
-
-def test_an_invalid_sample_does_not_end_the_sampling() -> None:
-    alone = [candidate(1, "12", "-++")]
-    guessed = replace(SUITE, provenance={})
-    assert [more_wanted(alone, guessed, 4, drawn) for drawn in (0, 1, 4)] == [1, 3, 0]
-
-
-def test_a_model_that_is_not_sampled_is_asked_once() -> None:
-    assert wanted([candidate(1, "12", "-++")], SUITE, 1) == 0
 
 
 def test_given_tests_outrank_the_majority() -> None:
@@ -300,10 +268,6 @@ def test_equal_answers_of_none_are_no_votes() -> None:
     ]
     first, second = candidate(8, "34", "---"), candidate(9, "34", "---")
     assert choose([*majority, first, second], guessed) is first
-
-
-def test_a_program_that_passes_by_one_answer_to_everything_does_not_settle_the_choice() -> None:
-    assert wanted([candidate(1, "11", "+++")], SUITE) == 1
 
 
 def test_a_mutant_is_one_mistake_away_and_compiles() -> None:

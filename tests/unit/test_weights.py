@@ -33,7 +33,7 @@ async def test_a_file_that_is_not_gguf_is_refused(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"gpt is no local model; .*qwen2\.5-coder-0\.5b"):
+    with pytest.raises(WeightsError, match=r"gpt is not a local model; .*qwen2\.5-coder-0\.5b"):
         await weights.ensure("gpt", folder=tmp_path)
 
 

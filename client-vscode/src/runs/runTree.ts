@@ -135,6 +135,8 @@ function outcomeIcon(run: Run): vscode.ThemeIcon {
   switch (run.outcome) {
     case 'passed':
       return new vscode.ThemeIcon('pass', new vscode.ThemeColor('testing.iconPassed'));
+    case 'unsure':
+      return new vscode.ThemeIcon('question', new vscode.ThemeColor('testing.iconQueued'));
     case 'stopped':
       return new vscode.ThemeIcon('debug-stop');
     case 'gave_up':

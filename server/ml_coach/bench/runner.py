@@ -112,6 +112,8 @@ async def _row(
         outcome=answer.outcome,
         reason=answer.reason,
         program=answer.program,
+        evidence=asdict(answer.evidence) if answer.evidence else None,
+        confidence=answer.confidence,
     )
     return replace(
         row, stages={name: grades[program][0] for name, program in answer.stages.items()}

@@ -20,11 +20,12 @@ from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
+from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
 from ml_coach.core.judging.voting import clusters
 from ml_coach.core.ports import Decision, Model
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Limits, Patch, Program, Request, Spec, Usage
+from ml_coach.core.types import Evidence, Limits, Patch, Program, Request, Spec, Usage
 from ml_coach.execution.executor import SandboxedExecutor
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]
@@ -38,7 +39,8 @@ class Setup:
 
     With `given` the prompt shows the public tests. `without` are parts of the loop that are left
     out, to measure what they bring. `samples` is the n of best-of-n and majority, `seed` the first
-    seed. `timeout_seconds` bounds a run of a program, `limits` one task.
+    seed. `timeout_seconds` bounds a run of a program, `limits` one task. The loop's outcome is made
+    with `calibration` and `min_confidence`.
     """
 
     model: Model
@@ -50,6 +52,8 @@ class Setup:
     max_iters: int = 3
     timeout_seconds: float = 8.0
     limits: Limits = LIMITS
+    min_confidence: float = 0.9
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Answer:
     """What a strategy made of a task.
 
     `stages` are its programs by stage, in order: `first`, `chosen`, `final`. A reply without a
-    program counts as an empty one. `outcome` and `reason` are those of the loop's run, empty for
-    the other strategies.
+    program counts as an empty one. `outcome`, `reason`, `evidence` and `confidence` are those of
+    the loop's run, empty for the others.
     """
 
     stages: Mapping[str, str]
@@ -66,6 +70,8 @@ class Answer:
     outcome: str = ""
     reason: str = ""
     seconds: float = 0.0
+    evidence: Evidence | None = None
+    confidence: float | None = None
 
     @property
     def program(self) -> str:
@@ -146,12 +152,15 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     model = setup.model
     if "candidates" in setup.without:
         model = ProfileOverride(model, replace(model.profile, candidates=1))
-    judged = "filter" not in setup.without
     folder = _MemoryWorkspace()
-    coach = Coach(model, setup.executor, folder, _AcceptingReviewer(), filters_tests=judged)
+    coach = Coach(
+        model, setup.executor, folder, _AcceptingReviewer(),
+        filters_tests="filter" not in setup.without, calibration=setup.calibration,
+    )  # fmt: skip
     request = Request(
         task.prompt_with(given=setup.given),
         max_iters=1 if "repair" in setup.without else setup.max_iters,
+        min_confidence=setup.min_confidence,
         run_timeout_seconds=setup.timeout_seconds,
         auto_patch=True,
         examples=task.public_tests if setup.given else (),
@@ -173,7 +182,10 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         raise UnavailableError(report.reason)
     final = report.program.source if report.program else ""
     stages = {"first": "", "chosen": final, **stages, "final": final}
-    return Answer(stages, report.usage, report.outcome, report.reason)
+    return Answer(
+        stages, report.usage, report.outcome, report.reason,
+        evidence=report.evidence, confidence=report.confidence,
+    )  # fmt: skip
 
 
 def _model_client(setup: Setup) -> ModelClient:
@@ -202,7 +214,7 @@ async def _sample(
     wanted = coder.CoderRequest(
         spec, setup.model.profile, "generated_code.py", temperature=temperature, seed=seed, tries=1
     )
-    written = await coder.write_program(model_client, wanted, _ignore)
+    written = await coder.write(model_client, coder.whole_program(wanted), _ignore)
     return Program("") if isinstance(written, Refused) else written.program
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 # With 10,000 resamples the interval's ends are exact within about half a point.
 RESAMPLES = 10_000
@@ -17,7 +18,8 @@ class Row:
     """One task under one strategy.
 
     `stages` says of each stage whether its program solves the task; `program` is the last one's
-    source. `outcome` and `reason` are those of the loop's run. `seconds` is what a user would have
+    source. `outcome`, `reason`, `evidence` and `confidence` are those of the
+    loop's run. `seconds` is what a user would have
     waited, None where replies came from the cache.
     """
 
@@ -31,6 +33,8 @@ class Row:
     outcome: str = ""
     reason: str = ""
     program: str = ""
+    evidence: dict[str, Any] | None = None
+    confidence: float | None = None
     stages: dict[str, bool] = field(default_factory=dict[str, bool])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from ml_coach.cli.options import ModelOption, read_settings, setting
 
 if TYPE_CHECKING:
     from ml_coach.bench.tasks import Task
+
+ReportOption = Annotated[Path, typer.Option("--output", "-o", help="The report.")]
 
 
 def bench(
@@ -39,27 +42,32 @@ def bench(
     samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
     max_iters: Annotated[str | None, setting("max_iters")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The report.")] = Path(
-        "bench.json"
-    ),
+    min_confidence: Annotated[str | None, setting("min_confidence")] = None,
+    output: ReportOption = Path("bench.json"),
     replies: Annotated[
         Path | None,
         typer.Option(help="Where the model's replies are kept and looked up; else beside it."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Fit the confidence of reports on these runs; write it to this file."),
+    ] = None,
+    also: Annotated[
+        list[Path] | None, typer.Option(help="A further report whose runs are fitted on.")
     ] = None,
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
     from ml_coach.cli.bench_runs import PARTS, STRATEGIES, BenchOptions, run_and_report
 
-    settings = read_settings(model=model, max_iters=max_iters)
+    settings = read_settings(model=model, max_iters=max_iters, min_confidence=min_confidence)
     wanted = [name for name in (versus, strategy) if name]
-    if unknown := [name for name in wanted if name not in STRATEGIES]:
-        fail(f"{unknown[0]} is no strategy; there are {', '.join(STRATEGIES)}.", USAGE)
-    if unknown := [name for name in without or () if name not in PARTS]:
-        fail(f"{unknown[0]} is no part to leave out; there are {', '.join(PARTS)}.", USAGE)
+    _require_known(wanted, STRATEGIES, "strategy")
+    _require_known(without or (), PARTS, "part to leave out")
     options = BenchOptions(
         given=given, without=tuple(part for part in PARTS if part in (without or ())),
         plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
         replies=replies or output.with_suffix(".replies.jsonl"),
+        calibrate=calibrate, also=tuple(also or ()),
     )  # fmt: skip
     try:
         chosen = _chosen(tasks, programs, only, skip, limit)
@@ -68,6 +76,13 @@ def bench(
         )
     except ValueError as error:
         fail(str(error), USAGE)
+
+
+def _require_known(names: Iterable[str], known: Collection[str], what: str) -> None:
+    """Ends the command at the first name that is not a known one."""
+    for name in names:
+        if name not in known:
+            fail(f"{name} is not a {what}; there are {', '.join(known)}.", USAGE)
 
 
 def _chosen(file: Path, programs: Path | None, only: str, skip: int, limit: int) -> list[Task]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -24,9 +25,13 @@ from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields, summarize
 from ml_coach.bench.tasks import Task
+from ml_coach.bench.trust import calibration_error, curve_svg, judged, outcomes
 from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
+from ml_coach.core.judging.calibration import fit
 from ml_coach.core.ports import Model
+from ml_coach.core.types import Evidence
+from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
 
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
@@ -35,11 +40,12 @@ PARTS: tuple[Part, ...] = get_args(Part)
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """The options of `ml-coach bench` that are no settings.
+    """The options of `ml-coach bench` that are not settings.
 
     `samples`, `seed`, `given` and `without` are those of `bench.strategies.Setup`; with `plan` the
     researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at
-    a time. `output` is the report's file, `replies` that of the cached replies.
+    a time. `output` is the report's file, `replies` that of the cached replies. A calibration is
+    fitted on the loop's rows and those of the reports `also`, and written to `calibrate`.
     """
 
     given: bool
@@ -50,6 +56,8 @@ class BenchOptions:
     jobs: int
     output: Path
     replies: Path
+    calibrate: Path | None = None
+    also: tuple[Path, ...] = ()
 
 
 async def run_and_report(
@@ -75,7 +83,8 @@ async def run_and_report(
         setup = Setup(
             model, executor, options.given, frozenset(options.without), options.samples,
             options.seed, settings.max_iters, settings.run_timeout_seconds,
-            replace(LIMITS, seconds=settings.max_seconds),
+            replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
+            calibration_of(model.name),
         )  # fmt: skip
         with progress:
             total = len(tasks) * len(strategies)
@@ -100,6 +109,11 @@ async def run_and_report(
         name: [r for r in results.of(name) if r.task in wanted] for name in strategies
     }
     _write_report(options.output, asked, rows)
+    if pairs := judged(rows.get("loop", [])):
+        title = f"{asked['model']}, {len(pairs)} runs"
+        options.output.with_suffix(".svg").write_text(curve_svg(pairs, title), encoding="utf-8")
+    if options.calibrate:
+        _write_calibration(options, asked["model"], rows.get("loop", []))
     _show(console, rows)
 
 
@@ -137,6 +151,18 @@ def _write_report(output: Path, asked: dict[str, Any], rows: dict[StrategyName, 
     scratch.replace(output)
 
 
+def _write_calibration(options: BenchOptions, model: str, rows: list[Row]) -> None:
+    """One entry of models/calibrations.json. Raises `ValueError` where the rows do not suffice."""
+    reports = [json.loads(file.read_text(encoding="utf-8")) for file in options.also]
+    rows = rows + [Row(**r) for report in reports for r in report["rows"] if r["evidence"]]
+    runs = [(Evidence(**row.evidence), row.solved) for row in rows if row.evidence]
+    files = [options.output, *options.also]
+    fitted = fit(runs, ", ".join(file.stem for file in files))
+    entry = {"pattern": f"^{re.escape(model)}$", **asdict(fitted)}
+    assert options.calibrate is not None
+    options.calibrate.write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
+
+
 def _show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
     table = Table(box=None)
     for column in (
@@ -153,6 +179,7 @@ def _show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
         )  # fmt: skip
     console.print(table)
     for name, group in rows.items():
+        _show_trust(console, name, group)
         for step, (gained, lost) in stage_yields(group).items():
             console.print(f"{name}, {step}: {gained} turned to solved, {lost} turned back")
     if len(rows) == 2:
@@ -162,6 +189,15 @@ def _show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
             f"{first} solves {points:+.1f} points against {second} "
             f"(95 % interval {low:+.1f} to {high:+.1f}, paired over tasks)"
         )
+
+
+def _show_trust(console: Console, name: str, rows: list[Row]) -> None:
+    """How many runs of each outcome are right, and how far the reports' confidence is off."""
+    for outcome, (ended, right) in outcomes(rows).items():
+        if outcome:
+            console.print(f"{name}: {_share(ended, len(rows))} {outcome}, {right} of them right")
+    if pairs := judged(rows):
+        console.print(f"{name}: calibration error {calibration_error(pairs):.3f}")
 
 
 def _share(count: int, total: int) -> str:

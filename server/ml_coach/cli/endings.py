@@ -11,11 +11,23 @@ from typing import Any, NoReturn, TypeVar
 from rich.markup import escape
 
 from ml_coach.cli.terminal_view import EscapingConsole
+from ml_coach.core.types import Outcome
 
-# Exit codes by the outcome of a run.
-OUTCOMES = {"passed": 0, "gave_up": 1, "failed": 1, "stopped": 130}
 USAGE = 2
 T = TypeVar("T")
+
+
+def exit_code(outcome: Outcome, unsure: int) -> int:
+    """The exit code of a run; `unsure` is what the user wants for that outcome."""
+    match outcome:
+        case "passed":
+            return 0
+        case "unsure":
+            return unsure
+        case "gave_up" | "failed":
+            return 1
+        case "stopped":
+            return 130
 
 
 def fail(text: str, code: int) -> NoReturn:

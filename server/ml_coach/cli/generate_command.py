@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from ml_coach.app import DEFAULT_PROMPT, App
-from ml_coach.cli.endings import OUTCOMES, USAGE, fail, run_until_done
+from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView, show_report
@@ -27,6 +27,8 @@ def generate(
     output: OutputOption = Path(),
     model: ModelOption = None,
     max_iters: Annotated[str | None, setting("max_iters")] = None,
+    min_confidence: Annotated[str | None, setting("min_confidence")] = None,
+    unsure_exit: Annotated[str | None, setting("unsure_exit")] = None,
     run_timeout: Annotated[str | None, setting("run_timeout_seconds")] = None,
     auto_patch: Annotated[bool | None, setting("auto_patch")] = None,
     program_file: Annotated[str | None, setting("program_file")] = None,
@@ -50,6 +52,7 @@ def generate(
         model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
         program_file=program_file, tests_file=tests_file, python=python,
         allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
+        min_confidence=min_confidence, unsure_exit=unsure_exit,
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
     request = request_from(settings, _read_prompt(prompt))
@@ -59,7 +62,7 @@ def generate(
     report = run_until_done(_run(app, order, workspace, as_json=as_json, verbose=verbose))
     if not as_json:
         _show_end(report, output, order.run_id)
-    raise SystemExit(OUTCOMES[report.outcome])
+    raise SystemExit(exit_code(report.outcome, settings.unsure_exit))
 
 
 def _read_prompt(prompt: str) -> str:

@@ -42,7 +42,7 @@ from ml_coach.core.events import (
     TextArrived,
 )
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import DOING, harmless, sentence, tests_by_provenance
+from ml_coach.core.wording import DOING, dropped_text, harmless, sentence, tests_by_provenance
 from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
@@ -247,7 +247,13 @@ def _origin(report: RunReport) -> str:
 
 def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
     """Prints a run's outcome and reason, its tests with those that were dropped, and its cost."""
-    colour = {"passed": "green", "gave_up": "yellow", "stopped": "yellow", "failed": "red"}
+    colour = {
+        "passed": "green",
+        "unsure": "yellow",
+        "gave_up": "yellow",
+        "stopped": "yellow",
+        "failed": "red",
+    }
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
@@ -255,7 +261,7 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
         passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
         table.add_row("tests", f"{passed} ({_origin(report)})")
     for dropped in report.dropped[:_MOST_SHOWN]:
-        table.add_row("dropped", Text(f"{dropped.test}: {dropped.reason}"))
+        table.add_row("dropped", Text(harmless(dropped_text(dropped))))
     if more := len(report.dropped[_MOST_SHOWN:]):
         table.add_row("", f"and {more} more")
     usage = report.usage

@@ -5,7 +5,7 @@
                                     └── patch ◄─ debugger ◄┘ findings, test report
 
 `_work` is the whole way; repair_loop.py is its last step. A stage returns its result, or an `End`
-where the run is over. Exceptions are for what breaks a run, and `Coach._until_end` catches them.
+where the run is over. Exceptions are for what breaks a run, and `Coach.run` catches them.
 
 Everything is tried on a private copy first. The user's files get the first program, then
 the one that was chosen among the candidates, then one that a patch made better. So what the files
@@ -24,14 +24,19 @@ from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
+from ml_coach.core.judging.agreement import agreement
+from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
-from ml_coach.core.judging.voting import Candidate, agreeing, choose, more_wanted
+from ml_coach.core.judging.verdict import verdict
+from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
 from ml_coach.core.repair_loop import repair
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Program, Request, RunReport, Suite
+
+_TOO_DEEP = "The prompt or the code is nested too deeply for Python to take apart."
 
 
 async def _nothing() -> None:
@@ -44,7 +49,7 @@ class Coach:
 
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`. Only a
     measurement of what the test filter brings sets `filters_tests` to False: then every test
-    judges.
+    judges. `calibration` is that of the model, None where none was made.
     """
 
     model: Model
@@ -53,6 +58,7 @@ class Coach:
     reviewer: Reviewer
     prepare: Callable[[], Awaitable[None]] = _nothing
     price: Price = field(default_factory=Price)
+    calibration: Calibration | None = None
     filters_tests: bool = True
     clock: Callable[[], float] = time.monotonic
 
@@ -64,7 +70,22 @@ class Coach:
         started = self.clock()
         run = self._new_run(request, emit)
         emit(RunStarted(run_id, request, self.model.name))
-        end = await self._until_end(run)
+        try:
+            await self.prepare()
+            end = await _judge(run, await _work(run), self.calibration)
+        except asyncio.CancelledError:
+            # The files already hold the best program, so there is nothing left to save. The
+            # cancellation ends here: whoever started the run gets its report.
+            if task := asyncio.current_task():
+                task.uncancel()
+            end = End("stopped", "Stopped by the user.")
+        except BudgetSpent as spent:
+            end = End("gave_up", str(spent))
+        except (ModelError, SetupError, OSError) as error:
+            end = End("failed", str(error))
+        except RecursionError:
+            # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
+            end = End("failed", _TOO_DEEP)
         report = self._report(run, end, self.clock() - started)
         emit(RunFinished(report))
         return report
@@ -89,26 +110,6 @@ class Coach:
             filters_tests=self.filters_tests,
         )
 
-    async def _until_end(self, run: Run) -> End:
-        try:
-            await self.prepare()
-            return await _work(run)
-        except BudgetSpent as spent:
-            return End("gave_up", str(spent))
-        except (ModelError, SetupError, OSError) as error:
-            return End("failed", str(error))
-        except RecursionError:
-            # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
-            return End(
-                "failed", "The prompt or the code is nested too deeply for Python to take apart."
-            )
-        except asyncio.CancelledError:
-            # The files already hold the best program, so there is nothing left to save. The
-            # cancellation ends here: whoever started the run gets its report.
-            if task := asyncio.current_task():
-                task.uncancel()
-            return End("stopped", "Stopped by the user.")
-
     def _report(self, run: Run, end: End, seconds: float) -> RunReport:
         state = run.state
         return RunReport(
@@ -126,6 +127,9 @@ class Coach:
             dropped=state.dropped,
             pending=state.pending,
             files=dict(state.saved),
+            evidence=state.evidence,
+            confidence=state.confidence,
+            precision=state.precision,
         )
 
 
@@ -194,25 +198,40 @@ async def _tests(run: Run) -> Suite | End:
 
 
 async def _choose(run: Run, first: Program | Refused, existing: Program | None) -> Candidate | End:
-    """The best of as many candidates as it takes until enough of them agree."""
-    state = run.state
-    is_sampled = run.request.task in ("generate", "implement")
-    batch = run.profile.candidates if is_sampled else 1
-    if isinstance(first, Program):
-        state.candidates = await run.compare([first])
-    else:
+    """The best of a fixed number of programs, and of as many more where none does what is given."""
+    state, size = run.state, 1
+    programs = [first] if isinstance(first, Program) else []
+    if isinstance(first, Refused):
         run.team.learn(first.reason)
-    drawn = 0
-    while number := more_wanted(state.candidates, state.written, batch, drawn):
+    if run.request.task in ("generate", "implement"):
+        size = run.profile.candidates
+    if size > 1:
         run.begin("code")
-        programs = await run.team.sample_programs(number, existing)
-        drawn += number
-        state.candidates += await run.compare(programs)
-    if isinstance(first, Refused) and not state.candidates:
+        programs += await run.team.sample_programs(size - 1, existing)
+    state.candidates = await run.compare(programs)
+    state.draw, state.draw_size = tuple(state.candidates), size
+    if size > 1 and not any(passes_binding(c.report, state.written) for c in state.candidates):
+        run.begin("code")
+        state.candidates += await run.compare(await run.team.sample_programs(size, existing))
+    if not state.candidates:
+        assert isinstance(first, Refused)
         return End("gave_up", f"The model wrote no valid program: {first.reason}")
     chosen = choose(state.candidates, state.written)
+    state.origin = chosen
     if isinstance(first, Refused):
         await run.save(chosen.program, state.written)
-    together = agreeing(chosen, state.candidates)
+    together = agreement(chosen, state.candidates, len(state.candidates)).agreeing
     run.emit(CandidateChosen(chosen.program, len(state.candidates), together))
     return chosen
+
+
+async def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
+    """How a run ends whose program passes its tests, now that the evidence is weighed."""
+    request, state = run.request, run.state
+    if end.outcome not in ("passed", "unsure") or request.task in ("debug", "write_tests"):
+        return end
+    state.evidence = await run.evidence()
+    if calibration:
+        state.confidence = calibration.confidence(state.evidence)
+        state.precision = calibration.precision(state.confidence)
+    return End(*verdict(state.evidence, state.precision, request.min_confidence))

@@ -25,20 +25,25 @@ async def repair(run: Run, current: CheckedProgram) -> End:
 
 
 async def _repair_by_model(run: Run, current: CheckedProgram) -> End:
+    """Each iteration tries one patch: a repair, or after `profile.repairs` of them a fresh start.
+
+    A fresh start also takes the place of a repair that brought no new patch.
+    """
     request = run.request
     # The user's own program is repaired, never written anew.
     may_start_afresh = request.task != "debug"
-    most = run.profile.repairs if may_start_afresh else request.max_iters
-    repairs = 0
+    repairs_in_a_row = 0
     while not current.passes:
         if run.state.iteration >= request.max_iters:
             return _iterations_used_up(run, current)
         run.state.iteration += 1
-        proposal = await _diagnose(run, current) if repairs < most else None
-        repairs += 1
+        proposal: Diagnosis | End | None = None
+        if not may_start_afresh or repairs_in_a_row < run.profile.repairs:
+            proposal = await _diagnose(run, current)
+            repairs_in_a_row += 1
         if proposal is None and may_start_afresh:
             proposal = await _start_afresh(run, current)
-            repairs = 0
+            repairs_in_a_row = 0
         if isinstance(proposal, End):
             return proposal
         if proposal is not None:
@@ -97,6 +102,7 @@ async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
         return End("gave_up", "The same program came back after a fresh start.")
     chosen = choose(new, run.state.written)
     run.state.candidates.append(chosen)
+    run.state.origin = chosen
     patch = rewriting(current.program, chosen.program.source)
     return Diagnosis("code", "A fresh start", patch)
 

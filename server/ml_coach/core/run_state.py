@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ml_coach.core.agents.team import Team
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
+from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
-from ml_coach.core.types import Dropped, Outcome, Patch, Program, Request, Stage, Suite
+from ml_coach.core.types import (
+    Dropped,
+    Evidence,
+    Outcome,
+    Patch,
+    Program,
+    Request,
+    Stage,
+    Suite,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +37,11 @@ class RunState:
 
     `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
     `candidates` are programs that were written independently of each other, which is why no patched
-    program is among them. `tried` holds the digests of the checked programs and the signatures of
-    their failures. `program` and `saved` are what the run put into the user's files.
+    program is among them; the best program is `origin` or was made of it. `draw` are the first of
+    them, for which `draw_size` replies were asked:
+    the same number in every run, so that agreement among them means the same. `tried` holds the
+    digests of the checked programs and the signatures of their failures. `program` and `saved` are
+    what the run put into the user's files.
     """
 
     iteration: int = 1
@@ -35,10 +49,17 @@ class RunState:
     suite: Suite = field(default_factory=lambda: Suite(""))
     dropped: tuple[Dropped, ...] = ()
     candidates: list[Candidate] = field(default_factory=list[Candidate])
+    origin: Candidate | None = None
+    draw: tuple[Candidate, ...] = ()
+    draw_size: int = 1
+    mutation_score: float | None = None
     tried: set[object] = field(default_factory=set[object])
     started_afresh: bool = False
     best: CheckedProgram | None = None
     pending: Patch | None = None
+    evidence: Evidence | None = None
+    confidence: float | None = None
+    precision: float | None = None
     program: Program | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -81,15 +102,39 @@ class Run:
             return None
         state = self.state
         self.begin("filter")
-        filtered = await self.evaluator.judge_tests(state.written, chosen, state.candidates)
+        # A program that was patched has no vote of its own, and neither has what it was made of.
+        others = [c for c in state.candidates if c is not state.origin]
+        filtered = await self.evaluator.judge_tests(state.written, chosen, others, self.team.spec)
         state.suite, state.dropped = filtered.suite, filtered.dropped
+        state.mutation_score = filtered.mutation_score
         self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
         if filtered.kept or state.suite.own:
             return None
         # The candidates' agreement chose this program, so it is worth keeping. The test file stays
         # as written, too: nothing that was written is lost.
         await self.save(chosen.program)
-        return End("gave_up", "No test is fit to judge the code: candidates agree on none.")
+        return End("unsure", "No test is fit to judge the code.")
+
+    async def evidence(self) -> Evidence:
+        """What speaks for and against the best program so far."""
+        state = self.state
+        best, program = state.best, state.best.program if state.best else state.program
+        assert program is not None
+        known = next((c for c in state.candidates if c.program == program), None)
+        candidate = known or (await self.compare([program]))[0]
+        apart = agreement(candidate, state.draw, state.draw_size)
+        tests = {case.function for case in best.report.cases} if best else set[str]()
+        return Evidence(
+            passed=dict(Counter(state.suite.provenance_of(test) for test in tests)),
+            refuting=sum(bool(dropped.answer) for dropped in state.dropped),
+            mutation_score=state.mutation_score,
+            programs=apart.programs,
+            agreeing=apart.agreeing,
+            agreement=apart.share,
+            probes=apart.probes,
+            division=apart.division,
+            repaired=known is None,
+        )
 
     async def save(self, *written: Program | Suite) -> None:
         """Puts texts into the user's files, in one step, and reports what the run changed.

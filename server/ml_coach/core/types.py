@@ -7,23 +7,14 @@ import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Literal, get_args
+from typing import Literal
 
+from ml_coach.core.provenance import Provenance
 from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 Stage = Literal["research", "code", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
-# Where a test comes from, the most trusted first.
-Provenance = Literal[
-    "own",  # stands in the user's file
-    "confirmed",  # the user answered a question with it
-    "given",  # the prompt has its call and its result in code form
-    "stated",  # each literal in it stands in the prompt, in one statement
-    "property",  # an invariant that the prompt states or implies
-    "guessed",  # the model's own
-]
-PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,8 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. `seed` makes sampled programs repeatable.
+    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
+    `RunReport`). `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -51,6 +43,7 @@ class Request:
     tests_file: str = "test_generated.py"
     function: str = ""
     max_iters: int = 3
+    min_confidence: float = 0.9
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
@@ -378,15 +371,73 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A test that the test filter does not let judge the code, with the reason."""
+    """A test that the test filter does not let judge the code, with the reason.
+
+    `source` is what the test checks, `answer` what the program did in it, empty where it passed.
+    """
 
     test: str
     reason: str
+    source: str = ""
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A call at which programs that were written apart differ.
+
+    `answers` are the different values, or error types, each with how many programs give it, the
+    most frequent first.
+    """
+
+    call: str
+    answers: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for and against the program of a run, beside the failures of its tests.
+
+    `passed` counts the tests that it passes and that judge, by provenance. `refuting` counts the
+    guessed tests that it fails and that were dropped, because most programs fail them too.
+    `mutation_score` is the share of planted mistakes that its tests notice, 0 to 1, None where it
+    is not known. `programs` were written apart, the same number in every run; `agreeing` of them
+    answer every one of the `probes` alike. `agreement` is the mean share of the probes, 0 to 1, at
+    which another program gives the same value. `division` is the call that divides them most
+    evenly. `untested` are the requirements, quoted from the prompt, that no test is about. With
+    `repaired` the program was changed after it was chosen.
+    """
+
+    passed: Mapping[Provenance, int] = field(default_factory=dict[Provenance, int])
+    refuting: int = 0
+    mutation_score: float | None = None
+    programs: int = 1
+    agreeing: int = 1
+    agreement: float = 0.0
+    probes: int = 0
+    division: Division | None = None
+    untested: tuple[str, ...] = ()
+    repaired: bool = False
+
+    @property
+    def tests(self) -> int:
+        """How many tests judge."""
+        return sum(self.passed.values())
+
+    @property
+    def binding(self) -> int:
+        """How many of them the user or the prompt demands."""
+        return sum(n for kind, n in self.passed.items() if kind not in ("property", "guessed"))
 
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """How a run ended: what remains, how good it is, and what it cost."""
+    """How a run ended: what remains, how good it is, and what it cost.
+
+    `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
+    runs was right that had at least as much confidence; both are None where that was not measured
+    for the model.
+    """
 
     outcome: Outcome
     reason: str
@@ -402,3 +453,6 @@ class RunReport:
     dropped: tuple[Dropped, ...] = ()
     pending: Patch | None = None
     files: Mapping[str, str] = field(default_factory=dict[str, str])
+    evidence: Evidence | None = None
+    confidence: float | None = None
+    precision: float | None = None

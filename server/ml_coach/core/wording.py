@@ -30,7 +30,8 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.types import PROVENANCES, Stage, Suite, TestReport
+from ml_coach.core.provenance import counted
+from ml_coach.core.types import Dropped, RunReport, Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",
@@ -64,11 +65,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             lines = _count(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
         case CandidateChosen():
-            if event.candidates == 1:
-                return ""
-            if event.agreeing == 1:
-                return f"The best of {event.candidates} candidates, no two of which agree"
-            return f"{event.agreeing} of {event.candidates} candidates agree"
+            return _choice(event)
         case ProgramInspected():
             if not event.findings:
                 return "Runs without a finding"
@@ -105,14 +102,24 @@ def tests_sentence(report: TestReport) -> str:
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
 
 
+def ending(report: RunReport) -> str:
+    """How a run ended that says something of its program: the tests, and what speaks for it."""
+    parts = [tests_sentence(report.tests)] if report.tests else []
+    dropped = f"{_count(len(report.dropped), 'test')} dropped" if report.dropped else ""
+    parts += [part for part in (report.reason.rstrip("."), dropped) if part]
+    return "; ".join(parts) + "."
+
+
+def dropped_text(dropped: Dropped) -> str:
+    """A dropped test with what it checks, why it was dropped, and what the program did in it."""
+    what = f"{dropped.test} ({dropped.source})" if dropped.source else dropped.test
+    answer = dropped.answer.splitlines()[0] if dropped.answer else ""
+    return f"{what}: {dropped.reason}" + (f"; the program: {answer}" if answer else "")
+
+
 def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:
     """How many of `tests` come from where: `2 given and 3 guessed tests`, `no test`."""
-    counts = Counter(suite.provenance_of(test) for test in tests)
-    parts = [f"{counts[kind]} {kind}" for kind in PROVENANCES if counts[kind]]
-    if not parts:
-        return "no test"
-    listed = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
-    return f"{listed} test{'' if sum(counts.values()) == 1 else 's'}"
+    return counted(Counter(suite.provenance_of(test) for test in tests))
 
 
 def _count(number: int, noun: str) -> str:
@@ -121,6 +128,14 @@ def _count(number: int, noun: str) -> str:
 
 def _with_notes(text: str, notes: tuple[str, ...]) -> str:
     return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+def _choice(event: CandidateChosen) -> str:
+    if event.candidates == 1:
+        return ""
+    if event.agreeing == 1:
+        return f"The best of {event.candidates} candidates, no two of which agree"
+    return f"{event.agreeing} of {event.candidates} candidates agree"
 
 
 def harmless(text: str) -> str:

@@ -19,7 +19,7 @@ class ExpectedTest:
 
     `name` is pytest's id within the file without parameters, `function` the name of its function,
     and `line` the first line of the definition, decorators included. `how` says how it is called: a
-    decorator that is no pytest mark may hide the function's own code.
+    decorator that is not a pytest mark may hide the function's own code.
     """
 
     name: str

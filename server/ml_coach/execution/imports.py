@@ -14,7 +14,7 @@ MAY_FAIL = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseEx
 def packages(files: Mapping[str, str]) -> frozenset[str]:
     """The first names of all imports that have to succeed, wherever they stand in a file.
 
-    Names of the run's own files are left out, in whatever folder: they are no packages. So are
+    Names of the run's own files are left out, in whatever folder: they are not packages. So are
     imports that may fail, because the code handles that, and those for type checkers only.
     """
     sources = {name: text for name, text in files.items() if name.endswith(".py")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ml_coach.core.types import (
     Case,
@@ -233,26 +233,27 @@ def _cases(
     for file, tests in suite.expected.items():
         for test in tests:
             expected = f"{file}::{test.name}"
-            for full in evidence.runs_of(expected) or [expected]:
-                name = full if several else _without_file(full)
-                found.append(_case(replace(test, name=name), full, evidence, suite, python))
+            for pytest_id in evidence.runs_of(expected) or [expected]:
+                name = pytest_id if several else _without_file(pytest_id)
+                found.append(_case(pytest_id, name, test.line, evidence, suite, python))
     known = {case.name for case, _ in found}
-    for full, reports in evidence.reports.items():  # inherited tests, which no text shows
-        name, file = full if several else _without_file(full), full.partition("::")[0]
+    for pytest_id, reports in evidence.reports.items():  # inherited tests, which no text shows
+        name = pytest_id if several else _without_file(pytest_id)
+        file = pytest_id.partition("::")[0]
         if file in suite.expected and name not in known:
             if all(report.passed for report in reports.values()):
                 continue
-            inherited = ExpectedTest(name, "", 0, "plain")
-            found.append(_case(inherited, full, evidence, suite, python))
+            found.append(_case(pytest_id, name, 0, evidence, suite, python))
     problems = (finding for _, finding in found if finding)
     return tuple(case for case, _ in found), tuple(problems)
 
 
 def _case(
-    test: ExpectedTest, full: str, evidence: _Evidence, suite: JudgedSuite, python: str
+    pytest_id: str, name: str, line: int, evidence: _Evidence, suite: JudgedSuite, python: str
 ) -> tuple[Case, Finding | None]:
-    """The case of the test that pytest calls `full`; `test.name` is the name to show."""
-    reports = evidence.reports.get(full, {})
+    """The case of one test. `name` is the name to show, `line` where the test is defined, 0 where
+    that is not known."""
+    reports = evidence.reports.get(pytest_id, {})
     seconds = sum(report.seconds for report in reports.values())
     bad = next((r for r in reports.values() if r.outcome == "failed"), None)
     call = reports.get("call")
@@ -265,15 +266,15 @@ def _case(
         if missing := findings.NO_MODULE.search(message):
             kind, message = "missing_package", findings.missing_package(missing[1], python)
     elif call and call.passed:
-        return Case(test.name, "passed", line=test.line, seconds=seconds), None
-    elif not call and full == evidence.running:
+        return Case(name, "passed", line=line, seconds=seconds), None
+    elif not call and pytest_id == evidence.running:
         outcome, message = "failed", "the run ended in this test"
     elif any(report.outcome == "skipped" or report.xfail for report in reports.values()):
         outcome, message = "skipped", "the test was skipped or is expected to fail"
         if suite.may_skip:
-            return Case(test.name, outcome, message, test.line, seconds), None
-    file, places = full.partition("::")[0], bad.places if bad else ()
-    line = next((p.line for p in reversed(places) if p.file == file), test.line)
+            return Case(name, outcome, message, line, seconds), None
+    file, places = pytest_id.partition("::")[0], bad.places if bad else ()
+    line = next((p.line for p in reversed(places) if p.file == file), line)
     related = [Location(p.file, p.line, message) for p in places if p.file == suite.program]
     finding = Finding(
         kind,
@@ -281,10 +282,10 @@ def _case(
         file,
         line,
         detail=bad.detail if bad else "",
-        test=test.name,
+        test=name,
         related=tuple(related[-1:]),
     )
-    return Case(test.name, outcome, message, line, seconds), finding
+    return Case(name, outcome, message, line, seconds), finding
 
 
 def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:

@@ -233,7 +233,7 @@ def _integer(value: object) -> int:
 
 
 def _seconds(value: str) -> float:
-    """0 for what is no time: a test may have replaced the clock that pytest looks at."""
+    """0 for what is not a time: a test may have replaced the clock that pytest looks at."""
     try:
         seconds = float(value)
     except ValueError:

@@ -67,7 +67,7 @@ class TestReported:
 @dataclass(frozen=True, slots=True)
 class NotCollected:
     """A file or class that pytest could not collect. `name` is pytest's id of it; `file` is the
-    file that it is in, empty where that is none of the run's own."""
+    file that it is in, empty where that is not one of the run's own."""
 
     name: str
     file: str

@@ -139,7 +139,7 @@ def _printed(value: object) -> str:
 
 
 def _time(value: object) -> float:
-    """Seconds; 0 for what is no time. Every comparison with NaN is false."""
+    """Seconds; 0 for what is not a time. Every comparison with NaN is false."""
     is_number = isinstance(value, (int, float))
     return float(value) if is_number and 0 <= value <= SECONDS_AT_MOST else 0.0
 

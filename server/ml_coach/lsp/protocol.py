@@ -39,7 +39,7 @@ def uri_of(path: Path) -> str:
 
 
 def member(reply: Any, name: str) -> Any:
-    """A member of a JSON reply, None where the reply is no object or lacks it."""
+    """A member of a JSON reply, None where the reply is not an object or lacks it."""
     return cast("dict[str, Any]", reply).get(name) if isinstance(reply, dict) else None
 
 

@@ -88,14 +88,16 @@ def parse(name: str) -> ModelName:
     provider, colon, model = (part.strip() for part in name.strip().partition(":"))
     if not colon or provider not in PROVIDERS:
         known = ", ".join(f"{p}:" for p in PROVIDERS)
-        raise BadRequestError(f"“{name}” is no model: a name starts with one of {known}.")
+        raise BadRequestError(f"“{name}” is not a model: a name starts with one of {known}.")
     base_url = ""
     if provider == "openai":
         model, _, base_url = model.partition("@http")
         base_url = f"http{base_url}" if base_url else ""
         if "@" in model and not base_url:
             # OpenAI's own models have no such names, so it is an address, which may hold a key.
-            raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
+            raise BadRequestError(
+                "What follows @ is not a base URL, like http://localhost:11434/v1."
+            )
         _check_base_url(base_url)
     model = model or _DEFAULTS.get(provider, "")
     if not model and provider != "editor":
@@ -240,7 +242,7 @@ def _check_base_url(base_url: str) -> None:
         parts = urlsplit("")
     if not parts.hostname:
         # The message does not repeat the address, which may hold a key.
-        raise BadRequestError("What follows @ is no base URL, like http://localhost:11434/v1.")
+        raise BadRequestError("What follows @ is not a base URL, like http://localhost:11434/v1.")
     if parts.username or parts.password or parts.query:
         # The name is shown, logged and kept, so no key may be part of it.
         raise BadRequestError("A base URL may hold no key; set OPENAI_API_KEY instead.")

@@ -140,7 +140,9 @@ def _known(name: str) -> Weights:
         if weights.name == name:
             return weights
     names = ", ".join(weights.name for weights in KNOWN)
-    raise WeightsError(f"{name} is no local model; there are {names}, or the path of a .gguf file.")
+    raise WeightsError(
+        f"{name} is not a local model; there are {names}, or the path of a .gguf file."
+    )
 
 
 def _user_file(given: str) -> Path:

@@ -148,7 +148,7 @@ async def test_closing_the_stream_reaches_the_server(model: Model, server: FakeP
 async def test_a_reply_without_end_is_stopped_at_the_deadline(
     model: Model, server: FakeProvider
 ) -> None:
-    await ask(model)  # Imports the SDK, which is no part of the time measured here.
+    await ask(model)  # Imports the SDK, which is not part of the time measured here.
     server.script = Script(end="drip")
     started = time.monotonic()
     with pytest.raises(DeadlineError, match=r"longer than 0\.3 s"):

@@ -42,6 +42,15 @@ class CoderResult:
     done: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CoderTask:
+    """What the model is asked, how often at most, and what makes a program of its reply's text."""
+
+    call: Call
+    tries: int
+    read: Callable[[str], CoderResult | Refused]
+
+
 def task_text(spec: Spec) -> str:
     """The prompt word for word; a prompt that is code is fenced, so that a model completes it."""
     is_code = spec.stub and syntax.parse(spec.prompt) is not None
@@ -60,36 +69,23 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
     )
 
 
-async def write_program(
-    model_client: ModelClient, request: CoderRequest, refused: Callable[[str], None]
-) -> CoderResult | Refused:
-    """A whole new program. `refused` is called with the reason of each reply that cannot be used.
-
-    Raises `BudgetSpent` and `ModelError`.
-    """
+def whole_program(request: CoderRequest) -> CoderTask:
+    """Asks for a whole new program."""
     spec = request.spec
     messages = render("code", task=task_text(spec), details=details_text(spec, request.lessons))
 
-    def parse(text: str) -> CoderResult | Refused:
+    def read(text: str) -> CoderResult | Refused:
         cleaned = sanitize(text, names=spec.names, stub=spec.stub)
         if isinstance(cleaned, Refused):
             return cleaned
         source, done = repair(cleaned.source)
         return CoderResult(Program(source, request.file), cleaned.done + done)
 
-    return await _ask_until_valid(
-        model_client, _call(messages, request), request.tries, parse, refused
-    )
+    return CoderTask(_call(messages, request), request.tries, read)
 
 
-async def implement(
-    model_client: ModelClient,
-    request: CoderRequest,
-    program: Program,
-    function: str,
-    refused: Callable[[str], None],
-) -> CoderResult | Refused:
-    """`program` with the body of the stub `function` filled in, everything else untouched."""
+def body_of_stub(request: CoderRequest, program: Program, function: str) -> CoderTask:
+    """Asks for the body of the stub `function` in `program`; everything else stays untouched."""
     messages = render(
         "implement",
         program=fenced(program.source),
@@ -97,7 +93,7 @@ async def implement(
         details=bullets(_LESSONS, request.lessons),
     )
 
-    def parse(text: str) -> CoderResult | Refused:
+    def read(text: str) -> CoderResult | Refused:
         patch = read_body(text, program.source, function, program.file)
         if isinstance(patch, PatchRefused):
             return Refused(patch.reason)
@@ -105,8 +101,7 @@ async def implement(
         source, done = repair(after)
         return CoderResult(Program(source, program.file), done)
 
-    call = _call(messages, request)
-    return await _ask_until_valid(model_client, call, request.tries, parse, refused)
+    return CoderTask(_call(messages, request), request.tries, read)
 
 
 def _call(messages: tuple[Message, ...], request: CoderRequest) -> Call:
@@ -121,17 +116,16 @@ def _call(messages: tuple[Message, ...], request: CoderRequest) -> Call:
     )
 
 
-async def _ask_until_valid(
-    model_client: ModelClient,
-    call: Call,
-    tries: int,
-    parse: Callable[[str], CoderResult | Refused],
-    refused: Callable[[str], None],
+async def write(
+    model_client: ModelClient, task: CoderTask, refused: Callable[[str], None]
 ) -> CoderResult | Refused:
+    """Asks for `task` until a reply is valid. `refused` is called with the reason of each reply
+    that cannot be used. Raises `BudgetSpent` and `ModelError`."""
     answer: CoderResult | Refused = Refused("The model was not asked.")
-    for attempt in range(tries):
+    call = task.call
+    for attempt in range(task.tries):
         reply = await model_client.ask(call)
-        answer = parse(reply.text) if reply.finish == "stop" else Refused(CUT)
+        answer = task.read(reply.text) if reply.finish == "stop" else Refused(CUT)
         if isinstance(answer, CoderResult):
             return answer
         refused(answer.reason)

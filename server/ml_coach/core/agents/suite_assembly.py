@@ -6,10 +6,11 @@ import ast
 import re
 from collections.abc import Sequence
 
+from ml_coach.core.provenance import Provenance
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
-from ml_coach.core.types import Provenance, Spec, Suite
+from ml_coach.core.types import Spec, Suite
 
 # Functions of libraries for which `add_missing_imports` knows no single home.
 _LIBRARY_FUNCTIONS = (

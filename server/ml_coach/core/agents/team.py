@@ -30,6 +30,8 @@ MOST_LESSONS = 3
 class Team:
     """The agents of one run. `spec` is what they work from, once `research` has set it.
 
+    `samples` and `diagnoses` count how often each was asked for, so that each has its own seed.
+
     Every method that asks the model raises `BudgetSpent` and `ModelError`.
     """
 
@@ -39,7 +41,7 @@ class Team:
     emit: Emit
     spec: Spec = field(default_factory=lambda: Spec(""))
     samples: int = 0
-    repairs: int = 0
+    diagnoses: int = 0
     _lessons: list[str] = field(default_factory=list[str])
 
     def learn(self, lesson: str) -> None:
@@ -80,12 +82,11 @@ class Team:
             # Shown its bad reply a small model repeats it; a sample is something else.
             tries=1 if self.profile.candidates > 1 else coder.TRIES,
         )
-        refused = self._refused("coder")
         if existing is None:
-            written = await coder.write_program(self.model_client, wanted, refused)
+            task = coder.whole_program(wanted)
         else:
-            function = self.request.function
-            written = await coder.implement(self.model_client, wanted, existing, function, refused)
+            task = coder.body_of_stub(wanted, existing, self.request.function)
+        written = await coder.write(self.model_client, task, self._refused("coder"))
         if isinstance(written, Refused):
             return written
         self.emit(ProgramWritten(written.program, written.done))
@@ -108,11 +109,11 @@ class Team:
 
     async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
         """The debugger's diagnosis: the model's best guess first, then sampled ones."""
-        self.repairs += 1
+        self.diagnoses += 1
         return await debugger.debug(
             self.model_client, self.spec, self.profile, program, findings, lessons=self.lessons,
-            temperature=SAMPLE_TEMPERATURE if self.repairs > 1 else None,
-            seed=self.request.seed + self.repairs,
+            temperature=SAMPLE_TEMPERATURE if self.diagnoses > 1 else None,
+            seed=self.request.seed + self.diagnoses,
         )  # fmt: skip
 
     def _refused(self, agent: AgentName) -> Callable[[str], None]:

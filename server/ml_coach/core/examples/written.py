@@ -69,7 +69,7 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
             continue
         if not shown.wanted:
             silent.append(replace(shown, code=code))
-        # What is no example of a value may be there to change its argument.
+        # What is not an example of a value may be there to change its argument.
         _forget(read & known.keys(), known, unclear)
     for shown in silent:
         # No output means None, if the prompt shows by another example that it writes outputs.

@@ -10,6 +10,7 @@ from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
 from ml_coach.core.judging.failures import explained
+from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import mutants
 from ml_coach.core.judging.probes import calls_of, probes, source_of
 from ml_coach.core.judging.small_edits import Edit, small_edits
@@ -37,7 +38,7 @@ class CheckedProgram:
         """The inspection's findings that keep this program from `passed`.
 
         A program that waits for ever, or for input, when it is *run* may well be a server, a
-        dialogue or a command. Its tests import it, so where they all pass it is no fault.
+        dialogue or a command. Its tests import it, so where they all pass it is not a fault.
         """
         tested = self.report.verdict == "passed"
         return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))
@@ -100,22 +101,28 @@ class Evaluator:
         asked = probes(suite, spec)
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
-        if asked.ordinary:
+        calls = (*asked.ordinary, *asked.others) if asked.ordinary else ()
+        if calls:
             answers = await self.executor.evaluate(
-                programs, (*asked.ordinary, *asked.others), timeout_seconds=self.limit_seconds
+                programs, calls, timeout_seconds=self.limit_seconds
             )
         return [
-            Candidate(program, report, answer, len(asked.ordinary))
+            Candidate(program, report, answer, len(asked.ordinary), calls)
             for program, report, answer in zip(programs, reports, answers, strict=True)
         ]
 
     async def judge_tests(
-        self, suite: Suite, chosen: Candidate, candidates: Sequence[Candidate]
+        self, suite: Suite, chosen: Candidate, others: Sequence[Candidate], spec: Spec
     ) -> FilterResult:
-        """Filters `suite`, with the mutants of the chosen program as evidence."""
+        """Filters `suite`, with the mutants of the chosen program and `others`, which were written
+        independently of it, as evidence."""
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
         planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
-        return filter_tests(suite, chosen.report, again, [c.report for c in candidates], planted)
+        passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
+        trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
+        alike = familiar(suite, spec.names, trusted)
+        reports = [other.report for other in others]
+        return filter_tests(suite, chosen.report, again, reports, planted, alike)
 
     async def small_edit(self, program: Program, suite: Suite, spec: Spec) -> Edit | None:
         """The edit of one expression after which all tests pass, where that is hardly by chance.

@@ -1,24 +1,31 @@
 """Which tests may judge the code. A given test always may; a guessed one must be fit to.
 
 About half of the tests that small models write are wrong (bench/RESULTS.md). A guessed test is kept
-only if it collects and gives the same outcome twice. Where there are several candidates, a test
-that the chosen program fails is kept only if most others pass it, and at least two where two vote.
-A test that the chosen program passes must notice at least one planted mistake.
+only if it collects and gives the same outcome twice. A test that the chosen program fails is kept
+if most of the other programs pass it; else it is dropped, and counts as evidence against the
+program. It is kept too where all programs crash in it, on arguments like those of other tests: then
+they share a mistake. A test that the chosen program passes must notice a planted mistake.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ml_coach.core.judging.probes import source_of
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import first_line, is_mark
 from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
 
-# How many programs, written independently of each other, must pass a test that rejects the chosen
-# one: one program may share the test's mistake (after Chen et al. 2022, CodeT).
+# How many other programs must pass a test that rejects the chosen one, where there are so many: one
+# program may share the test's mistake (after Chen et al. 2022, CodeT).
 LEAST_AGREEING = 2
+# Errors that nobody plans: a program that refuses its input raises ValueError or one of its own.
+_CRASHES = (
+    "TypeError", "AttributeError", "IndexError", "KeyError", "NameError", "UnboundLocalError",
+    "ZeroDivisionError", "RecursionError",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +45,34 @@ def filter_tests(
     suite: Suite,
     chosen: TestReport,
     again: TestReport,
-    candidates: Sequence[TestReport],
+    others: Sequence[TestReport],
     mutants: Sequence[TestReport],
+    familiar: Container[str] = (),
 ) -> FilterResult:
     """The tests of `suite` that may judge, and why the others may not.
 
-    `chosen` and `again` are two reports on the program that the run goes on with, `candidates`
-    those on all programs that were written independently of each other, `mutants` those on the
-    mutants of the chosen program.
+    `chosen` and `again` are two reports on the program that the run goes on with, `others` those on
+    the other programs, which were written independently of each other, `mutants` those on the
+    mutants of the chosen program. `familiar` are the tests whose arguments are like those of other
+    tests (kinds.py).
     """
     first, second = _outcomes(chosen), _outcomes(again)
-    # A program that hangs or ends the run keeps tests from running, which is no fault of theirs.
+    # A program that hangs or ends the run keeps tests from running, which is not their fault.
     prevented = {t for t, how in first.items() if how == "not_run" and not chosen.ended}
     if not first:
-        # The program cannot even be imported, which is no evidence against any test.
+        # The program cannot even be imported, which says nothing against any test.
         return FilterResult(suite, suite.tests, (), None)
-    votes = _votes([_outcomes(report) for report in candidates], suite)
+    votes = _votes([_outcomes(report) for report in others], suite)
     planted = [_outcomes(report) for report in mutants]
+    crashing = [_crashed(report) for report in (chosen, *others)] if others else []
+    shared = {test for test in first if test in familiar and all(test in c for c in crashing)}
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        is_exempt = suite.is_binding(test) or test in prevented
+        is_exempt = suite.is_binding(test) or test in prevented or (crashing and test in shared)
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
         if reason:
-            dropped.append(Dropped(test, reason))
+            dropped.append(_dropped(suite, test, reason, chosen))
         else:
             kept.append(test)
     # A test that fails on the unchanged program cannot show that a mistake was planted.
@@ -73,12 +84,25 @@ def filter_tests(
     )
 
 
+def _crashed(report: TestReport) -> set[str]:
+    """The tests that failed with an error that nobody plans."""
+    failed = (case for case in report.cases if case.outcome == "failed")
+    return {case.function for case in failed if case.message.startswith(_CRASHES)}
+
+
+def _dropped(suite: Suite, test: str, reason: str, report: TestReport) -> Dropped:
+    bad = next((c for c in report.cases if c.function == test and c.outcome == "failed"), None)
+    statements = source_of(suite.source, test).splitlines()[1:]
+    source = "; ".join(line.strip() for line in statements)
+    return Dropped(test, reason, source, bad.message if bad else "")
+
+
 def _votes(
     candidates: list[dict[str, CaseOutcome]], suite: Suite
 ) -> list[Mapping[str, CaseOutcome]]:
-    """Each candidate's outcomes as its votes on the guessed tests.
+    """Each program's outcomes as its votes on the guessed tests.
 
-    A candidate that fails a given test has no vote, unless every candidate fails one.
+    A program that fails a binding test has no vote, unless every program fails one.
     """
     passing = [
         bool(c) and all(c[test] == "passed" for test in c if suite.is_binding(test))
@@ -105,9 +129,9 @@ def _unfit(
     voting = sum(bool(vote) for vote in votes)
     agreeing = sum(vote.get(test) == "passed" for vote in votes)
     needed = max(min(LEAST_AGREEING, voting), voting // 2 + 1)
-    if rejects and len(votes) > 1 and agreeing < needed:
-        agree = f"{agreeing} of {voting} candidates agree" if agreeing else "no candidate agrees"
-        return f"{agree} with it"
+    if rejects and voting and agreeing < needed:
+        agree = f"{agreeing} of {voting} other programs pass" if agreeing else "no program passes"
+        return f"{agree} it"
     if not rejects and planted and all(p.get(test) == "passed" for p in planted):
         return "it notices no planted mistake"
     return ""

@@ -18,17 +18,9 @@ from typing import Any
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Evaluation, Program, Suite, TestReport
 
-# A program hardly passes this many tests by chance; beside given tests one guessed test is enough
-# (bench/RESULTS.md).
-ENOUGH, ENOUGH_WITH_GIVEN = 4, 2
-# Where no program of a batch of samples passes the given tests, one of the next batch may.
-MOST_BATCHES = 2
 # Two programs agree if they answer alike to every ordinary probe and to this share of the rest.
 # Some of the rest lie outside of what was asked, where right programs differ (bench/RESULTS.md).
 LEAST_OTHERS_ALIKE = 0.4
-# The share of the guessed tests, and of the probes, that settles the choice between two programs
-# where no test is given (bench/RESULTS.md).
-HALF = Fraction(1, 2)
 # The test writer's vote weighs as much as the votes of this many programs (bench/RESULTS.md).
 TEST_VOTES = 2
 
@@ -37,13 +29,15 @@ TEST_VOTES = 2
 class Candidate:
     """A program, its report on all written tests, and its answers to the probes.
 
-    The first `ordinary` answers are those to ordinary probes.
+    The first `ordinary_answers` of them are to ordinary probes; see `probes.Probes`. `calls` are
+    the probes' texts.
     """
 
     program: Program
     report: TestReport
     answers: tuple[Evaluation, ...] = ()
-    ordinary: int = 0
+    ordinary_answers: int = 0
+    calls: tuple[str, ...] = ()
 
     def passed(self, suite: Suite) -> tuple[int, Fraction]:
         """How many given tests it passes, and which share of the guessed ones."""
@@ -64,7 +58,7 @@ class Candidate:
 
         Programs and tests that agree on one answer to everything are weak evidence.
         """
-        return not self.answers or any(not _same(self.answers[0], a) for a in self.answers)
+        return not self.answers or any(not same_answer(self.answers[0], a) for a in self.answers)
 
     @property
     def is_informative(self) -> bool:
@@ -83,7 +77,7 @@ def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     """
     groups: list[list[Candidate]] = []
     for candidate in candidates:
-        group = next((g for g in groups if _agree(g[0], candidate)), None)
+        group = next((g for g in groups if agree(g[0], candidate)), None)
         if group is None:
             groups.append([candidate])
         else:
@@ -91,21 +85,22 @@ def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
     return sorted(groups, key=len, reverse=True)
 
 
-def _agree(one: Candidate, other: Candidate) -> bool:
+def agree(one: Candidate, other: Candidate) -> bool:
+    """Whether both answer all ordinary probes alike, and enough of the others."""
     if one.program.source == other.program.source:
         return True
     if not (one.runs and other.runs):
         return False
     alike = _alike(one, other)
-    others = alike[one.ordinary :]
-    return all(alike[: one.ordinary]) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
+    ordinary, others = alike[: one.ordinary_answers], alike[one.ordinary_answers :]
+    return all(ordinary) and sum(others) >= LEAST_OTHERS_ALIKE * len(others)
 
 
 def _alike(one: Candidate, other: Candidate) -> list[bool]:
-    return [_same(a, b) for a, b in zip(one.answers, other.answers, strict=True)]
+    return [same_answer(a, b) for a, b in zip(one.answers, other.answers, strict=True)]
 
 
-def _same(one: Evaluation, other: Evaluation) -> bool:
+def same_answer(one: Evaluation, other: Evaluation) -> bool:
     """Whether both are equal values, or errors of the same type, whatever their messages."""
     if one.error or other.error:
         return one.error.split(":")[0] == other.error.split(":")[0]
@@ -114,7 +109,8 @@ def _same(one: Evaluation, other: Evaluation) -> bool:
 
 @lru_cache(maxsize=4096)
 def _literal(text: str) -> Any:
-    """The value whose `repr` is `text`; where it is no literal, an object that equals no other."""
+    """The value whose `repr` is `text`; an object that equals no other where `text` is not a
+    literal."""
     try:
         return ast.literal_eval(syntax.expression(text))
     except (*syntax.NOT_PYTHON, TypeError):
@@ -147,60 +143,6 @@ def unanimous(candidates: Sequence[Candidate]) -> bool:
     first = candidates[0]
     asked = len(candidates) == 1 or bool(first.answers)
     return asked and all(all(_alike(first, other)) for other in candidates)
-
-
-def agreeing(candidate: Candidate, candidates: Sequence[Candidate]) -> int:
-    """How many of `candidates` answer as `candidate` does, itself included."""
-    return next(len(group) for group in clusters(candidates) if candidate in group)
-
-
-def more_wanted(candidates: Sequence[Candidate], suite: Suite, batch: int, samples: int) -> int:
-    """How many more programs are worth their cost; 0 when the choice is settled.
-
-    `batch` is how many samples the model decodes in parallel. With a batch of 1 no more are
-    drawn. `samples` counts those drawn so far, invalid ones included. After the first program one
-    second opinion is drawn; where the two differ, the rest of a batch; and `MOST_BATCHES` batches
-    where no program passes the given tests. Among programs that pass them, two that agree of three
-    settle the choice; where no test is given, two are too few (bench/RESULTS.md).
-    """
-    passing = [c for c in candidates if passes_binding(c.report, suite)]
-    if batch == 1 or _is_settled(passing, candidates, suite):
-        return 0
-    if passing and samples < (2 if suite.has_binding_tests else 1):
-        return 1
-    most = batch if passing else MOST_BATCHES * batch
-    return max(0, min(batch - samples % batch, most - samples))
-
-
-def _is_settled(
-    passing: Sequence[Candidate], candidates: Sequence[Candidate], suite: Suite
-) -> bool:
-    """Whether a program agrees with enough of what was written independently of it.
-
-    That is all tests, or most of the other programs. Beside a second opinion some of the tests are
-    enough, because half of the guessed ones are wrong (bench/RESULTS.md).
-    """
-    enough = ENOUGH_WITH_GIVEN if suite.has_binding_tests else ENOUGH
-    settling = [c for c in passing if len(c.report.cases) >= enough and c.is_varied]
-    if any(c.report.verdict == "passed" for c in settling):
-        return True
-    if len(candidates) > 1 and any(_is_likely(c, passing, suite) for c in settling):
-        return True
-    groups = clusters(passing)
-    return any(len(g) >= 2 and len(g) * 2 > len(passing) and g[0].is_varied for g in groups)
-
-
-def _is_likely(candidate: Candidate, passing: Sequence[Candidate], suite: Suite) -> bool:
-    """Whether a guessed test supports a program that passes the given ones.
-
-    Where no test is given: whether half of the guessed tests do and, on half of the probes, the
-    other programs.
-    """
-    _, by_tests = candidate.passed(suite)
-    if suite.has_binding_tests:
-        return by_tests > 0
-    shares = _agreements(candidate, passing)
-    return bool(shares) and by_tests >= HALF and sum(shares) >= HALF * len(shares)
 
 
 def passes_binding(report: TestReport, suite: Suite) -> bool:

@@ -88,7 +88,7 @@ class _Choice:
         wanted = sum(line.sign not in "+~" and bool(line.text.strip()) for line in hunk.lines)
         found: dict[tuple[int, int, tuple[str, ...]], _Reading] = {}
         for placement in self._aligner.placements(hunk.lines):
-            # Less than two thirds of the lines, or none at all, is no place.
+            # Less than two thirds of the lines, or none at all, is not a place.
             if placement.cost <= max(0.95, 0.3 * wanted) and any(
                 step.item >= 0 and step.first < step.last and lines[step.first].strip()
                 for step in placement.steps

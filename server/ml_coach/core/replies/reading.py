@@ -154,7 +154,7 @@ def _segments(block: Block, depth: int) -> list[Segment]:
         items = found if isinstance(found, list) else wrapped.from_shell(text)
         if not items and block.tag in ("xml", "html", ""):
             items = wrapped.from_xml(text)
-        # A shell's `cat > x.py << 'EOF'` is a comparison to Python: only what is no heredoc asks.
+        # A shell's `cat > x.py << 'EOF'` compares, to Python: only what is not a heredoc asks.
         if items and (not isinstance(found, list) or block.tag != "python"):
             named = [replace(s, file=s.file or block.file) for s in _of_items(items, depth + 1)]
             return [replace(s, line=block.line, intro=block.intro) for s in named]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# One table of tags; the pairs that are no elements of the form <name>...</name> stand apart.
+# One table of tags; the pairs that are not of the form <name>...</name> stand apart.
 TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad",
         "analysis", "seed:think", "internal_monologue")  # fmt: skip
 _NAMES = "|".join(TAGS)

@@ -33,7 +33,7 @@ _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+import\b|import[ \t]+\w)
 
 def patch_format(text: str) -> str:
     """The edit format that a text is written in, by the mark that comes first: the marks of others
-    may stand in the code that it changes. Empty where it is none."""
+    may stand in the code that it changes. Empty where the text has no such mark."""
     search = _SEARCH if _DIVIDER.search(text) else _NAMED_SEARCH
     marks = {"envelope": _ENVELOPE, "search": search, "diff": _HUNK}
     first = {name: found.start() for name, mark in marks.items() if (found := mark.search(text))}

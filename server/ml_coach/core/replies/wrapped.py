@@ -30,7 +30,7 @@ _TEXT = frozenset({
 })  # fmt: skip
 _PLACE = frozenset({"insertline", "line", "afterline"})
 _INSERTED = _NEW | {"inserttext", "text", "content"}
-# Deeper or more than this is no tool call; both keep a hostile reply from costing time.
+# Deeper or more than this is not a tool call; both keep a hostile reply from costing time.
 _MOST_ITEMS = 1_000
 _LONGEST_LEAD = 2_000  # An element with fields of ours inside has the first one near its start.
 

@@ -1,4 +1,4 @@
-"""A reply → a program or a suite, or the sentence that says why it is none."""
+"""A reply → a program or a suite, or the sentence that says why it gives neither."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _new_file(patch: Segment) -> Segment:
 
 
 def _body(reply: Reply, stub: ast.Module) -> Code | None:
-    """The reply as the mere body of the stub's last function, None where it is none."""
+    """The reply as the mere body of the stub's last function, None where it is not one."""
     last = stub.body[-1]
     if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
@@ -186,7 +186,7 @@ def _indentations(part: str) -> Iterator[str]:
     """`part` as a function's body: as it stands, its first indentation lost, or from column 0."""
     lines = part.split("\n")
     if lines[0].startswith((" ", "\t")):
-        # What stands at column 0 below an indented body is no part of it.
+        # What stands at column 0 below an indented body is not part of it.
         inside = takewhile(lambda line: not line.strip() or line[0] in " \t", lines)
         part = "\n".join(inside)
     yield part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 Task = Literal["generate", "implement", "debug", "write_tests"]
-Outcome = Literal["passed", "gave_up", "stopped", "failed"]
+Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 RunEvent = dict[str, Any]
 """One line of the run log, as in `mlCoach/event`; see PROTOCOL.md."""
 

@@ -55,7 +55,7 @@ class Documents:
             raise invalid(f"{argument} must be the URI of a file, like file:///folder/name.py.")
         resolved = Path(path).resolve()
         if resolved.suffix != ".py":
-            raise invalid(f"{argument} must name a Python file; {resolved.name} is none.")
+            raise invalid(f"{argument} must name a Python file; {resolved.name} is not one.")
         root = self._innermost_root(resolved)
         if root is None:
             folders = ", ".join(str(root) for root in self.client.roots)

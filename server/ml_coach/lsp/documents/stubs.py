@@ -56,7 +56,7 @@ def stubs_in(source: str) -> tuple[Stub, ...]:
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:
     children = list(ast.iter_child_nodes(node))
     definitions = [child for child in children if isinstance(child, Definition)]
-    # A name that also has a body is no stub: `@overload`, a property's setter.
+    # A name that also has a body is not a stub: `@overload`, a property's setter.
     finished = {d.name for d in definitions if not is_placeholder(d)}
     for child in children:
         if not isinstance(child, Definition):

@@ -15,7 +15,7 @@ from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFin
 
 SOURCE = "ML Coach"
 _MEANS = {
-    "syntax": "The file is no valid Python.",
+    "syntax": "The file is not valid Python.",
     "name": "Nothing defines this name.",
     "runtime": "The program raised this when it was run.",
     "timeout": "The program did not end within the time that one execution may take.",

@@ -18,7 +18,7 @@ from ml_coach.core.events import (
     TestsFinished,
 )
 from ml_coach.core.types import Finding, RunReport, Suite, TestReport
-from ml_coach.core.wording import sentence, tests_sentence
+from ml_coach.core.wording import ending, sentence
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.protocol import uri_of
@@ -107,11 +107,14 @@ class RunView:
         program_file = self.order.request.program_file
         match report.outcome:
             case "passed":
-                tests = tests_sentence(report.tests) if report.tests else report.reason
-                self.client.show_message(f"{program_file}: {tests}.")
+                self.client.show_message(f"{program_file} passed: {ending(report)}")
+            case "unsure":
+                self.client.show_message(
+                    f"{program_file} is unsure: {ending(report)}", warning=True
+                )
             case "stopped":
                 self.client.log(report.reason)
-            case "unsure" | "gave_up" | "failed":
+            case "gave_up" | "failed":
                 self.client.show_message(f"{program_file}: {report.reason}", warning=True)
 
     def _notify(self, event: Event) -> None:

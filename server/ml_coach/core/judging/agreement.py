@@ -1,0 +1,84 @@
+"""How far programs that were written apart agree with the one that was chosen.
+
+Programs are wrong in many ways and right in one, so agreement is evidence: over a fixed draw it
+says more than any count of passed guessed tests (bench/RESULTS.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ml_coach.core.judging.voting import Candidate, agree, same_answer
+from ml_coach.core.types import Division, Evaluation
+
+MOST_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """`programs`, `agreeing`, `share`, `probes` and `division` as in `core.types.Evidence`."""
+
+    programs: int
+    agreeing: int
+    share: float
+    probes: int
+    division: Division | None
+
+
+def agreement(chosen: Candidate, drawn: Sequence[Candidate], programs: int) -> Agreement:
+    """Compares `chosen` with the programs `drawn`, whether or not it is one of them.
+
+    `programs` is how many were asked for: a reply that held no program agrees with nothing.
+    """
+    own = next((n for n, c in enumerate(drawn) if c.program == chosen.program), -1)
+    others = [c for n, c in enumerate(drawn) if n != own]
+    programs = max(programs, len(drawn), 1)
+    compared = programs - (own >= 0)
+    return Agreement(
+        programs=programs,
+        agreeing=sum(agree(chosen, other) for other in others) + (own >= 0),
+        share=sum(_share(chosen, other) for other in others) / compared if compared else 0.0,
+        probes=len(chosen.answers),
+        division=division(drawn),
+    )
+
+
+def _share(chosen: Candidate, other: Candidate) -> float:
+    """The share of the probes that `other` answers as `chosen` does; 0 where none was asked."""
+    if not chosen.answers:
+        return float(chosen.program.source == other.program.source)
+    pairs = zip(chosen.answers, other.answers, strict=True)
+    return sum(same_answer(one, another) for one, another in pairs) / len(chosen.answers)
+
+
+def division(drawn: Sequence[Candidate]) -> Division | None:
+    """The probe at which `drawn` differ most evenly; of equals the shortest. None where all agree.
+
+    Programs that only fail in different ways are not divided.
+    """
+    divisions = [
+        Division(call, answers)
+        for number, call in enumerate(drawn[0].calls if drawn else ())
+        if (answers := _answers([c.answers[number] for c in drawn]))
+    ]
+    return min(divisions, key=lambda d: (d.answers[0][1], len(d.call)), default=None)
+
+
+def _answers(evaluations: Sequence[Evaluation]) -> tuple[tuple[str, int], ...]:
+    """The different answers with how many gave each; none where there is only one, or no value."""
+    groups: list[list[Evaluation]] = []
+    for answer in evaluations:
+        group = next((g for g in groups if same_answer(g[0], answer)), None)
+        if group is None:
+            groups.append([answer])
+        else:
+            group.append(answer)
+    if len(groups) < 2 or all(group[0].error for group in groups):
+        return ()
+    groups.sort(key=len, reverse=True)
+    return tuple((_shown(group[0]), len(group)) for group in groups)
+
+
+def _shown(answer: Evaluation) -> str:
+    return answer.error.split(":")[0] if answer.error else answer.value[:MOST_SHOWN]

@@ -1,0 +1,115 @@
+"""From evidence to a confidence: how often runs with such evidence were right.
+
+A logistic regression whose weights are never negative: more evidence for a program never lowers
+the confidence in it. It is fitted on recorded runs (`ml-coach bench --calibrate`), separately for
+each family of models, and holds for that family only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ml_coach.core.judging.verdict import missing
+from ml_coach.core.types import Evidence
+
+# Weight decay, steps and step size of the fit. With some hundred runs the fit no longer moves after
+# two thirds of these steps; the decay keeps a feature that few runs have from growing without end.
+DECAY, STEPS, RATE = 0.001, 1000, 0.5
+# No run is more certain than this, and none less: a few hundred runs cannot show more.
+LOWEST, HIGHEST = 0.01, 0.99
+# A share of fewer runs than this says too little.
+LEAST_RUNS = 10
+
+
+def _saturating(number: int, half: float) -> float:
+    """0 for none, one half for `half`, towards 1 for many."""
+    return number / (number + half)
+
+
+def _passed_share(evidence: Evidence) -> float:
+    guessed = evidence.tests - evidence.binding
+    written = guessed + evidence.refuting
+    return guessed / written if written else 0.0
+
+
+# Each is between 0 and 1, and higher where more speaks for the program.
+FEATURES: Mapping[str, Callable[[Evidence], float]] = {
+    "unanimous": lambda e: float(e.agreement == 1.0),
+    "agreeing": lambda e: max(0, e.agreeing - 1) / max(1, e.programs - 1),
+    "any_binding": lambda e: float(e.binding > 0),
+    "binding": lambda e: _saturating(e.binding, 1.0),
+    "passed_share": _passed_share,
+    "mutation_score": lambda e: e.mutation_score or 0.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was learnt from `runs` recorded runs, which `source` names.
+
+    `weights` are those of the features. `levels` are pairs of a confidence and the share of the
+    recorded runs with at least this confidence that were right, both rising.
+    """
+
+    bias: float
+    weights: Mapping[str, float]
+    levels: tuple[tuple[float, float], ...] = ()
+    source: str = ""
+    runs: int = 0
+
+    def confidence(self, evidence: Evidence) -> float:
+        """How likely the program of such a run is right, 0 to 1."""
+        score = self.bias + sum(
+            self.weights.get(name, 0.0) * feature(evidence) for name, feature in FEATURES.items()
+        )
+        return min(HIGHEST, max(LOWEST, 1 / (1 + math.exp(-score))))
+
+    def precision(self, confidence: float) -> float:
+        """The share of recorded runs at a bound that this confidence meets that were right, 0 to 1;
+        the best such bound counts."""
+        return max((share for least, share in self.levels if confidence >= least), default=0.0)
+
+
+def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
+    """The calibration under which what was right and wrong in `runs` is most likely.
+
+    Projected gradient descent on the mean log loss with weight decay. Raises `ValueError` where
+    all runs, or none, were right.
+    """
+    rows = [[feature(evidence) for feature in FEATURES.values()] for evidence, _ in runs]
+    truth = [float(right) for _, right in runs]
+    if not 0 < sum(truth) < len(truth):
+        raise ValueError("A calibration needs runs that were right and runs that were wrong.")
+    weights = [0.0] * len(FEATURES)
+    bias = 0.0
+    for _ in range(STEPS):
+        errors = [
+            1 / (1 + math.exp(-(bias + sum(w * v for w, v in zip(weights, row, strict=True)))))
+            - right
+            for row, right in zip(rows, truth, strict=True)
+        ]
+        bias -= RATE * sum(errors) / len(errors)
+        for at, weight in enumerate(weights):
+            slope = sum(e * row[at] for e, row in zip(errors, rows, strict=True)) / len(errors)
+            weights[at] = max(0.0, weight - RATE * (slope + DECAY * weight))
+    named = {name: round(weight, 4) for name, weight in zip(FEATURES, weights, strict=True)}
+    fitted = Calibration(round(bias, 4), named, source=source, runs=len(runs))
+    return Calibration(fitted.bias, named, _levels(fitted, runs), source, len(runs))
+
+
+def _levels(
+    fitted: Calibration, runs: Sequence[tuple[Evidence, bool]]
+) -> tuple[tuple[float, float], ...]:
+    """The bounds of confidence, from low to high, at which the share of right runs is better than
+    at every lower bound. Runs that no confidence could make `passed` are left out."""
+    ranked = sorted((fitted.confidence(e), right) for e, right in runs if not missing(e))
+    levels: list[tuple[float, float]] = []
+    for at, (confidence, _) in enumerate(ranked[: max(0, len(ranked) - LEAST_RUNS + 1)]):
+        if at and ranked[at - 1][0] == confidence:
+            continue
+        share = sum(right for _, right in ranked[at:]) / (len(ranked) - at)
+        if not levels or share > levels[-1][1]:
+            levels.append((confidence, round(share, 4)))
+    return tuple(levels)

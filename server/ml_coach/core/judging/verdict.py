@@ -1,0 +1,64 @@
+"""What may be said of a program whose tests all pass: `passed`, or `unsure` and why.
+
+`passed` needs three things: nothing that the prompt states is untested, the tests are more than a
+coincidence, and runs with such evidence were right often enough. The last is measured for some
+families of models only; for the others the reason says that it was not.
+"""
+
+from __future__ import annotations
+
+import math
+
+from ml_coach.core.provenance import counted
+from ml_coach.core.types import Evidence, Outcome
+
+# A program hardly passes two tests by chance that notice planted mistakes; one it may.
+LEAST_TESTS = 2
+MOST_QUOTED = 3
+
+
+def verdict(evidence: Evidence, precision: float | None, least: float) -> tuple[Outcome, str]:
+    """The outcome of a run whose program passes all tests that judge, and the reason in words.
+
+    `precision` is the share of recorded runs with at least such evidence that were right, None
+    where that was not measured; `least` is the share that the user wants.
+    """
+    doubts = missing(evidence)
+    if not doubts and (precision is None or precision >= least):
+        return "passed", _listed(evidence) + "; " + _odds(precision)
+    doubts = doubts or [_odds(precision)]
+    if evidence.division:
+        answers = ", ".join(f"{value} ({n})" for value, n in evidence.division.answers)
+        doubts.append(f"programs written apart differ at {evidence.division.call}: {answers}")
+    return "unsure", "; ".join([*doubts, _listed(evidence)])
+
+
+def missing(evidence: Evidence) -> list[str]:
+    """What is missing for `passed`, whatever was measured; empty where nothing is."""
+    found: list[str] = []
+    if evidence.untested:
+        quoted = ", ".join(f"'{text}'" for text in evidence.untested[:MOST_QUOTED])
+        found.append(f"not tested: {quoted}")
+    if evidence.tests < LEAST_TESTS:
+        few = "only one test judges" if evidence.tests else "no test is fit to judge"
+        found.append(few)
+    guessed = evidence.tests - evidence.binding
+    if evidence.refuting > guessed:
+        found.append(
+            f"{evidence.refuting} of {evidence.refuting + guessed} guessed tests fail; "
+            "they were dropped because most programs fail them"
+        )
+    return found
+
+
+def _listed(evidence: Evidence) -> str:
+    parts = [f"{counted(evidence.passed)} hold{'s' if evidence.tests == 1 else ''}"]
+    if evidence.programs > 1:
+        parts.append(f"{evidence.agreeing} of {evidence.programs} programs written apart agree")
+    return "; ".join(parts)
+
+
+def _odds(precision: float | None) -> str:
+    if precision is None:
+        return "how often such runs are right was not measured for this model"
+    return f"runs with such evidence were right {math.floor(precision * 20)} times in 20"
