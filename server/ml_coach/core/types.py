@@ -68,12 +68,33 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """A piece of the prompt that can be checked, word for word."""
+
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatedTest:
+    """A test, as one statement, whose literals all stand in one statement of the prompt.
+
+    `quote` is the piece of the prompt that states it.
+    """
+
+    __test__ = False  # pytest collects classes named *Test*
+
+    statement: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What the program must do, as understood from the prompt.
 
     `examples` are assert statements taken from the prompt word for word. They are *given*: they
-    outrank everything a model says. `stub` is the Python code in the prompt (signatures and
-    docstrings), empty where the prompt is prose.
+    outrank everything a model says. What the prompt says of results in other words is `stated`,
+    and `requirements` are all its pieces that can be checked. `stub` is the Python code in the
+    prompt (signatures and docstrings), empty where the prompt is prose.
     """
 
     prompt: str
@@ -81,6 +102,8 @@ class Spec:
     signatures: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    stated: tuple[StatedTest, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     behaviours: tuple[str, ...] = ()
     edge_cases: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()

@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 
 from ml_coach.core.agents.suite_assembly import as_functions, imported
+from ml_coach.core.examples.proposals import as_stated
 from ml_coach.core.python import syntax
 from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, sanitize
-from ml_coach.core.types import Spec, Suite
+from ml_coach.core.types import Spec, StatedTest, Suite
 
 MOST_GUESSED = 16
 _LEAD = re.compile(r"^\s*(?:[-*•]|\d+[.)])?\s*`?")
@@ -32,7 +33,7 @@ def read_guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str
     if not Suite(source).tests:
         return Refused("The reply holds no test.")
     try:
-        return split_asserts(source), cleaned.done + done
+        return without_copies(split_asserts(source), spec), cleaned.done + done
     except RecursionError:
         return Refused("The tests are nested too deeply. Write them in a simpler way.")
 
@@ -47,40 +48,40 @@ def single_tests(text: str, spec: Spec) -> tuple[str, ...]:
     for statement in _statements(text.splitlines()):
         if spec.names and not any(name in statement for name in spec.names):
             continue
-        answers.setdefault(_subject(statement), set()).add(statement)
-    given = {_subject(example) for example in spec.examples}
-    agreed = [min(a) for subject, a in answers.items() if len(a) == 1 and subject not in given]
+        answers.setdefault(call_of(statement), set()).add(statement)
+    bound = bound_calls(spec)
+    agreed = [min(a) for subject, a in answers.items() if len(a) == 1 and subject not in bound]
     return tuple(agreed[:MOST_GUESSED])
 
 
-def stated(text: str, spec: Spec) -> tuple[str, ...]:
-    """The reply's expected errors that the prompt itself states, as further given examples.
-
-    "ValueError on numerals such as IIII or the empty string" gives no call that could be extracted
-    for sure; but a test that expects this error for this very text only repeats it.
-    """
-    given = {_subject(example) for example in spec.examples}
-    found: list[str] = []
+def stated(text: str, spec: Spec) -> tuple[StatedTest, ...]:
+    """The reply's tests that the prompt itself states; a reply that says two things of one call
+    says none."""
+    bound = bound_calls(spec)
+    found: dict[str, set[StatedTest]] = {}
     for statement in _statements(text.splitlines()):
-        node = syntax.module(statement).body[0]
-        if not isinstance(node, ast.With) or _subject(statement) in given:
-            continue
-        error = ast.unparse(node.items[0].context_expr).removeprefix("pytest.raises(")[:-1]
-        values = [n.value for n in ast.walk(node.body[0]) if isinstance(n, ast.Constant)]
-        if values and error in spec.prompt and all(_mentions(spec.prompt, v) for v in values):
-            found.append(statement)
-    return tuple(dict.fromkeys(found))
+        test = as_stated(statement, spec)
+        if test is not None and call_of(test.statement) not in bound:
+            found.setdefault(call_of(test.statement), set()).add(test)
+    return tuple(min(tests, key=str) for tests in found.values() if len(tests) == 1)
 
 
-def _mentions(prompt: str, value: object) -> bool:
-    """Whether the prompt mentions this very text. A number may stand there for another reason."""
-    if value == "":
-        return re.search(r"\bempty\b", prompt, re.IGNORECASE) is not None
-    return (
-        isinstance(value, str)
-        and len(value) > 1
-        and re.search(rf"(?<!\w){re.escape(value)}(?!\w)", prompt) is not None
-    )
+def bound_calls(spec: Spec) -> frozenset[str]:
+    """What the given and stated tests are about: a guess about it is no further evidence."""
+    statements = [*spec.examples, *(test.statement for test in spec.stated)]
+    return frozenset(call_of(statement) for statement in statements)
+
+
+def without_copies(source: str, spec: Spec) -> str:
+    """The test file without the test functions that only say again what the prompt says."""
+    bound = bound_calls(spec)
+    lines = source.splitlines()
+    for node in reversed(syntax.module(source).body):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+            checks = [s for s in node.body if isinstance(s, ast.Assert | ast.With)]
+            if checks and all(call_of(ast.unparse(check)) in bound for check in checks):
+                lines[syntax.first_line(node) - 1 : node.end_lineno] = []
+    return "\n".join(lines) + "\n"
 
 
 def _statements(lines: Sequence[str]) -> list[str]:
@@ -123,7 +124,7 @@ def _up_to_rounding(statement: ast.Module) -> ast.Module:
     return statement
 
 
-def _subject(statement: str) -> str:
+def call_of(statement: str) -> str:
     """What a test is about: the left side of its comparison, or the call that must raise."""
     try:
         node = syntax.module(statement).body[0]
@@ -131,10 +132,22 @@ def _subject(statement: str) -> str:
         return statement
     if isinstance(node, ast.Assert):
         test = node.test
-        return ast.unparse(test.left if isinstance(test, ast.Compare) else test)
+        test = test.operand if isinstance(test, ast.UnaryOp) else test
+        return ast.unparse(_inside(test.left if isinstance(test, ast.Compare) else test))
     if isinstance(node, ast.With):
         return "\n".join(ast.unparse(inner) for inner in node.body)
     return ast.unparse(node)
+
+
+def _inside(node: ast.expr) -> ast.expr:
+    """The call in `sorted(f(x))`, `list(f(x))` and `abs(f(x) - 1)`."""
+    match node:
+        case ast.Call(func=ast.Name(id="sorted" | "list" | "tuple" | "set"), args=[inner]):
+            return _inside(inner)
+        case ast.Call(func=ast.Name(id="abs"), args=[ast.BinOp(left=inner)]):
+            return inner
+        case _:
+            return node
 
 
 def split_asserts(source: str) -> str:

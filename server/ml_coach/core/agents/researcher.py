@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ml_coach.core.agents.guessed_tests import call_of
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import render
-from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+from ml_coach.core.examples import (
+    extract_examples,
+    extract_stated,
+    names_of,
+    requirements_of,
+    signatures_of,
+    stub_of,
+)
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.types import Spec
 
@@ -25,7 +33,16 @@ def read(prompt: str) -> Spec:
         signatures=signatures_of(prompt),
         names=names_of(prompt),
         examples=extract_examples(prompt),
+        stated=extract_stated(prompt),
+        requirements=requirements_of(prompt),
     )
+
+
+def with_examples(spec: Spec, examples: tuple[str, ...]) -> Spec:
+    """Takes other given examples; what they call is not stated a second time."""
+    known = {call_of(example) for example in examples}
+    stated = tuple(test for test in spec.stated if call_of(test.statement) not in known)
+    return replace(spec, examples=examples, stated=stated)
 
 
 async def research(model_client: ModelClient, prompt: str, profile: Profile) -> Spec:
@@ -75,7 +92,10 @@ def with_interface(spec: Spec, reply: str) -> Spec:
     if match is None:
         return spec
     signature = match[0].strip().removesuffix("...").rstrip().rstrip(":")
-    return replace(spec, signatures=(signature,), names=(match[1] or match[2],))
+    names = (match[1] or match[2],)
+    plain = re.sub(r"^(?:async\s+)?def\s+", "", signature)
+    stated = extract_stated(spec.prompt, names, (plain,))
+    return replace(spec, signatures=(signature,), names=names, stated=stated)
 
 
 def _names(signatures: tuple[str, ...]) -> list[str]:

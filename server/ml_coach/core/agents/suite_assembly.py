@@ -22,12 +22,14 @@ _FROM_IMPORT = re.compile(r"\bfrom[ \t]+[\w.]+[ \t]+import[ \t]+(?:\(([\w,\s]+)\
 
 
 def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
-    """One file: imports, then the tests that the prompt gives, then the `guessed` ones.
+    """One file: imports, the tests that the prompt gives and states, then the `guessed` ones.
 
     `module` is the program's import name, `file` the suite's path, `guessed` the text of a test
     file or empty.
     """
-    given = as_functions(spec.examples, "given")
+    statements = [test.statement for test in spec.stated]
+    parts = (as_functions(spec.examples, "given"), as_functions(statements, "stated"))
+    given = "\n\n".join(part for part in parts if part)
     imports, body = _imports_apart(guessed)
     # Of two tests with one name the later one runs, and it would count as given.
     for name in Suite(given).tests:
@@ -42,7 +44,10 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     like_tests = [name for name in names if name.startswith(("test", "Test"))]
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
     parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
-    provenance: dict[str, Provenance] = dict.fromkeys(Suite(given).tests, "given")
+    provenance: dict[str, Provenance] = {
+        name: "stated" if name.startswith("test_stated_") else "given"
+        for name in Suite(given).tests
+    }
     source = marked("\n\n\n".join(parts) + "\n", provenance, otherwise="guessed")
     return Suite(source, file, provenance)
 
@@ -57,13 +62,18 @@ def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:
     return tuple(dict.fromkeys((*spec.names, *needed)))
 
 
+def _binding(spec: Spec) -> str:
+    """The given and the stated tests as one text."""
+    return "\n".join([*spec.examples, *(test.statement for test in spec.stated)])
+
+
 def _called_beside(spec: Spec) -> list[str]:
     """The functions that the examples call and nothing else defines, so the program has to.
 
     A name that another module may define is left out: imported from a program that lacks it, it
     would keep every test from running.
     """
-    examples = "\n".join(spec.examples)
+    examples = _binding(spec)
     calls = (n for n in syntax.walk(syntax.module(examples)) if isinstance(n, ast.Call))
     called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
     free = undefined_names("\n".join([spec.stub, *_libraries(spec), examples]))
@@ -83,7 +93,7 @@ def _imported_by_prompt(spec: Spec) -> set[str]:
 
 def _libraries(spec: Spec) -> list[str]:
     """The imports that the examples need: those in the prompt, and those of well-known names."""
-    examples = "\n".join(spec.examples)
+    examples = _binding(spec)
     used = syntax.loads(syntax.module(examples)) - set(spec.names)
     imports, _ = _imports_apart(add_missing_imports(f"{spec.stub}\n{examples}")[0])
     lines = [line for line in imports if used & syntax.top_level(syntax.module(line))]

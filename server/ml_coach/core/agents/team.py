@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ml_coach.core.agents import coder, debugger, researcher, test_writer
 from ml_coach.core.agents.concurrency import all_of
@@ -62,7 +62,7 @@ class Team:
         else:
             spec = await researcher.research(self.model_client, request.prompt, self.profile)
         if request.examples is not None:
-            spec = replace(spec, examples=request.examples)
+            spec = researcher.with_examples(spec, request.examples)
         self.spec = spec
         self.emit(SpecWritten(spec))
 

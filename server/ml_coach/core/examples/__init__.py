@@ -4,7 +4,22 @@ An example that is wrongly taken from a prompt would outrank everything a model 
 could be read in two ways is left out: a missed example costs little. Imports only core.
 """
 
-from ml_coach.core.examples.extract import extract_examples, names_of, signatures_of
+from ml_coach.core.examples.extract import (
+    extract_examples,
+    extract_stated,
+    names_of,
+    signatures_of,
+)
 from ml_coach.core.examples.interface import stub_of
+from ml_coach.core.examples.requirements import open_requirements, requirements_of, untested
 
-__all__ = ["extract_examples", "names_of", "signatures_of", "stub_of"]
+__all__ = [
+    "extract_examples",
+    "extract_stated",
+    "names_of",
+    "open_requirements",
+    "requirements_of",
+    "signatures_of",
+    "stub_of",
+    "untested",
+]

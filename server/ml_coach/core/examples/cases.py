@@ -14,8 +14,17 @@ from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import value_at
 from ml_coach.core.python import syntax
 
-_INPUT = re.compile(r"(?:[-*]\s*)?\**inputs?\**\s*:\**\s*(.+)$", re.IGNORECASE)
-_OUTPUT = re.compile(r"(?:[-*]\s*)?\**(?:expected )?outputs?\**\s*:\**\s*(.+)$", re.IGNORECASE)
+_GIVEN = r"(?:sample )?(?:inputs?|in|args?|arguments?|given|call|with)"
+_WANTED = (
+    r"(?:(?:sample )?outputs?|out|expected(?: outputs?| results?| values?)?|results?|returns?|want)"
+)
+_INPUT = re.compile(rf"(?:[-*{{]\s*)?[\"'*`]*{_GIVEN}[\"'*`]*\s*[:=]\**\s*(.+)$", re.IGNORECASE)
+_OUTPUT = re.compile(rf"(?:[-*]\s*)?[\"'*`]*{_WANTED}[\"'*`]*\s*[:=]\**\s*(.+)$", re.IGNORECASE)
+_BOTH = re.compile(
+    rf"(?:[-*{{]\s*)?(?:(?:test |case |example )?\d+[:.)]\s*)?[\"'*`]*{_GIVEN}[\"'*`]*"
+    rf"\s*[:=]\s*(?P<given>.+?)[\s,;|]+[\"'*`]*{_WANTED}[\"'*`]*\s*[:=]\s*(?P<wanted>.+?)[\s}},]*$",
+    re.IGNORECASE,
+)
 _FOR = re.compile(
     r"\b(?:for|with|given|if)\s+(\w+\s*=.{1,500}?)\s*"
     r"\bthe (?:output|result|answer) (?:should|must|will|would) be\s+",
@@ -35,7 +44,9 @@ def cases(
     lines = prompt.splitlines()
     for at, line in enumerate(lines):
         text = line.strip()
-        if (given := _INPUT.match(text)) and (after := _next_line(lines, at)):
+        if both := _BOTH.match(text):
+            yield from _case(at, function.name, parameters, both["given"], both["wanted"])
+        elif (given := _INPUT.match(text)) and (after := _next_line(lines, at)):
             if output := _OUTPUT.match(after):
                 yield from _case(at, function.name, parameters, given[1], output[1])
         elif "=" in text and len(text) < 1000 and (sentence := _FOR.search(text)):
@@ -72,6 +83,10 @@ def _call(name: str, parameters: list[str], given: str) -> str:
             if values.keys() != set(parameters):
                 return ""
             return f"{name}({', '.join(ast.unparse(values[p]) for p in parameters)})"
+        case ast.Expr(value=ast.Call(args=[*values], keywords=[])) if len(values) == len(
+            parameters
+        ) > 1 and all(map(expressions.is_closed, values)):
+            return f"{name}({', '.join(map(ast.unparse, values))})"
         case ast.Expr(value=ast.Call(args=[value], keywords=[])) if len(parameters) == 1:
             return f"{name}({ast.unparse(value)})" if expressions.is_closed(value) else ""
         case _:

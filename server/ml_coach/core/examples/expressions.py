@@ -134,10 +134,63 @@ def equal(code: str, value: str, exact: bool) -> Example:
 
 def nearly(code: str, value: str) -> Example | None:
     """Compares to the precision in which the value is written."""
-    if not re.fullmatch(r"[-+]?\d+(?:\.\d+)?", value):
+    if not re.fullmatch(r"[-+]?\d+\.\d+", value):
+        return None  # "about 100" does not say how near
+    tolerance = 10 ** -len(value.partition(".")[2])
+    return Example(f"assert abs({code} - {value}) <= {tolerance:g}", code, value, False)
+
+
+def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example | None:
+    """`code` compared with `value` as strictly as a statement of it allows, None if it cannot be.
+
+    A fraction is compared up to rounding: as written in prose, with two decimals or more, it may be
+    rounded to them or cut off; in code (`exact`) only the last bits may differ. With `any_order`
+    the items are compared sorted.
+    """
+    node = closed_value(value)
+    if node is None:
         return None
-    digits = len(value.partition(".")[2])
-    return Example(f"assert abs({code} - {value}) <= {0.5 * 10**-digits:g}", code, value, False)
+    if any_order and isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return _sorted(code, value, node)
+    if any_order and isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return None  # Its parts may come in another order.
+    fractions = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+    fractions = [f for f in fractions if isinstance(f, float)]
+    if not fractions:
+        return equal(code, value, exact)
+    parts = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
+    if not all(_is_number(part) for part in parts):
+        # `approx` takes no nested value; what is a sum of powers of two has no rounding.
+        is_binary = all((f * 1024).is_integer() for f in fractions)
+        return equal(code, value, exact) if is_binary else None
+    decimals = [len(d) for d in re.findall(r"\.(\d+)", value)]
+    if not exact and re.search(r"\.\d+0(?!\d)|\b\d{2,}0\.0", value):
+        return None  # "5.00" may be a text
+    exact = exact or code.startswith("round(")
+    tolerance = "" if exact or max(decimals, default=0) < 2 else f", abs={10 ** -max(decimals):g}"
+    return Example(f"assert {code} == pytest.approx({value}{tolerance})", code, value, exact)
+
+
+def fairly_compared(example: Example, *, any_order: bool) -> Example | None:
+    """`example` as `compared` would have it, where it is a plain comparison with a value."""
+    if example.statement != equal(example.call, example.value, example.exact).statement:
+        return example
+    return compared(example.call, example.value, any_order=any_order, exact=example.exact)
+
+
+def _is_number(node: ast.expr) -> bool:
+    node = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+def _sorted(code: str, value: str, node: ast.List | ast.Tuple | ast.Set) -> Example | None:
+    if any(isinstance(n, ast.Constant) and isinstance(n.value, float) for n in node.elts):
+        return None
+    kinds = {type(n.value) for n in node.elts if isinstance(n, ast.Constant)}
+    if len(kinds) != 1 or not all(isinstance(n, ast.Constant) for n in node.elts):
+        return None
+    items = sorted(ast.literal_eval(node))
+    return Example(f"assert sorted({code}) == {items!r}", code, value, False)
 
 
 def raises(code: str, error: str, exact: bool) -> Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from ml_coach.core.examples import expressions
@@ -38,9 +38,38 @@ _NAMED = re.compile(
     r"(?:`([A-Za-z_]\w*)\b(?!\.\w)[^`\n]*`|['\"]([A-Za-z_]\w*)['\"]"
     r"|([a-z]+_\w+|[A-Z]\w*[a-z]\w*)\b(?!['’]|\.\w))"
 )
-_CLASS = re.compile(r"\bclass\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]")
+_CLASS = re.compile(
+    r"\b(?:data)?class[es]?\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]|\b[A-Z]\w*[a-z]\w*[`'\"]?\s+class\b"
+)
 _OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
+_CLASS_NAME = re.compile(
+    r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b(?!(?:Write|Create|Implement|Define|Build|Make|Add|Design|Data|Python|The|This|That|An?|One|New"
+    r"|Abstract|Base|Simple|Single|Undo)\b)([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
+    r"(?:data)?class\b",
+)
+_NOT_ASKED = re.compile(
+    r"\b(?:old|existing|replaces?|instead of|built-?in|unlike|numpy|calls?|same as|verwendet"
+    r"|ruft)\b[^,;:]*$",
+    re.IGNORECASE,
+)
+_SAID_NAME = re.compile(
+    r"\b(?:called|named|caled|namens|heißt|heißen|genannt|appelée?|nommée?|llamad[ao]|chiamat[ao]"
+    r"|chamad[ao])[ \t]+(?:[`'\"]([a-z_]\w+)[`'\"]|([a-z]+_\w+)\b(?!['’.]\w))"
+    r"|\b(?:(?:name|call) it|(?:function|func|helper|funktion|fonction|función|funzione|função)\s+"
+    r"(?:called|named|namens|appelée|nommée|llamada|chiamata|chamada))[ \t]+[`'\"]?([a-z_]\w+)\b",
+    re.IGNORECASE,
+)
+# "an infinite generator evens()"
+_KIND_SAID = re.compile(
+    r"\b(?:function|generator|iterator|coroutine|funktion|fonction|función)\s+`?\Z"
+)
+_SCRIPT = re.compile(
+    r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b",
+    re.IGNORECASE,
+)
+# "so `acronym` should take ...", "Rewrite `version_key(v)`", "fix parse_dates"
+_FIRST_NAME = re.compile(r"`([a-z_]\w*)(?:\([^`]*\))?`|\b(?<!\.)([a-z]+(?:_[a-z0-9]+)+)\b(?!\.\w)")
 _RETURN_TYPE = re.compile(r"[ \t]*->[ \t]*[A-Za-z_]\w*(?:\.\w+)*(?:\[[^\n]*?\])*")
 _CODE_BEGINS = re.compile(
     r"def [A-Za-z_]\w*\(|class [A-Za-z_]\w*[(:]|import \w|from [\w.]+ import |@\w|async def "
@@ -67,6 +96,15 @@ def signature(definition: syntax.Definition) -> str:
     returns = f" -> {ast.unparse(definition.returns)}" if definition.returns else ""
     prefix = "async " if isinstance(definition, ast.AsyncFunctionDef) else ""
     return f"{prefix}{definition.name}({ast.unparse(definition.args)}){returns}"
+
+
+def signatures_of_names(prompt: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The signature of each of `names` that the prompt writes out somewhere."""
+    wanted = set(names)
+    for name, _, _, text in _written_out(prompt):
+        if name in wanted:
+            wanted.discard(name)
+            yield name, text
 
 
 def prose_signatures(prompt: str) -> Iterator[tuple[str, str]]:
@@ -97,8 +135,71 @@ def prose_names(prompt: str) -> Iterator[str]:
             yield name
 
 
+def asks_for_script(prompt: str) -> bool:
+    """Whether a program for the command line is asked for, which has no name to import."""
+    return bool(_SCRIPT.search(prompt)) and not re.search(
+        r"\b(?:function|funktion|fonction|función|funzione)\b", prompt, re.IGNORECASE
+    )
+
+
+def class_names(prompt: str) -> tuple[str, ...]:
+    """The classes that a prompt asks for: their methods are no names of their own."""
+    found = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
+    head = prompt.partition("\n")[0]
+    found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
+    return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
+
+
+def described_names(prompt: str) -> Iterator[str]:
+    """Names of what a prompt describes without asking for it in so many words: those whose
+    parameters it writes out ("clip(x, low): ..."), and those said to be its name."""
+    found = list(_written_out(prompt))
+    parameters = {name for *_, text in found for name in re.findall(r"\w+", text.partition("(")[2])}
+    used: list[str] = []
+    named = False
+    for name, begin, _, _ in found:
+        before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, begin - 300) : begin])[-1]
+        if name in parameters:
+            continue
+        if _USES.search(before) or _NOT_ASKED.search(before):
+            used.append(name)
+        else:
+            named = True
+            yield name
+    for match in _SAID_NAME.finditer(prompt):
+        name = next(group for group in match.groups() if group)
+        if name not in syntax.BUILTINS:
+            named = True
+            yield name
+    if not named:
+        yield from used[:1]
+    if not found and not named and (first := _FIRST_NAME.search(prompt.partition("\n\n")[0])):
+        yield first[1] or first[2]
+
+
+def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
+    """Each call whose arguments are parameters: its name, its place and its signature."""
+    for match in islice(CALL.finditer(prompt), MOST_CALLS):
+        end = expressions.bracket_end(prompt, match.end() - 1)
+        if end is None or match[1] in syntax.BUILTINS or match[1][:1].isupper():
+            continue
+        head = prompt[match.start() : end]
+        tree = syntax.parse(f"def {head}: pass")
+        if tree is None or not isinstance(tree.body[0], ast.FunctionDef):
+            continue
+        arguments = tree.body[0].args
+        has_any = arguments.args or arguments.vararg or arguments.kwarg or arguments.kwonlyargs
+        if has_any or _KIND_SAID.search(prompt, 0, match.start()):
+            returns = _RETURN_TYPE.match(prompt, end)
+            typed = syntax.parse(f"def {head}{returns[0]}: pass") if returns else None
+            whole = typed.body[0] if typed else tree.body[0]
+            if isinstance(whole, ast.FunctionDef):
+                yield match[1], match.start(), end, signature(whole)
+
+
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
     """The name and the place of each `name(...)` that a sentence asks for."""
+    classes = class_names(prompt)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         name = match[1]
         end = expressions.bracket_end(prompt, match.end() - 1)
@@ -107,7 +208,9 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
         # In a sentence about a class, what is not said to be a function is a method of it.
         is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
-        if is_method and _OF_A_CLASS.search(before[-1]) and not _FUNCTION.search(before[-1]):
+        is_beside = any(f"{known}(" in before[-1] for known in classes if known != name)
+        of_class = is_beside or (is_method and _OF_A_CLASS.search(before[-1]))
+        if of_class and not _FUNCTION.search(before[-1]):
             continue
         if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
             yield name, match.start(), end

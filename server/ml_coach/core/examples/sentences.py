@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ml_coach.core.examples import expressions
+from ml_coach.core.examples import expressions, layout, words
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
@@ -33,7 +33,8 @@ _RAISES = re.compile(
 # After a value only these may follow on the line: the sentence or the clause ends there. A second
 # value does not end it ("returns 3 and 5"), nor does a factorial ("= 5! = 120").
 _ENDS = re.compile(
-    r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|and[ \t]+`?[\w.]+\("""
+    r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|(?:again|too|as well)\b"""
+    r"""|and[ \t]+`?[\w.]+\("""
     r"""|and[ \t]+(?:it|never|not|nothing|no|is|has|does|can|cannot|may|should|must|will|would"""
     r"""|for|if|when|otherwise|(?:rais|throw|print|leav|work|handl|ignor|accept|tak|run|keep|chang"""
     r"""|modifi)e?s)\b"""
@@ -45,15 +46,6 @@ _ENDS = re.compile(
 _DOUBT = re.compile(
     r"\b(?:not|never|instead|if|unless|suppose|assum\w+|whether|except|avoid|shouldn|don|doesn|isn"
     r"|when)\b|n't\b",
-    re.IGNORECASE,
-)
-_WRONG = re.compile(
-    r"\b(?:currently|wrong\w*|incorrect\w*|bugs?|buggy|broken|actual(?:ly)?)\b", re.IGNORECASE
-)
-# "Wrong result: f(1) returns 2" tells of a fault, "wrong input: f('a') raises ValueError" does not.
-_BLAMES = re.compile(
-    r"\b(?:currently|bugs?|buggy|broken|actual(?:ly)?|(?:wrong|incorrect)(?:ly)?"
-    r"(?:\s+(?:results?|outputs?|answers?|values?|behaviou?rs?|examples?))?\s*$)\b",
     re.IGNORECASE,
 )
 # Behind a value, these take it back; the second kind only with another value behind it. "5, not 23"
@@ -70,12 +62,54 @@ _CORRECTS = re.compile(
     r"|(?:should|must)\s+(?:\w+\s+)?(?:return|be|give|yield|equal))\s+`?",
     re.IGNORECASE,
 )
+# Right behind the value: another one is as good, or the next sentence wants another one.
+_OPEN = re.compile(
+    r"[^.;\n]*?(?:\(\s*(?:or|e\.g\.|for example|any)\b"
+    r"|\(?\b(?:could|might|may) (?:also )?be\b|\b(?:or any|or maybe|perhaps|possibly)\b)",
+    re.IGNORECASE,
+)
+_PUTS_RIGHT = re.compile(
+    r"[^.;\n]*[.;,][^.;\n]*\b(?:in (?:that|this|such a) case|instead(?! of)"
+    r"|(?:we|i) (?:need|want))\b",
+    re.IGNORECASE,
+)
+# "With debug on, f(1) returns 2"; behind a value: "f(1) returns 2 if it is cached"
+_CONDITION = re.compile(
+    r"\W*(?:in|on|with|under|after|once|during|before|since|as of)\b"
+    r"(?![^,]*\b(?:example|change|fix)\b)[^,:]*,?\s*`?$",
+    re.IGNORECASE,
+)
+_ONLY_IF = re.compile(
+    r"[^.;\n]*?[\w)\]}'\"`],?\s+(?:only\s+)?(?:if|when|unless|provided|as long as"
+    r"|assuming|in case|wenn|falls|si|cuando|on (?:windows|linux|mondays?))\b",
+    re.IGNORECASE,
+)
+_OTHERWISE = re.compile(
+    r"[^.;\n]*\b(?:expect\w*|should|must|want|need|rather than|though|although"
+    r"|supposed to)\b[^.;\n]{0,40}?(?P<value>`?(?:['\"\[{(\d-]|True\b|False\b|None\b).*)",
+    re.IGNORECASE,
+)
+_NEXT_EXAMPLE = re.compile(r"\b\w+\((?=[^)\n]*[\d'\"\[{(])")
+# Where texts are made, "returns true" may be meant as a text.
+_TEXTUAL = re.compile(
+    r"json|yaml|javascript|\bjs\b|seriali[sz]|to_?str|\bas (?:a )?(?:text|string)", re.I
+)
+# Errors that are rather a fault of the program than wanted, where a change is asked for.
+_ACCIDENTS = ("IndexError", "AttributeError", "UnboundLocalError", "NameError", "RecursionError")
+_CHANGE = re.compile(
+    r"\b(?:fix|rewrite|repair|refactor|change|should|instead|expected|want|issue|behaviou?r)\b",
+    re.I,
+)
+_OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
 
 def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tuple[int, Example]]:
     """What sentences say of calls; `also_wrong` those of a fault, which name the function too."""
     recurrences = _recurrences(prompt)
+    is_textual = _TEXTUAL.search(prompt) is not None
+    asks_for_change = _CHANGE.search(prompt) is not None
+    reports = words.REPORT.search(prompt) is not None
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         end = expressions.call_end(prompt, match.end() - 1)
         if end is None:
@@ -88,16 +122,34 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         line_begin = prompt.rfind("\n", 0, match.start()) + 1
         before = re.split(r"[.;!?](?:\s|$)", prompt[line_begin : match.start()])[-1]
         *above, clause = re.split(r":(?:\s|$)", before)
-        if _WRONG.search(clause) or _DOUBT.search(clause):
+        if words.PAST.search(clause) or _DOUBT.search(clause):
             continue
         line = prompt.count("\n", 0, match.start())
-        example = _read_value(code, rest, recurrences)
+        # A part of a longer expression, or said of one situation only.
+        if _OPERATED.search(before) or _CONDITION.match(before):
+            continue
+        example = _read_value(code, rest, recurrences, is_textual)
         if example is None:
             continue
-        after = CALL.split(prompt[end : end + 200])[0]
-        is_wrong = any(_BLAMES.search(text) for text in above) or _is_taken_back(example, after)
+        after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
+        sentence = before + re.split(r"[.;](?:\s|$)|\n", rest)[0]
+        is_accident = example.value.removeprefix("raises ") in _ACCIDENTS and asks_for_change
+        if (
+            (reports or is_accident)
+            and not also_wrong
+            and not words.WANTS.search(_without_strings(sentence))
+        ):
+            continue
+        is_wrong = any(layout.calls_unwanted(text) for text in above) or _is_taken_back(
+            example, after
+        )
         if also_wrong or not is_wrong:
             yield line, example
+
+
+def reads(rest: str) -> bool:
+    """Whether what follows a call says its value in words that are read here."""
+    return (_RETURNS.match(rest) or _RAISES.match(rest)) is not None
 
 
 def _is_taken_back(example: Example, after: str) -> bool:
@@ -105,10 +157,26 @@ def _is_taken_back(example: Example, after: str) -> bool:
     correction = _CORRECTS.search(after)
     value = value_at(after[correction.end() :].partition("\n")[0]) if correction else None
     is_other = value is not None and expressions.normal(value) != expressions.normal(example.value)
-    return is_other or _TAKES_BACK.match(after) is not None
+    if _PUTS_RIGHT.match(after) or _OPEN.match(after):
+        return True
+    said = _without_strings(after).partition(example.value)[2] or after
+    if re.match(_ONLY_IF, "x" + said):
+        return True
+    other = _OTHERWISE.match(after)
+    wanted = value_at(other["value"].lstrip("`")) if other else None
+    if wanted and expressions.normal(wanted) != expressions.normal(example.value):
+        return True
+    aside = re.split(r"[.;](?:\s|$)|,|\bbut\b|\n", _without_strings(after))[0]
+    return is_other or bool(words.PAST.search(aside)) or _TAKES_BACK.match(after) is not None
 
 
-def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | None:
+def _without_strings(text: str) -> str:
+    return re.sub(r"'[^'\n]*'|\"[^\"\n]*\"", "''", text)
+
+
+def _read_value(
+    code: str, rest: str, recurrences: frozenset[str], is_textual: bool
+) -> Example | None:
     if (raises := _RAISES.match(rest)) and raises["error"] in expressions.ERRORS:
         starts_with_error = rest.lstrip(" \t`").startswith(raises["error"])
         if not starts_with_error and _ENDS.match(rest[raises.end() :]):
@@ -120,7 +188,9 @@ def _read_value(code: str, rest: str, recurrences: frozenset[str]) -> Example | 
     if (returns["equal"] == "=" or returns["arrow"]) and expressions.callee(code) in recurrences:
         return None
     text = value_at(rest[returns.end() :])
-    if text is None:
+    if text is None or (
+        is_textual and re.match(r"`?(?:true|false|null|nil)\b", rest[returns.end() :])
+    ):
         return None
     if returns["about"] or "≈" in returns[0]:
         return expressions.nearly(code, text)
@@ -146,6 +216,10 @@ def value_at(text: str) -> str | None:
         value = _WORDS.get(word[0].lower()) if word[0] not in syntax.BUILTINS else word[0]
         return value if value and _ENDS.match(text[word.end() :]) else None
     for end in _value_ends(text):
+        if re.search(r"\d[-/]\d", _without_strings(text[:end])):
+            continue  # a date, a fraction, a score
+        if re.match(r"-?0[xbo]|\([^,()]*\)$", text[:end].strip(), re.IGNORECASE):
+            continue  # It may be meant as a text, or as a tuple.
         if expressions.closed_value(text[:end]) is not None and _ENDS.match(text[end:]):
             return text[:end].strip()
     return None

@@ -7,14 +7,22 @@ import re
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 
-from ml_coach.core.examples import expressions
+from ml_coach.core.examples import expressions, words
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
 DOCTEST = re.compile(r">>>[ \t]?(.*)$")
 ASSERT = re.compile(r"(?:[-*•]|\d+[.)])?[ \t]*`*(?=assert\b)")
 FENCE = re.compile(r"(?:`{3,}|~{3,})")
+_RAISING = re.compile(r"\s*with pytest\.raises\((\w+)\):\s*$")
 _DIRECTIVE = re.compile(r"#\s*doctest:")
+# Right below an output: "but it should be 3"
+_TAKEN_BACK = re.compile(
+    r"(?:`{3}\s*)?(?:but|instead|which is|this is|that is|it should|i expect\w*|wrong"
+    r"|the (?:right|correct)|expected|should)\b[^\n]*"
+    r"\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
+    re.IGNORECASE,
+)
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
 
 
@@ -34,7 +42,9 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
     unclear: set[str] = set()
     with_output: set[str] = set()
     silent: list[_Shown] = []
-    for shown in _shown(prompt):
+    lines = prompt.splitlines()
+    taken_back = [s for s in _shown(prompt) if _is_taken_back(lines, s)]
+    for shown in (s for s in _shown(prompt) if s not in taken_back):
         tree = syntax.parse(shown.code)
         # What is marked is to be skipped, or compared by other rules than equality.
         if tree is None or len(tree.body) != 1 or _DIRECTIVE.search(shown.code):
@@ -50,7 +60,9 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
             code = ast.unparse(_Put(known).visit(statement))
         else:
             code = ast.get_source_segment(code, statement.value) or code
-        example = _doctest(code, shown.wanted)
+        comment = " ".join(shown.wanted).partition("#")[2]
+        is_wrong = words.PAST.search(comment) is not None
+        example = _put_right(code, comment) if is_wrong else _doctest(code, shown.wanted)
         if example and read - known.keys() - syntax.BUILTINS:
             with_output.add(expressions.callee(example.call))
             yield shown.line, example
@@ -127,6 +139,18 @@ def _doctest(code: str, wanted: Sequence[str]) -> Example | None:
     return None
 
 
+def _is_taken_back(lines: Sequence[str], shown: _Shown) -> bool:
+    after = "\n".join(lines[shown.line + 1 + len(shown.wanted) :]).strip()
+    return _TAKEN_BACK.match(after) is not None
+
+
+def _put_right(code: str, comment: str) -> Example | None:
+    """The example in an output such as "2  # wrong, should be 3"."""
+    right = re.search(r"\b(?:should|must) be (\S+?)[.,]?$", comment)
+    is_value = right is not None and expressions.closed_value(right[1]) is not None
+    return expressions.equal(code, right[1], True) if right and is_value else None
+
+
 def _remember(statement: ast.stmt, known: dict[str, str], unclear: set[str]) -> None:
     """Follows `>>> xs = [1, 2]`; anything else makes its names unclear."""
     match statement:
@@ -159,6 +183,11 @@ class _Put(ast.NodeTransformer):
 
 def asserts(prompt: str) -> Iterator[tuple[int, Example]]:
     lines = prompt.splitlines()
+    for at, line in enumerate(lines[:-1]):
+        raising = _RAISING.match(line)
+        call = lines[at + 1].strip() if raising else ""
+        if raising and raising[1] in expressions.ERRORS and expressions.is_example_call(call):
+            yield at, expressions.raises(call, raising[1], True)
     for at, line in enumerate(lines):
         begin = ASSERT.match(line.lstrip())
         if not begin:

@@ -1,0 +1,192 @@
+"""A piece of prose as tokens of one-letter kinds (see `words.py`)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from ml_coach.core.examples import expressions, words
+
+CALL = re.compile(r"(?:await\s+)?([A-Za-z_][\w.]*)\(")
+_ERROR = re.compile(r"[A-Z]\w*(?:Error|Exception|Iteration|Interrupt|Exit)s?\b")
+_NUMBER = re.compile(r"[-+−]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)(?![\w%°€$/:@-]|\.\w)")
+_STRING = re.compile(r"[rb]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
+_CURLY = re.compile(r"“([^”\n]*)”|„([^“”\n]*)[“”]|‘([^’\n]*)’|«([^»\n]*)»|「([^」\n]*)」")
+_ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
+_BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
+_NAMED = re.compile(r"(\w+)\s*=(?!=)")
+_IS_EMPTY = re.compile(
+    r"(\w+)\s+(?:(?:is|are|ist|est|está|es|è|é)\s+(?:empty|leer|vide|vac[ií][oa]|vuot[oa])\b"
+    r"|leer\s+ist\b)|empty(?=\s*(?:->|→|=>))",
+    re.IGNORECASE,
+)
+_AFTER_ARROW = re.compile(r"(?:->|=>|→|⇒)\s*$")
+# What kind of emptiness is meant, other calls have to show.
+_EMPTY = re.compile(
+    r"(?:(?:an?|the)\s+)?(?:empty|no|leere[rsnm]?)\s+(\w+)\b(?!\s+(?:file|line)s?\b)", re.I
+)
+_INPUTS = ("input", "argument", "sequence", "collection")
+_MARKS = {
+    "。": ".", "、": ",", "；": ";", "：": ":", "，": ",", "—": "–", "–": "–", "/": "/", "…": "~",
+    **{mark: mark for mark in ",;:()"},
+}  # fmt: skip
+_ACRONYM = re.compile(
+    r"(?:JSON|CSV|ASCII|URLs?|HTTPS?|API|UTC|ISO|CSS|HTML|XML|YAML|CLI|ID|IDs|TODO|NOTE|UTF-?8|IBAN"
+    r"|ISBN|IPv?[46]?|RGB|SQL|PEP|OK|AND|OR|NOT|README|PDF|POSIX|UUID|LRU|FIFO|LIFO)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of a prompt. `code` is its Python (value, call, error) or its name (mention)."""
+
+    kind: str
+    start: int
+    end: int
+    code: str = ""
+
+
+def tokens(text: str, start: int, end: int, names: Set[str], parameters: Set[str]) -> list[Token]:
+    """The tokens of `text[start:end]`, places counted in `text`; filler words are left out."""
+    found: list[Token] = []
+    at = start
+    while at < end:
+        if text[at].isspace():
+            at += 1
+            continue
+        ends = at + 1
+        for token in _read(text, at, end, names, parameters):
+            ends = max(ends, token.end)
+            if token.kind:
+                found.append(token)
+        at = ends
+    return found
+
+
+def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Iterator[Token]:
+    if text[at] == "`":
+        yield _ticked(text, at, end, names, parameters)
+    elif text[at] == "'" and at and text[at - 1].isalpha():
+        yield Token("", at, at + (2 if text.startswith("'s ", at) else 1))  # "it's"
+    elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
+        name = string[0].strip("'\"")
+        kind, code = ("P", name) if name in parameters else ("V", string[0])
+        yield Token(kind, at, string.end(), code)
+    elif curly := _CURLY.match(text, at, end):
+        yield Token("V", at, curly.end(), repr(next(g for g in curly.groups() if g is not None)))
+    elif error := _ERROR.match(text, at, end):
+        kind = "E" if error[0].rstrip("s") in expressions.ERRORS else "W"
+        yield Token(kind, at, error.end(), error[0].rstrip("s"))
+    elif call := _call(text, at, end, names):
+        yield call
+    elif bracket := _bracketed(text, at, end):
+        yield bracket
+    elif (number := _NUMBER.match(text, at, end)) and is_literal(number[0].replace("−", "-")):
+        yield Token("V", at, number.end(), number[0].replace("−", "-"))
+    elif empties := words.empties_at(text, at):
+        yield from (Token("V", at, empties[1], code) for code in empties[0])
+    else:
+        yield _word(text, at, end, names, parameters)
+
+
+def is_literal(text: str) -> bool:
+    """Whether `text` is a plain Python literal; `2024-12-31` is none, though an expression."""
+    value = expressions.closed_value(text)
+    return value is not None and not any(isinstance(n, ast.BinOp) for n in ast.walk(value))
+
+
+def _ticked(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Token:
+    """What stands in code style; a lone backtick is dropped."""
+    close = text.find("`", at + 1, end)
+    content = text[at + 1 : close].strip()
+    if close < 0 or not content or "\n" in content:
+        return Token("", at, at + 1)
+    inner = tokens(content, 0, len(content), names, parameters)
+    if len(inner) == 1 and inner[0].kind in "VECMP" and inner[0].end == len(content):
+        return Token(inner[0].kind, at, close + 1, inner[0].code)
+    if content.lower() in words.CONSTANTS:
+        return Token("V", at, close + 1, words.CONSTANTS[content.lower()])
+    return Token("B", at, close + 1, repr(content))
+
+
+def _call(text: str, at: int, end: int, names: Set[str]) -> Token | None:
+    """A call of an asked function: with its arguments `C`, with its parameters only a mention."""
+    match = CALL.match(text, at, end)
+    if match is None or (at and (text[at - 1].isalnum() or text[at - 1] in "_.")):
+        return None
+    close = expressions.call_end(text, match.end() - 1)
+    if close is None or close > end:
+        return None
+    code = text[at:close]
+    if not any(name in names for name in expressions.called(code)):
+        return Token("W", at, close)
+    is_closed = expressions.is_example_call(code) and not code.endswith("()")
+    return Token("C" if is_closed else "M", at, close, code if is_closed else match[1])
+
+
+def _bracketed(text: str, at: int, end: int) -> Token | None:
+    if text[at] not in "[{(":
+        return None
+    close = expressions.bracket_end(text, at)
+    if close is None or close > end or not is_literal(text[at:close]):
+        return None
+    if text[close : close + 1] in ("(", "["):
+        return Token("W", at, close + 1)  # more than a value
+    value = expressions.closed_value(text[at:close])
+    is_value = text[at] != "(" or isinstance(value, ast.Tuple)
+    return Token("V", at, close, text[at:close]) if is_value else None
+
+
+def _mark(text: str, at: int, end: int) -> Token | None:
+    if arrow := _ARROW.match(text, at, end):
+        return Token("A", at, arrow.end())
+    if text[at] in ".!?" and not text[at + 1 : at + 2].isalnum():
+        return Token(".", at, at + 1)
+    return Token(_MARKS[text[at]], at, at + 1) if text[at] in _MARKS else None
+
+
+def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Token:
+    if mark := _mark(text, at, end):
+        return mark
+    if (named := _NAMED.match(text, at, end)) and named[1] in parameters:
+        return Token("P", at, named.end(1), named[1])
+    for pattern in (_EMPTY, _IS_EMPTY):
+        empty = pattern.match(text, at, end)
+        if empty and empty[1] in {*parameters, *_INPUTS, None}:
+            return Token("V", at, empty.end(), "?")
+    bare = _BARE.match(text, at, end)
+    word = bare[0].rstrip(".!?:") if bare else text[at]
+    plain = word.strip("*_")
+    close = at + max(len(word), 1)
+    if plain in names:
+        return Token("M", at, close, plain)
+    if plain in parameters and (len(plain) > 1 or plain not in "aiyeo"):
+        return Token("P", at, close, plain)
+    if plain.lower() in words.CONSTANTS:
+        return Token("V", at, close, words.CONSTANTS[plain.lower()])
+    # A word alone behind an arrow is a text: "1 -> I".
+    is_alone = text[close : close + 1] in ("", ",", ";", "\n") or close >= end
+    if is_alone and plain.isalpha() and _AFTER_ARROW.search(text[max(0, at - 5) : at]):
+        return Token("B", at, close, repr(plain))
+    return _said(text, at, end, word)
+
+
+def _said(text: str, at: int, end: int, word: str) -> Token:
+    """A phrase that is known, else a bare word."""
+    close = at + max(len(word), 1)
+    phrase = words.phrase_at(text, at)
+    if phrase and not (phrase[1] < close and _looks_like_data(word)):
+        return Token(phrase[0], at, min(phrase[1], end))
+    if word.startswith("="):
+        return Token("A", at, at + 1)
+    return Token("B" if _looks_like_data(word) else "W", at, close, repr(word))
+
+
+def _looks_like_data(word: str) -> bool:
+    """Whether a bare word is rather an input or a result than a word: `IV`, `a@b.co`."""
+    return not _ACRONYM.match(word) and bool(
+        re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word)
+        or re.fullmatch(r"[A-Z]{2,}", word)
+    )
