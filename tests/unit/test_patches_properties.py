@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from malformed_diffs import SLIPS, edits, programs
 from unidiff import PatchSet
@@ -53,6 +53,8 @@ _LINES = st.lists(st.sampled_from(_MARKS) | st.text(max_size=20), max_size=30).m
 _FILES = st.dictionaries(st.sampled_from(["m.py", "n.py", "a/b.txt"]), _TEXT | _LINES, max_size=3)
 
 
+# On a fresh machine Hypothesis first makes its table of characters, which takes a second.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(_FILES, _FILES)
 def test_a_patch_leads_from_one_set_of_texts_to_the_other_and_back(
     before: dict[str, str], after: dict[str, str]

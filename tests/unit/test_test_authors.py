@@ -11,7 +11,7 @@ TESTS = "def test_given_1():\n    assert f(1) == 2\n\n\ndef test_a():\n    asser
 
 
 def test_a_guessed_test_is_known_again_until_it_is_changed(tmp_path: Path) -> None:
-    TestAuthors(tmp_path / "a.jsonl").note(Suite(TESTS, given=frozenset({"test_given_1"})))
+    TestAuthors(tmp_path / "a.jsonl").note(Suite(TESTS, provenance={"test_given_1": "given"}))
     authors = TestAuthors(tmp_path / "a.jsonl")
     assert authors.guessed_in(TESTS) == {"test_a"}
     assert authors.guessed_in(f"import x\n\n# mine\n{TESTS}") == {"test_a"}

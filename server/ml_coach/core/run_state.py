@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ml_coach.core.agents.team import Team
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
+from ml_coach.core.examples import open_requirements
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
@@ -135,6 +136,7 @@ class Run:
             agreement=apart.share,
             probes=apart.probes,
             division=apart.division,
+            untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=known is None,
         )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
-from ml_coach.core.provenance import Provenance
+from ml_coach.core.provenance import BINDING, Provenance
 from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
@@ -177,7 +177,7 @@ class Suite:
 
         No test filter drops such a test, and a program that fails one is wrong.
         """
-        return self.provenance_of(test) not in ("property", "guessed")
+        return self.provenance_of(test) in BINDING
 
 
 def _functions(scope: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
@@ -447,7 +447,7 @@ class Evidence:
     @property
     def binding(self) -> int:
         """How many of them the user or the prompt demands."""
-        return sum(n for kind, n in self.passed.items() if kind not in ("property", "guessed"))
+        return sum(n for kind, n in self.passed.items() if kind in BINDING)
 
 
 @dataclass(frozen=True, slots=True)
