@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ml_coach.core import examples
+from ml_coach.core.changes import Patch
 from ml_coach.core.patches import read_patch
 from ml_coach.core.python import repairs, syntax
 from ml_coach.core.sanitizer import LONGEST_REPLY, Sanitized, sanitize
-from ml_coach.core.types import Patch
 
 _FILE = "import os\n\n\ndef f(x):\n    return x\n\n\nclass A:\n    def f(self):\n        return 1\n"
 _BITS = [

@@ -25,8 +25,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import apply, read_patch
-from ml_coach.core.types import PatchRefused
 
 _FILE = "solution.py"
 

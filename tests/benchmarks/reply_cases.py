@@ -19,10 +19,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import apply, read_patch
 from ml_coach.core.patches.guard import loss
 from ml_coach.core.sanitizer import Sanitized, sanitize
-from ml_coach.core.types import PatchRefused
 
 sys.path.insert(0, str(Path(__file__).parent))
 from grading import grade

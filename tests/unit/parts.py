@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ml_coach.core.changes import Patch
 from ml_coach.core.errors import ModelError
 from ml_coach.core.ports import Call, Decision, Ended, Profile
-from ml_coach.core.types import Patch, Usage
+from ml_coach.core.types import Usage
 
 SMALL = Profile(edit_format="function", plans=False, candidates=1)
 

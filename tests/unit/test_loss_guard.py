@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from malformed_diffs import MODULES, programs
 
+from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches import apply, make_patch, read_body, read_patch
 from ml_coach.core.patches.guard import doubled, loss
 from ml_coach.core.patches.outline import definitions, outline, tokens
-from ml_coach.core.types import Patch, PatchRefused
 
 # The whole 10,000 take three minutes; the benchmark and the releases run them.
 DATA = Path(os.environ.get("ML_COACH_DATA", Path(__file__).parents[2].parent / "shared/data"))

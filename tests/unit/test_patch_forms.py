@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import apply, read_patch
-from ml_coach.core.types import PatchRefused
 
 FILE = '''\
 """Inventory."""

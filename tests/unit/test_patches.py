@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from unidiff import PatchSet
 
+from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches import apply, make_patch, path_problem, read_patch, rebase, reverse
-from ml_coach.core.types import Patch, PatchRefused
 
 BEFORE = '''\
 import math

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ml_coach.core.changes import Patch
 from ml_coach.core.patches import apply, read_patch
-from ml_coach.core.types import Patch
 
 
 def merged(before: str, reply: str) -> str:

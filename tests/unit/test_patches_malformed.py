@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from malformed_diffs import SLIPS, Edit, edits, programs
 
+from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches import apply, read_patch
 from ml_coach.core.patches.guard import flaw
-from ml_coach.core.types import Patch, PatchRefused
 
 DATA = Path(os.environ.get("ML_COACH_DATA", Path(__file__).parents[2].parent / "shared/data"))
 _FILE = "solution.py"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from malformed_diffs import SLIPS, edits, programs
 from unidiff import PatchSet
 
+from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches import apply, make_patch, read_patch, rebase, reverse
-from ml_coach.core.types import Patch, PatchRefused
 
 _MARKS = (
     "```",

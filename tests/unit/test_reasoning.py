@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+from ml_coach.models.reasoning_stream import ReasoningFilter, starts_inside
 
 
 def filtered(pieces: list[str], *, inside: bool = False, whole: bool = True) -> str:

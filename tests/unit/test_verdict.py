@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from ml_coach.bench.table import Row
 from ml_coach.bench.trust import calibration_error, curve_svg, outcomes, risk_coverage
+from ml_coach.core.evidence import Division, Evidence
 from ml_coach.core.judging.agreement import agreement, division
 from ml_coach.core.judging.calibration import Calibration, fit
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.python.marks import marked, marks_of
-from ml_coach.core.types import Division, Evaluation, Evidence, Program, TestReport
+from ml_coach.core.types import Evaluation, Program, TestReport
 from ml_coach.models.calibrations import FILE, calibration_of
 
 GOOD = Evidence(

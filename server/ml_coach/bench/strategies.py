@@ -17,15 +17,17 @@ from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.agents.team import SAMPLE_TEMPERATURE
 from ml_coach.core.agents.test_writer import write_tests
+from ml_coach.core.changes import Patch
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
+from ml_coach.core.evidence import Evidence
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
 from ml_coach.core.judging.voting import clusters
 from ml_coach.core.ports import Decision, Model
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Evidence, Limits, Patch, Program, Request, Spec, Usage
+from ml_coach.core.types import Limits, Program, Request, Spec, Usage
 from ml_coach.execution.executor import SandboxedExecutor
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]

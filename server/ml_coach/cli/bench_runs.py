@@ -28,9 +28,9 @@ from ml_coach.bench.tasks import Task
 from ml_coach.bench.trust import calibration_error, curve_svg, judged, outcomes
 from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
+from ml_coach.core.evidence import Evidence
 from ml_coach.core.judging.calibration import fit
 from ml_coach.core.ports import Model
-from ml_coach.core.types import Evidence
 from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
 

@@ -16,9 +16,9 @@ from typing import IO
 from rich.console import Console
 
 from ml_coach.cli.terminal_view import show_diff
+from ml_coach.core.changes import Patch
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
-from ml_coach.core.types import Patch
 
 _QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
 

@@ -19,8 +19,8 @@ from ml_coach.cli.terminal_view import (
     show_diff,
     show_report,
 )
+from ml_coach.core.changes import Patch
 from ml_coach.core.events import Event, RunFinished
-from ml_coach.core.types import Patch
 from ml_coach.disk import FolderWorkspace
 from ml_coach.run_log import RunLog
 
@@ -82,8 +82,8 @@ def _events(log: RunLog, run_id: str) -> list[Event]:
 
 async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:
     """Applies and shows the patch; the reason where it cannot be applied, else empty."""
+    from ml_coach.core.changes import PatchRefused
     from ml_coach.core.patches import rebase
-    from ml_coach.core.types import PatchRefused
 
     texts: dict[str, str] = {}
     for change in patch.changes:

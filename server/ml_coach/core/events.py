@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ml_coach.core.changes import Patch
 from ml_coach.core.types import (
     AgentName,
     Diagnosis,
     Dropped,
     Finding,
-    Patch,
     Program,
     Request,
     RunReport,

@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ml_coach.core.types import (
-    Evaluation,
-    Finding,
-    Patch,
-    Program,
-    Suite,
-    TestReport,
-    Usage,
-)
+from ml_coach.core.changes import Patch
+from ml_coach.core.types import Evaluation, Finding, Program, Suite, TestReport, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from ml_coach.core.agents import debugger
 from ml_coach.core.agents.team import MOST_LESSONS
+from ml_coach.core.changes import Patch
 from ml_coach.core.events import Diagnosed, PatchApplied, PatchDiscarded, PatchOffered
 from ml_coach.core.judging.evaluator import CheckedProgram
 from ml_coach.core.judging.voting import choose, passes_binding
 from ml_coach.core.patches import rewriting
 from ml_coach.core.run_state import End, Run
-from ml_coach.core.types import Diagnosis, Patch, Program
+from ml_coach.core.types import Diagnosis, Program
 
 
 async def repair(run: Run, current: CheckedProgram) -> End:

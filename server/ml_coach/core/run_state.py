@@ -6,22 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ml_coach.core.agents.team import Team
+from ml_coach.core.changes import Patch
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
+from ml_coach.core.evidence import Evidence
 from ml_coach.core.examples import open_requirements
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
-from ml_coach.core.types import (
-    Dropped,
-    Evidence,
-    Outcome,
-    Patch,
-    Program,
-    Request,
-    Stage,
-    Suite,
-)
+from ml_coach.core.types import Dropped, Outcome, Program, Request, Stage, Suite
 
 
 @dataclass(frozen=True, slots=True)

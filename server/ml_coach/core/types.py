@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
 
-from ml_coach.core.provenance import BINDING, Provenance
+from ml_coach.core.changes import Patch
+from ml_coach.core.evidence import BINDING, Evidence, Provenance
 from ml_coach.core.python import syntax
 
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
@@ -319,41 +320,6 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class FileChange:
-    """One file before and after. `None` stands for a file that does not exist."""
-
-    file: str
-    before: str | None
-    after: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A change to files, all or nothing. `text` is the canonical unified diff of `changes`."""
-
-    changes: tuple[FileChange, ...]
-    text: str
-
-    @property
-    def id(self) -> str:
-        """A short hash of the diff, by which an editor or a command names the patch."""
-        return sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
-@dataclass(frozen=True, slots=True)
-class PatchRefused:
-    """Why a diff was not taken. `hunk` counts from 1, 0 when the whole diff is meant.
-
-    `nearest` is the text in the file that comes closest to what the hunk looked for.
-    """
-
-    reason: str
-    file: str = ""
-    hunk: int = 0
-    nearest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What the debugger found: what is to blame, a summary, and a patch where one is possible."""
 
@@ -400,54 +366,6 @@ class Dropped:
     reason: str
     source: str = ""
     answer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Division:
-    """A call at which programs that were written apart differ.
-
-    `answers` are the different values, or error types, each with how many programs give it, the
-    most frequent first.
-    """
-
-    call: str
-    answers: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for and against the program of a run, beside the failures of its tests.
-
-    `passed` counts the tests that it passes and that judge, by provenance. `refuting` counts the
-    guessed tests that it fails and that were dropped, because most programs fail them too.
-    `mutation_score` is the share of planted mistakes that its tests notice, 0 to 1, None where it
-    is not known. `programs` were written apart, the same number in every run; `agreeing` of them
-    answer every one of the `probes` alike. `agreement` is the mean share of the probes, 0 to 1, at
-    which another program gives the same value. `division` is the call that divides them most
-    evenly. `untested` are the requirements, quoted from the prompt, that no test is about. With
-    `repaired` the program was changed after it was chosen.
-    """
-
-    passed: Mapping[Provenance, int] = field(default_factory=dict[Provenance, int])
-    refuting: int = 0
-    mutation_score: float | None = None
-    programs: int = 1
-    agreeing: int = 1
-    agreement: float = 0.0
-    probes: int = 0
-    division: Division | None = None
-    untested: tuple[str, ...] = ()
-    repaired: bool = False
-
-    @property
-    def tests(self) -> int:
-        """How many tests judge."""
-        return sum(self.passed.values())
-
-    @property
-    def binding(self) -> int:
-        """How many of them the user or the prompt demands."""
-        return sum(n for kind, n in self.passed.items() if kind in BINDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.provenance import counted
+from ml_coach.core.evidence import counted
 from ml_coach.core.types import Dropped, RunReport, Stage, Suite, TestReport
 
 DOING: dict[Stage, str] = {

@@ -25,7 +25,7 @@ from ml_coach.core.ports import Call, Ended
 from ml_coach.core.types import Usage
 from ml_coach.models.foreign_json import Json, count_at, first_object_at, object_at, text_at
 from ml_coach.models.openai_protocol import request_body, usage_in
-from ml_coach.models.reasoning import ReasoningFilter
+from ml_coach.models.reasoning_stream import ReasoningFilter
 
 # Posts a body and yields the events of its stream, for at most so many seconds.
 Send = Callable[[Json, float], AsyncGenerator[Json, None]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ml_coach.core.errors import BadAnswerError
-from ml_coach.models.reasoning import ReasoningFilter, starts_inside
+from ml_coach.models.reasoning_stream import ReasoningFilter, starts_inside
 
 
 class ReplyText:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, fenced, render
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import read_body
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.python import syntax
 from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, sanitize
-from ml_coach.core.types import PatchRefused, Program, Spec
+from ml_coach.core.types import Program, Spec
 
 _LESSONS = "An earlier attempt went wrong; avoid this:"
 CUT = "The reply is too long and was cut off."

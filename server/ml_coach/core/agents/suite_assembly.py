@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from ml_coach.core.provenance import Provenance
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ml_coach.core.evidence import Division
 from ml_coach.core.judging.voting import Candidate, agree, same_answer
-from ml_coach.core.types import Division, Evaluation
+from ml_coach.core.types import Evaluation
 
 MOST_SHOWN = 80
 

@@ -11,8 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ml_coach.core.evidence import Evidence
 from ml_coach.core.judging.verdict import missing
-from ml_coach.core.types import Evidence
 
 # Weight decay, steps and step size of the fit. With some hundred runs the fit no longer moves after
 # two thirds of these steps; the decay keeps a feature that few runs have from growing without end.

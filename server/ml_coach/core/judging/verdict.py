@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from ml_coach.core.provenance import counted
-from ml_coach.core.types import Evidence, Outcome
+from ml_coach.core.evidence import Evidence, counted
+from ml_coach.core.types import Outcome
 
 # A program hardly passes two tests by chance that notice planted mistakes; one it may.
 LEAST_TESTS = 2

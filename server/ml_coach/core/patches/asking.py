@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.markers import (
@@ -18,7 +19,6 @@ from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.sanitizer import Sanitized, sanitize
-from ml_coach.core.types import PatchRefused
 
 _MOST_HUNKS = 100
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches.alignment import Aligner, Effort, Placement
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.guard import doubled, objection
 from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, tight
 from ml_coach.core.python.compiling import LONGEST, parsed
-from ml_coach.core.types import PatchRefused
 
 # What speaks against a place, in the costs of alignment (and measured with them): the header's
 # line, heading and counts decide between places that fit equally, and never overrule the content.

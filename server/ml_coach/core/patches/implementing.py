@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from textwrap import dedent
 
 from ml_coach.core import replies
-from ml_coach.core.patches.endings import Text
+from ml_coach.core.changes import Patch, PatchRefused
+from ml_coach.core.patches.edit_reading import read_patch
 from ml_coach.core.patches.guard import objection
+from ml_coach.core.patches.line_endings import Text
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.merging import Merger
 from ml_coach.core.patches.outline import Node, is_empty, outline
-from ml_coach.core.patches.reading import read_patch
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Patch, PatchRefused
 
 
 def read_body(text: str, source: str, function: str, file: str) -> Patch | PatchRefused:

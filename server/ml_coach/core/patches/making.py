@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
+from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.types import FileChange, Patch, PatchRefused, Program
+from ml_coach.core.types import Program
 
 _CONTEXT = 3
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches.edits import FileEdit, Hunk, Line
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
 from ml_coach.core.replies.fences import file_named
 from ml_coach.core.sanitizer.elisions import elision
-from ml_coach.core.types import PatchRefused
 
 # Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
 # Cline writes dashes and plus signs.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.patches.making import Block, changed_blocks, make_patch
 from ml_coach.core.python.compiling import LONGEST, parsed
-from ml_coach.core.types import FileChange, Patch, PatchRefused
 
 
 def rebase(patch: Patch, files: Mapping[str, str]) -> Patch | PatchRefused:

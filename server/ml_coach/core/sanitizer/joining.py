@@ -10,7 +10,7 @@ from dataclasses import replace
 from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
-from ml_coach.core.sanitizer.program import Place, rewrite
+from ml_coach.core.sanitizer.program_text import Place, rewrite
 
 
 def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code]) -> Code:

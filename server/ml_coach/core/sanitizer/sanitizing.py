@@ -13,7 +13,7 @@ from ml_coach.core import replies
 from ml_coach.core.python import syntax
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.replies.roles import is_local_import
-from ml_coach.core.sanitizer import code, gaps, joining, program, suite
+from ml_coach.core.sanitizer import code, gaps, joining, program_text, suite
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
 
@@ -102,7 +102,7 @@ def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Cod
     found = _renamed(found, names)
     if problem := _objection(found, parts, names):
         return Refused(problem)
-    source, tidied = program.tidy(found.source, found.tree, names)
+    source, tidied = program_text.tidy(found.source, found.tree, names)
     left = syntax.parse(source) if tidied else None
     if left is not None and all(map(syntax.is_docstring, left.body)):
         return Refused("The reply has only examples. Reply with the complete code.")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Sequence
 
 from ml_coach.core.python import syntax
-from ml_coach.core.sanitizer import joining, program
+from ml_coach.core.sanitizer import joining, program_text
 from ml_coach.core.sanitizer.code import Code
-from ml_coach.core.sanitizer.program import Place, indented, rewrite
+from ml_coach.core.sanitizer.program_text import Place, indented, rewrite
 
 
 def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
@@ -128,7 +128,7 @@ def _why_not(statement: ast.stmt, names: Collection[str], own: Collection[str]) 
             return "dropped the part that runs the tests"
         case ast.Expr(value=ast.Constant(value=str())):
             return ""
-        case ast.Expr(value=ast.Call()) if program.changes(statement) & set(own):
+        case ast.Expr(value=ast.Call()) if program_text.changes(statement) & set(own):
             return ""
         case ast.Expr() | ast.While() | ast.Raise():
             return "dropped statements that run on import"

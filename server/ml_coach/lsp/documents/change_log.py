@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from ml_coach.core.types import FileChange
+from ml_coach.core.changes import FileChange
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.lsp.documents.texts import same_text
 

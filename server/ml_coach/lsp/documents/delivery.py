@@ -13,7 +13,7 @@ from typing import Literal
 
 from lsprotocol import types as lsp
 
-from ml_coach.core.types import FileChange
+from ml_coach.core.changes import FileChange
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client, SentEdit
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_coach.core.types import FileChange, PatchRefused
+from ml_coach.core.changes import FileChange, PatchRefused
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.change_log import Action, ChangeLog

@@ -5,9 +5,9 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import overload
 
+from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import make_patch, rebase
 from ml_coach.core.patches.lines import line_end
-from ml_coach.core.types import PatchRefused
 
 
 @overload

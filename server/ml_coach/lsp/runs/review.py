@@ -10,9 +10,9 @@ from hashlib import sha256
 
 from lsprotocol import types as lsp
 
+from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
-from ml_coach.core.types import FileChange, Patch, PatchRefused
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.documents.positions import edits_between

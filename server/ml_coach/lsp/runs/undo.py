@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ml_coach.core.types import FileChange, PatchRefused
+from ml_coach.core.changes import FileChange, PatchRefused
 from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace

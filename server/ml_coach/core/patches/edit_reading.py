@@ -10,13 +10,14 @@ from textwrap import dedent
 from typing import assert_never
 
 from ml_coach.core import replies
+from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches.alignment import Effort
 from ml_coach.core.patches.asking import edits_of, rejects_alone
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk
-from ml_coach.core.patches.endings import Text
 from ml_coach.core.patches.exact import like_git, word_for_word
 from ml_coach.core.patches.guard import doubled, objection, ruin
+from ml_coach.core.patches.line_endings import Text
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
@@ -24,7 +25,6 @@ from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.replies import Reply
 from ml_coach.core.replies.roles import DEFINES
-from ml_coach.core.types import Patch, PatchRefused
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
 # and these keep it under two seconds (tests/unit/test_patches_properties.py).
