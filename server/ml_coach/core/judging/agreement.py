@@ -1,7 +1,7 @@
 """How far programs that were written apart agree with the one that was chosen.
 
-Programs are wrong in many ways and right in one, so agreement is evidence: over a fixed draw it
-says more than any count of passed guessed tests (bench/RESULTS.md).
+Programs are wrong in many ways and right in one, so agreement is evidence. It means the same in
+every run only where every run draws the same number of programs.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MOST_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`programs`, `agreeing`, `share`, `probes` and `division` as in `core.types.Evidence`."""
+    """`programs`, `agreeing`, `share`, `probes` and `division` as in `core.evidence.Evidence`."""
 
     programs: int
     agreeing: int
