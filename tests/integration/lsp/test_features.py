@@ -235,7 +235,8 @@ async def test_who_wrote_a_test_is_known_after_a_restart(start: StartEditor, roo
     await second.command("runTests", uri=second.uri("test_generated.py"))
     report = await second.until(second.finished)
     assert report["outcome"] == "passed"
-    assert (report["suite"]["own"], report["suite"]["given"]) == (False, ["test_mine"])
+    provenance = {"test_mine": "own"}
+    assert (report["suite"]["own"], report["suite"]["provenance"]) == (False, provenance)
 
 
 @pytest.mark.parametrize("profile", ["vscode-1.139-languageclient-9"])
