@@ -23,7 +23,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
-from ml_coach.core.types import Request
+from ml_coach.core.request import Request
 from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.

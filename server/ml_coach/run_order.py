@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ml_coach.core.types import Limits, Request
+from ml_coach.core.request import Request
+from ml_coach.core.usage import Limits
 from ml_coach.settings import Settings
 
 

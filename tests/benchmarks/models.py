@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from ml_coach.core.ports import Call, Ended, Message
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models import weights
 from ml_coach.models.local import LocalModel, LocalModels
 from ml_coach.models.profiles import profile_of

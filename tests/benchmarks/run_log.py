@@ -21,7 +21,9 @@ from pathlib import Path
 
 from ml_coach.claims import Claims
 from ml_coach.core.events import FilesSaved, RunFinished, RunStarted
-from ml_coach.core.types import Program, Request, RunReport, Usage
+from ml_coach.core.request import Request
+from ml_coach.core.types import Program, RunReport
+from ml_coach.core.usage import Usage
 from ml_coach.pruning import prune
 from ml_coach.run_log import RunLog
 

@@ -20,7 +20,8 @@ import pytest_asyncio
 
 from ml_coach.cli.terminal_view import EscapingConsole, show_report
 from ml_coach.core.events import RunFinished
-from ml_coach.core.types import RunReport, Usage
+from ml_coach.core.types import RunReport
+from ml_coach.core.usage import Usage
 from ml_coach.run_log import from_json
 from scripted_model import PROMPT, RIGHT, TESTS, WRONG, ScriptedModel, scripted_model
 

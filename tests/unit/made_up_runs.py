@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from ml_coach.core.types import TestReport
+from ml_coach.core.results import TestReport
 from ml_coach.execution.expected_tests import expected_tests
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge

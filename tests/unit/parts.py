@@ -9,7 +9,7 @@ from pathlib import Path
 from ml_coach.core.changes import Patch
 from ml_coach.core.errors import ModelError
 from ml_coach.core.ports import Call, Decision, Ended, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 
 SMALL = Profile(edit_format="function", plans=False, candidates=1)
 

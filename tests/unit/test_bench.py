@@ -18,7 +18,7 @@ from ml_coach.bench.table import Row, difference, stage_yields
 from ml_coach.bench.tasks import Task, read_programs, read_tasks
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
-from ml_coach.core.types import Limits, Usage
+from ml_coach.core.usage import Limits, Usage
 from ml_coach.execution.executor import SandboxedExecutor
 from unit.parts import ScriptedModel
 

@@ -32,7 +32,9 @@ from ml_coach.core.events import (
 )
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision, Profile
-from ml_coach.core.types import Limits, Request, RunReport
+from ml_coach.core.request import Request
+from ml_coach.core.types import RunReport
+from ml_coach.core.usage import Limits
 from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.execution.executor import SandboxedExecutor
 from unit.parts import MemoryWorkspace, Replies, ScriptedModel, ScriptedReviewer

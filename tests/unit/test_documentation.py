@@ -29,7 +29,7 @@ PAGES = [
 PAGES = [page for page in PAGES if page.parent.name != "prompts"]
 # A Python file of ours, or a page, as prose names it: `coach.py`, `lsp/PROTOCOL.md`.
 NAMED_FILE = re.compile(r"(?<![\w./*{-])(?:[\w-]+/)*[\w-]+\.(?:py|md|svg|toml)\b")
-# A module or what is in it: `core.types.Request`, `lsp.backend`.
+# A module or what is in it: `core.request.Request`, `lsp.backend`.
 NAMED_THING = re.compile(
     r"`((?:core|lsp|models|execution|cli|bench)(?:\.\w+)+"
     r"|(?:app|disk|settings|run_log|run_order|doctor)\.[A-Z]\w+)`"
@@ -70,7 +70,7 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def defines(dotted: str) -> bool:
-    """Whether `core.types.Request` is a module of ours, or a name that a module of ours has."""
+    """Whether `core.request.Request` is a module of ours, or a name that a module of ours has."""
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
         module = SERVER.joinpath(*parts[:end])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ml_coach.core.types import Execution, TestReport
+from ml_coach.core.results import Execution, TestReport
 from ml_coach.execution import findings
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import WorkerAnswer, read_answers

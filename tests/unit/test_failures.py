@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from ml_coach.core.finding import Finding
 from ml_coach.core.judging.failures import explained
-from ml_coach.core.types import Case, Finding, Suite, TestReport
+from ml_coach.core.results import Case, TestReport
+from ml_coach.core.types import Suite
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lsprotocol import types as lsp
 from markdown_it import MarkdownIt
 from pygls.workspace import PositionCodec
 
-from ml_coach.core.types import Finding
+from ml_coach.core.finding import Finding
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.presentation import hover

@@ -23,7 +23,8 @@ from ml_coach.core.errors import (
 )
 from ml_coach.core.events import CallFinished, CallRetrying, CallStarted, Event, TextArrived
 from ml_coach.core.ports import Call, Ended, Message, Profile
-from ml_coach.core.types import Spec, Usage
+from ml_coach.core.types import Spec
+from ml_coach.core.usage import Usage
 
 CALL = Call("coder", (Message("user", "Write add."),))
 USAGE = Usage(calls=1, prompt_tokens=10, completion_tokens=5)

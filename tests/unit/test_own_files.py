@@ -12,7 +12,9 @@ from damaged_files import DAMAGES, KEEPS_ALL, damage
 from ml_coach.core.changes import FileChange
 from ml_coach.core.events import FilesSaved, RunFinished, RunStarted, StageStarted
 from ml_coach.core.ports import Call, Message
-from ml_coach.core.types import Request, RunReport, Usage
+from ml_coach.core.request import Request
+from ml_coach.core.types import RunReport
+from ml_coach.core.usage import Usage
 from ml_coach.disk import WrittenFiles
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.lsp.documents.change_log import ChangeLog

@@ -12,7 +12,7 @@ from ml_coach.core.events import (
     StageStarted,
     TextArrived,
 )
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.lsp.runs.progress import Progress
 
 

@@ -18,19 +18,12 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
+from ml_coach.core.finding import Finding, Location
 from ml_coach.core.patches import make_patch
-from ml_coach.core.types import (
-    Case,
-    Dropped,
-    Finding,
-    Location,
-    Program,
-    Request,
-    RunReport,
-    Suite,
-    TestReport,
-    Usage,
-)
+from ml_coach.core.request import Request
+from ml_coach.core.results import Case, TestReport
+from ml_coach.core.types import Dropped, Program, RunReport, Suite
+from ml_coach.core.usage import Usage
 from ml_coach.run_log import RunLog, from_json, to_json
 from ml_coach.run_order import new_run_id
 

@@ -16,7 +16,8 @@ from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
 from ml_coach.core.judging.test_filter import filter_tests, without
 from ml_coach.core.judging.voting import Candidate, choose, clusters
-from ml_coach.core.types import Case, CaseOutcome, Evaluation, Program, Spec, Suite, TestReport
+from ml_coach.core.results import Case, CaseOutcome, Evaluation, TestReport
+from ml_coach.core.types import Program, Spec, Suite
 
 TESTS = ("test_given_1", "test_a", "test_b")
 SUITE = Suite(

@@ -18,7 +18,8 @@ from ml_coach.core.judging.calibration import Calibration, fit
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.python.marks import marked, marks_of
-from ml_coach.core.types import Evaluation, Program, TestReport
+from ml_coach.core.results import Evaluation, TestReport
+from ml_coach.core.types import Program
 from ml_coach.models.calibrations import FILE, calibration_of
 
 GOOD = Evidence(

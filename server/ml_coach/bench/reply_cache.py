@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ml_coach.core.ports import Call, Ended, Model, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.foreign_json import Json
 from ml_coach.models.recorded import content_of, known_members
 from ml_coach.models.wrapped_model import WrappedModel

@@ -26,8 +26,10 @@ from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
 from ml_coach.core.judging.voting import clusters
 from ml_coach.core.ports import Decision, Model
+from ml_coach.core.request import Request
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Limits, Program, Request, Spec, Usage
+from ml_coach.core.types import Program, Spec
+from ml_coach.core.usage import Limits, Usage
 from ml_coach.execution.executor import SandboxedExecutor
 
 StrategyName = Literal["one-shot", "best-of-n", "majority", "loop"]

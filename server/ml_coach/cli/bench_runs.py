@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,19 +14,17 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 
 from ml_coach.app import App
 from ml_coach.bench.reply_cache import ProfileOverride, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
-from ml_coach.bench.table import Row, difference, stage_yields, summarize
+from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task
-from ml_coach.bench.trust import calibration_error, curve_svg, judged, outcomes
+from ml_coach.cli.bench_files import write_calibration, write_report
+from ml_coach.cli.bench_table import show
 from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
-from ml_coach.core.evidence import Evidence
-from ml_coach.core.judging.calibration import fit
 from ml_coach.core.ports import Model
 from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
@@ -105,16 +100,14 @@ async def run_and_report(
         await chosen.aclose()
         await app.aclose()
     wanted = {task.id for task in tasks}
-    rows: dict[StrategyName, list[Row]] = {
+    rows: dict[str, list[Row]] = {
         name: [r for r in results.of(name) if r.task in wanted] for name in strategies
     }
-    _write_report(options.output, asked, rows)
-    if pairs := judged(rows.get("loop", [])):
-        title = f"{asked['model']}, {len(pairs)} runs"
-        options.output.with_suffix(".svg").write_text(curve_svg(pairs, title), encoding="utf-8")
+    write_report(options.output, asked, rows)
     if options.calibrate:
-        _write_calibration(options, asked["model"], rows.get("loop", []))
-    _show(console, rows)
+        files = [options.output, *options.also]
+        write_calibration(options.calibrate, asked["model"], files)
+    show(console, rows)
 
 
 def _download_bar(progress: Progress) -> Emit:
@@ -138,67 +131,3 @@ def _asked(model: str, settings: Settings, options: BenchOptions) -> dict[str, A
         "plan": options.plan, "samples": options.samples, "seed": options.seed,
         "max_iters": settings.max_iters,
     }  # fmt: skip
-
-
-def _write_report(output: Path, asked: dict[str, Any], rows: dict[StrategyName, list[Row]]) -> None:
-    report = {
-        "asked": asked,
-        "summaries": [asdict(summarize(r)) for r in rows.values()],
-        "rows": [asdict(row) for group in rows.values() for row in group],
-    }
-    scratch = output.with_suffix(".part")
-    scratch.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    scratch.replace(output)
-
-
-def _write_calibration(options: BenchOptions, model: str, rows: list[Row]) -> None:
-    """One entry of models/calibrations.json. Raises `ValueError` where the rows do not suffice."""
-    reports = [json.loads(file.read_text(encoding="utf-8")) for file in options.also]
-    rows = rows + [Row(**r) for report in reports for r in report["rows"] if r["evidence"]]
-    runs = [(Evidence(**row.evidence), row.solved) for row in rows if row.evidence]
-    files = [options.output, *options.also]
-    fitted = fit(runs, ", ".join(file.stem for file in files))
-    entry = {"pattern": f"^{re.escape(model)}$", **asdict(fitted)}
-    assert options.calibrate is not None
-    options.calibrate.write_text(json.dumps(entry, indent=1) + "\n", encoding="utf-8")
-
-
-def _show(console: Console, rows: dict[StrategyName, list[Row]]) -> None:
-    table = Table(box=None)
-    for column in (
-        "strategy", "solved", "extended", "calls", "tokens", "median tokens", "seconds",
-    ):  # fmt: skip
-        table.add_column(column, justify="left" if column == "strategy" else "right")
-    for group in rows.values():
-        total = summarize(group)
-        table.add_row(
-            total.strategy, _share(total.solved, total.tasks),
-            _share(total.solved_extended, total.tasks), str(total.calls), str(total.tokens),
-            f"{total.median_tokens:.0f}",
-            "–" if total.seconds is None else f"{total.seconds:.0f}",
-        )  # fmt: skip
-    console.print(table)
-    for name, group in rows.items():
-        _show_trust(console, name, group)
-        for step, (gained, lost) in stage_yields(group).items():
-            console.print(f"{name}, {step}: {gained} turned to solved, {lost} turned back")
-    if len(rows) == 2:
-        (first, ours), (second, theirs) = list(rows.items())[::-1]
-        points, low, high = difference(ours, theirs)
-        console.print(
-            f"{first} solves {points:+.1f} points against {second} "
-            f"(95 % interval {low:+.1f} to {high:+.1f}, paired over tasks)"
-        )
-
-
-def _show_trust(console: Console, name: str, rows: list[Row]) -> None:
-    """How many runs of each outcome are right, and how far the reports' confidence is off."""
-    for outcome, (ended, right) in outcomes(rows).items():
-        if outcome:
-            console.print(f"{name}: {_share(ended, len(rows))} {outcome}, {right} of them right")
-    if pairs := judged(rows):
-        console.print(f"{name}: calibration error {calibration_error(pairs):.3f}")
-
-
-def _share(count: int, total: int) -> str:
-    return f"{count}/{total} ({count / total:.1%})" if total else "0"

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
-from ml_coach.core.types import Case, Execution, Finding, TestReport
+from ml_coach.core.finding import Finding
+from ml_coach.core.results import Case, Execution, TestReport
 from ml_coach.core.wording import harmless
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import LevelName, SandboxUnavailable

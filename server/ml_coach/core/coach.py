@@ -32,9 +32,10 @@ from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
 from ml_coach.core.repair_loop import repair
+from ml_coach.core.request import Request
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Program, Request, RunReport, Suite
+from ml_coach.core.types import Program, RunReport, Suite
 
 _TOO_DEEP = "The prompt or the code is nested too deeply for Python to take apart."
 

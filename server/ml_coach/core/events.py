@@ -10,20 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ml_coach.core.changes import Patch
+from ml_coach.core.finding import Finding
+from ml_coach.core.request import Request
+from ml_coach.core.results import TestReport
 from ml_coach.core.types import (
     AgentName,
     Diagnosis,
     Dropped,
-    Finding,
     Program,
-    Request,
     RunReport,
     Spec,
     Stage,
     Suite,
-    TestReport,
-    Usage,
 )
+from ml_coach.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

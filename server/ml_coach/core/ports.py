@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from ml_coach.core.changes import Patch
-from ml_coach.core.types import Evaluation, Finding, Program, Suite, TestReport, Usage
+from ml_coach.core.finding import Finding
+from ml_coach.core.results import Evaluation, TestReport
+from ml_coach.core.types import Program, Suite
+from ml_coach.core.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)

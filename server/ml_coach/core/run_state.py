@@ -14,7 +14,8 @@ from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
-from ml_coach.core.types import Dropped, Outcome, Program, Request, Stage, Suite
+from ml_coach.core.request import Request
+from ml_coach.core.types import Dropped, Outcome, Program, Stage, Suite
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,61 +11,14 @@ from typing import Literal
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.evidence import BINDING, Evidence, Provenance
+from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
+from ml_coach.core.results import TestReport
+from ml_coach.core.usage import Usage
 
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 Stage = Literal["research", "code", "tests", "filter", "pytest", "debug", "patch"]
 AgentName = Literal["researcher", "coder", "test_writer", "debugger"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one run may use at most; checked before each model call. `seconds` is wall time."""
-
-    calls: int = 40
-    tokens: int = 200_000
-    seconds: float = 1800.0
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asked for.
-
-    `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
-    name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
-    tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
-    `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
-    run. `seed` makes sampled programs repeatable.
-    """
-
-    prompt: str
-    task: Literal["generate", "implement", "debug", "write_tests"] = "generate"
-    program_file: str = "generated_code.py"
-    tests_file: str = "test_generated.py"
-    function: str = ""
-    max_iters: int = 3
-    min_confidence: float = 0.9
-    run_timeout_seconds: float = 8.0
-    auto_patch: bool = False
-    examples: tuple[str, ...] | None = None
-    guessed: frozenset[str] = frozenset()
-    seed: int = 0
-    limits: Limits = field(default_factory=lambda: Limits())
-
-    @property
-    def changed_files(self) -> tuple[str, ...]:
-        """The files that the run may change.
-
-        A debugger with one iteration only tries what is there; the tests it judges by are not its.
-        """
-        match self.task:
-            case "generate" | "implement":
-                return self.program_file, self.tests_file
-            case "write_tests":
-                return (self.tests_file,)
-            case "debug":
-                return (self.program_file,) if self.max_iters > 1 else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,132 +146,6 @@ def _is_test(name: str) -> bool:
     return name.lower().startswith("test")
 
 
-FindingKind = Literal[
-    "syntax",  # the file does not compile
-    "name",  # a name that nothing defines
-    "runtime",  # an exception while the program ran
-    "timeout",  # stopped: wall or CPU time
-    "input",  # asked for input or arguments, of which there are none
-    "limit",  # stopped: memory, processes, disk, output
-    "missing_package",  # an import that is not installed
-    "test",  # a failing test
-    "collection",  # the test file could not be collected
-    "tampered",  # the run tried to fake its verdict
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A line, from 1, of a file, and what there is to say about it."""
-
-    file: str
-    line: int
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong, at a place a user can look at.
-
-    `line` and `end_line` count from 1 in `file`; 0 where no line is known. `detail` holds the
-    traceback or pytest's explanation, already limited in length. `related` points into the
-    program where the finding itself lies in a test.
-    """
-
-    kind: FindingKind
-    message: str
-    file: str
-    line: int = 0
-    end_line: int = 0
-    detail: str = ""
-    test: str = ""
-    related: tuple[Location, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """What one contained run of a script left behind.
-
-    `clean` is true only for a run that ended by itself, with exit code 0, inside every limit.
-    `limit` names the limit that stopped it, else it is empty. `ran_on` says which Python ran it,
-    and why, where that is not the one that the workspace has.
-    """
-
-    clean: bool
-    exit_code: int | None
-    stdout: str
-    stderr: str
-    seconds: float
-    limit: str = ""
-    findings: tuple[Finding, ...] = ()
-    ran_on: str = ""
-
-
-CaseOutcome = Literal["passed", "failed", "error", "skipped", "not_run"]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One test's outcome. `name` is its id within its file: `test_x`, `TestA::test_b[1-2]`."""
-
-    name: str
-    outcome: CaseOutcome
-    message: str = ""
-    line: int = 0
-    seconds: float = 0.0
-
-    @property
-    def function(self) -> str:
-        """The function behind a parametrized id."""
-        return self.name.split("[", 1)[0]
-
-
-Verdict = Literal["passed", "failed", "error", "tampered"]
-
-
-@dataclass(frozen=True, slots=True)
-class TestReport:
-    """The outcome of one suite. The verdict is `passed` only when every expected test ran and
-    passed, except those that the user's own file skips.
-
-    `why` is one sentence for the user wherever the verdict is not `passed`. `ran_on` says which
-    Python ran the tests, and why, where that is not the one that the workspace has.
-    """
-
-    __test__ = False  # pytest collects classes named Test*
-
-    verdict: Verdict
-    cases: tuple[Case, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    why: str = ""
-    seconds: float = 0.0
-    limit: str = ""
-    ran_on: str = ""
-
-    @property
-    def passed(self) -> frozenset[str]:
-        """The names of the cases that passed."""
-        return frozenset(c.name for c in self.cases if c.outcome == "passed")
-
-    @property
-    def skipped(self) -> int:
-        """How many cases were skipped."""
-        return sum(c.outcome == "skipped" for c in self.cases)
-
-    @property
-    def ended(self) -> bool:
-        """Whether the test run completed, so that a test that did not run never would."""
-        return self.verdict in ("passed", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """One expression's value in a program: its `repr`, or the exception as `Type: message`."""
-
-    value: str = ""
-    error: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What the debugger found: what is to blame, a summary, and a patch where one is possible."""
@@ -326,33 +153,6 @@ class Diagnosis:
     blame: Literal["code", "tests"]
     summary: str
     patch: Patch | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one or more model calls. `cost` is in US dollars, 0 where no price is known."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    seconds: float = 0.0
-    cost: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and reply together."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.seconds + other.seconds,
-            self.cost + other.cost,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,8 @@ from ml_coach.core.events import (
     TextArrived,
 )
 from ml_coach.core.evidence import counted
-from ml_coach.core.types import Dropped, RunReport, Stage, Suite, TestReport
+from ml_coach.core.results import TestReport
+from ml_coach.core.types import Dropped, RunReport, Stage, Suite
 
 DOING: dict[Stage, str] = {
     "research": "reading the task",

@@ -10,10 +10,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Evaluation, Execution, Finding, Program, Suite, TestReport
+from ml_coach.core.results import Evaluation, Execution, TestReport
+from ml_coach.core.types import Program, Suite
 from ml_coach.execution import findings, inspector, plugins, static_checks, workspace_modules
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
@@ -25,9 +27,11 @@ from ml_coach.execution.inside.test_text import (
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
 from ml_coach.execution.plain_comparisons import test_text
 from ml_coach.execution.sandbox.limits import ResourceLimits
-from ml_coach.execution.wasm.runtime import Progress
 from ml_coach.execution.worker_answers import WorkerAnswer
 from ml_coach.execution.workers import Workers
+
+if TYPE_CHECKING:
+    from ml_coach.execution.wasm.runtime import Progress
 
 # A program needs one of these modules to skip the test that it is about to fail.
 CAN_SKIP_TESTS = re.compile(r"\b_?(?:pytest|unittest)\b")

@@ -7,7 +7,8 @@ import re
 import shlex
 import sys
 
-from ml_coach.core.types import Evaluation, Execution, Finding, FindingKind
+from ml_coach.core.finding import Finding, FindingKind
+from ml_coach.core.results import Evaluation, Execution
 from ml_coach.execution.records import Evaluated, Exited, Place, Raised, Traced
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import Limit, WorkerAnswer

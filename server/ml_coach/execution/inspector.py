@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
+from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Finding, Program
+from ml_coach.core.types import Program
 
 
 def look_at(program: Program) -> tuple[Finding, ...]:

@@ -12,15 +12,8 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ml_coach.core.types import (
-    Case,
-    CaseOutcome,
-    Finding,
-    FindingKind,
-    Location,
-    TestReport,
-    Verdict,
-)
+from ml_coach.core.finding import Finding, FindingKind, Location
+from ml_coach.core.results import Case, CaseOutcome, TestReport, Verdict
 from ml_coach.execution import findings
 from ml_coach.execution.expected_tests import ExpectedTest
 from ml_coach.execution.plain_comparisons import TestText

@@ -15,10 +15,13 @@ import socket
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ml_coach.execution.inside.messages import JsonObject
 from ml_coach.execution.warm_worker import WarmWorker
-from ml_coach.execution.wasm.wasm_worker import WasmWorker
+
+if TYPE_CHECKING:
+    from ml_coach.execution.wasm.wasm_worker import WasmWorker
 
 PROBE_SECONDS = 10.0
 PROBE = """\

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from ml_coach.execution import findings, imports, interpreter, levels, probe, workspace_modules
 from ml_coach.execution.inside.messages import JsonObject
@@ -14,13 +15,14 @@ from ml_coach.execution.interpreter import Interpreter, Unusable
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
-from ml_coach.execution.wasm import wasm_worker
-from ml_coach.execution.wasm.runtime import Progress
-from ml_coach.execution.wasm.wasm_worker import WasmWorker
 from ml_coach.execution.worker_answers import WorkerAnswer, failed
 
+if TYPE_CHECKING:
+    from ml_coach.execution.wasm.runtime import Progress
+    from ml_coach.execution.wasm.wasm_worker import WasmWorker
+
 QUESTION_SECONDS = 10.0
-Worker = WarmWorker | WasmWorker
+Worker: TypeAlias = "WarmWorker | WasmWorker"
 
 
 class Workers:
@@ -77,7 +79,9 @@ class Workers:
         ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
         answers = await self._run(chosen, request)
         if self.level == "wasm":
-            return tuple(replace(each, ran_on=wasm_worker.DESCRIPTION) for each in answers)
+            from ml_coach.execution.wasm.wasm_worker import DESCRIPTION
+
+            return tuple(replace(each, ran_on=DESCRIPTION) for each in answers)
         return tuple(replace(each, python=chosen.python, ran_on=ran_on) for each in answers)
 
     async def aclose(self) -> None:
@@ -189,6 +193,8 @@ class Workers:
         ):
             try:
                 if level.name == "wasm":
+                    from ml_coach.execution.wasm.wasm_worker import WasmWorker
+
                     worker = await WasmWorker.start(self._limits, self._progress)
                 else:
                     worker = await WarmWorker.start(chosen, level, self._limits)

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from ml_coach.claims import Claims
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
-from ml_coach.core.types import Request, RunReport
+from ml_coach.core.request import Request
+from ml_coach.core.types import RunReport
 from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings
 

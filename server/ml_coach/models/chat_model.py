@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
 from ml_coach.models.reply_text import ReplyText

@@ -17,7 +17,7 @@ from ml_coach.core.errors import (
     UnavailableError,
 )
 from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.reply_text import ReplyText
 from ml_coach.models.task_stream import deadline, stream_from_task
 

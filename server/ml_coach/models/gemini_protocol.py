@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ml_coach.core.errors import AuthError, BlockedError, ModelError, QuotaError
 from ml_coach.core.ports import Call, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.foreign_json import (
     Json,
     count_at,

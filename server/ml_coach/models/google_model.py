@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ml_coach.core.ports import Call, Ended, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.gemini_protocol import GOOGLE, GeminiReply, check_key, refine
 from ml_coach.models.http import Endpoint, new_client
 from ml_coach.models.task_stream import stream_from_task

@@ -22,7 +22,7 @@ from typing import Any
 
 from ml_coach.core.errors import BadAnswerError, DeadlineError
 from ml_coach.core.ports import Call, Ended
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.foreign_json import Json, count_at, first_object_at, object_at, text_at
 from ml_coach.models.openai_protocol import request_body, usage_in
 from ml_coach.models.reasoning_stream import ReasoningFilter

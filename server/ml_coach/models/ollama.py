@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ml_coach.core.ports import Call, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.chat_model import ChatEvent, ChatModel, bearer
 from ml_coach.models.foreign_json import Json, count_at, object_at, text_at
 from ml_coach.models.http import Endpoint, new_client

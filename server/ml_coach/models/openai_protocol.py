@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ml_coach.core.ports import Call
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.foreign_json import Json, count_at, object_at
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeVar, cast
 from ml_coach.core import errors
 from ml_coach.core.errors import BadRequestError, ModelError
 from ml_coach.core.ports import Call, Ended, Model, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.models.foreign_json import Json, count_at, object_at, objects_at, text_at
 from ml_coach.models.wrapped_model import WrappedModel

@@ -23,7 +23,7 @@ from ml_coach.core.errors import (
     UnavailableError,
 )
 from ml_coach.core.ports import Call, Ended, Message, Model
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.ollama import OllamaModel
 
 CALL = Call(

@@ -19,7 +19,7 @@ from ml_coach.core.errors import (
 )
 from ml_coach.core.events import Event
 from ml_coach.core.ports import Call, Ended, Message, Model, Profile
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 
 CALL = Call("coder", (Message("system", "You code."), Message("user", "one\ntwo\nthree")))

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.core.types import Finding, Program, Suite
+from ml_coach.core.finding import Finding
+from ml_coach.core.types import Program, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits

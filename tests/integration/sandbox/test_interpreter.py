@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_coach.core.types import Execution, Program, Suite
+from ml_coach.core.results import Execution
+from ml_coach.core.types import Program, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import SandboxUnavailable
 

@@ -9,10 +9,11 @@ from ml_coach.core.agents.coder import task_text
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.changes import Patch, PatchRefused
+from ml_coach.core.finding import Finding
 from ml_coach.core.patches import read_patch, rewriting
 from ml_coach.core.ports import Call, Profile
 from ml_coach.core.python.repairs import repair
-from ml_coach.core.types import Diagnosis, Finding, Program, Spec
+from ml_coach.core.types import Diagnosis, Program, Spec
 
 # More than this and a small model fixes the last one and forgets the first.
 MOST_FINDINGS = 4

@@ -26,7 +26,7 @@ from ml_coach.core.errors import (
 )
 from ml_coach.core.events import CallFinished, CallRetrying, CallStarted, Emit, TextArrived
 from ml_coach.core.ports import Call, Ended, Message, Model
-from ml_coach.core.types import Usage
+from ml_coach.core.usage import Usage
 
 _CONTINUE = (
     "Your reply was cut off by its length limit. Continue with the very next character. "

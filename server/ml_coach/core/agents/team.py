@@ -9,17 +9,11 @@ from ml_coach.core.agents import coder, debugger, researcher, test_writer
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.events import Emit, ProgramWritten, ReplyRefused, SpecWritten, SuiteWritten
+from ml_coach.core.finding import Finding
 from ml_coach.core.ports import Profile
+from ml_coach.core.request import Request
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import (
-    AgentName,
-    Diagnosis,
-    Finding,
-    Program,
-    Request,
-    Spec,
-    Suite,
-)
+from ml_coach.core.types import AgentName, Diagnosis, Program, Spec, Suite
 
 SAMPLE_TEMPERATURE = 0.8
 # A small model forgets the task over a longer list.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ml_coach.core.evidence import Division
 from ml_coach.core.judging.voting import Candidate, agree, same_answer
-from ml_coach.core.types import Evaluation
+from ml_coach.core.results import Evaluation
 
 MOST_SHOWN = 80
 

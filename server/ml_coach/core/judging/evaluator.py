@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
+from ml_coach.core.finding import Finding
 from ml_coach.core.judging.failures import explained
 from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import mutants
@@ -17,7 +18,8 @@ from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.judging.test_filter import FilterResult, filter_tests
 from ml_coach.core.judging.voting import Candidate, unanimous
 from ml_coach.core.ports import Executor
-from ml_coach.core.types import Evaluation, Finding, Program, Spec, Suite, TestReport
+from ml_coach.core.results import Evaluation, TestReport
+from ml_coach.core.types import Program, Spec, Suite
 
 # A planted mistake, or an edit, often makes a loop endless, and waiting longer shows nothing more.
 MUTANT_SECONDS = 2.0

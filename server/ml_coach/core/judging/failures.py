@@ -9,8 +9,10 @@ import ast
 import re
 from dataclasses import replace
 
+from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Finding, Suite, TestReport
+from ml_coach.core.results import TestReport
+from ml_coach.core.types import Suite
 
 _COMPARED = re.compile(r"^(?:AssertionError: )?assert (?P<values>.+)$", re.DOTALL)
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:<class '(?:\w+\.)*(?P<error>\w+)'>|(?P<bare>\w+))")

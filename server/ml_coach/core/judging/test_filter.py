@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from ml_coach.core.judging.probes import source_of
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import first_line, is_mark
-from ml_coach.core.types import CaseOutcome, Dropped, Suite, TestReport
+from ml_coach.core.results import CaseOutcome, TestReport
+from ml_coach.core.types import Dropped, Suite
 
 # How many other programs must pass a test that rejects the chosen one, where there are so many: one
 # program may share the test's mistake (after Chen et al. 2022, CodeT).

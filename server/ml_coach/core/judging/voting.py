@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Any
 
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Evaluation, Program, Suite, TestReport
+from ml_coach.core.results import Evaluation, TestReport
+from ml_coach.core.types import Program, Suite
 
 # Two programs agree if they answer alike to every ordinary probe and to this share of the rest.
 # Some of the rest lie outside of what was asked, where right programs differ (bench/RESULTS.md).

@@ -20,8 +20,6 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import platformdirs
-
 import ml_coach
 from ml_coach.execution.inside.fallback_pytest import PYTEST_AND_ITS_NEEDS
 
@@ -61,6 +59,8 @@ class RuntimeMissing(Exception):
 
 def default_folder() -> Path:
     """The folder in the user's cache where all of it is kept."""
+    import platformdirs  # Only this level needs it.
+
     return platformdirs.user_cache_path("ml-coach") / "wasm"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-from ml_coach.core.types import Request
+from ml_coach.core.request import Request
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import (

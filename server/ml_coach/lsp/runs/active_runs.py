@@ -13,7 +13,8 @@ from typing import Any
 from ml_coach.claims import Claim, Taken
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffered, RunFinished
-from ml_coach.core.types import Outcome, Program, RunReport, Usage
+from ml_coach.core.types import Outcome, Program, RunReport
+from ml_coach.core.usage import Usage
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.change_log import Action, ChangeLog

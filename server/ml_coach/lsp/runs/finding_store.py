@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from ml_coach.core.types import Dropped, Finding, Suite, TestReport
+from ml_coach.core.finding import Finding
+from ml_coach.core.results import TestReport
+from ml_coach.core.types import Dropped, Suite
 from ml_coach.lsp.documents.positions import split
 
 

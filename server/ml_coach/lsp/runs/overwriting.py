@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ml_coach.core.types import Request
+from ml_coach.core.request import Request
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.run_order import RunOrder

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lsprotocol import types as lsp
 
-from ml_coach.core.types import Finding
+from ml_coach.core.finding import Finding
 from ml_coach.core.wording import harmless
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.positions import Text, overlaps, split

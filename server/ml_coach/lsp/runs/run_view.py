@@ -17,7 +17,9 @@ from ml_coach.core.events import (
     SuiteWritten,
     TestsFinished,
 )
-from ml_coach.core.types import Finding, RunReport, Suite, TestReport
+from ml_coach.core.finding import Finding
+from ml_coach.core.results import TestReport
+from ml_coach.core.types import RunReport, Suite
 from ml_coach.core.wording import ending, sentence
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace

@@ -1,0 +1,49 @@
+"""What the user asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ml_coach.core.usage import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
+    name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
+    tests are written. Files are relative to the workspace. `examples` are given asserts; None
+    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
+    `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
+    run. `seed` makes sampled programs repeatable.
+    """
+
+    prompt: str
+    task: Literal["generate", "implement", "debug", "write_tests"] = "generate"
+    program_file: str = "generated_code.py"
+    tests_file: str = "test_generated.py"
+    function: str = ""
+    max_iters: int = 3
+    min_confidence: float = 0.9
+    run_timeout_seconds: float = 8.0
+    auto_patch: bool = False
+    examples: tuple[str, ...] | None = None
+    guessed: frozenset[str] = frozenset()
+    seed: int = 0
+    limits: Limits = field(default_factory=lambda: Limits())
+
+    @property
+    def changed_files(self) -> tuple[str, ...]:
+        """The files that the run may change.
+
+        A debugger with one iteration only tries what is there; the tests it judges by are not its.
+        """
+        match self.task:
+            case "generate" | "implement":
+                return self.program_file, self.tests_file
+            case "write_tests":
+                return (self.tests_file,)
+            case "debug":
+                return (self.program_file,) if self.max_iters > 1 else ()
