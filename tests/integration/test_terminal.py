@@ -18,7 +18,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from ml_coach.cli.terminal_view import EscapingConsole, show_report
+from ml_coach.cli.report_view import show_report
+from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport
 from ml_coach.core.usage import Usage

@@ -14,8 +14,9 @@ from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.claims import Taken
 from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
+from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
-from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView, show_report
+from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
 from ml_coach.run_order import RunOrder, request_from

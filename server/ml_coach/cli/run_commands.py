@@ -12,12 +12,12 @@ from rich.markup import escape
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail, run_until_done
 from ml_coach.cli.options import JsonOption, OutputOption, RunArgument, read_settings
+from ml_coach.cli.report_view import show_report
 from ml_coach.cli.terminal_view import (
     EscapingConsole,
     JsonView,
     TerminalView,
     show_diff,
-    show_report,
 )
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Event, RunFinished

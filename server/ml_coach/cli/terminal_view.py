@@ -9,13 +9,10 @@ from typing import IO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
-from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from ml_coach.core.events import (
@@ -41,8 +38,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.types import RunReport
-from ml_coach.core.wording import DOING, dropped_text, harmless, sentence, tests_by_provenance
+from ml_coach.core.wording import DOING, harmless, sentence
 from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
@@ -234,48 +230,3 @@ def _verdict_style(event: Event) -> str:
 def show_diff(console: Console, text: str) -> None:
     """Prints a unified diff in colours."""
     console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
-
-
-def _origin(report: RunReport) -> str:
-    """Where the tests that ran come from, and how many were dropped."""
-    if report.suite is None or report.tests is None:
-        return ""
-    functions = dict.fromkeys(case.function for case in report.tests.cases)
-    dropped = f", {len(report.dropped)} dropped" if report.dropped else ""
-    return tests_by_provenance(report.suite, functions) + dropped
-
-
-def show_report(console: Console, report: RunReport, *, folder: str, run_id: str) -> None:
-    """Prints a run's outcome and reason, its tests with those that were dropped, and its cost."""
-    colour = {
-        "passed": "green",
-        "unsure": "yellow",
-        "gave_up": "yellow",
-        "stopped": "yellow",
-        "failed": "red",
-    }
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column()
-    if report.tests is not None:
-        passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
-        table.add_row("tests", f"{passed} ({_origin(report)})")
-    for dropped in report.dropped[:_MOST_SHOWN]:
-        table.add_row("dropped", Text(harmless(dropped_text(dropped))))
-    if more := len(report.dropped[_MOST_SHOWN:]):
-        table.add_row("", f"and {more} more")
-    usage = report.usage
-    tokens = f"{usage.tokens} tokens ({usage.prompt_tokens} in, {usage.completion_tokens} out)"
-    cost = f", ${usage.cost:.4f}" if usage.cost else ""
-    table.add_row("model", escape(f"{report.model}: {usage.calls} calls, {tokens}{cost}"))
-    iterations = f"{report.iterations} iteration{'' if report.iterations == 1 else 's'}"
-    table.add_row("run", f"{run_id}: {iterations}, {report.seconds:.1f} s")
-    table.add_row("sandbox", report.sandbox)
-    if report.tests is not None and report.tests.ran_on:
-        table.add_row("python", escape(report.tests.ran_on))
-    for file in report.files:
-        table.add_row("file", escape(f"{folder}/{file}"))
-    title = Text(f" {report.outcome.replace('_', ' ')} ", f"bold {colour[report.outcome]}")
-    # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
-    body = Group(Text(harmless(report.reason)), table)
-    console.print(Panel(body, title=title, title_align="left", border_style=colour[report.outcome]))
