@@ -242,7 +242,7 @@ def _tests_spec(
     tests = [sources[name] for name in expected if name in sources]
     others = {} if any("patch" in text for text in tests) else sources
     return {
-        "functions": {n: plain_functions(t) for n, t in others.items() if n not in expected},
+        "functions": {n: _functions(t) for n, t in others.items() if n not in expected},
         "reads_itself": any(READS_ITSELF.search(text) for text in tests),
         "targets": list(expected),
         "plugins": plugins.wanted(tests),
@@ -256,14 +256,22 @@ def _tests_spec(
 def _names(source: str) -> JsonObject:
     """The names that a test file binds, for what watches that nobody else binds them."""
     patches_itself = source.replace('__name__ == "__main__"', "").count("__name__")
-    once = {} if patches_itself else names_bound_once(source)
-    return {"once": once, "bound": None if patches_itself else all_names_bound(source)}
+    if patches_itself:
+        return {"once": {}, "bound": None}
+    with syntax.PARSING:
+        return {"once": names_bound_once(source), "bound": all_names_bound(source)}
+
+
+def _functions(source: str) -> dict[str, int]:
+    """As `plain_functions`, which the sandbox uses too, and so knows nothing of our threads."""
+    with syntax.PARSING:
+        return plain_functions(source)
 
 
 def _part(program: Program, challenge: Challenge, spec: JsonObject) -> JsonObject:
     """The part of a request that is one program's own."""
     own = {program.file: program.source} if program.file else {}
-    functions = {name: plain_functions(source) for name, source in own.items()}
+    functions = {name: _functions(source) for name, source in own.items()}
     tests = {
         **spec,
         "functions": {**spec["functions"], **functions} if spec["functions"] else {},

@@ -39,10 +39,16 @@ def ran_on_a_kernel_without(what: str, folder: Path, level: str = "") -> str:
 
 
 def test_what_contains_nothing_is_not_offered(tmp_path: Path) -> None:
-    printed = ran_on_a_kernel_without("nl", tmp_path)
+    printed = ran_on_a_kernel_without("nl", tmp_path, "landlock")
     assert "the-secret" not in printed
     assert "Generated code is not run" in printed
     assert "landlock: a program can" in printed
+
+
+def test_webassembly_takes_over_where_the_kernel_contains_nothing(tmp_path: Path) -> None:
+    printed = ran_on_a_kernel_without("nl", tmp_path)
+    assert "the-secret" not in printed
+    assert "No such file" in printed
 
 
 def test_landlock_alone_is_offered_where_it_contains(tmp_path: Path) -> None:

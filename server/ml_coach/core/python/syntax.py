@@ -27,7 +27,7 @@ _ON_THE_FILE = re.compile(r"#!|#.*(?:coding[:=]|copyright|licen[cs]e)", re.IGNOR
 
 # CPython 3.11 and 3.12 count the depth of the tree they build once for all threads: two that parse
 # at a time can fail with a SystemError (gh-106905). A finalizer may parse in its thread's turn.
-_PARSING = threading.RLock()
+PARSING = threading.RLock()
 
 
 @contextmanager
@@ -36,20 +36,20 @@ def quietly() -> Generator[None]:
 
     Python's filters of warnings are shared by all threads, too, so the lock is held meanwhile.
     """
-    with _PARSING, warnings.catch_warnings():
+    with PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def module(source: str) -> ast.Module:
     """`ast.parse`, from any thread. Raises one of `NOT_PYTHON`."""
-    with _PARSING:
+    with PARSING:
         return ast.parse(source)
 
 
 def expression(source: str) -> ast.expr:
     """The one expression that `source` spells. Raises one of `NOT_PYTHON`."""
-    with _PARSING:
+    with PARSING:
         return ast.parse(source, mode="eval").body
 
 
