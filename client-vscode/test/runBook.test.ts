@@ -68,21 +68,21 @@ test('kinds that are not known change nothing', () => {
 
 test('a run that died with its server is no longer active once the list says so', () => {
   const book = play(started, stage('code', 1));
-  book.list([{ ...asked, outcome: '', reason: '', active: false, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: '', reason: '', active: false, rootUri: ROOT, elsewhere: false }]);
   assert.deepEqual(book.active(), []);
   assert.equal(book.get('run-1')?.iterations.length, 1);
 });
 
 test('a run that has ended stays so, also while the server still clears up', () => {
   const book = play(started, finished);
-  book.list([{ ...asked, outcome: '', reason: '', active: true, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: '', reason: '', active: true, rootUri: ROOT, elsewhere: false }]);
   assert.equal(book.get('run-1')?.outcome, 'passed');
   assert.deepEqual(book.active(), []);
 });
 
 test('a listed run is completed from its log', () => {
   const book = new RunBook();
-  book.list([{ ...asked, outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
+  book.list([{ ...asked, outcome: 'passed', reason: '', active: false, rootUri: ROOT, elsewhere: false }]);
   assert.equal(book.get('run-1')?.complete, false);
   const run = book.replay('run-1', ROOT, [started, stage('pytest', 1), tested('passed'), finished]);
   assert.ok(run.complete);
@@ -102,7 +102,7 @@ test('a run reads as a page', () => {
 
 test('a run without a prompt is called by what it did', () => {
   const book = new RunBook();
-  book.list([{ ...asked, prompt: '', task: 'debug', outcome: 'passed', reason: '', active: false, rootUri: ROOT }]);
+  book.list([{ ...asked, prompt: '', task: 'debug', outcome: 'passed', reason: '', active: false, rootUri: ROOT, elsewhere: false }]);
   const run = book.get('run-1');
   assert.ok(run);
   assert.equal(runTitle(run), 'Debug p.py');
