@@ -107,7 +107,9 @@ def ending(report: RunReport) -> str:
     """How a run ended that says something of its program: the tests, and what speaks for it."""
     parts = [tests_sentence(report.tests)] if report.tests else []
     dropped = f"{_count(len(report.dropped), 'test')} dropped" if report.dropped else ""
-    parts += [part for part in (report.reason.rstrip("."), dropped) if part]
+    # Of the user's own tests there is nothing to say but that they pass.
+    why = "" if report.evidence is None and parts else report.reason.rstrip(".")
+    parts += [part for part in (why, dropped) if part]
     return "; ".join(parts) + "."
 
 
