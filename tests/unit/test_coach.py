@@ -394,6 +394,29 @@ async def test_the_program_that_most_agree_on_is_kept_where_no_test_is_fit(
     assert "== 9" in story.workspace.files["test_generated.py"], "written tests are not lost"
 
 
+async def test_a_patch_that_leaves_no_test_fit_to_judge_does_not_end_passed(
+    executor: SandboxedExecutor,
+) -> None:
+    documented = '```python\ndef inc(x):\n    """One more."""\n    return x + 1\n```'
+    story = Story(
+        executor,
+        {
+            "coder": [BAD],
+            # No planted mistake takes the docstring away, so that both are dropped with the patch.
+            "test_writer": ["assert inc.__doc__\nassert inc.__doc__ is not None"],
+            "debugger": [documented],
+        },
+        prompt="Write inc(x) that returns x plus one.",
+        auto_patch=True,
+    )
+    report = await story.run()
+    assert len(story.only(PatchApplied)) == 1
+    assert report.outcome == "unsure"
+    assert "no test is fit to judge" in report.reason
+    assert report.evidence
+    assert report.evidence.tests == 0
+
+
 async def test_the_budget_ends_the_run_before_the_call(executor: SandboxedExecutor) -> None:
     story = Story(
         executor,

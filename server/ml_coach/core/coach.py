@@ -73,9 +73,8 @@ class Coach:
         emit(RunStarted(run_id, request, self.model.name))
         try:
             await self.prepare()
-            end = await _without_attempts(
-                run, await _judge(run, await _work(run), self.calibration)
-            )
+            end = _judge(run, await _work(run), self.calibration)
+            end = await _without_attempts(run, end)
         except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.
@@ -247,12 +246,12 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     return chosen
 
 
-async def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
+def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
     """How a run ends whose program passes its tests, now that the evidence is weighed."""
     request, state = run.request, run.state
     if end.outcome not in ("passed", "unsure") or request.task in ("debug", "write_tests"):
         return end
-    state.evidence = await run.evidence()
+    state.evidence = run.evidence()
     if calibration:
         state.confidence = calibration.confidence(state.evidence)
         state.precision = calibration.precision(state.confidence)

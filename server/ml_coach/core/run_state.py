@@ -32,11 +32,12 @@ class RunState:
 
     `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
     `candidates` are programs that were written independently of each other, which is why no patched
-    program is among them; the best program is `origin` or was made of it. `draw` are the first of
-    them, for which `draw_size` replies were asked: the same number in every run, so that agreement
-    among them means the same. `tried` holds the digests of the checked programs and the signatures
-    of their failures. `found` is the user's program as the run found it, `program` and `saved` are
-    what the run put into the user's files. With `keeps_tests` the tests file stays as it is.
+    program is among them. The run goes on with `chosen`, which is `origin` or was made of it.
+    `draw` are the first of the candidates, for which `draw_size` replies were asked: the same
+    number in every run, so that agreement among them means the same. `tried` holds the digests of
+    the checked programs and the signatures of their failures. `found` is the user's program as the
+    run found it, `program` and `saved` are what the run put into the user's files. With
+    `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -45,6 +46,7 @@ class RunState:
     dropped: tuple[Dropped, ...] = ()
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     origin: Candidate | None = None
+    chosen: Candidate | None = None
     draw: tuple[Candidate, ...] = ()
     draw_size: int = 1
     mutation_score: float | None = None
@@ -95,9 +97,10 @@ class Run:
 
         Ends the run where none may.
         """
+        state = self.state
+        state.chosen = chosen
         if not self.filters_tests:
             return None
-        state = self.state
         self.begin("filter")
         # A program that was patched has no vote of its own, and neither has what it was made of.
         others = [c for c in state.candidates if c is not state.origin]
@@ -112,15 +115,15 @@ class Run:
         await self.save(chosen.program)
         return End("unsure", "No test is fit to judge the code.")
 
-    async def evidence(self) -> Evidence:
-        """What speaks for and against the best program so far."""
+    def evidence(self) -> Evidence:
+        """What speaks for and against the chosen program."""
         state = self.state
-        best, program = state.best, state.best.program if state.best else state.program
-        assert program is not None
-        known = next((c for c in state.candidates if c.program == program), None)
-        candidate = known or (await self.compare([program]))[0]
-        apart = agreement(candidate, state.draw, state.draw_size)
-        tests = {case.function for case in best.report.cases} if best else set[str]()
+        chosen, best = state.chosen, state.best
+        assert chosen is not None
+        apart = agreement(chosen, state.draw, state.draw_size)
+        # Where no test was fit to judge the chosen program, the best one before it is another.
+        cases = best.report.cases if best and best.program == chosen.program else ()
+        tests = {case.function for case in cases}
         return Evidence(
             passed=dict(Counter(state.suite.provenance_of(test) for test in tests)),
             refuting=sum(bool(dropped.answer) for dropped in state.dropped),
@@ -131,7 +134,7 @@ class Run:
             probes=apart.probes,
             division=apart.division,
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
-            repaired=known is None,
+            repaired=all(c.program != chosen.program for c in state.candidates),
         )
 
     async def save(self, *written: Program | Suite) -> None:
