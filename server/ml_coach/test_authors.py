@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ml_coach.core.python.syntax import parse
+from ml_coach.core.python import syntax
 from ml_coach.core.types import Suite
 from ml_coach.json_lines import JsonLines, append
 
@@ -45,7 +45,6 @@ class TestAuthors:
 
 def _tests_in(source: str) -> Iterator[tuple[str, str]]:
     """Each top-level test function, with a digest of its code; layout and comments do not count."""
-    tree, tests = parse(source), Suite(source).tests
-    for node in tree.body if tree else ():
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in tests:
+    for node in syntax.tests(source):
+        if not isinstance(node, ast.ClassDef):
             yield node.name, sha256(ast.unparse(node).encode("utf-8", "replace")).hexdigest()

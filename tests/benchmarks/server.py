@@ -149,52 +149,44 @@ async def cold(starts: int, root: Path) -> None:
     )
 
 
+@asynccontextmanager
+async def busy_with_runs(one: Peer, root: Path) -> AsyncGenerator[None]:
+    """Four runs at a time, each followed by the next, from the first one's end until the exit."""
+    stopping = False
+
+    async def run_on(number: int) -> None:
+        target = (root / f"busy_{number}.py").as_uri()
+        while not stopping:
+            run_id = (await one.command(
+                "generate", prompt=PROMPT, targetUri=target, autoPatch=True
+            ))["runId"]  # fmt: skip
+            await one.until(lambda: run_id in one.outcomes)  # noqa: B023
+
+    runs = [asyncio.ensure_future(run_on(number)) for number in range(4)]
+    await one.until(lambda: len(one.outcomes) > 0)
+    yield
+    stopping = True
+    await asyncio.gather(*runs)
+
+
 async def busy(requests: int, root: Path) -> None:
     async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
-        stopping = False
-
-        async def run_on(number: int) -> None:
-            target = (root / f"busy_{number}.py").as_uri()
-            while not stopping:
-                run_id = (await one.command(
-                    "generate", prompt=PROMPT, targetUri=target, autoPatch=True
-                ))["runId"]  # fmt: skip
-                await one.until(lambda: run_id in one.outcomes)  # noqa: B023
-
         text = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 400
-        uri = (root / "notes.py").as_uri()
-        document = {"uri": uri, "languageId": "python", "version": 1, "text": text}
-        one.notify("textDocument/didOpen", {"textDocument": document})
-        runs = [asyncio.ensure_future(run_on(number)) for number in range(4)]
-        await one.until(lambda: len(one.outcomes) > 0)
-
-        position = {"line": 4, "character": 5}
-        action = {
-            "textDocument": {"uri": uri},
-            "range": {"start": position, "end": position},
-            "context": {"diagnostics": []},
-        }
+        uri = opened(one, root, "notes.py", text)
+        hover = {"textDocument": {"uri": uri}, "position": {"line": 4, "character": 5}}
         asked: dict[str, Callable[[], Awaitable[Any]]] = {
-            "codeAction": lambda: one.request("textDocument/codeAction", action),
-            "hover": lambda: one.request(
-                "textDocument/hover", {"textDocument": {"uri": uri}, "position": position}
-            ),
+            "codeAction": lambda: action_in(one, uri, 4, 5),
+            "hover": lambda: one.request("textDocument/hover", hover),
         }
-        for name, ask in asked.items():
-            times: list[float] = []
-            for _ in range(requests):
-                began = time.perf_counter()
-                await ask()
-                times.append((time.perf_counter() - began) * 1000)
-                await asyncio.sleep(0.01)
-            times.sort()
-            p99 = times[int(len(times) * 0.99) - 1]
-            print(
-                f"busy    {name}: p50 {statistics.median(times):.1f} ms, p99 {p99:.1f} ms, "
-                f"most {times[-1]:.1f} ms, n={requests}, 4 runs active"
-            )
-        stopping = True
-        await asyncio.gather(*runs)
+        async with busy_with_runs(one, root):
+            for name, ask in asked.items():
+                times: list[float] = []
+                for _ in range(requests):
+                    began = time.perf_counter()
+                    await ask()
+                    times.append((time.perf_counter() - began) * 1000)
+                    await asyncio.sleep(0.01)
+                print(f"busy    {name}: {percentiles(times)}, 4 runs active")
 
 
 def opened(one: Peer, root: Path, name: str, text: str) -> str:
@@ -204,8 +196,8 @@ def opened(one: Peer, root: Path, name: str, text: str) -> str:
     return uri
 
 
-def action_in(one: Peer, uri: str, line: int = 0) -> Awaitable[Any]:
-    position = {"line": line, "character": 0}
+def action_in(one: Peer, uri: str, line: int = 0, character: int = 0) -> Awaitable[Any]:
+    position = {"line": line, "character": character}
     return one.request(
         "textDocument/codeAction",
         {
@@ -228,52 +220,40 @@ def percentiles(times: list[float]) -> str:
 async def crowd(requests: int, root: Path) -> None:
     long = "".join(f"def f{n}(a):\n    return a + {n}\n\n\n" for n in range(2500))
     async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
-        stopping = False
-
-        async def run_on(number: int) -> None:
-            target = (root / f"busy_{number}.py").as_uri()
-            while not stopping:
-                run_id = (await one.command(
-                    "generate", prompt=PROMPT, targetUri=target, autoPatch=True
-                ))["runId"]  # fmt: skip
-                await one.until(lambda: run_id in one.outcomes)  # noqa: B023
-
         short = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 300
         uris = [opened(one, root, f"open_{number}.py", short) for number in range(299)]
         uris.append(opened(one, root, "long.py", long))
-        runs = [asyncio.ensure_future(run_on(number)) for number in range(4)]
-        await one.until(lambda: len(one.outcomes) > 0)
-        times: list[float] = []
+        async with busy_with_runs(one, root):
+            times: list[float] = []
 
-        async def ask(uri: str) -> None:
+            async def ask(uri: str) -> None:
+                began = time.perf_counter()
+                await action_in(one, uri, 3)
+                times.append((time.perf_counter() - began) * 1000)
+
+            asked: list[asyncio.Future[None]] = []
+            process = psutil.Process(one.process.pid)
+            before = sum(process.cpu_times()[:2])
             began = time.perf_counter()
-            await action_in(one, uri, 3)
-            times.append((time.perf_counter() - began) * 1000)
-
-        asked: list[asyncio.Future[None]] = []
-        process = psutil.Process(one.process.pid)
-        before = sum(process.cpu_times()[:2])
-        began = time.perf_counter()
-        for number in range(requests * 10):
-            if number % 100 == 0:
-                change = {"uri": uris[-1], "version": number + 2}
-                text = [{"text": f"# typed {number}\n{long}"}]
-                one.notify(
-                    "textDocument/didChange", {"textDocument": change, "contentChanges": text}
-                )
-                asked.append(asyncio.ensure_future(ask(uris[-1])))
-            asked.append(asyncio.ensure_future(ask(uris[number * 7 % 300])))
-            await asyncio.sleep(max(0, began + number / 500 - time.perf_counter()))
-        await asyncio.gather(*asked)
-        rate = len(times) / (time.perf_counter() - began)
-        spent = sum(process.cpu_times()[:2]) - before
-        size = process.memory_info().rss / 1e6
-        print(
-            f"crowd   codeAction: {percentiles(times)}, {rate:.0f} a second, {size:.0f} MB; "
-            f"{spent / len(times) * 1000:.2f} ms of the server's CPU for each, with runs and typing"
-        )
-        stopping = True
-        await asyncio.gather(*runs)
+            for number in range(requests * 10):
+                if number % 100 == 0:
+                    change = {"uri": uris[-1], "version": number + 2}
+                    text = [{"text": f"# typed {number}\n{long}"}]
+                    one.notify(
+                        "textDocument/didChange", {"textDocument": change, "contentChanges": text}
+                    )
+                    asked.append(asyncio.ensure_future(ask(uris[-1])))
+                asked.append(asyncio.ensure_future(ask(uris[number * 7 % 300])))
+                await asyncio.sleep(max(0, began + number / 500 - time.perf_counter()))
+            await asyncio.gather(*asked)
+            rate = len(times) / (time.perf_counter() - began)
+            spent = sum(process.cpu_times()[:2]) - before
+            size = process.memory_info().rss / 1e6
+            print(
+                f"crowd   codeAction: {percentiles(times)}, {rate:.0f} a second, {size:.0f} MB; "
+                f"{spent / len(times) * 1000:.2f} ms of the server's CPU for each, with runs and "
+                "typing"
+            )
 
 
 async def large(requests: int, root: Path) -> None:

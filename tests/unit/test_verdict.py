@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -17,7 +18,7 @@ from ml_coach.core.judging.agreement import agreement, division
 from ml_coach.core.judging.calibration import Calibration, fit
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate
-from ml_coach.core.python.marks import marked, marks_of
+from ml_coach.core.python.marks import marked
 from ml_coach.core.results import Evaluation, TestReport
 from ml_coach.core.types import Program
 from ml_coach.models.calibrations import FILE, calibration_of
@@ -201,6 +202,12 @@ def test_the_calibration_error_is_the_distance_to_the_share_of_right_runs() -> N
     assert calibration_error([(0.75, True), (0.75, True), (0.75, True), (0.75, False)]) == 0.0
     assert calibration_error([(0.95, False)]) == pytest.approx(0.95)
     assert calibration_error([]) == 0.0
+
+
+def marks_of(source: str) -> dict[str, str]:
+    """The word above each test."""
+    found = re.findall(r"^# ml-coach: (\w+)\n(?:@.*\n)*def (\w+)", source, re.MULTILINE)
+    return {name: word for word, name in found}
 
 
 def test_a_mark_above_each_test_says_where_it_comes_from() -> None:

@@ -100,11 +100,7 @@ class Suite:
     @property
     def tests(self) -> tuple[str, ...]:
         """Names of the top-level test functions and classes; none where it does not parse."""
-        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-        tree = syntax.parse(self.source)
-        body = tree.body if tree else ()
-        named = (node.name for node in body if isinstance(node, kinds))
-        return tuple(name for name in named if name.lower().startswith("test"))
+        return tuple(node.name for node in syntax.tests(self.source))
 
     @property
     def has_binding_tests(self) -> bool:
@@ -138,12 +134,8 @@ def _functions(scope: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
     for node in scope.body:
         if isinstance(node, ast.ClassDef):
             yield from _functions(node, f"{prefix}{node.name}::")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_test(node.name):
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and syntax.is_test(node.name):
             yield prefix + node.name
-
-
-def _is_test(name: str) -> bool:
-    return name.lower().startswith("test")
 
 
 @dataclass(frozen=True, slots=True)

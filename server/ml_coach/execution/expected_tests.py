@@ -53,7 +53,7 @@ def _within(
                 yield ExpectedTest(
                     "::".join((*outer, node.name)),
                     node.name,
-                    min([node.lineno, *(d.lineno for d in node.decorator_list)]),
+                    syntax.first_line(node),
                     _how(node, in_test_case=in_test_case),
                 )
             case ast.ClassDef():

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 
 from ml_coach.core.examples import layout, words
+from ml_coach.core.examples.extract import LONGEST_PROMPT
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Requirement, Spec, Suite
 
-LONGEST_PROMPT = 20_000
 MOST_REQUIREMENTS = 60
 _LONGEST = 400  # characters; what is longer is no sentence
 _SENTENCE_ENDS = re.compile(r"(?<=[.!?;])\s+(?=[^a-z(\s]|[a-z]{2,}\s)|(?<=[。！？])")

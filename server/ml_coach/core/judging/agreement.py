@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ml_coach.core.evidence import Division
-from ml_coach.core.judging.voting import Candidate, agree, same_answer
+from ml_coach.core.judging.voting import Candidate, agree, grouped, same_answer
 from ml_coach.core.results import Evaluation
 
 MOST_SHOWN = 80
@@ -68,16 +68,9 @@ def division(drawn: Sequence[Candidate]) -> Division | None:
 
 def _answers(evaluations: Sequence[Evaluation]) -> tuple[tuple[str, int], ...]:
     """The different answers with how many gave each; none where there is only one, or no value."""
-    groups: list[list[Evaluation]] = []
-    for answer in evaluations:
-        group = next((g for g in groups if same_answer(g[0], answer)), None)
-        if group is None:
-            groups.append([answer])
-        else:
-            group.append(answer)
+    groups = grouped(evaluations, same_answer)
     if len(groups) < 2 or all(group[0].error for group in groups):
         return ()
-    groups.sort(key=len, reverse=True)
     return tuple((_shown(group[0]), len(group)) for group in groups)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_coach.core.evidence import Evidence
 from ml_coach.core.judging.verdict import missing
@@ -26,6 +26,10 @@ LEAST_RUNS = 10
 def _saturating(number: int, half: float) -> float:
     """0 for none, one half for `half`, towards 1 for many."""
     return number / (number + half)
+
+
+def _sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-score))
 
 
 def _passed_share(evidence: Evidence) -> float:
@@ -64,7 +68,7 @@ class Calibration:
         score = self.bias + sum(
             self.weights.get(name, 0.0) * feature(evidence) for name, feature in FEATURES.items()
         )
-        return min(HIGHEST, max(LOWEST, 1 / (1 + math.exp(-score))))
+        return min(HIGHEST, max(LOWEST, _sigmoid(score)))
 
     def precision(self, confidence: float) -> float:
         """The share of recorded runs at a bound that this confidence meets that were right, 0 to 1;
@@ -86,8 +90,7 @@ def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
     bias = 0.0
     for _ in range(STEPS):
         errors = [
-            1 / (1 + math.exp(-(bias + sum(w * v for w, v in zip(weights, row, strict=True)))))
-            - right
+            _sigmoid(bias + sum(w * v for w, v in zip(weights, row, strict=True))) - right
             for row, right in zip(rows, truth, strict=True)
         ]
         bias -= RATE * sum(errors) / len(errors)
@@ -96,7 +99,7 @@ def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
             weights[at] = max(0.0, weight - RATE * (slope + DECAY * weight))
     named = {name: round(weight, 4) for name, weight in zip(FEATURES, weights, strict=True)}
     fitted = Calibration(round(bias, 4), named, source=source, runs=len(runs))
-    return Calibration(fitted.bias, named, _levels(fitted, runs), source, len(runs))
+    return replace(fitted, levels=_levels(fitted, runs))
 
 
 def _levels(

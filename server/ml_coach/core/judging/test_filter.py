@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from ml_coach.core.judging.probes import source_of
 from ml_coach.core.python import syntax
-from ml_coach.core.python.marks import first_line, is_mark
+from ml_coach.core.python.marks import is_mark
 from ml_coach.core.results import CaseOutcome, TestReport
 from ml_coach.core.types import Dropped, Suite
 
@@ -65,12 +65,15 @@ def filter_tests(
         return FilterResult(suite, suite.tests, (), None)
     votes = _votes([_outcomes(report) for report in others], suite)
     planted = [_outcomes(report) for report in mutants]
-    crashing = [_crashed(report) for report in (chosen, *others)] if others else []
-    shared = {test for test in first if test in familiar and all(test in c for c in crashing)}
+    crashing = [_crashed(report) for report in others]
+    # One program's crash alone is shared by nobody.
+    shared = {
+        t for t in _crashed(chosen) if others and t in familiar and all(t in c for c in crashing)
+    }
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
-        is_exempt = suite.is_binding(test) or test in prevented or (crashing and test in shared)
+        is_exempt = suite.is_binding(test) or test in prevented or test in shared
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
         if reason:
             dropped.append(_dropped(suite, test, reason, chosen))
@@ -151,7 +154,7 @@ def without(suite: Suite, tests: set[str]) -> Suite:
     """`suite` without these test functions (`test_x`, `TestA::test_b`); other text is unchanged."""
     lines = suite.source.splitlines(keepends=True)
     for node in reversed(_removable(syntax.module(suite.source), "", tests)):
-        start = first_line(node)
+        start = syntax.first_line(node)
         if start > 1 and is_mark(lines[start - 2]):
             start -= 1
         end = node.end_lineno or node.lineno

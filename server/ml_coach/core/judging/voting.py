@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Evaluation, TestReport
@@ -24,6 +24,9 @@ from ml_coach.core.types import Program, Suite
 LEAST_OTHERS_ALIKE = 0.4
 # The test writer's vote weighs as much as the votes of this many programs (bench/RESULTS.md).
 TEST_VOTES = 2
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,19 @@ def clusters(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
     A candidate that fails at every probe agrees with no other and is a group of its own.
     """
-    groups: list[list[Candidate]] = []
-    for candidate in candidates:
-        group = next((g for g in groups if agree(g[0], candidate)), None)
+    return grouped(candidates, agree)
+
+
+def grouped(items: Iterable[T], alike: Callable[[T, T], bool]) -> list[list[T]]:
+    """Groups of items that are `alike` to the first of their group, the largest group first; ties
+    keep the given order."""
+    groups: list[list[T]] = []
+    for item in items:
+        group = next((g for g in groups if alike(g[0], item)), None)
         if group is None:
-            groups.append([candidate])
+            groups.append([item])
         else:
-            group.append(candidate)
+            group.append(item)
     return sorted(groups, key=len, reverse=True)
 
 

@@ -168,6 +168,18 @@ def first_line(statement: ast.stmt) -> int:
     return statement.lineno
 
 
+def is_test(name: str) -> bool:
+    """Whether pytest may take what is called so for a test."""
+    return name.lower().startswith("test")
+
+
+def tests(source: str) -> list[Definition]:
+    """The top-level test functions and classes of a test file; none where it does not parse."""
+    tree = parse(source)
+    body = tree.body if tree else ()
+    return [node for node in body if isinstance(node, Definition) and is_test(node.name)]
+
+
 def last_line(statement: ast.stmt) -> int:
     """The line, counted from 1, on which a statement ends."""
     return statement.end_lineno or statement.lineno
