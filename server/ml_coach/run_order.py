@@ -26,6 +26,7 @@ def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
         tests_file=settings.tests_file,
         max_iters=settings.max_iters,
         min_confidence=settings.min_confidence,
+        max_questions=settings.max_questions,
         run_timeout_seconds=settings.run_timeout_seconds,
         auto_patch=settings.auto_patch,
         limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),

@@ -20,6 +20,14 @@ def whole(value: Any) -> int:
     return number
 
 
+def number(value: Any) -> int:
+    """A whole number from 0."""
+    found = int(str(value))
+    if found < 0 or isinstance(value, bool):
+        raise ValueError
+    return found
+
+
 def seconds(value: Any) -> float:
     """A number above 0 that is not infinite."""
     number = float(str(value))

@@ -28,6 +28,7 @@ class Settings:
     max_iters: int = 3
     min_confidence: float = 0.9
     unsure_exit: int = 3
+    max_questions: int = 3
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     program_file: str = "generated_code.py"
@@ -87,6 +88,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "unsure_exit", "ML_COACH_UNSURE_EXIT", "--unsure-exit", "", values.exit_code,
         "a whole number from 0 to 125", "The exit code of a run that ends `unsure`.",
+    ),
+    Setting(
+        "max_questions", "MAX_QUESTIONS", "--max-questions", "maxQuestions", values.number,
+        "a whole number from 0", "Questions that a run may ask you where it is not sure; 0: none.",
     ),
     Setting(
         "run_timeout_seconds", "RUN_TIMEOUT", "--run-timeout", "runTimeout", values.seconds,

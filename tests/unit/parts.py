@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_coach.core.changes import Patch
 from ml_coach.core.errors import ModelError
 from ml_coach.core.ports import Call, Decision, Ended, Profile
+from ml_coach.core.question import Answer, Question
 from ml_coach.core.usage import Usage
 
 SMALL = Profile(edit_format="function", plans=False, candidates=1)
@@ -66,7 +67,13 @@ class ScriptedReviewer:
 
     answers: list[Decision]
     asked: list[Patch] = field(default_factory=list)
+    replies: list[Callable[[Question], Answer | None]] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
         self.asked.append(patch)
         return self.answers.pop(0)
+
+    async def answer(self, question: Question) -> Answer | None:
+        self.questions.append(question)
+        return self.replies.pop(0)(question) if self.replies else None

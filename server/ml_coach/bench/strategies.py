@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from ml_coach.bench.reply_cache import ProfileOverride
+from ml_coach.bench.simulated_user import Manner, SimulatedUser
 from ml_coach.bench.tasks import Task
 from ml_coach.core.agents import coder, researcher
 from ml_coach.core.agents.concurrency import all_of
@@ -17,7 +18,6 @@ from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.agents.team import SAMPLE_TEMPERATURE
 from ml_coach.core.agents.test_writer import write_tests
-from ml_coach.core.changes import Patch
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.events import CandidateChosen, Event, ProgramWritten, ReplyRefused
@@ -25,7 +25,7 @@ from ml_coach.core.evidence import Evidence
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
 from ml_coach.core.judging.voting import clusters
-from ml_coach.core.ports import Decision, Model
+from ml_coach.core.ports import Model
 from ml_coach.core.request import Request
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Program, Spec
@@ -44,7 +44,8 @@ class Setup:
     With `given` the prompt shows the public tests. `without` are parts of the loop that are left
     out, to measure what they bring. `samples` is the n of best-of-n and majority, `seed` the first
     seed. `timeout_seconds` bounds a run of a program, `limits` one task. The loop's outcome is made
-    with `calibration` and `min_confidence`.
+    with `calibration` and `min_confidence`. Up to `questions` are asked of a simulated user, who
+    answers in this `manner` from the reference programs `solutions`, by task.
     """
 
     model: Model
@@ -58,6 +59,9 @@ class Setup:
     limits: Limits = LIMITS
     min_confidence: float = 0.9
     calibration: Calibration | None = None
+    questions: int = 0
+    solutions: Mapping[str, str] = field(default_factory=dict[str, str])
+    manner: Manner = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Answer:
 
     `stages` are its programs by stage, in order: `first`, `chosen`, `final`. A reply without a
     program counts as an empty one. `outcome`, `reason`, `evidence` and `confidence` are those of
-    the loop's run, empty for the others.
+    the loop's run, empty for the others; `questions` is how many it asked.
     """
 
     stages: Mapping[str, str]
@@ -76,6 +80,7 @@ class Answer:
     seconds: float = 0.0
     evidence: Evidence | None = None
     confidence: float | None = None
+    questions: int = 0
 
     @property
     def program(self) -> str:
@@ -157,12 +162,16 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     if "candidates" in setup.without:
         model = ProfileOverride(model, replace(model.profile, candidates=1))
     folder = _MemoryWorkspace()
+    user = SimulatedUser(
+        setup.executor, setup.solutions.get(task.id), setup.questions, setup.manner, task.id
+    )
     coach = Coach(
-        model, setup.executor, folder, _AcceptingReviewer(),
+        model, setup.executor, folder, user,
         filters_tests="filter" not in setup.without, calibration=setup.calibration,
     )  # fmt: skip
     request = Request(
         task.prompt_with(given=setup.given),
+        max_questions=setup.questions,
         max_iters=1 if "repair" in setup.without else setup.max_iters,
         min_confidence=setup.min_confidence,
         run_timeout_seconds=setup.timeout_seconds,
@@ -188,7 +197,7 @@ async def _loop(task: Task, setup: Setup) -> Answer:
     stages = {"first": "", "chosen": final, **stages, "final": final}
     return Answer(
         stages, report.usage, report.outcome, report.reason,
-        evidence=report.evidence, confidence=report.confidence,
+        evidence=report.evidence, confidence=report.confidence, questions=user.asked,
     )  # fmt: skip
 
 
@@ -239,8 +248,3 @@ class _MemoryWorkspace:
 
     async def write(self, texts: Mapping[str, str]) -> None:
         self.texts.update(texts)
-
-
-class _AcceptingReviewer:
-    async def decide(self, patch: Patch, summary: str) -> Decision:
-        return Decision("apply")

@@ -14,7 +14,7 @@ from ml_coach.cli.bench_command import bench
 from ml_coach.cli.endings import fail
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.model_commands import doctor, models, pull
-from ml_coach.cli.run_commands import apply, runs, show
+from ml_coach.cli.run_commands import answer, apply, runs, show
 from ml_coach.core.errors import ModelError
 from ml_coach.settings import SETTINGS
 
@@ -33,7 +33,7 @@ _model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True
 _cli.add_typer(_model_cli, name="model")
 _model_cli.command()(pull)
 # `--help` lists the commands in this order.
-for _command in (generate, runs, show, apply, models, doctor, bench):
+for _command in (generate, runs, show, answer, apply, models, doctor, bench):
     _cli.command()(_command)
 
 

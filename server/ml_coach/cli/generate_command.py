@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -15,7 +15,7 @@ from ml_coach.claims import Taken
 from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.report_view import show_report
-from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer
+from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
@@ -31,6 +31,7 @@ def generate(
     max_iters: Annotated[str | None, setting("max_iters")] = None,
     min_confidence: Annotated[str | None, setting("min_confidence")] = None,
     unsure_exit: Annotated[str | None, setting("unsure_exit")] = None,
+    max_questions: Annotated[str | None, setting("max_questions")] = None,
     run_timeout: Annotated[str | None, setting("run_timeout_seconds")] = None,
     auto_patch: Annotated[bool | None, setting("auto_patch")] = None,
     program_file: Annotated[str | None, setting("program_file")] = None,
@@ -54,12 +55,16 @@ def generate(
         model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
         program_file=program_file, tests_file=tests_file, python=python,
         allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
-        min_confidence=min_confidence, unsure_exit=unsure_exit,
+        min_confidence=min_confidence, unsure_exit=unsure_exit, max_questions=max_questions,
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
     request = request_from(settings, _read_prompt(prompt))
     order = RunOrder(output, request, settings, overwrite=force, record=record)
-    app = App()
+    carry_out(App(), order, as_json=as_json, verbose=verbose)
+
+
+def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool = False) -> NoReturn:
+    """Runs `order` at the terminal, shows how it ended, and ends the command with its exit code."""
     claim = app.claims.claim(order.run_id, [order.root / file for file in order.replaced_files])
     if isinstance(claim, Taken):
         fail(claim.sentence, USAGE)
@@ -69,8 +74,8 @@ def generate(
     finally:
         claim.release()
     if not as_json:
-        _show_end(report, output, order.run_id)
-    raise SystemExit(exit_code(report.outcome, settings.unsure_exit))
+        _show_end(report, order.root, order.run_id)
+    raise SystemExit(exit_code(report.outcome, order.settings.unsure_exit))
 
 
 def _read_prompt(prompt: str) -> str:
@@ -124,5 +129,9 @@ def _show_end(report: RunReport, output: Path, run_id: str) -> None:
         where = "" if output == Path() else f" -o {shlex.quote(str(output))}"
         command = f"[bold]ml-coach apply {run_id}{escape(where)}[/]"
         console.print(f"Apply the waiting patch with: {command}", soft_wrap=True)
+    if report.question is not None:
+        console.print()
+        show_question(console, report.question)
+        console.print(f"Answer it with: [bold]ml-coach answer {run_id}[/]", soft_wrap=True)
     if report.outcome == "stopped" and report.program and report.files:
         console.print(f"The best program so far is in {escape(str(output / report.program.file))}")

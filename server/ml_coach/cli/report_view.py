@@ -42,6 +42,8 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
         table.add_row("dropped", Text(harmless(dropped_text(dropped))))
     if more := len(report.dropped[_MOST_SHOWN:]):
         table.add_row("", f"and {more} more")
+    for answer in report.answers:
+        table.add_row("you said", Text(harmless(answer.shown)))
     usage = report.usage
     tokens = f"{usage.tokens} tokens ({usage.prompt_tokens} in, {usage.completion_tokens} out)"
     cost = f", ${usage.cost:.4f}" if usage.cost else ""

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from string import ascii_lowercase
 from typing import IO
 
 from rich.console import Console
@@ -19,7 +21,10 @@ from ml_coach.cli.terminal_view import show_diff
 from ml_coach.core.changes import Patch
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
+from ml_coach.core.question import Answer, Question
+from ml_coach.core.wording import harmless
 
+_WHICH = "A letter, or what it should give; [n]ot defined, [s]kip, [q]uit: "
 _QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
 
 
@@ -29,6 +34,10 @@ class DeferringReviewer:
     async def decide(self, patch: Patch, summary: str) -> Decision:
         """See `core.ports.Reviewer.decide`."""
         return Decision("later")
+
+    async def answer(self, question: Question) -> Answer | None:
+        """See `core.ports.Reviewer.answer`."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,40 @@ class TerminalReviewer:
                         return Decision("later")  # The end of the input.
                     case _:
                         continue
+
+    async def answer(self, question: Question) -> Answer | None:
+        """See `core.ports.Reviewer.answer`."""
+        with self.paused():
+            self.console.print()
+            show_question(self.console, question)
+            while True:
+                self.console.print(_WHICH, end="", style="bold", markup=False, highlight=False)
+                line = await _line(sys.stdin)
+                if not line or line.strip().lower() in ("q", "quit"):
+                    return None
+                answer = read_answer(question, line)
+                if isinstance(answer, Answer):
+                    return answer
+                self.console.print(answer, markup=False, highlight=False)
+
+
+def show_question(console: Console, question: Question) -> None:
+    """Prints the question and its choices, each with a letter: a digit may be an answer itself."""
+    console.print(harmless(question.text), style="bold", markup=False, highlight=False)
+    for letter, choice in zip(ascii_lowercase, question.choices, strict=False):
+        programs = f"{choice.programs} program{'' if choice.programs == 1 else 's'}"
+        line = f"  {letter}  {harmless(choice.shown)}   ({programs})"
+        console.print(line, markup=False, highlight=False)
+
+
+def read_answer(question: Question, text: str) -> Answer | str:
+    """What the user typed: a choice's letter, a value, an error, or one of the words; else a
+    sentence that says what is wanted."""
+    word, today = text.strip(), f"{date.today():%Y-%m-%d}"
+    letters = ascii_lowercase[: len(question.choices)]
+    if len(word) == 1 and word.lower() in letters:
+        return question.pick(letters.index(word.lower()), today)
+    return question.read({"n": "not defined", "s": "skip"}.get(word.lower(), word), today)
 
 
 async def _line(stream: IO[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +13,10 @@ from rich.markup import escape
 
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail, run_until_done
+from ml_coach.cli.generate_command import carry_out
 from ml_coach.cli.options import JsonOption, OutputOption, RunArgument, read_settings
 from ml_coach.cli.report_view import show_report
+from ml_coach.cli.reviewer import TerminalReviewer, read_answer, show_question
 from ml_coach.cli.terminal_view import (
     EscapingConsole,
     JsonView,
@@ -20,9 +24,11 @@ from ml_coach.cli.terminal_view import (
     show_diff,
 )
 from ml_coach.core.changes import Patch
-from ml_coach.core.events import Event, RunFinished
+from ml_coach.core.events import Event, RunFinished, RunStarted
+from ml_coach.core.question import Answer, Question
 from ml_coach.disk import FolderWorkspace
 from ml_coach.run_log import RunLog
+from ml_coach.run_order import RunOrder
 
 
 def runs(
@@ -71,6 +77,55 @@ def apply(run_id: RunArgument, output: OutputOption = Path()) -> None:
     workspace = FolderWorkspace(output, app.written_files)
     if refusal := run_until_done(_apply(report.pending, workspace, output.resolve())):
         fail(refusal, 1)
+
+
+def answer(
+    run_id: RunArgument,
+    text: Annotated[
+        str,
+        typer.Argument(
+            metavar="ANSWER",
+            help="A choice's letter, a value such as 'abc', `raises X`, `not defined`; else asked.",
+        ),
+    ] = "",
+    output: OutputOption = Path(),
+    force: Annotated[bool, typer.Option(help="Overwrite files that you changed.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer the question that a run left open, and let the run go on."""
+    app, settings = App(), read_settings()
+    events = _events(app.run_log, run_id)
+    begun = next((e for e in events if isinstance(e, RunStarted)), None)
+    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    if begun is None or report is None or report.question is None:
+        fail(f"Run {run_id} left no question open.", USAGE)
+    known = _answer(report.question, text)
+    request = replace(begun.request, answers=(*report.answers, known))
+    if len(request.answers) >= request.max_questions:
+        # One more than was asked for: the user came back to it.
+        request = replace(request, max_questions=len(request.answers))
+    root = Path(begun.folder) if output == Path() and begun.folder else output
+    if not root.is_dir():
+        fail(f"There is no folder {root}. With -o you name the one to write into.", USAGE)
+    order = RunOrder(root, request, settings, overwrite=force, replay=run_id)
+    carry_out(app, order, as_json=as_json)
+
+
+def _answer(question: Question, text: str) -> Answer:
+    """What the user says, on the command line or at the terminal. Ends the command without it."""
+    console = EscapingConsole()
+    if not text:
+        if not (sys.stdin.isatty() and console.is_terminal):
+            show_question(console, question)
+            fail("Say the answer: ml-coach answer RUN ANSWER", USAGE)
+        asked = run_until_done(TerminalReviewer(console, nullcontext).answer(question))
+        if asked is None:
+            raise SystemExit(USAGE)
+        return asked
+    found = read_answer(question, text)
+    if isinstance(found, str):
+        fail(found, USAGE)
+    return found
 
 
 def _events(log: RunLog, run_id: str) -> list[Event]:

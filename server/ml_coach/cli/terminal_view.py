@@ -29,6 +29,8 @@ from ml_coach.core.events import (
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
+    QuestionAnswered,
+    QuestionAsked,
     ReplyRefused,
     RunFinished,
     SpecWritten,
@@ -55,6 +57,8 @@ _LABELS: dict[type[Event], str] = {
     PatchApplied: "patch",
     PatchDiscarded: "patch",
     FilesSaved: "save",
+    QuestionAsked: "ask",
+    QuestionAnswered: "answer",
     ReplyRefused: "reply",
     CallRetrying: "wait",
 }

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.team import Team
+from ml_coach.core.asking import ask_until_sure
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
 from ml_coach.core.judging.agreement import agreement
@@ -70,10 +71,11 @@ class Coach:
         """
         started = self.clock()
         run = self._new_run(request, emit)
-        emit(RunStarted(run_id, request, self.model.name))
+        emit(RunStarted(run_id, request, self.model.name, str(self.workspace.root)))
         try:
             await self.prepare()
             end = _judge(run, await _work(run), self.calibration)
+            end = await ask_until_sure(run, end, self._go_on)
             end = await _without_attempts(run, end)
         except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
@@ -92,6 +94,17 @@ class Coach:
         report = self._report(run, end, self.clock() - started)
         emit(RunFinished(report))
         return report
+
+    async def _go_on(self, run: Run) -> End:
+        """What follows an answer of the user: the programs are compared and chosen anew."""
+        state = run.state
+        before = state.chosen
+        made = [] if before is None or before in state.candidates else [before.program]
+        await run.compare_again()
+        state.iteration, state.started_afresh = 1, False
+        chosen = await _best(run, state.found, await run.compare(made))
+        assert chosen is not None  # A run without a program is asked nothing.
+        return _judge(run, await _finish(run, chosen), self.calibration)
 
     def _new_run(self, request: Request, emit: Emit) -> Run:
         limits, profile = request.limits, self.model.profile
@@ -131,6 +144,8 @@ class Coach:
             pending=state.pending,
             files=dict(state.saved),
             evidence=state.evidence,
+            question=state.question,
+            answers=tuple(state.answers),
             confidence=state.confidence,
             precision=state.precision,
         )
@@ -158,6 +173,12 @@ async def _work(run: Run) -> End:
     chosen = await _choose(run, first, existing)
     if isinstance(chosen, End):
         return chosen
+    return await _finish(run, chosen)
+
+
+async def _finish(run: Run, chosen: Candidate) -> End:
+    """Filters the tests, has `chosen` judged by the rest, and repairs it where it fails."""
+    state = run.state
     if end := await run.filter_tests(chosen):
         return end
     checked = await run.check(chosen.program)
@@ -231,16 +252,31 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
         programs += await run.team.sample_programs(size - 1, existing)
     state.candidates = await run.compare(programs)
     state.draw, state.draw_size = tuple(state.candidates), size
-    if size > 1 and not any(passes_binding(c.report, state.written) for c in state.candidates):
+    chosen = await _best(run, existing)
+    if chosen is None:
+        assert isinstance(first, Refused)
+        return End("gave_up", f"The model wrote no valid program: {first.reason}")
+    if isinstance(first, Refused):
+        await run.save(chosen.program, state.written)
+    return chosen
+
+
+async def _best(
+    run: Run, existing: Program | None, made: Sequence[Candidate] = ()
+) -> Candidate | None:
+    """The best of the candidates and of what was `made` of them, None where there is none.
+
+    Where none of them does what is demanded, as many are drawn again first.
+    """
+    state, size = run.state, run.state.draw_size
+    known = [*state.candidates, *made]
+    if size > 1 and not any(passes_binding(c.report, state.written) for c in known):
         run.begin("code")
         state.candidates += await run.compare(await run.team.sample_programs(size, existing))
     if not state.candidates:
-        assert isinstance(first, Refused)
-        return End("gave_up", f"The model wrote no valid program: {first.reason}")
-    chosen = choose(state.candidates, state.written)
-    state.origin = chosen
-    if isinstance(first, Refused):
-        await run.save(chosen.program, state.written)
+        return None
+    chosen = choose([*state.candidates, *made], state.written)
+    state.origin = state.origin if chosen in made else chosen
     together = agreement(chosen, state.candidates, len(state.candidates)).agreeing
     run.emit(CandidateChosen(chosen.program, len(state.candidates), together))
     return chosen

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.finding import Finding
+from ml_coach.core.question import Answer, Question
 from ml_coach.core.request import Request
 from ml_coach.core.results import TestReport
 from ml_coach.core.types import (
@@ -28,11 +29,13 @@ from ml_coach.core.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins. `model` is its name as `provider:model`."""
+    """A run begins. `model` is its name as `provider:model`, `folder` what the request's files are
+    relative to; empty in the logs of earlier versions."""
 
     run_id: str
     request: Request
     model: str
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,20 @@ class PatchDiscarded:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """The run is not sure and asks the user what a call should give."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAnswered:
+    """The user answered, or skipped the question."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
 class FilesSaved:
     """The workspace now reads like this. Texts by relative path."""
 
@@ -224,6 +241,8 @@ Event = (
     | PatchOffered
     | PatchApplied
     | PatchDiscarded
+    | QuestionAsked
+    | QuestionAnswered
     | FilesSaved
     | RunFinished
 )

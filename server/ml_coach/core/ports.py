@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.finding import Finding
+from ml_coach.core.question import Answer, Question
 from ml_coach.core.results import Evaluation, TestReport
 from ml_coach.core.types import Program, Suite
 from ml_coach.core.usage import Usage
@@ -176,8 +177,12 @@ class Decision:
 
 
 class Reviewer(Protocol):
-    """Asks the user about a patch: at the terminal, in an editor, or nobody."""
+    """Asks the user about a patch, or what is right: at the terminal, in an editor, or nobody."""
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
         """Waits for the user; `later` where there is nobody to ask."""
+        ...
+
+    async def answer(self, question: Question) -> Answer | None:
+        """Waits for the user; None where there is nobody to ask, or they answer later."""
         ...

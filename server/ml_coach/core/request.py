@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ml_coach.core.question import Answer
 from ml_coach.core.usage import Limits
 
 
@@ -17,7 +18,8 @@ class Request:
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
     takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
     `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
-    run. `seed` makes sampled programs repeatable.
+    run. At most `max_questions` are asked of the user; the first of them are answered by `answers`,
+    where the run goes on from an earlier one. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
@@ -31,6 +33,8 @@ class Request:
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
     guessed: frozenset[str] = frozenset()
+    max_questions: int = 3
+    answers: tuple[Answer, ...] = ()
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
 

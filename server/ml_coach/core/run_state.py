@@ -14,6 +14,7 @@ from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
+from ml_coach.core.question import Answer, Question
 from ml_coach.core.request import Request
 from ml_coach.core.types import Dropped, Outcome, Program, Stage, Suite
 
@@ -35,9 +36,10 @@ class RunState:
     program is among them. The run goes on with `chosen`, which is `origin` or was made of it.
     `draw` are the first of the candidates, for which `draw_size` replies were asked: the same
     number in every run, so that agreement among them means the same. `tried` holds the digests of
-    the checked programs and the signatures of their failures. `found` is the user's program as the
-    run found it, `program` and `saved` are what the run put into the user's files. With
-    `keeps_tests` the tests file stays as it is.
+    the checked programs and the signatures of their failures. `answers` are the user's, `question`
+    is the one without an answer, and `left_open` are the calls that may give anything. `found` is
+    the user's program as the run found it, `program` and `saved` are what the run put into the
+    user's files. With `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -57,6 +59,9 @@ class RunState:
     evidence: Evidence | None = None
     confidence: float | None = None
     precision: float | None = None
+    question: Question | None = None
+    answers: list[Answer] = field(default_factory=list[Answer])
+    left_open: frozenset[str] = frozenset()
     found: Program | None = None
     keeps_tests: bool = False
     program: Program | None = None
@@ -82,8 +87,18 @@ class Run:
         self.emit(StageStarted(stage, self.state.iteration, self.request.max_iters))
 
     async def compare(self, programs: list[Program]) -> list[Candidate]:
-        """How each of `programs` does in all written tests and answers the probes."""
-        return await self.evaluator.compare(programs, self.state.written, self.team.spec)
+        """How each of `programs` does in all written tests and answers the probes, without those
+        that the user left open."""
+        compared = await self.evaluator.compare(programs, self.state.written, self.team.spec)
+        return [candidate.without(self.state.left_open) for candidate in compared]
+
+    async def compare_again(self) -> None:
+        """Compares all candidates anew, now that the user answered a question."""
+        state = self.state
+        origin = next((n for n, c in enumerate(state.candidates) if c is state.origin), None)
+        state.candidates = await self.compare([c.program for c in state.candidates])
+        state.draw = tuple(state.candidates[: len(state.draw)])
+        state.origin = None if origin is None else state.candidates[origin]
 
     async def check(self, program: Program) -> CheckedProgram:
         """Inspects `program` and runs the judging suite on it, on a private copy."""

@@ -13,6 +13,7 @@ from ml_coach.core.changes import Patch
 from ml_coach.core.evidence import BINDING, Evidence, Provenance
 from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
+from ml_coach.core.question import Answer, Question
 from ml_coach.core.results import TestReport
 from ml_coach.core.usage import Usage
 
@@ -48,7 +49,8 @@ class Spec:
     `examples` are assert statements taken from the prompt word for word. They are *given*: they
     outrank everything a model says. What the prompt says of results in other words is `stated`,
     and `requirements` are all its pieces that can be checked. `stub` is the Python code in the
-    prompt (signatures and docstrings), empty where the prompt is prose.
+    prompt (signatures and docstrings), empty where the prompt is prose. `confirmed` is what the
+    user said when they were asked, such as `f(1) gives 2`.
     """
 
     prompt: str
@@ -61,6 +63,7 @@ class Spec:
     behaviours: tuple[str, ...] = ()
     edge_cases: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
+    confirmed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ class RunReport:
 
     `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
     runs was right that had at least as much confidence; both are None where that was not measured
-    for the model.
+    for the model. `answers` are what the user said when they were asked; `question` is the one that
+    is still to be answered.
     """
 
     outcome: Outcome
@@ -184,5 +188,7 @@ class RunReport:
     pending: Patch | None = None
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     evidence: Evidence | None = None
+    question: Question | None = None
+    answers: tuple[Answer, ...] = ()
     confidence: float | None = None
     precision: float | None = None

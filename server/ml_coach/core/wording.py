@@ -20,6 +20,8 @@ from ml_coach.core.events import (
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
+    QuestionAnswered,
+    QuestionAsked,
     ReplyRefused,
     RunFinished,
     RunStarted,
@@ -89,6 +91,10 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return "Patch applied"
         case PatchDiscarded():
             return f"Patch discarded: {event.reason}"
+        case QuestionAsked():
+            return event.question.text
+        case QuestionAnswered():
+            return f"You said: {event.answer.shown}"
         case FilesSaved():
             return f"Saved {', '.join(event.files)}"
         case _:

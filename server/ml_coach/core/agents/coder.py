@@ -15,6 +15,7 @@ from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Program, Spec
 
+_CONFIRMED = "The user was asked, and says:"
 _LESSONS = "An earlier attempt went wrong; avoid this:"
 CUT = "The reply is too long and was cut off."
 # A model that failed three times in a row on syntax does not get it right on the fourth.
@@ -66,6 +67,7 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
         + bullets("Behaviours:", spec.behaviours)
         + bullets("Edge cases:", spec.edge_cases)
         + bullets("Assumptions:", spec.assumptions)
+        + bullets(_CONFIRMED, spec.confirmed)
         + bullets(_LESSONS, lessons)
     )
 
@@ -91,7 +93,7 @@ def body_of_stub(request: CoderRequest, program: Program, function: str) -> Code
         "implement",
         program=fenced(program.source),
         function=function,
-        details=bullets(_LESSONS, request.lessons),
+        details=bullets(_CONFIRMED, request.spec.confirmed) + bullets(_LESSONS, request.lessons),
     )
 
     def read(text: str) -> CoderResult | Refused:

@@ -11,8 +11,8 @@ import itertools
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -116,6 +116,15 @@ class Budget:
     def seconds_left(self) -> float:
         """Wall time until the run may make no further call; negative once it is over."""
         return self._max_seconds - (self._clock() - self._started)
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """While the user is asked, the run's time stands still."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._started += self._clock() - began
 
     def take_call(self) -> None:
         """Counts one request, or raises `BudgetSpent`. Counted first, for calls run in parallel."""

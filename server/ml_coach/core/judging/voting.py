@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -50,6 +50,18 @@ class Candidate:
             c.outcome == "passed" for c in self.report.cases if not suite.is_binding(c.function)
         ]
         return sum(given), Fraction(sum(guessed), len(guessed) or 1)
+
+    def without(self, calls: Container[str]) -> Candidate:
+        """The same, as if the probes `calls` had not been asked."""
+        kept = [n for n, call in enumerate(self.calls) if call not in calls]
+        if len(kept) == len(self.calls):
+            return self
+        return replace(
+            self,
+            answers=tuple(self.answers[n] for n in kept),
+            ordinary_answers=sum(n < self.ordinary_answers for n in kept),
+            calls=tuple(self.calls[n] for n in kept),
+        )
 
     @property
     def runs(self) -> bool:

@@ -13,6 +13,7 @@ from lsprotocol import types as lsp
 from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
+from ml_coach.core.question import Answer, Question
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.documents.positions import edits_between
@@ -232,6 +233,10 @@ class EditorReviewer:
             patch_id(self.run_id, patch), self.run_id, patch, summary, self.workspace, decision
         )
         return await self.offers.wait(offer)
+
+    async def answer(self, question: Question) -> Answer | None:
+        """See `ports.Reviewer.answer`."""
+        return None
 
 
 def patch_id(run_id: str, patch: Patch) -> str:

@@ -1,0 +1,80 @@
+"""From a run that is not sure to one that is: ask the user, and go on with the answer.
+
+An answer becomes a *confirmed* test, which outranks what any model wrote: the programs are chosen
+anew by it, and where none passes it, new ones are written that know of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from ml_coach.core.events import QuestionAnswered, QuestionAsked
+from ml_coach.core.judging.questions import next_question
+from ml_coach.core.python.marks import marked
+from ml_coach.core.question import Answer, Question
+from ml_coach.core.run_state import End, Run
+from ml_coach.core.types import Suite
+
+_OPEN_ENDS = ("unsure", "gave_up")
+
+
+async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[End]]) -> End:
+    """Asks until the run ends surely, the user has no answer, or enough was asked.
+
+    `end` is how the run would end now; `go_on` chooses anew with what is known by then. A question
+    that was asked and not answered is left in the run's state.
+    """
+    state, request = run.state, run.request
+    if request.task not in ("generate", "implement") or state.pending:
+        return end
+    while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
+        # What the user answered in the run that goes on here comes first.
+        known = request.answers[len(state.answers) :]
+        question = None if known else _question(run)
+        if not known and question is None:
+            break
+        answer = known[0] if known else await _ask(run, question)
+        if answer is None:
+            state.question = question
+            break
+        state.answers.append(answer)
+        run.emit(QuestionAnswered(answer))
+        if answer.kind != "skip":
+            _learn(run, answer)
+            end = await go_on(run)
+    return end
+
+
+def _question(run: Run) -> Question | None:
+    state = run.state
+    made = [state.chosen] if state.chosen and state.chosen not in state.candidates else []
+    answered = {answer.call for answer in state.answers}
+    return next_question([*state.candidates, *made], state.written, run.team.spec, answered)
+
+
+async def _ask(run: Run, question: Question | None) -> Answer | None:
+    assert question is not None
+    run.emit(QuestionAsked(question))
+    with run.team.model_client.budget.paused():
+        return await run.reviewer.answer(question)
+
+
+def _learn(run: Run, answer: Answer) -> None:
+    """Makes the answer a test, and an example for whoever writes a program from now on."""
+    state, team = run.state, run.team
+    if not answer.statement:
+        state.left_open |= {answer.call}
+        return
+    state.written = _with_test(state.written, answer)
+    team.spec = replace(team.spec, confirmed=(*team.spec.confirmed, answer.shown))
+
+
+def _with_test(suite: Suite, answer: Answer) -> Suite:
+    number = sum(kind == "confirmed" for kind in suite.provenance.values()) + 1
+    name = f"test_confirmed_{number}"
+    said = f"# The user's answer{f' of {answer.date}' if answer.date else ''}."
+    body = "\n".join(f"    {line}" for line in (said, *answer.statement.splitlines()))
+    test = marked(f"def {name}():\n{body}\n", {name: "confirmed"}, otherwise="confirmed")
+    source = f"{suite.source.rstrip()}\n\n\n{test}"
+    return replace(suite, source=source, provenance={**suite.provenance, name: "confirmed"})

@@ -1,0 +1,141 @@
+"""The one question of a run that is not sure, and the user's answer to it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ml_coach.core.python import syntax
+
+_RAISES = re.compile(
+    r"(?:it\s+)?(?:raises?|throws?)\s+(?:an?\s+)?([A-Za-z_]\w*)\W*$", re.IGNORECASE
+)
+_OPEN = ("not defined", "undefined", "open", "leave it open")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer of the programs: the `repr` of a value, or with `raises` the name of an error.
+
+    `programs` is how many of them give it.
+    """
+
+    text: str
+    programs: int
+    raises: bool = False
+
+    @property
+    def shown(self) -> str:
+        """As a person reads it: the value, or `raises ValueError`."""
+        return f"raises {self.text}" if self.raises else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What should `call` give? `choices` are the programs' different answers, most frequent first.
+
+    There is a single one where all programs agree and only the user can say whether they are right.
+    """
+
+    call: str
+    choices: tuple[Choice, ...]
+
+    @property
+    def text(self) -> str:
+        """The question as one line."""
+        if len(self.choices) == 1:
+            return f"{self.call} gives {self.choices[0].shown}: is that right?"
+        return f"{self.call}: which is right?"
+
+    def pick(self, number: int, date: str = "") -> Answer:
+        """The answer that the choice at `number`, from 0, is right. Raises `IndexError`."""
+        choice = self.choices[number]
+        return Answer(self.call, "raises" if choice.raises else "value", choice.text, date)
+
+    def read(self, text: str, date: str = "") -> Answer | str:
+        """What a person typed: a Python literal, `raises X`, `not defined` or `skip`.
+
+        A sentence that says what is wanted where it is none of these.
+        """
+        text = text.strip()
+        if text.lower() == "skip":
+            return Answer(self.call, "skip", date=date)
+        if text.lower().rstrip(".") in _OPEN:
+            return Answer(self.call, "open", date=date)
+        error = _RAISES.match(text)
+        named = error[1] if error else text
+        if error or _is_error(named):
+            return Answer(self.call, "raises", named, date)
+        try:
+            value = ast.literal_eval(syntax.expression(text))
+        except (*syntax.NOT_PYTHON, TypeError):
+            return (
+                f"{text or 'An empty line'} is no Python value. Write one, such as 3, 'abc' or "
+                "[1, 2]; or: raises ValueError; not defined; skip."
+            )
+        return Answer(self.call, "value", repr(value), date)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the user said of `call`: the `repr` of its value, the error that it `raises`, or that
+    it is left `open`; with `skip` they said nothing. `date` is the day, as text."""
+
+    call: str
+    kind: Literal["value", "raises", "open", "skip"]
+    text: str = ""
+    date: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The answer in words: `f(1) gives 2`, `f(-1) raises ValueError`."""
+        match self.kind:
+            case "value":
+                return f"{self.call} gives {self.text}"
+            case "raises":
+                return f"{self.call} raises {self.text}"
+            case "open":
+                return f"{self.call} is not defined"
+            case "skip":
+                return f"{self.call} was skipped"
+
+    @property
+    def statement(self) -> str:
+        """The test of it, one statement or more; empty where nothing can be tested."""
+        match self.kind:
+            case "value":
+                return f"assert {self.call} == {_expected(self.text)}"
+            case "raises" if _is_error(self.text):
+                return f"with pytest.raises({self.text}):\n    {self.call}"
+            case "raises":
+                # An error class of the program's own, which the tests need not be able to import.
+                return (
+                    f"with pytest.raises(Exception) as raised:\n    {self.call}\n"
+                    f"assert type(raised.value).__name__ == {self.text!r}"
+                )
+            case _:
+                return ""
+
+
+def _is_error(name: str) -> bool:
+    kind = getattr(builtins, name, None) if name.isidentifier() else None
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _expected(text: str) -> str:
+    """The value's text; fractions are compared up to rounding where pytest can."""
+    value = ast.literal_eval(syntax.expression(text))
+    match value:
+        case float():
+            numbers = [value]
+        case [*items]:
+            numbers: list[Any] = items
+        case _:
+            return text
+    fractions = [n for n in numbers if isinstance(n, float) and math.isfinite(n)]
+    plain = all(isinstance(n, int | float) for n in numbers)
+    return f"pytest.approx({text})" if fractions and plain else text

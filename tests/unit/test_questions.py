@@ -1,0 +1,278 @@
+"""The question to the user: which call it is about, how answers are read, what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from ml_coach.core.coach import Coach
+from ml_coach.core.events import Event, QuestionAnswered, QuestionAsked
+from ml_coach.core.judging.calibration import Calibration
+from ml_coach.core.judging.questions import next_question
+from ml_coach.core.judging.voting import Candidate
+from ml_coach.core.ports import Profile
+from ml_coach.core.question import Answer, Choice, Question
+from ml_coach.core.request import Request
+from ml_coach.core.results import Case, Evaluation, TestReport
+from ml_coach.core.types import Program, RunReport, Spec, Suite
+from ml_coach.execution.executor import SandboxedExecutor
+from unit.parts import MemoryWorkspace, ScriptedModel, ScriptedReviewer
+
+SPEC = Spec("", names=("f",))
+SUITE = Suite("from m import f\n\n\ndef test_guessed_1():\n    assert f(2) == 2\n")
+QUESTION = Question("f(1)", (Choice("1", 2), Choice("ValueError", 1, raises=True)))
+
+
+def candidates(*answers: dict[str, str]) -> list[Candidate]:
+    """One program for each mapping of a call to its value; `!X` stands for an error."""
+    report = TestReport("passed", (Case("test_guessed_1", "passed"),))
+    return [
+        Candidate(
+            Program(f"# {number}"),
+            report,
+            tuple(
+                Evaluation(error=f"{v[1:]}: no") if v.startswith("!") else Evaluation(v)
+                for v in row.values()
+            ),
+            len(row),
+            tuple(row),
+        )
+        for number, row in enumerate(answers)
+    ]
+
+
+def asked(programs: list[Candidate], suite: Suite = SUITE, *answered: str) -> Question | None:
+    return next_question(programs, suite, SPEC, answered)
+
+
+def test_the_call_that_divides_the_programs_most_evenly_is_asked() -> None:
+    rows = [{"f(1)": "1", "f(22)": "2"}] * 2 + [
+        {"f(1)": "1", "f(22)": "3"},
+        {"f(1)": "9", "f(22)": "3"},
+    ]
+    question = asked(candidates(*rows))
+    assert question == Question("f(22)", (Choice("2", 2), Choice("3", 2)))
+
+
+def test_of_equally_telling_calls_the_shortest_is_asked() -> None:
+    rows = [{"f('abcdef')": "1", "f('a')": "1"}, {"f('abcdef')": "2", "f('a')": "2"}]
+    question = asked(candidates(*rows))
+    assert question
+    assert question.call == "f('a')"
+
+
+def test_where_all_agree_the_call_is_asked_at_which_the_test_writer_differs() -> None:
+    rows = [{"f(1)": "1", "f(2)": "7"}] * 3
+    question = asked(candidates(*rows))
+    assert question
+    assert question == Question("f(2)", (Choice("7", 3),))
+    assert question.text == "f(2) gives 7: is that right?"
+
+
+@pytest.mark.parametrize("provenance", ["given", "stated", "confirmed"])
+def test_what_is_stated_is_never_asked(provenance: str) -> None:
+    suite = replace(SUITE, provenance={"test_guessed_1": provenance})
+    rows = [{"f(1)": "1", "f(2)": "7"}, {"f(1)": "1", "f(2)": "8"}]
+    question = asked(candidates(*rows), suite)
+    assert question
+    assert question.call == "f(1)"
+
+
+def test_nothing_is_asked_twice_and_nothing_that_cannot_be_read() -> None:
+    rows = [{"f(1)": "1", "f(3)": "<object>"}, {"f(1)": "2", "f(3)": "3"}]
+    assert asked(candidates(*rows), SUITE, "f(1)") is None
+
+
+def test_calls_that_only_fail_are_not_asked() -> None:
+    assert asked(candidates({"f(1)": "!TypeError"}, {"f(1)": "!KeyError"})) is None
+
+
+def test_where_no_program_does_what_is_given_nothing_is_asked() -> None:
+    suite = replace(SUITE, provenance={"test_guessed_1": "given"})
+    bad = TestReport("failed", (Case("test_guessed_1", "failed"),))
+    programs = [replace(c, report=bad) for c in candidates({"f(1)": "1"}, {"f(1)": "2"})]
+    assert asked(programs, suite) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "statement"),
+    [
+        ("3", "assert f(1) == 3"),
+        (" [1, 'a'] ", "assert f(1) == [1, 'a']"),
+        ("0.1", "assert f(1) == pytest.approx(0.1)"),
+        ("[0.5, 1]", "assert f(1) == pytest.approx([0.5, 1])"),
+        ("raises ValueError", "with pytest.raises(ValueError):\n    f(1)"),
+        ("It raises a KeyError.", "with pytest.raises(KeyError):\n    f(1)"),
+        ("ValueError", "with pytest.raises(ValueError):\n    f(1)"),
+        ("not defined", ""),
+        ("skip", ""),
+    ],
+)
+def test_what_a_person_types_becomes_a_test(typed: str, statement: str) -> None:
+    answer = QUESTION.read(typed)
+    assert isinstance(answer, Answer)
+    assert answer.statement == statement
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "maybe", "f(1)", "x = 3", "__import__('os')", "((((", "9" * 6000]
+)
+def test_nonsense_is_told(typed: str) -> None:
+    complaint = QUESTION.read(typed)
+    assert isinstance(complaint, str)
+    assert "raises ValueError" in complaint
+
+
+def test_an_error_class_of_the_program_needs_no_import() -> None:
+    answer = Answer("f(1)", "raises", "Overdrawn")
+    source = "class Overdrawn(Exception): pass\ndef f(n):\n    raise Overdrawn\nimport pytest\n"
+    exec(compile(source + answer.statement, "t", "exec"), {})
+
+
+# Through the loop
+
+PROMPT = "Write a function f(n) that rounds n."
+ONE = "```python\ndef f(n):\n    return n + 1\n```"
+TWO = "```python\ndef f(n):\n    return n + 2\n```"
+THREE = "```python\ndef f(n):\n    return n + 3\n```"
+TESTS = "assert f(1) == 2\nassert f(4) == 5"
+NEVER_SURE = Calibration(-4.0, {})
+SAMPLED = Profile(edit_format="function", plans=False, candidates=4)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def executor() -> AsyncGenerator[SandboxedExecutor]:
+    executor = SandboxedExecutor()
+    yield executor
+    await executor.aclose()
+
+
+class Story:
+    """A run that is never sure by itself, with what the user replies."""
+
+    def __init__(
+        self,
+        executor: SandboxedExecutor,
+        coder: list[str],
+        replies: list[Callable[[Question], Answer | None]],
+    ) -> None:
+        self.model = ScriptedModel(
+            {"coder": coder, "test_writer": [TESTS], "debugger": [ONE]}, SAMPLED
+        )
+        self.reviewer = ScriptedReviewer([], replies=replies)
+        self.workspace = MemoryWorkspace({})
+        self.executor = executor
+        self.events: list[Event] = []
+
+    async def run(self, **request: object) -> RunReport:
+        coach = Coach(
+            self.model, self.executor, self.workspace, self.reviewer, calibration=NEVER_SURE
+        )
+        wanted = replace(Request(PROMPT, auto_patch=True, max_iters=2), **request)
+        return await coach.run(wanted, self.events.append)
+
+    @property
+    def program(self) -> str:
+        return self.workspace.files["generated_code.py"]
+
+
+def says(text: str) -> Callable[[Question], Answer | None]:
+    def reply(question: Question) -> Answer:
+        answer = question.read(text, "2026-01-02")
+        assert isinstance(answer, Answer)
+        return answer
+
+    return reply
+
+
+DIVIDED = [ONE, TWO, TWO, ONE]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_answer_is_kept_as_a_test_and_chooses_the_program(
+    executor: SandboxedExecutor,
+) -> None:
+    story = Story(executor, [ONE, TWO, TWO, THREE], [])
+
+    def right(question: Question) -> Answer | None:
+        given = eval(question.call, {"f": lambda n: n + 2})
+        return question.read(repr(given), "2026-01-02")  # pyright: ignore[reportReturnType]
+
+    story.reviewer.replies = [right, right, right]
+    report = await story.run()
+    assert "n + 2" in story.program
+    assert report.suite is not None
+    assert "confirmed" in report.suite.provenance.values()
+    tests = story.workspace.files["test_generated.py"]
+    assert (
+        "# ml-coach: confirmed\ndef test_confirmed_1():\n    # The user's answer of 2026-01-02."
+        in tests
+    )
+    assert report.answers[0].kind == "value"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_question_without_an_answer_ends_the_run_and_stays_in_the_report(
+    executor: SandboxedExecutor,
+) -> None:
+    story = Story(executor, [TWO, TWO, THREE, THREE], [])
+    report = await story.run()
+    assert report.outcome in ("unsure", "gave_up")
+    assert report.question == story.reviewer.questions[0]
+    assert [type(e) for e in story.events if isinstance(e, QuestionAsked)] == [QuestionAsked]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_run_goes_on_from_an_answer_that_was_given_later(
+    executor: SandboxedExecutor,
+) -> None:
+    coder = [TWO, TWO, THREE, THREE]
+    first = await Story(executor, coder, []).run()
+    assert first.question
+    wanted = eval(first.question.call, {"f": lambda n: n + 3})
+    known = first.question.read(repr(wanted))
+    assert isinstance(known, Answer)
+    story = Story(executor, coder, [])
+    report = await story.run(answers=(known,), max_questions=1)
+    assert "n + 3" in story.program
+    assert report.answers == (known,)
+    assert story.reviewer.questions == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_where_no_program_gives_the_answer_new_ones_are_told_of_it(
+    executor: SandboxedExecutor,
+) -> None:
+    story = Story(executor, [TWO, TWO, TWO, THREE, ONE], [says("5")])
+    story.reviewer.replies = [lambda q: q.read(repr(int(q.call[2:-1]) + 1))]  # pyright: ignore
+    await story.run(max_questions=1)
+    told = [c for c in story.model.calls if "The user was asked, and says:" in str(c.messages)]
+    assert told
+    assert "n + 1" in story.program
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("word", ["not defined", "skip"])
+async def test_a_call_that_is_left_open_is_not_asked_again(
+    executor: SandboxedExecutor, word: str
+) -> None:
+    story = Story(executor, [TWO, TWO, THREE, THREE], [says(word)] * 3)
+    report = await story.run()
+    calls = [q.call for q in story.reviewer.questions]
+    assert len(calls) == len(set(calls)) == 3
+    assert [e.answer.kind for e in story.events if isinstance(e, QuestionAnswered)] == [
+        "open" if word == "not defined" else "skip"
+    ] * 3
+    assert report.suite is not None
+    assert "confirmed" not in report.suite.provenance.values()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_no_question_is_asked_where_none_may_be(executor: SandboxedExecutor) -> None:
+    story = Story(executor, [TWO, TWO, THREE, THREE], [says("1")])
+    report = await story.run(max_questions=0)
+    assert story.reviewer.questions == []
+    assert report.question is None
