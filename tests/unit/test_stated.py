@@ -216,6 +216,20 @@ def test_a_requirement_without_a_test_is_untested() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "is_open"),
+    [
+        ("Return an empty string if there is no vowel.", True),
+        ("It raises ValueError for odd texts.", True),
+        ("The vowels are 'a' and 'e'.", False),
+        ("You may assume that the text is an empty string or a word.", False),
+    ],
+)
+def test_a_requirement_is_open_where_it_names_its_result(said: str, *, is_open: bool) -> None:
+    spec = researcher.read(f"Write f(text). {said}")
+    assert bool(open_requirements(spec, assemble(spec, "m", "test_m.py", ""))) == is_open
+
+
 def test_a_stated_test_has_its_provenance_and_no_copy_beside_it() -> None:
     stated = (StatedTest("assert f('a') == 1", "'a' gives 1"),)
     spec = Spec("", names=("f",), examples=("assert f('b') == 2",), stated=stated)

@@ -101,6 +101,12 @@ def test_what_is_missing_keeps_a_run_from_passed_however_sure(
     assert says in reason
 
 
+def test_wrong_guesses_beside_more_given_tests_leave_a_run_passed() -> None:
+    evidence = replace(GOOD, passed={"given": 3}, refuting=2)
+    assert verdict(evidence, 0.95, 0.9)[0] == "passed"
+    assert verdict(replace(evidence, refuting=4), 0.95, 0.9)[0] == "unsure"
+
+
 def test_an_unsure_run_says_where_the_programs_differ() -> None:
     divided = replace(GOOD, division=Division("f(3)", (("[1]", 2), ("TypeError", 1))))
     outcome, reason = verdict(divided, 0.5, 0.9)
