@@ -56,7 +56,7 @@ class Setup:
     max_iters: int = 3
     timeout_seconds: float = 8.0
     limits: Limits = LIMITS
-    min_confidence: float = 0.9
+    min_confidence: float = 0.8
     calibration: Calibration | None = None
 
 

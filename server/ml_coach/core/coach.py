@@ -132,7 +132,6 @@ class Coach:
             files=dict(state.saved),
             evidence=state.evidence,
             confidence=state.confidence,
-            precision=state.precision,
         )
 
 
@@ -254,5 +253,4 @@ def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
     state.evidence = run.evidence()
     if calibration:
         state.confidence = calibration.confidence(state.evidence)
-        state.precision = calibration.precision(state.confidence)
-    return End(*verdict(state.evidence, state.precision, request.min_confidence))
+    return End(*verdict(state.evidence, state.confidence, request.min_confidence))

@@ -15,7 +15,7 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
+    takes those of the prompt. A run ends `unsure` whose `confidence` is below `min_confidence` (see
     `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
     run. `seed` makes sampled programs repeatable.
     """
@@ -26,7 +26,7 @@ class Request:
     tests_file: str = "test_generated.py"
     function: str = ""
     max_iters: int = 3
-    min_confidence: float = 0.9
+    min_confidence: float = 0.8
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None

@@ -56,7 +56,6 @@ class RunState:
     pending: Patch | None = None
     evidence: Evidence | None = None
     confidence: float | None = None
-    precision: float | None = None
     found: Program | None = None
     keeps_tests: bool = False
     program: Program | None = None
@@ -132,6 +131,7 @@ class Run:
             agreeing=apart.agreeing,
             agreement=apart.share,
             probes=apart.probes,
+            values=apart.values,
             division=apart.division,
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=all(c.program != chosen.program for c in state.candidates),

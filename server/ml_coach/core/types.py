@@ -164,9 +164,8 @@ class Dropped:
 class RunReport:
     """How a run ended: what remains, how good it is, and what it cost.
 
-    `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
-    runs was right that had at least as much confidence; both are None where that was not measured
-    for the model.
+    `confidence` is the share of recorded runs with such evidence that were right, 0 to 1; None
+    where that was not measured for the model.
     """
 
     outcome: Outcome
@@ -185,4 +184,3 @@ class RunReport:
     files: Mapping[str, str] = field(default_factory=dict[str, str])
     evidence: Evidence | None = None
     confidence: float | None = None
-    precision: float | None = None
