@@ -53,7 +53,8 @@ class Evidence:
     answer every one of the `probes` alike. `agreement` is the mean share of the probes, 0 to 1, at
     which another program gives the same value; the chosen one gives so many different `values`.
     `division` is the call that divides them most evenly. `untested` are the requirements,
-    quoted from the prompt, that no test is about. With `repaired` the program was changed after it was chosen.
+    quoted from the prompt, that no test is about. With `repaired` the program was changed after it
+    was chosen.
     """
 
     passed: Mapping[Provenance, int] = field(default_factory=dict[Provenance, int])
