@@ -57,7 +57,7 @@ class Setup:
     max_iters: int = 3
     timeout_seconds: float = 8.0
     limits: Limits = LIMITS
-    min_confidence: float = 0.9
+    min_confidence: float = 0.8
     calibration: Calibration | None = None
     questions: int = 0
     solutions: Mapping[str, str] = field(default_factory=dict[str, str])

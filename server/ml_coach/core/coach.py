@@ -147,7 +147,6 @@ class Coach:
             question=state.question,
             answers=tuple(state.answers),
             confidence=state.confidence,
-            precision=state.precision,
         )
 
 
@@ -290,5 +289,4 @@ def _judge(run: Run, end: End, calibration: Calibration | None) -> End:
     state.evidence = run.evidence()
     if calibration:
         state.confidence = calibration.confidence(state.evidence)
-        state.precision = calibration.precision(state.confidence)
-    return End(*verdict(state.evidence, state.precision, request.min_confidence))
+    return End(*verdict(state.evidence, state.confidence, request.min_confidence))

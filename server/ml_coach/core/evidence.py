@@ -51,9 +51,10 @@ class Evidence:
     `mutation_score` is the share of planted mistakes that its tests notice, 0 to 1, None where it
     is not known. `programs` were written apart, the same number in every run; `agreeing` of them
     answer every one of the `probes` alike. `agreement` is the mean share of the probes, 0 to 1, at
-    which another program gives the same value. `division` is the call that divides them most
-    evenly. `untested` are the requirements, quoted from the prompt, that no test is about. With
-    `repaired` the program was changed after it was chosen.
+    which another program gives the same value; the chosen one gives so many different `values`.
+    `division` is the call that divides them most evenly. `untested` are the requirements,
+    quoted from the prompt, that no test is about. With `repaired` the program was changed after it
+    was chosen.
     """
 
     passed: Mapping[Provenance, int] = field(default_factory=dict[Provenance, int])
@@ -63,6 +64,7 @@ class Evidence:
     agreeing: int = 1
     agreement: float = 0.0
     probes: int = 0
+    values: int = 0
     division: Division | None = None
     untested: tuple[str, ...] = ()
     repaired: bool = False

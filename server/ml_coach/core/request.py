@@ -16,7 +16,7 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. A run ends `unsure` whose `precision` is below `min_confidence` (see
+    takes those of the prompt. A run ends `unsure` whose `confidence` is below `min_confidence` (see
     `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
     run. At most `max_questions` are asked of the user; the first of them are answered by `answers`,
     where the run goes on from an earlier one. `seed` makes sampled programs repeatable.
@@ -28,7 +28,7 @@ class Request:
     tests_file: str = "test_generated.py"
     function: str = ""
     max_iters: int = 3
-    min_confidence: float = 0.9
+    min_confidence: float = 0.8
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None

@@ -58,7 +58,6 @@ class RunState:
     pending: Patch | None = None
     evidence: Evidence | None = None
     confidence: float | None = None
-    precision: float | None = None
     question: Question | None = None
     answers: list[Answer] = field(default_factory=list[Answer])
     left_open: frozenset[str] = frozenset()
@@ -147,6 +146,7 @@ class Run:
             agreeing=apart.agreeing,
             agreement=apart.share,
             probes=apart.probes,
+            values=apart.values,
             division=apart.division,
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=all(c.program != chosen.program for c in state.candidates),

@@ -167,10 +167,9 @@ class Dropped:
 class RunReport:
     """How a run ended: what remains, how good it is, and what it cost.
 
-    `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
-    runs was right that had at least as much confidence; both are None where that was not measured
-    for the model. `answers` are what the user said when they were asked; `question` is the one that
-    is still to be answered.
+    `confidence` is the share of recorded runs with such evidence that were right, 0 to 1; None
+    where that was not measured for the model. `answers` are what the user said when they were
+    asked; `question` is the one that is still to be answered.
     """
 
     outcome: Outcome
@@ -191,4 +190,3 @@ class RunReport:
     question: Question | None = None
     answers: tuple[Answer, ...] = ()
     confidence: float | None = None
-    precision: float | None = None

@@ -1,6 +1,6 @@
 """How often runs were right, measured for some models: what `ml-coach bench --calibrate` wrote.
 
-    calibrations.json    a list of objects: pattern, bias, weights, levels, source, runs
+    calibrations.json    a list of objects: pattern, bias, weights, source, runs
 
 `pattern` is a regular expression for the `provider:model` name. A measurement holds for the models
 that it was made with; for another model the report says that there is none.
@@ -33,10 +33,7 @@ def _calibrations() -> tuple[tuple[str, Calibration], ...]:
     return tuple(
         (
             row["pattern"],
-            Calibration(
-                row["bias"], row["weights"], tuple((c, s) for c, s in row["levels"]),
-                row["source"], row["runs"],
-            ),
+            Calibration(row["bias"], row["weights"], row["source"], row["runs"]),
         )
         for row in rows
-    )  # fmt: skip
+    )

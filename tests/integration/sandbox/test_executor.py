@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ml_coach.core.agents import researcher
+from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.finding import Finding
 from ml_coach.core.types import Program, Suite
 from ml_coach.execution.executor import SandboxedExecutor
@@ -291,3 +293,15 @@ async def test_an_executor_can_be_closed_twice_and_used_again() -> None:
         assert ran.clean
         await executor.aclose()
         await executor.aclose()
+
+
+async def test_a_property_test_runs_on_hypothesis(executor: SandboxedExecutor) -> None:
+    prompt = 'Write encode(s) and decode(s). encode("ab") == "bc", decode("bc") == "ab"'
+    suite = assemble(researcher.read(prompt), "generated_code", "test_generated.py", "")
+    head = "def encode(s):\n    return ''.join(chr(ord(c) + 1) for c in s)\n\n\ndef decode(s):\n"
+    right = Program(head + "    return ''.join(chr(ord(c) - 1) for c in s)\n")
+    short = Program(head + "    return ''.join(chr(ord(c) - 1) for c in s[:1])\n")
+    lazy = Program(head + "    return 'ab'\n")
+    reports = await executor.test([right, short, lazy], suite, timeout_seconds=30)
+    failing = [[c.function for c in r.cases if c.outcome != "passed"] for r in reports]
+    assert failing == [[], ["test_given_2", "test_property_1"], ["test_property_1"]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import textwrap
 from collections.abc import Sequence
 
 from ml_coach.core.evidence import Provenance
+from ml_coach.core.examples import properties_of
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
@@ -22,13 +24,16 @@ _FROM_IMPORT = re.compile(r"\bfrom[ \t]+[\w.]+[ \t]+import[ \t]+(?:\(([\w,\s]+)\
 
 
 def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
-    """One file: imports, the tests that the prompt gives and states, then the `guessed` ones.
+    """One file: imports, the tests that the prompt gives, states and implies, then `guessed` ones.
 
     `module` is the program's import name, `file` the suite's path, `guessed` the text of a test
     file or empty.
     """
     statements = [test.statement for test in spec.stated]
-    parts = (as_functions(spec.examples, "given"), as_functions(statements, "stated"))
+    kinds: dict[Provenance, Sequence[str]] = {
+        "given": spec.examples, "stated": statements, "property": properties_of(spec),
+    }  # fmt: skip
+    parts = [as_functions(tests, kind) for kind, tests in kinds.items()]
     given = "\n\n".join(part for part in parts if part)
     imports, body = _imports_apart(guessed)
     # Of two tests with one name the later one runs, and it would count as given.
@@ -45,8 +50,9 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
     parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
     provenance: dict[str, Provenance] = {
-        name: "stated" if name.startswith("test_stated_") else "given"
-        for name in Suite(given).tests
+        f"test_{kind}_{number}": kind
+        for kind, tests in kinds.items()
+        for number in range(1, len(tests) + 1)
     }
     source = marked("\n\n\n".join(parts) + "\n", provenance, otherwise="guessed")
     return Suite(source, file, provenance)
@@ -113,7 +119,7 @@ def as_functions(statements: Sequence[str], kind: str) -> str:
     """One test function for each statement: `test_given_1`, `test_given_2`, ..."""
     functions: list[str] = []
     for number, statement in enumerate(statements, 1):
-        body = "\n".join(f"    {line}" for line in _indentable(statement).splitlines())
+        body = textwrap.indent(_indentable(statement), "    ")
         functions.append(f"def test_{kind}_{number}():\n{body}\n")
     return "\n\n".join(functions)
 

@@ -11,27 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ml_coach.core.agents.coder import details_text, task_text
-from ml_coach.core.agents.guessed_tests import read_guessed, stated, without_copies
+from ml_coach.core.agents.guessed_tests import read_guessed, stated
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.suite_assembly import assemble, import_line, imported
 from ml_coach.core.agents.templates import render
-from ml_coach.core.examples import open_requirements
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Program, Spec, StatedTest, Suite
+from ml_coach.core.types import Program, Spec, Suite
 
 TRIES = 2
 # A small model goes on behind the four asserts that it was asked for, and only repeats itself: half
 # of its replies would end at the limit alone.
 MOST_TOKENS = 180
-# One test for each requirement, each in a form that small models get right.
-STATED = r"""
-root ::= "```python\n"? test{1,8} "```"?
-test ::= assert | raises
-assert ::= "assert " [^\n]+ "\n"
-raises ::= "with pytest.raises(" [A-Z] [A-Za-z]+ "):\n    " [^\n]+ "\n"
-"""
-MOST_OPEN = 8  # requirements that are asked about
 ASSERTS = r"""
 root ::= "```python\n"? line{1,4} "```"?
 line ::= "assert " [^\n]+ "\n"
@@ -88,37 +79,11 @@ async def write_tests(
         if not isinstance(guessed, Refused):
             source, done = guessed
             suite = assemble(spec, module, tests_file, source)
-            if more := await _ask_for_open(model_client, spec, suite):
-                spec = replace(spec, stated=spec.stated + more)
-                suite = assemble(spec, module, tests_file, without_copies(source, spec))
             return TestWriterResult(suite, done)
         refused(guessed.reason)
         again = Message("user", f"{guessed.reason} Reply with the tests only.")
         call = replace(call, messages=(*messages, Message("assistant", reply.text), again))
     return TestWriterResult(assemble(spec, module, tests_file, ""), ())
-
-
-async def _ask_for_open(
-    model_client: ModelClient, spec: Spec, suite: Suite
-) -> tuple[StatedTest, ...]:
-    """Stated tests of the requirements that `suite` does not test and that name values.
-
-    The model only proposes them; what the prompt does not state is left out, for a small model
-    guesses wrong more often here than in its own tests.
-    """
-    requirements = open_requirements(spec, suite)[:MOST_OPEN]
-    if not requirements or not spec.names or _asks_for_class(spec):
-        return ()
-    lines = "\n".join(f"- {' '.join(requirement.quote.split())}" for requirement in requirements)
-    messages = render("stated", task=task_text(spec), name=spec.names[0], lines=lines)
-    call = Call(
-        "test_writer",
-        messages,
-        max_tokens=MOST_TOKENS,
-        grammar=STATED,
-        may_be_cut=True,
-    )
-    return stated((await model_client.ask(call)).text, spec)
 
 
 def _asks_for_class(spec: Spec) -> bool:

@@ -11,6 +11,7 @@ from ml_coach.core.examples.extract import (
     signatures_of,
 )
 from ml_coach.core.examples.interface import stub_of
+from ml_coach.core.examples.properties import properties_of
 from ml_coach.core.examples.requirements import open_requirements, requirements_of, untested
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "extract_stated",
     "names_of",
     "open_requirements",
+    "properties_of",
     "requirements_of",
     "signatures_of",
     "stub_of",

@@ -47,8 +47,11 @@ def extract_stated(
 def _given(prompt: str) -> list[tuple[str, Example]]:
     """Each given example as it can stand in a test, and as the prompt has it."""
     tree = _stub(prompt)
+    # A traceback in a prompt that reports a fault is the fault.
+    is_report = words.REPORT.search(prompt) is not None
+    shown = [p for p in doctests(prompt) if not (is_report and p[1].value.startswith("raises"))]
     found = sorted(
-        [*doctests(prompt), *asserts(prompt), *_sentences(prompt, tree), *_cases(prompt, tree)],
+        [*shown, *asserts(prompt), *_sentences(prompt, tree), *_cases(prompt, tree)],
         key=lambda pair: pair[0],
     )
     unwanted = layout.unwanted_lines(prompt)

@@ -29,9 +29,9 @@ _ONLY_A_NAME = re.compile(
     r"(?:called|named)?\s*[`'\"]?[\w.]+(?:\([^)]*\))?[`'\"]?\s*(?:in python)?[.:!]*$",
     re.IGNORECASE,
 )
-_NAMES_VALUE = re.compile(
-    r"(?<!\w)'[^'\n]+'(?!\w)|\"[^\"\n]*\"|[A-Z]\w+(?:Error|Exception)\b"
-    r"|\bempty (?:string|list|dict|tuple)"
+_NAMES_RESULT = re.compile(
+    r"\b[A-Z]\w+(?:Error|Exception)\b|\b(?i:returns?|gives?|yields?|becomes?|raises?|throws?)\s+"
+    r"(?:(?:an?|the)\s+)?(?:'[^'\n]+'(?!\w)|\"[^\"\n]*\"|empty (?:string|list|dict|tuple))"
 )
 _WANTED = re.compile(
     r"\b(?:should|must|ought|need|want|expected|has to|soll|muss|doit|debe|deve)\w*\b|\braise",
@@ -76,9 +76,9 @@ def untested(spec: Spec, suite: Suite) -> tuple[Requirement, ...]:
 
 
 def open_requirements(spec: Spec, suite: Suite) -> tuple[Requirement, ...]:
-    """Those of `untested` that name a text, an error or an empty value, so that a test of them
-    could be checked against the prompt."""
-    return tuple(r for r in untested(spec, suite) if _NAMES_VALUE.search(r.quote))
+    """Those of `untested` that name their result, an error, a text or an empty value, so that a
+    test of them would show it."""
+    return tuple(r for r in untested(spec, suite) if _NAMES_RESULT.search(r.quote))
 
 
 def _is_quoted(requirement: Requirement, quotes: list[str]) -> bool:

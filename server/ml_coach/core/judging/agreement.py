@@ -18,12 +18,14 @@ MOST_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`programs`, `agreeing`, `share`, `probes` and `division` as in `core.evidence.Evidence`."""
+    """`programs`, `agreeing`, `probes`, `values` and `division` are those of
+    `core.evidence.Evidence`; `share` is its `agreement`."""
 
     programs: int
     agreeing: int
     share: float
     probes: int
+    values: int
     division: Division | None
 
 
@@ -41,6 +43,7 @@ def agreement(chosen: Candidate, drawn: Sequence[Candidate], programs: int) -> A
         agreeing=sum(agree(chosen, other) for other in others) + (own >= 0),
         share=sum(_share(chosen, other) for other in others) / compared if compared else 0.0,
         probes=len(chosen.answers),
+        values=len({answer.value for answer in chosen.answers if not answer.error}),
         division=division(drawn),
     )
 

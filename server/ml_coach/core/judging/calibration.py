@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ml_coach.core.evidence import Evidence
-from ml_coach.core.judging.verdict import missing
 
 # Weight decay, steps and step size of the fit. With some hundred runs the fit no longer moves after
 # two thirds of these steps; the decay keeps a feature that few runs have from growing without end.
 DECAY, STEPS, RATE = 0.001, 1000, 0.5
 # No run is more certain than this, and none less: a few hundred runs cannot show more.
 LOWEST, HIGHEST = 0.01, 0.99
-# A share of fewer runs than this says too little.
-LEAST_RUNS = 10
 
 
 def _saturating(number: int, half: float) -> float:
@@ -46,6 +43,8 @@ FEATURES: Mapping[str, Callable[[Evidence], float]] = {
     "binding": lambda e: _saturating(e.binding, 1.0),
     "passed_share": _passed_share,
     "mutation_score": lambda e: e.mutation_score or 0.0,
+    # Programs that answer yes or no agree by chance more often than those with many answers.
+    "varied": lambda e: e.values / e.probes if e.probes else 0.0,
 }
 
 
@@ -53,13 +52,11 @@ FEATURES: Mapping[str, Callable[[Evidence], float]] = {
 class Calibration:
     """What was learnt from `runs` recorded runs, which `source` names.
 
-    `weights` are those of the features. `levels` are pairs of a confidence and the share of the
-    recorded runs with at least this confidence that were right, both rising.
+    `weights` are those of the features.
     """
 
     bias: float
     weights: Mapping[str, float]
-    levels: tuple[tuple[float, float], ...] = ()
     source: str = ""
     runs: int = 0
 
@@ -69,11 +66,6 @@ class Calibration:
             self.weights.get(name, 0.0) * feature(evidence) for name, feature in FEATURES.items()
         )
         return min(HIGHEST, max(LOWEST, _sigmoid(score)))
-
-    def precision(self, confidence: float) -> float:
-        """The share of recorded runs at a bound that this confidence meets that were right, 0 to 1;
-        the best such bound counts."""
-        return max((share for least, share in self.levels if confidence >= least), default=0.0)
 
 
 def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
@@ -98,21 +90,4 @@ def fit(runs: Sequence[tuple[Evidence, bool]], source: str) -> Calibration:
             slope = sum(e * row[at] for e, row in zip(errors, rows, strict=True)) / len(errors)
             weights[at] = max(0.0, weight - RATE * (slope + DECAY * weight))
     named = {name: round(weight, 4) for name, weight in zip(FEATURES, weights, strict=True)}
-    fitted = Calibration(round(bias, 4), named, source=source, runs=len(runs))
-    return replace(fitted, levels=_levels(fitted, runs))
-
-
-def _levels(
-    fitted: Calibration, runs: Sequence[tuple[Evidence, bool]]
-) -> tuple[tuple[float, float], ...]:
-    """The bounds of confidence, from low to high, at which the share of right runs is better than
-    at every lower bound. Runs that no confidence could make `passed` are left out."""
-    ranked = sorted((fitted.confidence(e), right) for e, right in runs if not missing(e))
-    levels: list[tuple[float, float]] = []
-    for at, (confidence, _) in enumerate(ranked[: max(0, len(ranked) - LEAST_RUNS + 1)]):
-        if at and ranked[at - 1][0] == confidence:
-            continue
-        share = sum(right for _, right in ranked[at:]) / (len(ranked) - at)
-        if not levels or share > levels[-1][1]:
-            levels.append((confidence, round(share, 4)))
-    return tuple(levels)
+    return Calibration(round(bias, 4), named, source, len(runs))

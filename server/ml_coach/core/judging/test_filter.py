@@ -125,7 +125,7 @@ def _unfit(
     planted: Sequence[Mapping[str, CaseOutcome]],
 ) -> str:
     """Why `test` may not judge, empty when it may."""
-    if first[test] in ("error", "not_run"):
+    if first[test] in ("error", "not_run", "skipped"):
         return "it cannot be run"
     if first[test] != second.get(test):
         return "its outcome changes from run to run"

@@ -17,16 +17,16 @@ LEAST_TESTS = 2
 MOST_QUOTED = 3
 
 
-def verdict(evidence: Evidence, precision: float | None, least: float) -> tuple[Outcome, str]:
+def verdict(evidence: Evidence, confidence: float | None, least: float) -> tuple[Outcome, str]:
     """The outcome of a run whose program passes all tests that judge, and the reason in words.
 
-    `precision` is the share of recorded runs with at least such evidence that were right, None
-    where that was not measured; `least` is the share that the user wants.
+    `confidence` is the share of recorded runs with such evidence that were right, None where
+    that was not measured; `least` is the share that the user wants.
     """
     doubts = missing(evidence)
-    if not doubts and (precision is None or precision >= least):
-        return "passed", _listed(evidence) + "; " + _odds(precision)
-    doubts = doubts or [_odds(precision)]
+    if not doubts and (confidence is None or confidence >= least):
+        return "passed", _listed(evidence) + "; " + _odds(confidence)
+    doubts = doubts or [_odds(confidence)]
     if evidence.division:
         answers = ", ".join(f"{value} ({n})" for value, n in evidence.division.answers)
         doubts.append(f"programs written apart differ at {evidence.division.call}: {answers}")
@@ -42,8 +42,9 @@ def missing(evidence: Evidence) -> list[str]:
     if evidence.tests < LEAST_TESTS:
         few = "only one test judges" if evidence.tests else "no test is fit to judge"
         found.append(few)
-    guessed = evidence.tests - evidence.binding
-    if evidence.refuting > guessed:
+    # A wrong guess of the test writer says little beside tests that the prompt itself demands.
+    if evidence.refuting > evidence.tests:
+        guessed = evidence.tests - evidence.binding
         found.append(
             f"{evidence.refuting} of {evidence.refuting + guessed} guessed tests fail; "
             "they were dropped because most programs fail them"
@@ -58,7 +59,7 @@ def _listed(evidence: Evidence) -> str:
     return "; ".join(parts)
 
 
-def _odds(precision: float | None) -> str:
-    if precision is None:
+def _odds(confidence: float | None) -> str:
+    if confidence is None:
         return "how often such runs are right was not measured for this model"
-    return f"runs with such evidence were right {math.floor(precision * 20)} times in 20"
+    return f"runs with such evidence were right {math.floor(confidence * 20)} times in 20"

@@ -1,0 +1,63 @@
+"""Which invariants become property tests, and on which inputs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ml_coach.core.agents import researcher
+from ml_coach.core.agents.suite_assembly import assemble
+from ml_coach.core.examples import properties_of
+
+PAIR = 'Write encode(text) and decode(text). encode("abc") == "def", decode("def") == "abc"'
+SORT = "Write f(xs) that sorts them. f([1, 2]) == [2, 1], f([3, 1]) == [3, 1]"
+LIMIT = 'Write cut(text, n), never longer than n. cut("hello", 2) == "he"'
+TWICE = 'Write f(s), which is idempotent. f("aab") == "ab"'
+
+
+def _checks(prompt: str) -> list[str]:
+    tests = properties_of(researcher.read(prompt))
+    return [line.strip() for test in tests for line in re.findall("assert (.+)", test)]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "check"),
+    [
+        (PAIR, "decode(encode(a)) == a"),
+        (SORT, "sorted(f(a)) == sorted(a)"),
+        (LIMIT, "len(cut(a, b)) <= b"),
+        (TWICE, "f(f(a)) == f(a)"),
+    ],
+)
+def test_an_invariant_becomes_a_property_test(prompt: str, check: str) -> None:
+    assert _checks(prompt) == [check]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        # One function is not asked for, or the names do not say that one undoes the other.
+        'Write encode(text). encode("abc") == "def"',
+        'Write encode(text) and render(text). encode("abc") == "def"',
+        # An example disagrees, or there is none.
+        "Write f(xs) that sorts them without doubles. f([1, 1]) == [1], f([2, 1]) == [1, 2]",
+        'Write cut(text, n), at most n words. cut("hello you", 2) == "hello you"',
+        "Write f(s), which is idempotent.",
+    ],
+)
+def test_other_prompts_have_no_property_test(prompt: str) -> None:
+    assert _checks(prompt) == []
+
+
+def test_the_inputs_are_made_of_what_the_examples_hold() -> None:
+    (test,) = properties_of(researcher.read(PAIR))
+    assert "st.text(alphabet='abc', max_size=3)" in test
+    (test,) = properties_of(researcher.read(SORT))
+    assert "st.lists(st.integers(1, 3), max_size=2)" in test
+
+
+def test_a_property_test_does_not_bind() -> None:
+    suite = assemble(researcher.read(PAIR), "m", "test_m.py", "")
+    assert suite.provenance_of("test_property_1") == "property"
+    assert not suite.is_binding("test_property_1")
