@@ -38,20 +38,27 @@ def next_question(
         choices = _choices([p.answers[number] for p in voters])
         if not choices or call in told or call in answered or len(call) > LONGEST_CALL:
             continue
+        every = grouped([p.answers[number] for p in programs if p.answers], same_answer)
         is_ordinary = number < voters[0].ordinary_answers
         ranked.append(
-            (_rank(call, choices, is_ordinary, written.get(call)), Question(call, choices))
+            (
+                _rank(call, choices, list(map(len, every)), is_ordinary, written.get(call)),
+                Question(call, choices),
+            )
         )
     return min(ranked, key=lambda one: one[0])[1] if ranked else None
 
 
 def _rank(
-    call: str, choices: Sequence[Choice], is_ordinary: bool, written: str | None
+    call: str,
+    choices: Sequence[Choice],
+    groups: Sequence[int],
+    is_ordinary: bool,
+    written: str | None,
 ) -> tuple[float, ...]:
     """Lower is better: first the share of the programs that an answer is expected to leave, then
-    whether the test writer wants something else, then ordinary calls and short ones."""
-    programs = sum(choice.programs for choice in choices)
-    left = sum((choice.programs / programs) ** 2 for choice in choices)
+    whether the test writer wants something else, then how programs divide that an earlier answer
+    ruled out (`groups` has the sizes of all groups), then ordinary calls and short ones."""
     differs = written is not None and all(
         choice.raises or not same_answer(Evaluation(choice.text), Evaluation(written))
         for choice in choices
@@ -59,7 +66,13 @@ def _rank(
     # An error, or an answer without content, is what right programs give to few of the calls.
     is_empty = all(choice.raises or not ast.literal_eval(choice.text) for choice in choices)
     size = len(call) + sum(len(choice.text) for choice in choices)
-    return round(left, 3), not differs, is_empty, not is_ordinary, size
+    left = _left([choice.programs for choice in choices])
+    return left, not differs, _left(groups), is_empty, not is_ordinary, size
+
+
+def _left(groups: Sequence[int]) -> float:
+    """The share of the programs that agree with one of them, on average."""
+    return round(sum(size**2 for size in groups) / sum(groups) ** 2, 3)
 
 
 def _choices(answers: Sequence[Evaluation]) -> tuple[Choice, ...]:
