@@ -40,12 +40,8 @@ def next_question(
             continue
         every = grouped([p.answers[number] for p in programs if p.answers], same_answer)
         is_ordinary = number < voters[0].ordinary_answers
-        ranked.append(
-            (
-                _rank(call, choices, list(map(len, every)), is_ordinary, written.get(call)),
-                Question(call, choices),
-            )
-        )
+        rank = _rank(call, choices, [*map(len, every)], is_ordinary, written.get(call))
+        ranked.append((rank, Question(call, choices)))
     return min(ranked, key=lambda one: one[0])[1] if ranked else None
 
 
