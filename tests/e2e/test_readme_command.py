@@ -26,6 +26,7 @@ def test_the_first_of_the_readme_prompts_is_the_readmes_own() -> None:
     assert first["prompt"] == _prompt()
 
 
+@pytest.mark.model
 @pytest.mark.large_model
 @pytest.mark.timeout(1200)  # The weights may have to be downloaded first.
 async def test_the_first_command_of_the_readme_says_what_is_true(tmp_path: Path) -> None:

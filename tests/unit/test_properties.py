@@ -9,6 +9,8 @@ import pytest
 from ml_coach.core.agents import researcher
 from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.examples import properties_of
+from ml_coach.core.judging.test_filter import filter_tests
+from ml_coach.core.results import Case, CaseOutcome, TestReport
 
 PAIR = 'Write encode(text) and decode(text). encode("abc") == "def", decode("def") == "abc"'
 SORT = "Write f(xs) that sorts them. f([1, 2]) == [2, 1], f([3, 1]) == [3, 1]"
@@ -61,3 +63,14 @@ def test_a_property_test_does_not_bind() -> None:
     suite = assemble(researcher.read(PAIR), "m", "test_m.py", "")
     assert suite.provenance_of("test_property_1") == "property"
     assert not suite.is_binding("test_property_1")
+
+
+def test_where_hypothesis_is_missing_a_property_test_is_dropped_and_counts_for_nothing() -> None:
+    suite = assemble(researcher.read(PAIR), "m", "test_m.py", "")
+    outcomes: tuple[CaseOutcome, ...] = ("passed", "passed", "skipped")
+    cases = [Case(t, how) for t, how in zip(suite.tests, outcomes, strict=True)]
+    report = TestReport("failed", tuple(cases))
+    filtered = filter_tests(suite, report, report, [], [])
+    assert filtered.kept == ("test_given_1", "test_given_2")
+    (dropped,) = filtered.dropped
+    assert (dropped.reason, dropped.answer) == ("it cannot be run", "")

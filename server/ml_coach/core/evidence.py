@@ -16,8 +16,8 @@ Provenance = Literal[
     "guessed",  # the model's own
 ]
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
-# A program that fails one of these is wrong. Stated tests are not among them: of those that were
-# read from the sentences of unread prompts, 2 of 16 were false (bench/APPENDIX.md).
+# A program that fails one of these is wrong. Stated tests are not among them, because a sentence
+# can be misread (bench/APPENDIX.md).
 BINDING: frozenset[Provenance] = frozenset(("own", "confirmed", "given"))
 
 

@@ -41,7 +41,7 @@ class _Shown:
 def properties_of(spec: Spec) -> tuple[str, ...]:
     """The bodies of the property tests, in Python. Each skips itself where Hypothesis is not
     installed."""
-    shown = [found for example in spec.examples if (found := _shown(example))]
+    shown = [one for example in spec.examples if (one := _shown(example))]
     found: list[str] = []
     for name in spec.names:
         own = [example for example in shown if example.name == name]
@@ -76,10 +76,8 @@ def _undoes(name: str, other: str) -> bool:
 
 def _is_reordered(example: _Shown) -> bool:
     given, result = example.arguments[0], example.result
-    return (
-        isinstance(given, list)
-        and isinstance(result, list)
-        and (sorted(map(repr, given)) == sorted(map(repr, result)))
+    return type(given) is type(result) is list and (
+        sorted(map(repr, given)) == sorted(map(repr, result))
     )
 
 
@@ -121,7 +119,7 @@ def _strategies(shown: Sequence[_Shown]) -> list[str]:
 
 def _strategy(values: Sequence[Any]) -> str:
     """Inputs made of what `values` hold: their characters, items and range. Empty where unknown."""
-    types = {type(value) for value in values}
+    types: set[type] = {type(value) for value in values}
     if types == {str} and (characters := "".join(sorted(set("".join(values))))):
         return f"st.text(alphabet={characters!r}, max_size={max(map(len, values))})"
     if types == {int}:

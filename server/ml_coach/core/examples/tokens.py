@@ -17,17 +17,7 @@ _CURLY = re.compile(r"“([^”\n]*)”|„([^“”\n]*)[“”]|‘([^’\n]*)
 _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
 _NAMED = re.compile(r"(\w+)\s*=(?!=)")
-_IS_EMPTY = re.compile(
-    r"(\w+)\s+(?:(?:is|are|ist|est|está|es|è|é)\s+(?:empty|leer|vide|vac[ií][oa]|vuot[oa])\b"
-    r"|leer\s+ist\b)|empty(?=\s*(?:->|→|=>))",
-    re.IGNORECASE,
-)
 _AFTER_ARROW = re.compile(r"(?:->|=>|→|⇒)\s*$")
-# What kind of emptiness is meant, other calls have to show.
-_EMPTY = re.compile(
-    r"(?:(?:an?|the)\s+)?(?:empty|no|leere[rsnm]?)\s+(\w+)\b(?!\s+(?:file|line)s?\b)", re.I
-)
-_INPUTS = ("input", "argument", "sequence", "collection")
 _MARKS = {
     "。": ".", "、": ",", "；": ";", "：": ":", "，": ",", "—": "–", "–": "–", "/": "/", "…": "~",
     **{mark: mark for mark in ",;:()"},
@@ -152,10 +142,6 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return mark
     if (named := _NAMED.match(text, at, end)) and named[1] in parameters:
         return Token("P", at, named.end(1), named[1])
-    for pattern in (_EMPTY, _IS_EMPTY):
-        empty = pattern.match(text, at, end)
-        if empty and empty[1] in {*parameters, *_INPUTS, None}:
-            return Token("V", at, empty.end(), "?")
     bare = _BARE.match(text, at, end)
     word = bare[0].rstrip(".!?:") if bare else text[at]
     plain = word.strip("*_")
