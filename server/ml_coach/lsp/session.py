@@ -46,6 +46,8 @@ class Session:
         )
         self.configuration = Configuration(client)
         self.actions = Actions(client, documents, self._finding_store, self.runs)
+        for uri in [document.uri for document in client.workspace.text_documents.values()]:
+            self.actions.document_changed(uri)
         self.commands = Commands(
             client, documents, self.configuration, backend, self.runs, self._finding_store
         )
@@ -54,6 +56,7 @@ class Session:
         """Ends every run and every process of ours."""
         if self._offering is not None:
             self._offering.cancel()
+        self.actions.close()
         await self.runs.stop(reason=ENDED_WITH_SERVER)
         await self._backend.aclose()
 
@@ -92,6 +95,7 @@ class Session:
             if before != uri:
                 self.runs.rename_uri(before, uri)
         self._documents.document_changed()
+        self.actions.document_changed(uri)
         # Findings move with their lines, and are gone when their line is.
         if uri in self._finding_store.uris() and not self._client.pulls_diagnostics:
             self._publish(uri)
