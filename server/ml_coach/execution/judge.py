@@ -8,6 +8,7 @@ text count for nothing.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -331,10 +332,16 @@ def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:
     if missing := findings.NO_MODULE.search(first):
         kind, first = "missing_package", findings.missing_package(missing[1], answer.python)
     place = failure.places[-1] if failure.places else None
-    file, line = (place.file, place.line) if place else (failure.file, 0)
+    file, line = (place.file, place.line) if place else (failure.file, _line_in(failure))
     finding = Finding(kind, first, file, line, detail=failure.detail)
     why = f"{failure.name} could not be collected: {first}"
     return _report("error", why, answer, (), (finding,))
+
+
+def _line_in(failure: NotCollected) -> int:
+    """The line of the test file that failed, from pytest's text: 0 where that does not say."""
+    lines = re.findall(rf"^{re.escape(failure.file)}:(\d{{1,6}}): ", failure.detail, re.MULTILINE)
+    return int(lines[-1]) if lines else 0
 
 
 def _last_line(text: str) -> str:
