@@ -16,7 +16,7 @@ from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.runs import presentation
-from ml_coach.lsp.runs.active_runs import ENDED_WITH_SERVER, Runs
+from ml_coach.lsp.runs.active_runs import ENDED_IN_ITS_MIDST, ENDED_WITH_SERVER, Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.review import Offers
 
@@ -69,13 +69,16 @@ class Session:
     async def _offer_to_resume(self) -> None:
         runs = self.runs
         newest = await asyncio.to_thread(self._backend.run_log.latest, 1)
-        if not newest or newest[0].reason != ENDED_WITH_SERVER or runs.active:
+        if not newest or runs.active:
+            return
+        reason = runs.reason_of(newest[0])
+        if reason not in (ENDED_WITH_SERVER, ENDED_IN_ITS_MIDST):
             return
         run_id, program_file = newest[0].run_id, newest[0].request.program_file
         if runs.change_log(run_id).root not in self._client.roots:
             return
         runs.resumable = run_id
-        told = f"{program_file}: {ENDED_WITH_SERVER}"
+        told = f"{program_file}: {reason}"
         # In editors whose own client listens to events a question is no modal window.
         if not (self._client.shows_patches and self._client.asks_questions):
             told += ' "Resume ML Coach run" among the code actions goes on with it.'

@@ -212,9 +212,12 @@ async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     second = await start()
     for file in ("generated_code.py", "test_generated.py"):
         second.open(file, first.text(file))
+    told = await second.until(lambda: [m for m in second.messages if "in the midst" in m])
+    assert "generated_code.py: ML Coach's server ended in the midst of the run" in told[0]
     (row,) = (await second.command("runs"))["runs"]
     assert (row["runId"], row["outcome"], row["active"]) == (run_id, "", False)
-    await second.command("resume", runId=run_id)
+    assert row["reason"].startswith("ML Coach's server ended in the midst of the run: ")
+    await second.choose(await second.action("generated_code.py", "Resume ML Coach run"))
     await second.until(lambda: second.event("PatchOffered"))
     # Only the call that had no reply yet is made again.
     assert model.asked[len(asked) :] == ["debugger"]
