@@ -92,8 +92,8 @@ class Run:
         state = self.state
         while True:
             found = await self.evaluator.compare(programs, state.written, self.team.spec)
-            module = Program("", self.request.program_file).module
-            mended = collectable(state.written, [c.report for c in found], module)
+            reports = [candidate.report for candidate in found]
+            mended = collectable(state.written, reports, self.request.module)
             if mended is None:
                 return found
             state.written = state.suite = mended.suite

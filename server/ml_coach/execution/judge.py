@@ -17,6 +17,7 @@ from ml_coach.core.finding import Finding, FindingKind, Location
 from ml_coach.core.results import Case, CaseOutcome, TestReport, Verdict
 from ml_coach.execution import findings
 from ml_coach.execution.expected_tests import ExpectedTest
+from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 from ml_coach.execution.plain_comparisons import TestText
 from ml_coach.execution.records import (
     AgreedWithAll,
@@ -253,6 +254,7 @@ def _agreed(evidence: _Evidence, full: str, suite: JudgedSuite) -> str:
     if record is None or text is None:
         return ""
     own = {name.removesuffix(".py").replace("/", ".") for name in suite.files}
+    own |= {name.removeprefix(f"{folder}.") for name in own for folder in SOURCE_FOLDERS if folder}
     is_named = record.module not in own and record.kind.strip("_") in text.words
     return "" if is_named else record.kind
 

@@ -133,6 +133,41 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     assert "tests" not in stages
 
 
+async def test_in_a_src_layout_tests_go_where_the_others_are(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    (root / "src" / "shop").mkdir(parents=True)
+    (root / "tests").mkdir()
+    (root / "src" / "shop" / "__init__.py").write_text("")
+    (root / "src" / "shop" / "sums.py").write_text(WRONG)
+    (root / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\npythonpath = ['src']\ntestpaths = ['tests']\n"
+    )
+    model.replies["test_writer"] = model.replies["test_writer"].replace(
+        "generated_code", "shop.sums"
+    )
+    editor = await start()
+    editor.open("src/shop/sums.py")
+    await editor.choose(await editor.action("src/shop/sums.py", "Write tests"))
+    await editor.until(editor.finished)
+    tests = editor.text("tests/test_sums.py")
+    assert "from shop.sums import add" in tests
+    assert "src.shop" not in tests
+
+    editor.events.clear()
+    await editor.choose(await editor.action("src/shop/sums.py", "Debug this file"))
+    await editor.until(lambda: editor.event("PatchOffered"))
+    await editor.choose(await editor.action("src/shop/sums.py", "Apply"))
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+
+    # A new server knows the tests' program by what they import.
+    second = await start()
+    second.open("tests/test_sums.py", tests)
+    await second.command("runTests", uri=second.uri("tests/test_sums.py"))
+    assert (await second.until(second.finished))["outcome"] in ("passed", "gave_up")
+    assert second.event("RunStarted")["request"]["program_file"] == "src/shop/sums.py"
+
+
 async def test_findings_move_with_their_lines_and_vanish_with_them(start: StartEditor):
     editor = await start("neovim-0.11")
     await editor.generate(PROMPT)
