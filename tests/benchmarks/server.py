@@ -10,7 +10,8 @@ crowd    300 open documents, of which one has 10,000 lines and is typed into: th
 large    a document of 20 MB: how long a code action in it takes, and what it adds to the memory
 flood    `codeAction` and `mlCoach.stop` while a model streams as fast as it can
 stop     `mlCoach.stop` → end of the progress, and no child of the server left
-memory   resident size after a tenth of the runs and after all of them, with a recorded model
+memory   resident size, open files and the run folder after each tenth of the runs, with a recorded
+         model; 500 runs are a soak
 """
 
 from __future__ import annotations
@@ -407,13 +408,32 @@ async def memory(runs: int, root: Path) -> None:
             run_id = (await one.command("generate", prompt=PROMPT, autoPatch=True))["runId"]
             await one.until(lambda: run_id in one.outcomes)  # noqa: B023
             assert one.outcomes[run_id] == "passed", one.outcomes[run_id]
-            if number in (runs // 10, runs // 2, runs):
+            if number % max(runs // 10, 1) == 0:
+                family = [process, *process.children(recursive=True)]
                 sizes.append(process.memory_info().rss / 1e6)
+                print(
+                    f"memory  after {number:>5} runs {sizes[-1]:.1f} MB, with the sandbox "
+                    f"{_resident(family):.1f} MB, {process.num_fds()} open files; "
+                    f"{(_size(state.parent) - before) / 1e6:.1f} MB on disk",
+                    flush=True,
+                )
+        began = time.perf_counter()
+        await one.command("runs", limit=20)
+        listed = (time.perf_counter() - began) * 1000
     print(
-        f"memory  after {runs // 10} runs {sizes[0]:.1f} MB, after {runs // 2} {sizes[1]:.1f} MB, "
-        f"after {runs} {sizes[2]:.1f} MB: {sizes[2] / sizes[0]:.3f} times; "
-        f"{(_size(state.parent) - before) / runs / 1000:.1f} kB on disk a run"
+        f"memory  at the end {sizes[-1] / sizes[0]:.3f} times that after the first tenth; "
+        f"{(_size(state.parent) - before) / runs / 1000:.1f} kB on disk a run; `runs` takes "
+        f"{listed:.1f} ms"
     )
+
+
+def _resident(processes: list[psutil.Process]) -> float:
+    """In MB; a process that has just ended counts as nothing."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total / 1e6
 
 
 def _size(folder: Path) -> int:
