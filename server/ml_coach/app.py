@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,8 +253,10 @@ class App:
 def _import_parts() -> None:
     """Imports what a run needs. To be called in a thread: the first time it takes so long that an
     editor's requests would have to wait."""
-    for module in ("ml_coach.execution.executor", "ml_coach.models.http"):
-        importlib.import_module(module)
+    # The last one is what the HTTP library loads with its first client.
+    for module in ("ml_coach.execution.executor", "ml_coach.models.http", "httpcore"):
+        with suppress(ImportError):  # Whoever needs it says what is missing.
+            importlib.import_module(module)
 
 
 def _report_failure(pruning: asyncio.Future[None]) -> None:
