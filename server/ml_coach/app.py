@@ -7,8 +7,10 @@ here: a provider's SDK, llama.cpp and pytest are loaded when first used.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,6 +154,7 @@ class App:
         written; everything later is an outcome of the report.
         """
         settings = order.settings
+        await asyncio.to_thread(_import_parts)
         pruning = asyncio.ensure_future(self._prune_sometimes(settings))
         pruning.add_done_callback(_report_failure)
         with self.run_log.record(order.run_id) as log:
@@ -245,6 +248,15 @@ class App:
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
+
+
+def _import_parts() -> None:
+    """Imports what a run needs. To be called in a thread: the first time it takes so long that an
+    editor's requests would have to wait."""
+    # The last one is what the HTTP library loads with its first client.
+    for module in ("ml_coach.execution.executor", "ml_coach.models.http", "httpcore"):
+        with suppress(ImportError):  # Whoever needs it says what is missing.
+            importlib.import_module(module)
 
 
 def _report_failure(pruning: asyncio.Future[None]) -> None:

@@ -4,12 +4,14 @@
 
 cold     process → answer to `initialize`, beside a pygls server that does nothing
 busy     `codeAction` and `hover` while four runs are active
-crowd    500 code actions a second in 300 open documents, of which one has 10,000 lines and is typed
-         into, while four runs are active
+crowd    300 open documents, of which one has 10,000 lines and is typed into: the first code action
+         in each, then 500 a second. Of a pygls server that answers nothing, of ours, and of ours
+         while four runs are active
 large    a document of 20 MB: how long a code action in it takes, and what it adds to the memory
 flood    `codeAction` and `mlCoach.stop` while a model streams as fast as it can
 stop     `mlCoach.stop` → end of the progress, and no child of the server left
-memory   resident size after a tenth of the runs and after all of them, with a recorded model
+memory   resident size, open files and the run folder after each tenth of the runs, with a recorded
+         model; 500 runs are a soak
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,11 @@ SERVER = (str(Path(sys.executable).with_name("ml-coach")), "serve")
 MINIMAL = (
     sys.executable,
     "-c",
-    "from pygls.lsp.server import LanguageServer; LanguageServer('minimal', '1').start_io()",
+    "from pygls.lsp.server import LanguageServer\n"
+    "from lsprotocol.types import TEXT_DOCUMENT_CODE_ACTION\n"
+    "server = LanguageServer('minimal', '1')\n"
+    "server.feature(TEXT_DOCUMENT_CODE_ACTION)(lambda params: [])\n"
+    "server.start_io()",
 )
 
 
@@ -218,42 +224,62 @@ def percentiles(times: list[float]) -> str:
 
 
 async def crowd(requests: int, root: Path) -> None:
-    long = "".join(f"def f{n}(a):\n    return a + {n}\n\n\n" for n in range(2500))
+    async with peer(MINIMAL, root) as (one, _):
+        print(f"crowd   minimal pygls: {await crowded(one, root, requests * 10)}")
+    async with peer(SERVER, root) as (one, _):
+        print(f"crowd   ours, no runs: {await crowded(one, root, requests * 10)}")
     async with scripted_model() as model, peer(SERVER, root, model.model) as (one, _):
-        short = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 300
-        uris = [opened(one, root, f"open_{number}.py", short) for number in range(299)]
-        uris.append(opened(one, root, "long.py", long))
-        async with busy_with_runs(one, root):
-            times: list[float] = []
+        print(f"crowd   ours, 4 runs:  {await crowded(one, root, requests * 10, runs=True)}")
 
-            async def ask(uri: str) -> None:
-                began = time.perf_counter()
-                await action_in(one, uri, 3)
-                times.append((time.perf_counter() - began) * 1000)
 
-            asked: list[asyncio.Future[None]] = []
-            process = psutil.Process(one.process.pid)
-            before = sum(process.cpu_times()[:2])
-            began = time.perf_counter()
-            for number in range(requests * 10):
-                if number % 100 == 0:
-                    change = {"uri": uris[-1], "version": number + 2}
-                    text = [{"text": f"# typed {number}\n{long}"}]
-                    one.notify(
-                        "textDocument/didChange", {"textDocument": change, "contentChanges": text}
-                    )
-                    asked.append(asyncio.ensure_future(ask(uris[-1])))
-                asked.append(asyncio.ensure_future(ask(uris[number * 7 % 300])))
-                await asyncio.sleep(max(0, began + number / 500 - time.perf_counter()))
-            await asyncio.gather(*asked)
-            rate = len(times) / (time.perf_counter() - began)
-            spent = sum(process.cpu_times()[:2]) - before
-            size = process.memory_info().rss / 1e6
-            print(
-                f"crowd   codeAction: {percentiles(times)}, {rate:.0f} a second, {size:.0f} MB; "
-                f"{spent / len(times) * 1000:.2f} ms of the server's CPU for each, with runs and "
-                "typing"
-            )
+async def crowded(one: Peer, root: Path, requests: int, runs: bool = False) -> str:
+    """Opens the documents, asks, and says how that went.
+
+    The client's own cost is given too: it shares the processors with the server, and plays the
+    model of the runs.
+    """
+    long = "".join(f"def f{n}(a):\n    return a + {n}\n\n\n" for n in range(2500))
+    short = "# coach: do it\n\n\ndef stub():\n    ...\n" + "x = [1, 2]\n" * 300
+    uris = [opened(one, root, f"open_{number}.py", short) for number in range(299)]
+    uris.append(opened(one, root, "long.py", long))
+    async with AsyncExitStack() as stack:
+        if runs:
+            await stack.enter_async_context(busy_with_runs(one, root))
+        first: list[float] = []
+        for uri in uris:
+            await timed(one, uri, first)
+        times: list[float] = []
+        process = psutil.Process(one.process.pid)
+        before, own = sum(process.cpu_times()[:2]), time.process_time()
+        began = time.perf_counter()
+        asked: list[asyncio.Future[None]] = []
+        for number in range(requests):
+            if number % 100 == 0:
+                change = {"uri": uris[-1], "version": number + 2}
+                text = [{"text": f"# typed {number}\n{long}"}]
+                one.notify(
+                    "textDocument/didChange", {"textDocument": change, "contentChanges": text}
+                )
+                asked.append(asyncio.ensure_future(timed(one, uris[-1], times)))
+            asked.append(asyncio.ensure_future(timed(one, uris[number * 7 % 300], times)))
+            await asyncio.sleep(max(0, began + number / 500 - time.perf_counter()))
+        await asyncio.gather(*asked)
+        rate = len(times) / (time.perf_counter() - began)
+        spent = sum(process.cpu_times()[:2]) - before
+        own = time.process_time() - own
+        each = 1000 / len(times)
+        size = process.memory_info().rss / 1e6
+        return (
+            f"first {percentiles(first)}; then {percentiles(times)}, {rate:.0f} a second, "
+            f"{size:.0f} MB; "
+            f"CPU for each {spent * each:.2f} ms of the server's, {own * each:.2f} of the client's"
+        )
+
+
+async def timed(one: Peer, uri: str, times: list[float]) -> None:
+    began = time.perf_counter()
+    await action_in(one, uri, 3)
+    times.append((time.perf_counter() - began) * 1000)
 
 
 async def large(requests: int, root: Path) -> None:
@@ -382,13 +408,32 @@ async def memory(runs: int, root: Path) -> None:
             run_id = (await one.command("generate", prompt=PROMPT, autoPatch=True))["runId"]
             await one.until(lambda: run_id in one.outcomes)  # noqa: B023
             assert one.outcomes[run_id] == "passed", one.outcomes[run_id]
-            if number in (runs // 10, runs // 2, runs):
+            if number % max(runs // 10, 1) == 0:
+                family = [process, *process.children(recursive=True)]
                 sizes.append(process.memory_info().rss / 1e6)
+                print(
+                    f"memory  after {number:>5} runs {sizes[-1]:.1f} MB, with the sandbox "
+                    f"{_resident(family):.1f} MB, {process.num_fds()} open files; "
+                    f"{(_size(state.parent) - before) / 1e6:.1f} MB on disk",
+                    flush=True,
+                )
+        began = time.perf_counter()
+        await one.command("runs", limit=20)
+        listed = (time.perf_counter() - began) * 1000
     print(
-        f"memory  after {runs // 10} runs {sizes[0]:.1f} MB, after {runs // 2} {sizes[1]:.1f} MB, "
-        f"after {runs} {sizes[2]:.1f} MB: {sizes[2] / sizes[0]:.3f} times; "
-        f"{(_size(state.parent) - before) / runs / 1000:.1f} kB on disk a run"
+        f"memory  at the end {sizes[-1] / sizes[0]:.3f} times that after the first tenth; "
+        f"{(_size(state.parent) - before) / runs / 1000:.1f} kB on disk a run; `runs` takes "
+        f"{listed:.1f} ms"
     )
+
+
+def _resident(processes: list[psutil.Process]) -> float:
+    """In MB; a process that has just ended counts as nothing."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.Error):
+            total += process.memory_info().rss
+    return total / 1e6
 
 
 def _size(folder: Path) -> int:

@@ -295,6 +295,40 @@ async def test_a_wrong_guessed_test_is_outvoted(
     assert "test_guessed_3" not in story.workspace.files["test_generated.py"]
 
 
+UNCOLLECTED = {
+    "import": "from os import absent\n\n\n{tests}\n\ndef test_wrong():\n    assert absent",
+    "package": "import no_such_package as p\n\nHELP = p.x\n\n\ndef make():\n    return HELP\n\n\n"
+    "{tests}\n\ndef test_wrong():\n    assert inc(make())",
+    "fixture": "import pytest\nfrom os import absent\n\n\n@pytest.fixture\ndef four():\n"
+    "    return absent\n\n\n{tests}\n\ndef test_wrong(four):\n    assert inc(four)",
+    "parameters": "import pytest\n\n\n{tests}\n\n@pytest.mark.parametrize('a', [1])\n"
+    "def test_wrong(b):\n    assert inc(b)",
+    "two": "import no_such\nfrom os import absent\n\n\n{tests}\n\ndef test_wrong():\n"
+    "    assert no_such.x(absent)",
+}
+
+
+@pytest.mark.parametrize("suite", UNCOLLECTED.values(), ids=UNCOLLECTED)
+async def test_a_test_that_cannot_be_collected_is_dropped_alone(
+    executor: SandboxedExecutor, suite: str
+) -> None:
+    right = "def test_right():\n    assert inc(7) == 8\n"
+    reply = f"```python\n{suite.format(tests=right)}\n```"
+    whole = Profile(edit_format="diff", plans=False)
+    story = Story(executor, {"coder": [GOOD], "test_writer": [reply]}, profile=whole)
+    report = await story.run()
+    assert report.outcome == "passed", report.reason
+    assert report.tests is not None
+    assert {case.function for case in report.tests.cases} == {"test_given_1", "test_right"}
+    assert [d.test for d in report.dropped] == ["test_wrong"]
+    assert report.dropped[0].reason.startswith(("it needs `", "it cannot be collected: "))
+    (filtered,) = story.only(SuiteFiltered)
+    assert [d.test for d in filtered.dropped] == ["test_wrong"]
+    written = story.workspace.files["test_generated.py"]
+    assert "test_wrong" not in written
+    assert "absent" not in written
+
+
 async def test_of_a_fixed_draw_of_programs_the_one_that_most_agree_with_is_chosen(
     executor: SandboxedExecutor,
 ) -> None:

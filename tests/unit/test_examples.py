@@ -206,6 +206,30 @@ def test_what_a_doctest_shows_is_compared_as_a_whole(shown: str, example: str) -
     assert extract_examples(f"{ASK}\n\n{shown}\n") == (example,)
 
 
+@pytest.mark.parametrize(
+    ("docstring", "examples"),
+    [
+        ('"""Return 2x. >>> f(2)  4"""', ["assert f(2) == 4"]),
+        ('"""Return 2x. >>> f(2) 4"""', ["assert f(2) == 4"]),
+        ('"""Return 2x, as in >>> f(2) -> 4."""', ["assert f(2) == 4"]),
+        ('"""Return 2x. >>> f(2) == 4"""', ["assert f(2) == 4"]),
+        ("'''Return 2x. >>> f(2) # 4'''", ["assert f(2) == 4"]),
+        ('""">>> f(2) 4"""', ["assert f(2) == 4"]),
+        ('""">>> f(2)\n    4"""', ["assert f(2) == 4"]),
+        ('"""Return 2x. >>> f(2)\n    4\n    """', ["assert f(2) == 4"]),
+        ('"""Return 2x.\n\n    >>> f(2)  4\n    """', ["assert f(2) == 4"]),
+        (
+            '"""Twice. >>> f([1, 2])  [2, 4] >>> f("a")  "aa"."""',
+            ["assert f([1, 2]) == [2, 4]", 'assert f("a") == "aa"'],
+        ),
+        ('"""Return 2x. >>> f(2) 4 and so on"""', []),
+        ('"""Return 2x. >>> f(2) f(4)"""', []),
+    ],
+)
+def test_an_example_in_one_line_of_a_docstring_is_read(docstring: str, examples: list[str]) -> None:
+    assert list(extract_examples(f"def f(x):\n    {docstring}\n    ...\n")) == examples
+
+
 def test_doctests_with_state_are_left_out() -> None:
     shown = ">>> s = Stack()\n>>> s.push(1)\n>>> s.pop()\n1\n"
     prompt = f"class Stack:\n    '''\n{textwrap.indent(shown, '    ')}    '''\n"

@@ -197,7 +197,7 @@ async def test_a_copy_of_the_programs_function_is_left_out_of_the_tests() -> Non
     budget = Budget(max_calls=1, max_tokens=1000, max_seconds=1)
     model_client = ModelClient(model, budget, lambda event: None)
     spec = Spec("", names=("decode",), examples=("assert decode(encode('a')) == 'a'",))
-    written = await write_tests(model_client, spec, model.profile, "m.py", "test_m.py", pytest.fail)
+    written = await write_tests(model_client, spec, model.profile, "m", "test_m.py", pytest.fail)
     assert written.suite.tests == ("test_given_1", "test_a")
     assert "def encode" not in written.suite.source
 

@@ -137,7 +137,7 @@ async def _majority(task: Task, setup: Setup) -> Answer:
         _model_client(setup),
         spec,
         setup.model.profile,
-        programs[0].file,
+        programs[0].module,
         "test_generated.py",
         _ignore,
     )

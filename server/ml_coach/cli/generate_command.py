@@ -19,6 +19,7 @@ from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_ques
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
+from ml_coach.project_layout import source_folder
 from ml_coach.run_order import RunOrder, request_from
 
 
@@ -58,7 +59,8 @@ def generate(
         min_confidence=min_confidence, unsure_exit=unsure_exit, max_questions=max_questions,
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
-    request = request_from(settings, _read_prompt(prompt))
+    folder = source_folder(output, settings.program_file)
+    request = request_from(settings, _read_prompt(prompt), source_folder=folder)
     order = RunOrder(output, request, settings, overwrite=force, record=record)
     carry_out(App(), order, as_json=as_json, verbose=verbose)
 

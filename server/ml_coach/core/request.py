@@ -15,17 +15,19 @@ class Request:
 
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
-    tests are written. Files are relative to the workspace. `examples` are given asserts; None
-    takes those of the prompt. A run ends `unsure` whose `confidence` is below `min_confidence` (see
-    `RunReport`). `guessed` names the tests in the user's file that a model guessed in an earlier
-    run. At most `max_questions` are asked of the user; the first of them are answered by `answers`,
-    where the run goes on from an earlier one. `seed` makes sampled programs repeatable.
+    tests are written. Files are relative to the workspace; `source_folder` is what the program's
+    import name lacks of its file, such as `src`. `examples` are given asserts; None takes those of
+    the prompt. A run ends `unsure` whose `confidence` is below `min_confidence` (see `RunReport`).
+    `guessed` names the tests in the user's file that a model guessed in an earlier run. At most
+    `max_questions` are asked of the user; the first of them are answered by `answers`, where the
+    run goes on from an earlier one. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
     task: Literal["generate", "implement", "debug", "write_tests"] = "generate"
     program_file: str = "generated_code.py"
     tests_file: str = "test_generated.py"
+    source_folder: str = ""
     function: str = ""
     max_iters: int = 3
     min_confidence: float = 0.8
@@ -37,6 +39,14 @@ class Request:
     answers: tuple[Answer, ...] = ()
     seed: int = 0
     limits: Limits = field(default_factory=lambda: Limits())
+
+    @property
+    def module(self) -> str:
+        """The name that the tests import the program by."""
+        file = self.program_file.removesuffix(".py")
+        if self.source_folder:
+            file = file.removeprefix(f"{self.source_folder}/")
+        return file.replace("/", ".")
 
     @property
     def changed_files(self) -> tuple[str, ...]:

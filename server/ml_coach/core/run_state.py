@@ -11,6 +11,7 @@ from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
 from ml_coach.core.evidence import Evidence
 from ml_coach.core.examples import open_requirements
 from ml_coach.core.judging.agreement import agreement
+from ml_coach.core.judging.collecting import collectable
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
@@ -31,7 +32,8 @@ class End:
 class RunState:
     """What changes while a run works. A report can be made of it at any moment.
 
-    `written` is the suite as the test writer gave it, `suite` the part of it that judges now.
+    `written` is the suite as the test writer gave it, without the tests that are `uncollected`,
+    `suite` the part of it that judges now.
     `candidates` are programs that were written independently of each other, which is why no patched
     program is among them. The run goes on with `chosen`, which is `origin` or was made of it.
     `draw` are the first of the candidates, for which `draw_size` replies were asked: the same
@@ -46,6 +48,7 @@ class RunState:
     written: Suite = field(default_factory=lambda: Suite(""))
     suite: Suite = field(default_factory=lambda: Suite(""))
     dropped: tuple[Dropped, ...] = ()
+    uncollected: tuple[Dropped, ...] = ()
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     origin: Candidate | None = None
     chosen: Candidate | None = None
@@ -86,10 +89,20 @@ class Run:
         self.emit(StageStarted(stage, self.state.iteration, self.request.max_iters))
 
     async def compare(self, programs: list[Program]) -> list[Candidate]:
-        """How each of `programs` does in all written tests and answers the probes, without those
-        that the user left open."""
-        compared = await self.evaluator.compare(programs, self.state.written, self.team.spec)
-        return [candidate.without(self.state.left_open) for candidate in compared]
+        """How each of `programs` does in all written tests and answers the probes.
+
+        What keeps the tests from being collected is left out of them before, and so are the probes
+        that the user left open.
+        """
+        state = self.state
+        while True:
+            found = await self.evaluator.compare(programs, state.written, self.team.spec)
+            reports = [candidate.report for candidate in found]
+            mended = collectable(state.written, reports, self.request.module)
+            if mended is None:
+                return [candidate.without(state.left_open) for candidate in found]
+            state.written = state.suite = mended.suite
+            state.uncollected += mended.dropped
 
     async def compare_again(self) -> None:
         """Compares all candidates anew, now that the user answered a question."""
@@ -119,9 +132,9 @@ class Run:
         # A program that was patched has no vote of its own, and neither has what it was made of.
         others = [c for c in state.candidates if c is not state.origin]
         filtered = await self.evaluator.judge_tests(state.written, chosen, others, self.team.spec)
-        state.suite, state.dropped = filtered.suite, filtered.dropped
+        state.suite, state.dropped = filtered.suite, state.uncollected + filtered.dropped
         state.mutation_score = filtered.mutation_score
-        self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
+        self.emit(SuiteFiltered(filtered.kept, state.dropped, filtered.mutation_score))
         if filtered.kept or state.suite.own:
             return None
         # The candidates' agreement chose this program, so it is worth keeping. The test file stays

@@ -8,6 +8,7 @@ text count for nothing.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ml_coach.core.finding import Finding, FindingKind, Location
 from ml_coach.core.results import Case, CaseOutcome, TestReport, Verdict
 from ml_coach.execution import findings
 from ml_coach.execution.expected_tests import ExpectedTest
+from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 from ml_coach.execution.plain_comparisons import TestText
 from ml_coach.execution.records import (
     AgreedWithAll,
@@ -252,6 +254,7 @@ def _agreed(evidence: _Evidence, full: str, suite: JudgedSuite) -> str:
     if record is None or text is None:
         return ""
     own = {name.removesuffix(".py").replace("/", ".") for name in suite.files}
+    own |= {name.removeprefix(f"{folder}.") for name in own for folder in SOURCE_FOLDERS if folder}
     is_named = record.module not in own and record.kind.strip("_") in text.words
     return "" if is_named else record.kind
 
@@ -331,10 +334,16 @@ def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:
     if missing := findings.NO_MODULE.search(first):
         kind, first = "missing_package", findings.missing_package(missing[1], answer.python)
     place = failure.places[-1] if failure.places else None
-    file, line = (place.file, place.line) if place else (failure.file, 0)
+    file, line = (place.file, place.line) if place else (failure.file, _line_in(failure))
     finding = Finding(kind, first, file, line, detail=failure.detail)
     why = f"{failure.name} could not be collected: {first}"
     return _report("error", why, answer, (), (finding,))
+
+
+def _line_in(failure: NotCollected) -> int:
+    """The line of the test file that failed, from pytest's text: 0 where that does not say."""
+    lines = re.findall(rf"^{re.escape(failure.file)}:(\d{{1,6}}): ", failure.detail, re.MULTILINE)
+    return int(lines[-1]) if lines else 0
 
 
 def _last_line(text: str) -> str:

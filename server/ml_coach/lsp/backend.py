@@ -73,6 +73,11 @@ class PastRun(Protocol):
         """Why it ended so, as a sentence; may be empty."""
         ...
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the end of its log cannot be read, so that the outcome is not known."""
+        ...
+
 
 class PastRuns(Protocol):
     """The log of all runs. Methods raise `KeyError` for a run that does not exist."""

@@ -16,7 +16,7 @@ from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.runs import presentation
-from ml_coach.lsp.runs.active_runs import ENDED_WITH_SERVER, Runs
+from ml_coach.lsp.runs.active_runs import ENDED_IN_ITS_MIDST, ENDED_WITH_SERVER, Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.review import Offers
 
@@ -46,6 +46,8 @@ class Session:
         )
         self.configuration = Configuration(client)
         self.actions = Actions(client, documents, self._finding_store, self.runs)
+        for uri in [document.uri for document in client.workspace.text_documents.values()]:
+            self.actions.document_changed(uri)
         self.commands = Commands(
             client, documents, self.configuration, backend, self.runs, self._finding_store
         )
@@ -54,6 +56,7 @@ class Session:
         """Ends every run and every process of ours."""
         if self._offering is not None:
             self._offering.cancel()
+        self.actions.close()
         await self.runs.stop(reason=ENDED_WITH_SERVER)
         await self._backend.aclose()
 
@@ -66,13 +69,16 @@ class Session:
     async def _offer_to_resume(self) -> None:
         runs = self.runs
         newest = await asyncio.to_thread(self._backend.run_log.latest, 1)
-        if not newest or newest[0].reason != ENDED_WITH_SERVER or runs.active:
+        if not newest or runs.active:
+            return
+        reason = runs.reason_of(newest[0])
+        if reason not in (ENDED_WITH_SERVER, ENDED_IN_ITS_MIDST):
             return
         run_id, program_file = newest[0].run_id, newest[0].request.program_file
         if runs.change_log(run_id).root not in self._client.roots:
             return
         runs.resumable = run_id
-        told = f"{program_file}: {ENDED_WITH_SERVER}"
+        told = f"{program_file}: {reason}"
         # In editors whose own client listens to events a question is no modal window.
         if not (self._client.shows_patches and self._client.asks_questions):
             told += ' "Resume ML Coach run" among the code actions goes on with it.'
@@ -92,6 +98,7 @@ class Session:
             if before != uri:
                 self.runs.rename_uri(before, uri)
         self._documents.document_changed()
+        self.actions.document_changed(uri)
         # Findings move with their lines, and are gone when their line is.
         if uri in self._finding_store.uris() and not self._client.pulls_diagnostics:
             self._publish(uri)

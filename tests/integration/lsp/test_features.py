@@ -133,6 +133,41 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     assert "tests" not in stages
 
 
+async def test_in_a_src_layout_tests_go_where_the_others_are(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    (root / "src" / "shop").mkdir(parents=True)
+    (root / "tests").mkdir()
+    (root / "src" / "shop" / "__init__.py").write_text("")
+    (root / "src" / "shop" / "sums.py").write_text(WRONG)
+    (root / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\npythonpath = ['src']\ntestpaths = ['tests']\n"
+    )
+    model.replies["test_writer"] = model.replies["test_writer"].replace(
+        "generated_code", "shop.sums"
+    )
+    editor = await start()
+    editor.open("src/shop/sums.py")
+    await editor.choose(await editor.action("src/shop/sums.py", "Write tests"))
+    await editor.until(editor.finished)
+    tests = editor.text("tests/test_sums.py")
+    assert "from shop.sums import add" in tests
+    assert "src.shop" not in tests
+
+    editor.events.clear()
+    await editor.choose(await editor.action("src/shop/sums.py", "Debug this file"))
+    await editor.until(lambda: editor.event("PatchOffered"))
+    await editor.choose(await editor.action("src/shop/sums.py", "Apply"))
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+
+    # A new server knows the tests' program by what they import.
+    second = await start()
+    second.open("tests/test_sums.py", tests)
+    await second.command("runTests", uri=second.uri("tests/test_sums.py"))
+    assert (await second.until(second.finished))["outcome"] in ("passed", "gave_up")
+    assert second.event("RunStarted")["request"]["program_file"] == "src/shop/sums.py"
+
+
 async def test_findings_move_with_their_lines_and_vanish_with_them(start: StartEditor):
     editor = await start("neovim-0.11")
     await editor.generate(PROMPT)
@@ -212,9 +247,12 @@ async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     second = await start()
     for file in ("generated_code.py", "test_generated.py"):
         second.open(file, first.text(file))
+    told = await second.until(lambda: [m for m in second.messages if "in the midst" in m])
+    assert "generated_code.py: ML Coach's server ended in the midst of the run" in told[0]
     (row,) = (await second.command("runs"))["runs"]
     assert (row["runId"], row["outcome"], row["active"]) == (run_id, "", False)
-    await second.command("resume", runId=run_id)
+    assert row["reason"].startswith("ML Coach's server ended in the midst of the run: ")
+    await second.choose(await second.action("generated_code.py", "Resume ML Coach run"))
     await second.until(lambda: second.event("PatchOffered"))
     # Only the call that had no reply yet is made again.
     assert model.asked[len(asked) :] == ["debugger"]

@@ -96,7 +96,7 @@ class Team:
         request = self.request
         written = await test_writer.write_tests(
             self.model_client, self.spec, self.profile,
-            request.program_file, request.tests_file, self._refused("test_writer"),
+            request.module, request.tests_file, self._refused("test_writer"),
         )  # fmt: skip
         self.emit(SuiteWritten(written.suite, written.done))
         return written.suite

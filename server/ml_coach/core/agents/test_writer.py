@@ -17,7 +17,7 @@ from ml_coach.core.agents.suite_assembly import assemble, import_line, imported
 from ml_coach.core.agents.templates import render
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.sanitizer import Refused
-from ml_coach.core.types import Program, Spec, Suite
+from ml_coach.core.types import Spec, Suite
 
 TRIES = 2
 # A small model goes on behind the four asserts that it was asked for, and only repeats itself: half
@@ -43,17 +43,17 @@ async def write_tests(
     model_client: ModelClient,
     spec: Spec,
     profile: Profile,
-    program_file: str,
+    module: str,
     tests_file: str,
     refused: Callable[[str], None],
 ) -> TestWriterResult:
-    """The given examples as tests, and the model's own behind them.
+    """The given examples as tests, and the model's own behind them. They import the program as
+    `module`.
 
     Where the model writes nothing usable the suite holds the given tests alone; it is empty
     (no test function) only where there is neither. `refused` is called with the reason of each
     reply that could not be used. Raises `BudgetSpent` and `ModelError`.
     """
-    module = Program("", program_file).module
     # A class takes several statements to test, which do not fit into one assert.
     single = profile.edit_format == "function" and not _asks_for_class(spec)
     messages = render(

@@ -23,6 +23,11 @@ _TAKEN_BACK = re.compile(
     r"\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
     re.IGNORECASE,
 )
+# A docstring may begin and end in the lines of its example.
+_OPENING = re.compile(r"^\s*(?:[rR]?(?:\"{3}|'{3})[^>]*)?")
+_CLOSING = re.compile(r"\s*(?:\"{3}|'{3})\s*$")
+# Between a call and its value in one line.
+_GAP = re.compile(r"(?<=\))\s*(?:->|=>|==|→|⇒|➞|#\s*(?:=>|->|→)?|\breturns\b|\s)\s*")
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
 
 
@@ -81,20 +86,35 @@ def _shown(prompt: str) -> Iterator[_Shown]:
     lines = prompt.splitlines()
     at = 0
     while at < len(lines):
-        begin = DOCTEST.match(lines[at].lstrip())
+        begin = DOCTEST.match(_OPENING.sub("", lines[at]))
         indentation = lines[at].partition(">>>")[0]
         start = at
         at += 1
-        if not begin:
+        in_line = list(_in_one_line(lines[start]))
+        yield from (_Shown(start, code, (value,)) for code, value in in_line)
+        if in_line or not begin:
             continue
         source, wanted = [begin[1]], list[str]()
         while at < len(lines) and (more := _MORE.match(lines[at].lstrip())):
             source.append(more[1] or "")
             at += 1
         while at < len(lines) and lines[at].strip() and not _stops_doctest(lines[at]):
-            wanted.append(lines[at].removeprefix(indentation))
+            wanted.append(_CLOSING.sub("", lines[at].removeprefix(indentation)))
             at += 1
+            if _CLOSING.search(lines[at - 1]):
+                break
         yield _Shown(start, "\n".join(source).strip(), tuple(wanted))
+
+
+def _in_one_line(line: str) -> Iterator[tuple[str, str]]:
+    """Calls and their values that stand in one line, as in a short docstring:
+    `"Twice x. >>> f(2)  4"`."""
+    for shown in _CLOSING.sub("", line).split(">>>")[1:]:
+        for gap in _GAP.finditer(shown := shown.strip().removesuffix(".")):
+            code, value = shown[: gap.start()], shown[gap.end() :]
+            if expressions.is_plain_call(code) and expressions.closed_value(value) is not None:
+                yield code, value
+                break
 
 
 def _stops_doctest(line: str) -> bool:

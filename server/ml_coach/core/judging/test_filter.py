@@ -152,8 +152,14 @@ def _outcomes(report: TestReport) -> dict[str, CaseOutcome]:
 
 def without(suite: Suite, tests: set[str]) -> Suite:
     """`suite` without these test functions (`test_x`, `TestA::test_b`); other text is unchanged."""
-    lines = suite.source.splitlines(keepends=True)
-    for node in reversed(_removable(syntax.module(suite.source), "", tests)):
+    nodes = _removable(syntax.module(suite.source), "", tests)
+    return replace(suite, source=taken_out(suite.source, nodes))
+
+
+def taken_out(source: str, statements: Sequence[ast.stmt]) -> str:
+    """A test file without these statements of it, and without the marks above them."""
+    lines = source.splitlines(keepends=True)
+    for node in sorted(statements, key=syntax.first_line, reverse=True):
         start = syntax.first_line(node)
         if start > 1 and is_mark(lines[start - 2]):
             start -= 1
@@ -161,7 +167,7 @@ def without(suite: Suite, tests: set[str]) -> Suite:
         while end < len(lines) and not lines[end].strip():
             end += 1
         del lines[start - 1 : end]
-    return replace(suite, source="".join(lines).rstrip() + "\n")
+    return "".join(lines).rstrip() + "\n"
 
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

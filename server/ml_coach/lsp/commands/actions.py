@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ _UNDO = "source.mlCoach.undo"
 _STOP = "source.mlCoach.stop"
 _RESUME = "source.mlCoach.resume"
 
+# Between two documents that are read ahead, requests are answered.
+_PAUSE_SECONDS = 0.005
+
 
 class Actions:
     """What the editor offers at a position of a document."""
@@ -41,6 +45,35 @@ class Actions:
         self._finding_store = finding_store
         self._runs = runs
         self._stubs: dict[str, tuple[str, tuple[Stub, ...]]] = {}
+        self._unread: dict[str, None] = {}
+        self._reading: asyncio.Future[None] | None = None
+
+    def document_changed(self, uri: str) -> None:
+        """To be called after a document was opened, changed or closed; returns at once."""
+        if self._documents.open_text(uri) is None:
+            self._stubs.pop(uri, None)
+            self._documents.forget_lines(uri)
+        elif uri not in self._stubs:
+            self._unread[uri] = None
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.ensure_future(self._read_ahead())
+
+    async def _read_ahead(self) -> None:
+        """Reads documents that were opened, before anybody asks. An editor may open hundreds at
+        once; read at the first request for each, they would keep the requests waiting."""
+        while self._unread:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            uri = next(iter(self._unread))
+            del self._unread[uri]
+            text = self._documents.open_text(uri)
+            if text is not None and uri.endswith(".py") and len(text) <= LONGEST_PARSED:
+                self._documents.lines(uri, text)
+                self._stubs_in(uri, text)
+
+    def close(self) -> None:
+        """Ends what is done ahead."""
+        if self._reading is not None:
+            self._reading.cancel()
 
     @property
     def _offers(self) -> Offers:
@@ -143,22 +176,25 @@ class Actions:
         if prompt:
             command = _command("Generate", "generate", prompt=prompt, documentUri=uri)
             found.append(_rewrite("Generate with ML Coach", command))
-        if stub is not None and uri.endswith(".py"):
+        if stub is not None:
             command = _command("Implement", "implement", uri=uri, function=stub.name)
             found.append(_rewrite("Implement with ML Coach", command))
         return found
 
     def _stub_at(self, uri: str, text: str, lines: Text, line: int) -> Stub | None:
+        if not uri.endswith(".py"):
+            return None
         if len(text) > LONGEST_PARSED:
             return stub_around(lines.lines, line)
+        found = self._stubs_in(uri, text)
+        return next((stub for stub in found if stub.first <= line <= stub.last), None)
+
+    def _stubs_in(self, uri: str, text: str) -> tuple[Stub, ...]:
         known, stubs = self._stubs.get(uri, ("", ()))
         if known is not text:
             # Editors ask at every move of the cursor, so a text is parsed only once.
-            self._stubs = {
-                u: kept for u, kept in self._stubs.items() if self._documents.open_text(u)
-            }
             self._stubs[uri] = text, (stubs := stubs_in(text))
-        return next((stub for stub in stubs if stub.first <= line <= stub.last), None)
+        return stubs
 
     def _whole_file(self, uri: str, text: str) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []

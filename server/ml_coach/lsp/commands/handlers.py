@@ -94,8 +94,12 @@ class Commands:
     async def list_runs(self, argument: LatestRuns) -> RunList:
         """The newest runs, also those that began too recently to be in the log."""
         past = await asyncio.to_thread(self._backend.run_log.latest, argument.limit)
-        rows = {run.run_id: self._row(run.run_id, run.request, run.outcome, run.reason)
-                for run in past}  # fmt: skip
+        rows = {
+            run.run_id: self._row(
+                run.run_id, run.request, run.outcome, self._runs.reason_of(run)
+            )
+            for run in past
+        }  # fmt: skip
         for run_id, run in self._runs.active.items():
             if run_id not in rows:
                 rows[run_id] = self._row(run_id, run.order.request, "", "")

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+from ml_coach import project_layout
 from ml_coach.core.python.syntax import parse
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
@@ -24,13 +25,16 @@ class Pairing:
 
     def tests_of(self, program: WorkspaceFile, settings: Settings) -> str:
         """The file with the program's own tests, empty where there is none."""
+        usual = self.usual_tests(program)
         folder, stem = program.path.parent.relative_to(program.root), program.path.stem
         names = [
             (folder / f"test_{stem}.py").as_posix(),
             (folder / f"{stem}_test.py").as_posix(),
             (folder / "tests" / f"test_{stem}.py").as_posix(),
             f"tests/test_{stem}.py",
-            _generated(tests_beside(program.file)),
+            usual,
+            _generated((folder / f"test_{stem}.py").as_posix()),
+            _generated(usual),
         ]
         if program.file == settings.program_file:
             names.insert(0, settings.tests_file)
@@ -38,10 +42,14 @@ class Pairing:
             names.insert(0, written)
         return next((name for name in names if self._exists(program.root, name)), "")
 
+    def usual_tests(self, program: WorkspaceFile) -> str:
+        """The tests file that a program has or gets where the project keeps its tests."""
+        return project_layout.usual_tests(program.root, program.file)
+
     async def writable_tests(self, program: WorkspaceFile, settings: Settings) -> str:
         """A tests file that ML Coach may write: never the user's own."""
         own = program.file == settings.program_file
-        first = settings.tests_file if own else tests_beside(program.file)
+        first = settings.tests_file if own else self.usual_tests(program)
         disk = self.backend.disk(program.root)
         foreign = await foreign_files(program.root, (first,), self.documents, disk)
         return _generated(first) if foreign else first
@@ -54,7 +62,8 @@ class Pairing:
         tree = parse(text)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for base in (tests.path.parent.relative_to(tests.root), Path()):
+                beside = tests.path.parent.relative_to(tests.root)
+                for base in (beside, Path(), Path("src")):
                     file = (base / (node.module.replace(".", "/") + ".py")).as_posix()
                     if self._exists(tests.root, file):
                         return file
@@ -62,12 +71,6 @@ class Pairing:
 
     def _exists(self, root: Path, file: str) -> bool:
         return self.documents.exists(WorkspaceFile(root, file))
-
-
-def tests_beside(program_file: str) -> str:
-    """The usual tests file in the program's own folder."""
-    path = Path(program_file)
-    return (path.parent / f"test_{path.name}").as_posix()
 
 
 def _generated(tests_file: str) -> str:

@@ -17,13 +17,14 @@ from ml_coach.lsp.commands.arguments import (
     RunTests,
     WriteTests,
 )
-from ml_coach.lsp.commands.pairing import Pairing, is_tests, tests_beside
+from ml_coach.lsp.commands.pairing import Pairing, is_tests
 from ml_coach.lsp.commands.results import RunRef
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceFile
 from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid
 from ml_coach.lsp.runs.active_runs import Runs
+from ml_coach.project_layout import source_folder
 from ml_coach.run_order import RunOrder, request_from
 from ml_coach.settings import Settings, with_editor
 
@@ -47,11 +48,14 @@ class Starting:
         settings = await self._settings(root, argument)
         tests = self._tests_argument(argument.test_uri, root)
         if not tests and program and program != settings.program_file:
-            tests = tests_beside(program)
+            tests = self.pairing.usual_tests(WorkspaceFile(root, program))
         program, tests = program or settings.program_file, tests or settings.tests_file
         if tests == program:
             raise invalid("targetUri and testUri must be two different files.")
-        request = request_from(settings, argument.prompt, program_file=program, tests_file=tests)
+        request = request_from(
+            settings, argument.prompt, program_file=program, tests_file=tests,
+            source_folder=source_folder(root, program),
+        )  # fmt: skip
         order = RunOrder(root, request, settings, overwrite=argument.overwrite)
         return {"runId": await self.runs.start(order)}
 
@@ -83,7 +87,9 @@ class Starting:
         program, _ = self._open(argument.uri)
         settings = await self._settings(program.root, argument)
         tests = self._tests_argument(argument.test_uri, program.root)
-        tests = tests or self.pairing.tests_of(program, settings) or tests_beside(program.file)
+        tests = (
+            tests or self.pairing.tests_of(program, settings) or self.pairing.usual_tests(program)
+        )
         return await self._start_on(program, tests, settings, "debug")
 
     async def write_tests(self, argument: WriteTests) -> RunRef:
@@ -134,8 +140,9 @@ class Starting:
         if task == "debug":
             fields["guessed"] = self.backend.guessed_tests(self._text(program.root, tests))
         request = request_from(
-            settings, prompt, task=task, program_file=program.file, tests_file=tests, **fields
-        )
+            settings, prompt, task=task, program_file=program.file, tests_file=tests,
+            source_folder=source_folder(program.root, program.file), **fields,
+        )  # fmt: skip
         return {"runId": await self.runs.start(RunOrder(program.root, request, settings))}
 
     async def _settings(self, root: Path, limits: Limits) -> Settings:

@@ -17,8 +17,8 @@ from ml_coach.lsp.protocol import RequestFailed, invalid, uri_of
 # In characters. A longer document is neither parsed nor split into lines: that would keep every
 # other request waiting, and take fifty times its size of memory.
 LONGEST_TEXT = 2_000_000
-# Documents whose lines are kept: the few that somebody works in.
-_MOST_LINES_KEPT = 16
+# In characters: the lines of documents are kept until their texts are longer than that together.
+_MOST_KEPT = LONGEST_TEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +130,18 @@ class Documents:
 
     def lines(self, uri: str, text: str) -> Text:
         """`text`, which the open document reads, taken apart into its lines; once for each text."""
-        known = self._lines.pop(uri, None)
+        known = self._lines.get(uri)
         if known is None or known[0] is not text:
-            known = text, Text.of(text, self.client.codec)
-        self._lines[uri] = known
-        if len(self._lines) > _MOST_LINES_KEPT:
-            del self._lines[next(iter(self._lines))]
+            self._lines.pop(uri, None)
+            kept = sum(len(other) for other, _ in self._lines.values()) + len(text)
+            while self._lines and kept > _MOST_KEPT:
+                kept -= len(self._lines.pop(next(iter(self._lines)))[0])
+            self._lines[uri] = known = text, Text.of(text, self.client.codec)
         return known[1]
+
+    def forget_lines(self, uri: str) -> None:
+        """To be called when a document was closed."""
+        self._lines.pop(uri, None)
 
     def disk_text(self, uri: str) -> str | None:
         """The text on disk of a document; None where it cannot be read."""

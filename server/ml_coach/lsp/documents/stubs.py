@@ -94,14 +94,15 @@ def _is_next(line: str) -> bool:
 
 
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:
-    children = list(ast.iter_child_nodes(node))
+    # Not `iter_child_nodes`: it would go through every expression of the document.
+    blocks = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody"))
+    children: list[ast.stmt] = [child for block in blocks for child in block]
     definitions = [child for child in children if isinstance(child, Definition)]
     # A name that also has a body is not a stub: `@overload`, a property's setter.
     finished = {d.name for d in definitions if not is_placeholder(d)}
     for child in children:
         if not isinstance(child, Definition):
-            if isinstance(child, ast.stmt):
-                yield from _below(child, lines, outer)
+            yield from _below(child, lines, outer)
             continue
         path = (*outer, child)
         if is_placeholder(child) and child.name in finished:

@@ -15,7 +15,7 @@ from ml_coach.core.errors import ModelError
 from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffered, RunFinished
 from ml_coach.core.types import Outcome, Program, RunReport
 from ml_coach.core.usage import Usage
-from ml_coach.lsp.backend import Backend
+from ml_coach.lsp.backend import Backend, PastRun
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.delivery import UnopenedEdits
@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 2.0
 ENDED_WITH_SERVER = "The editor ended or restarted ML Coach's server while the run was active."
+ENDED_IN_ITS_MIDST = (
+    "ML Coach's server ended in the midst of the run: it crashed, or it was killed."
+)
+_UNREADABLE = "The end of the run's log cannot be read."
 _STOP_ELSEWHERE_SECONDS = 5.0
 _ASK_SECONDS = 600.0
 _OVERWRITE, _OTHER_FILE = "Overwrite", "Use another file"
@@ -294,6 +298,12 @@ class Runs:
         """
         self._backend.run_log.folder_for(run_id)
         return self._backend.claims.holder(run_id)
+
+    def reason_of(self, run: PastRun) -> str:
+        """Why a run of the log ended; empty for one that goes on, here or elsewhere."""
+        if run.outcome or run.run_id in self.active or self.holder(run.run_id):
+            return run.reason
+        return _UNREADABLE if run.is_damaged else ENDED_IN_ITS_MIDST
 
     async def stop(self, run_id: str = "", reason: str = "") -> list[str]:
         """Cancels one run, or all, and waits until they are over. The ids of those it stopped.

@@ -1,0 +1,87 @@
+"""Where a project keeps its modules and its tests, by its folders and its pytest configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+# The folder whose modules the sandbox imports by their names in it, as an installed project does.
+_SOURCE_FOLDER = "src"
+_TESTS_FOLDERS = ("tests", "test")
+
+
+def source_folder(root: Path, program_file: str) -> str:
+    """The folder below `root` that the program's import name does not contain, empty for none.
+
+    It is `src`, unless that is a package itself.
+    """
+    parts = PurePosixPath(program_file).parts
+    is_inside = len(parts) > 1 and parts[0] == _SOURCE_FOLDER
+    return _SOURCE_FOLDER if is_inside and not _is_package(root / _SOURCE_FOLDER) else ""
+
+
+def usual_tests(root: Path, program_file: str) -> str:
+    """The usual tests file of a program: where the project's other tests are, else beside it.
+
+    Both files are relative to `root`. Reads the disk.
+    """
+    program = PurePosixPath(program_file)
+    name, inner = f"test_{program.name}", program.parent
+    if source := source_folder(root, program_file):
+        inner = inner.relative_to(source)
+    folder = _tests_folder(root, program.parent)
+    if not folder:
+        # A folder of modules that are installed is no place for tests.
+        folder = _TESTS_FOLDERS[0] if source else ""
+        inner = PurePosixPath() if source else inner
+    # Many projects give their tests the folders of the modules.
+    for length in range(len(inner.parts), 0, -1):
+        for start in range(len(inner.parts) - length + 1):
+            mirrored = PurePosixPath(folder, *inner.parts[start : start + length])
+            if folder and (root / mirrored).is_dir():
+                return (mirrored / name).as_posix()
+    return (PurePosixPath(folder) / name if folder else program.parent / name).as_posix()
+
+
+def _tests_folder(root: Path, beside: PurePosixPath) -> str:
+    """The folder of the tests nearest to `beside`, empty where there is none."""
+    for folder in _configured(root):
+        if (root / folder).is_dir() and (root / folder).resolve().is_relative_to(root.resolve()):
+            return PurePosixPath(folder).as_posix()
+    for above in (beside, *beside.parents):
+        for name in _TESTS_FOLDERS:
+            if (root / above / name).is_dir():
+                return (above / name).as_posix()
+    return ""
+
+
+def _configured(root: Path) -> Iterator[str]:
+    """The folders that pytest's configuration names as those of the tests."""
+    for file, section in (
+        ("pytest.ini", "pytest"),
+        ("tox.ini", "pytest"),
+        ("setup.cfg", "tool:pytest"),
+    ):
+        parser = ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read(root / file, encoding="utf-8")
+            yield from parser.get(section, "testpaths", fallback="").split()
+        except (ConfigError, UnicodeDecodeError, OSError):
+            continue
+    try:
+        found: Any = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return
+    for key in ("tool", "pytest", "ini_options", "testpaths"):
+        found = cast("Mapping[str, Any]", found).get(key) if isinstance(found, dict) else None
+    paths = found.split() if isinstance(found, str) else found
+    if isinstance(paths, list):
+        yield from (path for path in cast("list[object]", paths) if isinstance(path, str))
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file()
