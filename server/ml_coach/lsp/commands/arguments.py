@@ -74,9 +74,10 @@ class RunTests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """One run, or every run without `run_id`."""
+    """One run, or every run without `run_id`. `reason` says why, where it was not the user."""
 
     run_id: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
