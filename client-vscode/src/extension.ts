@@ -49,8 +49,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     attach: (client) => {
       client.onNotification(runChanged, runs.take);
       client.onNotification(runWriting, (writing) => {
-        runs.write(writing);
         preview.take(writing);
+        runs.write(writing);
       });
       serveEditorModels(client);
       showMessages(client);
@@ -58,9 +58,9 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   });
   running = connection;
   const runs = new Runs(connection);
-  const rows = new RunTree(runs);
-  const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: rows });
   const preview = new LivePreview(runs);
+  const rows = new RunTree(runs, preview);
+  const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: rows });
   const review = new PatchReview(runs, connection, progress);
   const documents = new Documents(runs, connection);
   const restarts = new Restarts(connection, runs, (step) => startOrExplain(log, step));
@@ -76,7 +76,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     runs.onDidChange(() => { status.showWaiting(waitingPatch(runs.book.active())?.patchId); }),
     progress.onDidChangeStage((stage) => { status.showStage(stage); }),
     registerCommands(log, {
-      ...runCommands(connection, runs, tree, preview, context.globalState),
+      ...runCommands(connection, runs, tree, context.globalState),
       ...setupCommands(connection, key, documents, restarts, log),
       ...patchCommands(review),
     }),

@@ -21,6 +21,7 @@ class Window:
     """The editor's side: it keeps what it is told."""
 
     reports_progress: bool = True
+    draws_runs: bool = False
     told: list[Any] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
@@ -69,6 +70,15 @@ async def test_who_has_begun_is_told_of_before_a_word_arrives():
     assert window.told[-1].message == "writing the program"
     progress(CallStarted(2, "test_writer", "m"))
     assert window.told[-1].message == "writing the program; writing tests"
+
+
+async def test_a_client_that_shows_the_text_elsewhere_is_told_the_line_only():
+    window = Window(draws_runs=True)
+    progress = await begun(window)
+    progress(CallStarted(1, "coder", "m"))
+    progress._reported = 0
+    progress(TextArrived(1, "import re\ndef slugify"))
+    assert window.told[-1].message == "writing the program, line 2"
 
 
 async def test_programs_that_are_written_at_once_are_told_of_as_one():

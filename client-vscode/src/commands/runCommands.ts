@@ -5,7 +5,6 @@ import type { Run } from '../runs/runBook';
 import type { Row } from '../runs/runTree';
 import type { Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
-import type { LivePreview } from '../runs/livePreview';
 import type { RunAction } from '../protocol';
 import { firstLine, runTitle, stateAndTime } from '../wording';
 import { isEmptyPython } from './emptyFile';
@@ -16,7 +15,6 @@ export function runCommands(
   connection: Connection,
   runs: Runs,
   tree: vscode.TreeView<Row>,
-  preview: LivePreview,
   state: vscode.Memento,
 ): Record<string, (...args: never[]) => unknown> {
   /** The run of the row, else one of those that `candidates` finds; the user picks where there are several. */
@@ -72,7 +70,6 @@ export function runCommands(
       const run = runs.book.get(runId);
       if (run !== undefined) await openTest(run, test);
     },
-    readAlong: (runId: string, agent: string) => preview.open(runId, agent),
     refreshRuns: () => runs.refresh(),
   };
 
@@ -97,7 +94,7 @@ function inOrder(runs: Runs): Run[] {
 async function pick(runs: readonly Run[], title: string): Promise<Run | undefined> {
   const now = new Date();
   const items = runs.map((run) => ({
-    label: firstLine(runTitle(run)),
+    label: firstLine(runTitle(run), 55),
     description: [stateAndTime(run, now), ...(run.can.includes('redo') ? ['undone'] : [])].join(', '),
     detail: [fileOf(run), run.reason].filter((part) => part !== '').join(': '),
     run,

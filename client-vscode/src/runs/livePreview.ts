@@ -11,6 +11,8 @@ export class LivePreview implements vscode.TextDocumentContentProvider, vscode.D
   private readonly texts = new LiveTexts();
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   private readonly subscription: vscode.Disposable;
+  /** The tabs whose text VS Code is replacing. It drops a change where the next one comes too soon. */
+  private readonly underWay = new Set<string>();
   /** What the user had before them as each run began. */
   private readonly before = new Map<string, string>();
 
@@ -18,7 +20,15 @@ export class LivePreview implements vscode.TextDocumentContentProvider, vscode.D
     this.subscription = vscode.Disposable.from(
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       vscode.workspace.onDidChangeTextDocument(({ document }) => {
-        if (document.uri.scheme === SCHEME) followEnd(document);
+        if (document.uri.scheme !== SCHEME) return;
+        followEnd(document);
+        this.arrived(document);
+      }),
+      vscode.workspace.onDidOpenTextDocument((document) => {
+        if (document.uri.scheme !== SCHEME) return;
+        this.arrived(document);
+        // A reply is text with code in fences.
+        if (document.languageId !== 'markdown') void vscode.languages.setTextDocumentLanguage(document, 'markdown');
       }),
       runs.onDidChangeRun((run) => { this.follow(run); }),
     );
@@ -34,21 +44,38 @@ export class LivePreview implements vscode.TextDocumentContentProvider, vscode.D
   /** Called for each `mlCoach/writing`. */
   readonly take = (writing: RunWriting): void => {
     for (const text of this.texts.take(writing)) {
-      this.changed.fire(uriOf(text));
+      this.refresh(uriOf(text));
       const run = this.runs.book.get(text.runId);
       if (run !== undefined) void this.openUnasked(run, text);
       if (run !== undefined && !text.isGrowing) void this.putAway(run);
     }
   };
 
-  async open(runId: string, agent: string): Promise<void> {
+  /** The tab in which the agent's reply grows; undefined where it has said nothing yet. */
+  uriOf(runId: string, agent: string): vscode.Uri | undefined {
     const text = this.texts.get(runId, agent);
-    if (text !== undefined) await show(text, false);
+    return text === undefined ? undefined : uriOf(text);
   }
 
   dispose(): void {
     this.subscription.dispose();
     this.changed.dispose();
+  }
+
+  private refresh(uri: vscode.Uri): void {
+    const key = uri.toString();
+    const document = vscode.workspace.textDocuments.find((one) => one.uri.toString() === key);
+    const isOld = document !== undefined && document.getText() !== this.provideTextDocumentContent(uri);
+    if (!isOld || this.underWay.has(key)) return;
+    this.underWay.add(key);
+    this.changed.fire(uri);
+  }
+
+  private arrived({ uri }: vscode.TextDocument): void {
+    this.underWay.delete(uri.toString());
+    const [runId = '', agent = ''] = uri.query.split('/');
+    // What is forgotten goes with its tab.
+    if (this.texts.get(runId, agent) !== undefined) this.refresh(uri);
   }
 
   private follow(run: Run): void {
@@ -63,7 +90,8 @@ export class LivePreview implements vscode.TextDocumentContentProvider, vscode.D
     if (agent !== wanted || text === '' || before === undefined || before === SHOWN) return;
     this.before.set(run.runId, SHOWN);
     const live = this.texts.get(run.runId, agent);
-    if (before === atHand() && live !== undefined) await show(live, true);
+    if (before !== atHand() || live === undefined) return;
+    await vscode.window.showTextDocument(uriOf(live), { preview: true, preserveFocus: true });
   }
 
   /** Closes the tabs whose text is in the user's file by now, or whose run is over. */
@@ -91,13 +119,6 @@ function atHand(): string {
 
 function uriOf({ runId, agent, title }: LiveText): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `/${title}`, query: `${runId}/${agent}` });
-}
-
-/** As Markdown: a reply is text with code in fences. */
-async function show(text: LiveText, preserveFocus: boolean): Promise<void> {
-  const document = await vscode.workspace.openTextDocument(uriOf(text));
-  await vscode.languages.setTextDocumentLanguage(document, 'markdown');
-  await vscode.window.showTextDocument(document, { preview: true, preserveFocus });
 }
 
 /** Keeps the last line in sight where it was, so that whoever scrolled up stays there. */

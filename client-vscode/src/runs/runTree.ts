@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { AgentWriting, CaseDetails, IterationDetails, PatchDetails, StageDetails } from '../protocol';
 import { counted, firstLine, runTitle, stateAndTime } from '../wording';
+import type { LivePreview } from './livePreview';
 import type { Run } from './runBook';
 import type { Runs } from './runs';
 
@@ -15,8 +16,8 @@ export type Row =
 
 type StageRow = Row & { kind: 'stage' };
 
-/** Characters of a prompt that leave room for the outcome beside it in a side bar of usual width. */
-const LABEL = 20;
+/** Characters of a prompt that leave room for state and time beside it in a side bar of usual width. */
+const LABEL = 16;
 
 const { Collapsed, Expanded, None } = vscode.TreeItemCollapsibleState;
 
@@ -26,7 +27,10 @@ export class RunTree implements vscode.TreeDataProvider<Row>, vscode.Disposable 
   /** The rows of stages at work, drawn anew while their agents write. */
   private readonly atWork = new Map<string, StageRow>();
 
-  constructor(private readonly runs: Runs) {
+  constructor(
+    private readonly runs: Runs,
+    private readonly preview: LivePreview,
+  ) {
     this.subscription = vscode.Disposable.from(
       runs.onDidChange(() => { this.changed.fire(undefined); }),
       runs.onDidWrite(({ runId }) => {
@@ -80,8 +84,12 @@ export class RunTree implements vscode.TreeDataProvider<Row>, vscode.Disposable 
         return runItem(row.run, row.run.runId === this.runs.groups().own[0]?.runId);
       case 'iteration':
         return iterationItem(row.run, row.iteration);
-      case 'stage':
-        return stageItem(row, this.runs.book.get(row.run.runId)?.writing ?? []);
+      case 'stage': {
+        const { runId } = row.run;
+        const writing = this.runs.book.get(runId)?.writing ?? [];
+        const agent = writing.find(({ stage }) => stage === row.iteration.stages[row.index]?.stage);
+        return stageItem(row, agent, agent && this.preview.uriOf(runId, agent.agent));
+      }
       case 'patch':
         return patchItem(row.run, row.patch);
       case 'test':
@@ -141,7 +149,7 @@ function iterationItem(run: Run, iteration: IterationDetails): vscode.TreeItem {
   return item;
 }
 
-function stageItem(row: StageRow, writing: readonly AgentWriting[]): vscode.TreeItem {
+function stageItem(row: StageRow, agent: AgentWriting | undefined, live: vscode.Uri | undefined): vscode.TreeItem {
   const { run, iteration, index } = row;
   const stage = iteration.stages[index];
   const hasTests = isLastTestRun(iteration, index) && iteration.report !== null;
@@ -153,11 +161,11 @@ function stageItem(row: StageRow, writing: readonly AgentWriting[]): vscode.Tree
     return item;
   }
   item.iconPath = new vscode.ThemeIcon('loading~spin');
-  const agent = writing.find((one) => one.stage === stage?.stage);
   if (agent !== undefined) {
     item.description = agent.lines > 0 ? `line ${agent.lines}: ${agent.line}` : agent.doing;
     item.tooltip = `${agent.doing}, ${agent.tokensPerSecond} tokens/s. Click to read along.`;
-    item.command = { command: 'mlCoach.ui.readAlong', title: 'Read Along', arguments: [run.runId, agent.agent] };
+    // A command of ours loses its arguments when the row is drawn again, which is four times a second.
+    if (live !== undefined) item.command = { command: 'vscode.open', title: 'Read Along', arguments: [live, { preserveFocus: true }] };
   }
   return item;
 }

@@ -31,7 +31,7 @@ export class Restarts implements vscode.Disposable {
     if (isAsked) return;
     const answer = await vscode.window.showWarningMessage(
       unlinked(`${cause}. ML Coach's server restarts for that, which ends ${named(active)}.`),
-      'Restart Now', 'Restart When It Is Over',
+      'Restart Now', 'Restart Afterwards',
     );
     // The runs may be over by now, and the server restarted.
     if (answer === 'Restart Now' && this.waiting !== '') await this.now(this.waiting);

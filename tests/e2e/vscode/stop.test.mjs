@@ -9,16 +9,16 @@ scene('Cancel ends a run at once and leaves no process', { name: 'cancel' }, asy
   await wb.command('ML Coach: Generate');
   await wb.answer(`${PROMPT} Think slowly.`);
   const progress = wb.notification('ML Coach: generating');
-  await wb.notification('tokens/s').waitFor();
+  await wb.notification('writing the program, line').waitFor();
   await wb.command('View: Show ML Coach');
-  await wb.treeRow('Research').waitFor();
+  await wb.treeRow('Code').filter({ hasText: 'line' }).waitFor();
+  await wb.treeRow('Test writing').filter({ hasText: 'line' }).waitFor();
+  const spins = (title) => wb.treeRow(title).locator('.codicon-loading').count();
+  assert.deepEqual([await spins('Research'), await spins('Code'), await spins('Test writing')], [0, 1, 1]);
   // The text comes as it is written, without a click.
   await wb.tab('generated_code.py (being written)').waitFor();
   await wb.page.locator('.view-line', { hasText: 'def moving_average' }).first().waitFor();
-  await wb.treeRow('Test writing').filter({ hasText: 'line' }).waitFor();
   await wb.shot('01-both-write');
-  const spins = (title) => wb.treeRow(title).locator('.codicon-loading').count();
-  assert.deepEqual([await spins('Research'), await spins('Code'), await spins('Test writing')], [0, 1, 1]);
   await wb.treeRow('Test writing').click();
   await wb.page.locator('.view-line', { hasText: 'import pytest' }).first().waitFor();
   await wb.shot('02-tests-being-written');
@@ -26,7 +26,7 @@ scene('Cancel ends a run at once and leaves no process', { name: 'cancel' }, asy
   const before = Date.now();
   await wb.button('ML Coach: generating', 'Cancel');
   await progress.waitFor({ state: 'detached' });
-  await wb.statusItem('tokens/s').waitFor({ state: 'detached' });
+  await wb.statusItem('writing').waitFor({ state: 'detached' });
   const milliseconds = Date.now() - before;
   console.log(`Cancel → progress gone from the screen: ${milliseconds} ms`);
   // A second is the promise; two browsers' worth of slowness is allowed for.

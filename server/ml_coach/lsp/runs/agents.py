@@ -76,9 +76,11 @@ class Agents:
                 return False
         return True
 
-    def sentence(self) -> str:
-        """What each agent is writing, in one line; empty where none is."""
-        return "; ".join(_sentence(agent, replies) for agent, replies in self._replies.items())
+    def sentence(self, *, short: bool) -> str:
+        """What each agent is writing, in one line; empty where none is. `short`: without the text,
+        for a client that shows that in another place."""
+        say = _briefly if short else _with_text
+        return "; ".join(say(agent, replies) for agent, replies in self._replies.items())
 
     def unsent(self, request: Request) -> list[AgentWriting]:
         """What each agent is writing, with the text that came since this was asked last."""
@@ -111,12 +113,18 @@ def _doing(agent: str, replies: int) -> tuple[str, str]:
     return stage, one if replies == 1 else many.format(replies)
 
 
-def _sentence(agent: str, replies: dict[int, _Reply]) -> str:
-    reply = next(iter(replies.values()))
+def _briefly(agent: str, replies: dict[int, _Reply]) -> str:
     _, doing = _doing(agent, len(replies))
+    reply = next(iter(replies.values()))
+    return f"{doing}, line {reply.lines}" if reply.pieces else doing
+
+
+def _with_text(agent: str, replies: dict[int, _Reply]) -> str:
+    reply = next(iter(replies.values()))
+    said = _briefly(agent, replies)
     if not reply.pieces:
-        return doing
-    said = f"{doing}, line {reply.lines}, {reply.tokens_per_second:.1f} tokens/s"
+        return said
+    said += f", {reply.tokens_per_second:.1f} tokens/s"
     line = reply.line.strip()
     return f"{said}: {line[:_LONGEST_LINE]}" if line else said
 

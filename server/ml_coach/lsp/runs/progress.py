@@ -83,13 +83,14 @@ class Progress:
             case CallFinished():
                 if event.usage.completion_tokens and event.usage.seconds > 0:
                     rate = event.usage.completion_tokens / event.usage.seconds
-                    self.report(self.agents.sentence() or f"{self._text}, {rate:.1f} tokens/s")
+                    self.report(self._at_work(f"{self._text}, {rate:.1f} tokens/s"))
             case _:
                 pass
 
-    def _at_work(self) -> str:
+    def _at_work(self, otherwise: str = "") -> str:
         """What each agent at work is writing, else what the run does."""
-        return self.agents.sentence() or self._text
+        said = self.agents.sentence(short=self.client.draws_runs)
+        return said or otherwise or self._text
 
     def _download(self, event: DownloadAdvanced) -> None:
         done, total = event.done_bytes / 1e6, event.total_bytes / 1e6
