@@ -35,7 +35,7 @@ export class Runs implements vscode.Disposable {
     this.changedRun.fire(run);
     this.changed.fire(undefined);
     // What can be done with it, and since when it goes on, stands in the server's list.
-    if (isNew || !run.active) void this.refresh();
+    if ((isNew || !run.active) && this.connection.state === 'ready') void this.refresh().catch(() => undefined);
   };
 
   /** Called for each `mlCoach/writing`. */

@@ -53,8 +53,11 @@ export class Restarts implements vscode.Disposable {
 
   private async now(cause: string): Promise<void> {
     this.waiting = '';
-    const ended = await this.end(`${cause}, which ended the run.`);
-    await this.start(() => this.connection.restart());
+    const ended: Run[] = [];
+    await this.start(async () => {
+      ended.push(...(await this.end(`${cause}, which ended the run.`)));
+      await this.connection.restart();
+    });
     for (const run of ended) void this.offerToResume(run);
   }
 

@@ -92,7 +92,7 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   // A rerun stands apart, and there is nothing of it to undo.
   await wb.command('View: Show ML Coach');
   await wb.treeRow('Test runs').click();
-  await wb.treeRow('Test generated_code').waitFor();
+  await wb.treeRow('Test generated').waitFor();
   await wb.shot('04-test-runs-apart');
   await wb.command('ML Coach: Undo Run');
   await wb.told('the run was undone');

@@ -81,8 +81,8 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiscardPatch:
-    """A waiting patch, by the id from its event or its code action."""
+class OnePatch:
+    """A patch, by the id from its event, its run's details or its code action."""
 
     patch_id: str
 

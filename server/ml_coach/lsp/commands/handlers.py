@@ -12,9 +12,9 @@ from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import (
     ApplyPatch,
-    DiscardPatch,
     LatestRuns,
     NoArgument,
+    OnePatch,
     OneRun,
     Stop,
 )
@@ -83,7 +83,7 @@ class Commands:
             self._client.show_message(reason, warning=True)
         return {"applied": not reason, "reason": reason}
 
-    async def discard_patch(self, argument: DiscardPatch) -> Discarded:
+    async def discard_patch(self, argument: OnePatch) -> Discarded:
         """Lets the run go on without a waiting patch."""
         reason = self._runs.offers.discard(argument.patch_id)
         return {"discarded": not reason, "reason": reason}
@@ -164,7 +164,7 @@ class Commands:
         """Everything that is shown of a run. Raises RequestFailed where there is no such run."""
         return (await self._tracker(argument.run_id)).details
 
-    async def patch(self, argument: DiscardPatch) -> PatchFiles:
+    async def patch(self, argument: OnePatch) -> PatchFiles:
         """The texts before and after a patch. Raises RequestFailed where there is no such patch."""
         tracker = await self._tracker(argument.patch_id.rpartition("/")[0])
         patch = tracker.patches.get(argument.patch_id)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ml_coach.core.events import CallFinished, CallStarted, Event, TextArrived
+from ml_coach.core.events import CallFinished, CallRetrying, CallStarted, Event, TextArrived
 from ml_coach.core.request import Request
 from ml_coach.core.types import Stage
 from ml_coach.lsp.client import Client
@@ -18,6 +18,8 @@ _LONGEST_LINE = 60
 _SECONDS_BETWEEN = 0.25
 # What is shown of one reply. No useful one is as long.
 _LONGEST_TEXT = 200_000
+# Stands where a reply broke off; what follows begins anew.
+_ASKED_AGAIN = "\n\n(asked again)\n\n"
 _DOING: dict[str, tuple[Stage, str, str]] = {
     "researcher": ("research", "reading the task", "reading the task"),
     "coder": ("code", "writing the program", "writing {} programs"),
@@ -65,9 +67,9 @@ class Agents:
                 replies = self._replies.setdefault(event.purpose, {})
                 replies[event.call_id] = _Reply(time.monotonic())
             case TextArrived():
-                for replies in self._replies.values():
-                    if reply := replies.get(event.call_id):
-                        reply.take(event.text)
+                self._take(event.call_id, event.text)
+            case CallRetrying():
+                self._take(event.call_id, _ASKED_AGAIN)
             case CallFinished():
                 self._replies.get(event.purpose, {}).pop(event.call_id, None)
                 if not self._replies.get(event.purpose):
@@ -75,6 +77,11 @@ class Agents:
             case _:
                 return False
         return True
+
+    def _take(self, call_id: int, text: str) -> None:
+        for replies in self._replies.values():
+            if reply := replies.get(call_id):
+                reply.take(text)
 
     def sentence(self, *, short: bool) -> str:
         """What each agent is writing, in one line; empty where none is. `short`: without the text,
