@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ml_coach.lsp import run_details
 from ml_coach.lsp.commands import results
 from ml_coach.lsp.commands.arguments import Limits, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
@@ -25,7 +26,16 @@ MARKS = {
     PROTOCOL: ("<!-- commands: python tests/protocol_text.py -->\n", "<!-- /commands -->\n"),
     TYPES: ("// commands: python tests/protocol_text.py\n", "// /commands\n"),
 }
-_NAMES = {"str": "string", "bool": "boolean", "int": "number", "float": "number"}
+_NAMES = {
+    "str": "string", "bool": "boolean", "int": "number", "float": "number", "NoneType": "null",
+}  # fmt: skip
+_NAMED = {
+    "Task": run_details.Task,
+    "Outcome": run_details.Outcome,
+    "RunAction": run_details.RunAction,
+    "RunEvent": results.RunEvent,
+}
+_NOTIFIED = (run_details.RunDetails, run_details.RunWriting)
 
 
 class _Handlers:
@@ -69,19 +79,18 @@ def _markdown() -> str:
         row = " | ".join(cell.replace("|", r"\|") for cell in cells)
         lines.append(f"| {row} | {command.does} |")
     shown = [f"- Limits: `{_object(_fields(Limits))}`"]
-    shown += [f"- {name}: `{_plain_type(getattr(results, name))}`" for name in ("Task", "Outcome")]
-    for kind in _row_types():
+    shown += [f"- {name}: `{_plain_type(_NAMED[name])}`" for name in _NAMED if name != "RunEvent"]
+    for kind in _nested_types():
         shown.append(f"- {kind.__name__}: `{_object(_members(kind))}`")
     return "\n".join([*lines, "", *shown]) + "\n"
 
 
 def _typescript() -> str:
-    kinds = dict.fromkeys(types_of(command)[1] for command in COMMANDS)
+    kinds = dict.fromkeys((*_nested_types(), *(types_of(command)[1] for command in COMMANDS)))
     parts = [
-        f"export type Task = {_plain_type(results.Task)};",
-        f"export type Outcome = {_plain_type(results.Outcome)};",
+        *(f"export type {n} = {_plain_type(t)};" for n, t in _NAMED.items() if n != "RunEvent"),
         _interface(Limits, _fields(Limits)),
-        *(_interface(kind, _members(kind)) for kind in (*_row_types(), *kinds)),
+        *(_interface(kind, _members(kind)) for kind in kinds),
         "/** Each command's argument and result. */\nexport interface Commands {",
     ]
     rows = [
@@ -121,10 +130,8 @@ def _members(kind: type) -> dict[str, str]:
 
 
 def _type(hint: Any) -> str:
-    for name in ("Task", "Outcome", "RunEvent"):
-        if hint == getattr(results, name):
-            return name
-    return _plain_type(hint)
+    named = next((name for name, value in _NAMED.items() if hint == value), "")
+    return named or _plain_type(hint)
 
 
 def _plain_type(hint: Any) -> str:
@@ -142,13 +149,23 @@ def _object(members: dict[str, str]) -> str:
     return "{" + ", ".join(f"{key}: {value}" for key, value in members.items()) + "}"
 
 
-def _row_types() -> Iterator[type]:
-    """The types that the answers are lists of."""
+def _nested_types() -> Iterator[type]:
+    """The types that answers and notifications are made of, and those of the notifications."""
+    found: dict[type, None] = {}
+
+    def visit(kind: Any) -> None:
+        for hint in typing.get_type_hints(kind).values():
+            for part in (hint, *typing.get_args(hint)):
+                if typing.is_typeddict(part) and part not in found:
+                    visit(part)
+                    found[part] = None
+
     for command in COMMANDS:
-        for hint in typing.get_type_hints(types_of(command)[1]).values():
-            for part in typing.get_args(hint):
-                if typing.is_typeddict(part):
-                    yield part
+        visit(types_of(command)[1])
+    for kind in _NOTIFIED:
+        visit(kind)
+        found[kind] = None
+    return iter(found)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import type { FileChange } from './protocol';
 import type { Run } from './runs/runBook';
 import type { Runs } from './runs/runs';
 import { runText } from './runs/runText';
+import type { Connection } from './server/connection';
 
 const SCHEME = 'ml-coach';
 
@@ -17,16 +17,16 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   private readonly subscriptions: vscode.Disposable[];
   private readonly pages = new Map<string, string>();
 
-  constructor(private readonly runs: Runs) {
+  constructor(private readonly runs: Runs, private readonly connection: Connection) {
     this.subscriptions = [
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
-      runs.onDidHappen(({ run }) => { this.changed.fire(runUri(run)); }),
+      runs.onDidChangeRun((run) => { this.changed.fire(runUri(run)); }),
     ];
   }
 
   readonly onDidChange = this.changed.event;
 
-  provideTextDocumentContent(uri: vscode.Uri): string {
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const [, kind, ...rest] = uri.path.split('/');
     const name = rest.join('/');
     if (kind === 'run') {
@@ -34,7 +34,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
       return run === undefined ? '' : runText(run);
     }
     if (kind === 'page') return this.pages.get(name) ?? '';
-    const changes = this.runs.book.patch(uri.query)?.offered.patch.changes ?? [];
+    const { changes } = await this.connection.execute('mlCoach.patch', { patchId: uri.query });
     const change = changes.find(({ file }) => file === name);
     return (kind === 'after' ? change?.after : change?.before) ?? '';
   }
@@ -56,7 +56,7 @@ export function runUri(run: Run): vscode.Uri {
   return vscode.Uri.from({ scheme: SCHEME, path: `/run/${run.runId}.md` });
 }
 
-export function patchUris(patchId: string, { file }: FileChange): { before: vscode.Uri; after: vscode.Uri } {
+export function patchUris(patchId: string, file: string): { before: vscode.Uri; after: vscode.Uri } {
   const at = (side: string): vscode.Uri =>
     vscode.Uri.from({ scheme: SCHEME, path: `/${side}/${file}`, query: patchId });
   return { before: at('before'), after: at('after') };

@@ -10,7 +10,8 @@ import { Documents } from './documents';
 import { serveEditorModels } from './models/editorModels';
 import { GeminiKey } from './models/geminiKey';
 import { PatchReview } from './patches/patchReview';
-import { runEvent } from './protocol';
+import { runChanged, runWriting } from './protocol';
+import { LivePreview } from './runs/livePreview';
 import { RunProgress } from './runs/progress';
 import { waitingPatch } from './runs/runBook';
 import { Runs } from './runs/runs';
@@ -24,6 +25,7 @@ import { locate } from './server/locate';
 import { showMessages } from './server/messages';
 import { hasServer } from './server/python';
 import { onInterpreterChange, selectedInterpreter } from './server/pythonExtension';
+import { Restarts } from './server/restarts';
 import { startOrExplain } from './server/starting';
 
 let running: Connection | undefined;
@@ -45,37 +47,44 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     environment: () => key.environment(),
     options: (client): LanguageClientOptions => clientOptions(context, log, client, progress),
     attach: (client) => {
-      client.onNotification(runEvent, runs.take);
+      client.onNotification(runChanged, runs.take);
+      client.onNotification(runWriting, (writing) => {
+        preview.take(writing);
+        runs.write(writing);
+      });
       serveEditorModels(client);
       showMessages(client);
     },
   });
   running = connection;
   const runs = new Runs(connection);
-  const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: new RunTree(runs) });
+  const preview = new LivePreview(runs);
+  const rows = new RunTree(runs, preview);
+  const tree = vscode.window.createTreeView('mlCoach.runs', { treeDataProvider: rows });
   const review = new PatchReview(runs, connection, progress);
-  const documents = new Documents(runs);
+  const documents = new Documents(runs, connection);
+  const restarts = new Restarts(connection, runs, (step) => startOrExplain(log, step));
 
   context.subscriptions.push(
-    log, progress, status, connection, runs, tree, review, documents,
+    log, progress, status, connection, runs, rows, tree, preview, review, documents, restarts,
     watchEmptyFile(),
     new TestExplorer(runs, connection),
     connection.onDidChangeState((state) => {
       status.showServer(state);
       if (state !== 'ready') progress.endAll();
     }),
-    runs.onDidChange(() => { status.showWaiting(waitingPatch(runs.book.active())?.id); }),
+    runs.onDidChange(() => { status.showWaiting(waitingPatch(runs.book.active())?.patchId); }),
     progress.onDidChangeStage((stage) => { status.showStage(stage); }),
     registerCommands(log, {
       ...runCommands(connection, runs, tree, context.globalState),
-      ...setupCommands(connection, key, documents, log),
+      ...setupCommands(connection, key, documents, restarts, log),
       ...patchCommands(review),
     }),
-    key.onDidChange(() => void startOrExplain(log, () => connection.restart())),
+    key.onDidChange(() => void restarts.because('The Gemini API key was changed')),
     vscode.workspace.onDidChangeConfiguration((change) => {
-      if (change.affectsConfiguration('mlCoach.server')) void startOrExplain(log, () => connection.restart());
+      if (change.affectsConfiguration('mlCoach.server')) void restarts.because('The setting mlCoach.server.command was changed');
     }),
-    await onInterpreterChange(() => void startOrExplain(log, () => connection.restart())),
+    await onInterpreterChange(() => void restarts.because('Another Python interpreter was selected')),
   );
   void startOrExplain(log, () => connection.start());
 }

@@ -2,9 +2,11 @@
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
 // commands: python tests/protocol_text.py
-export type Task = 'generate' | 'implement' | 'debug' | 'write_tests';
+export type Task = 'generate' | 'implement' | 'debug' | 'write_tests' | 'test';
 
 export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
+
+export type RunAction = 'stop' | 'undo' | 'redo' | 'resume';
 
 /** Settings that a command may name for one run; the others are those of the folder. */
 export interface Limits {
@@ -14,7 +16,7 @@ export interface Limits {
   readonly model?: string;
 }
 
-/** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is active in another window or a terminal. */
+/** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is active in another window or a terminal. `startedAt` is the local time, as in 2026-01-02T10:15:00, empty where it is unknown. `can` lists what can be done with the run in the folders that are open here. */
 export interface RunSummary {
   readonly runId: string;
   readonly prompt: string;
@@ -27,6 +29,63 @@ export interface RunSummary {
   readonly waitingPatchId: string;
   readonly folder: string;
   readonly rootUri: string;
+  readonly startedAt: string;
+  readonly can: RunAction[];
+}
+
+/** A step of an iteration. Two may be `running` at once. `stopped`: it ended with the run. */
+export interface StageDetails {
+  readonly stage: string;
+  readonly title: string;
+  readonly state: 'running' | 'done' | 'stopped';
+}
+
+/** A patch; `text` is its diff. `note`: what it would bring, or why it was not taken. */
+export interface PatchDetails {
+  readonly patchId: string;
+  readonly text: string;
+  readonly summary: string;
+  readonly state: 'waiting' | 'applied' | 'discarded';
+  readonly note: string;
+}
+
+/** One test's outcome. `line` is where it failed, 0 where that is unknown. */
+export interface CaseDetails {
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'error' | 'skipped' | 'not_run';
+  readonly message: string;
+  readonly line: number;
+  readonly seconds: number;
+}
+
+/** What the tests said of a program. `ranOn` names the Python; `why` what kept them from it. */
+export interface ReportDetails {
+  readonly verdict: 'passed' | 'failed' | 'error' | 'tampered';
+  readonly why: string;
+  readonly ranOn: string;
+  readonly tests: CaseDetails[];
+}
+
+/** One iteration; `report` is of its last test run. */
+export interface IterationDetails {
+  readonly number: number;
+  readonly of: number;
+  readonly stages: StageDetails[];
+  readonly patches: PatchDetails[];
+  readonly report: ReportDetails | null;
+}
+
+/** A test that may not judge, and why. */
+export interface DroppedDetails {
+  readonly test: string;
+  readonly reason: string;
+}
+
+/** A file before and after a patch; null for one that does not exist. */
+export interface FileDetails {
+  readonly file: string;
+  readonly before: string | null;
+  readonly after: string | null;
 }
 
 /** A model that the settings may name. `description` says what is missing, if anything. */
@@ -42,6 +101,46 @@ export interface Check {
   readonly ok: boolean;
   readonly found: string;
   readonly mend: string;
+}
+
+/** Everything that is shown of a run. `report` speaks of the program in the user's files, not of a patch on trial. `saved`: the files that the run has written so far. `autoPatch`: patches are applied unasked. */
+export interface RunDetails {
+  readonly runId: string;
+  readonly rootUri: string;
+  readonly prompt: string;
+  readonly task: Task;
+  readonly programFile: string;
+  readonly testsFile: string;
+  readonly model: string;
+  readonly sandbox: string;
+  readonly autoPatch: boolean;
+  readonly active: boolean;
+  readonly outcome: Outcome | '';
+  readonly reason: string;
+  readonly iterations: IterationDetails[];
+  readonly dropped: DroppedDetails[];
+  readonly saved: string[];
+  readonly report: ReportDetails | null;
+}
+
+/** What an agent writes now: `text` is what came since the last message, or the whole text so far where `callId` is new. `lines` counts those of the text, `line` is the last one that is not empty. `replies`: how many the agent is writing at once; the text is of one of them. */
+export interface AgentWriting {
+  readonly agent: string;
+  readonly stage: string;
+  readonly doing: string;
+  readonly file: string;
+  readonly replies: number;
+  readonly callId: number;
+  readonly text: string;
+  readonly lines: number;
+  readonly line: string;
+  readonly tokensPerSecond: number;
+}
+
+/** The agents of a run that are writing; none: they are done. */
+export interface RunWriting {
+  readonly runId: string;
+  readonly agents: AgentWriting[];
 }
 
 /** A run, by its id. */
@@ -78,6 +177,11 @@ export interface RunList {
   readonly runs: RunSummary[];
 }
 
+/** The whole texts that a patch is about. */
+export interface PatchFiles {
+  readonly changes: FileDetails[];
+}
+
 /** Everything in a run's log; files in the events are relative to `rootUri`. */
 export interface EventList {
   readonly rootUri: string;
@@ -102,70 +206,25 @@ export interface Commands {
   'mlCoach.debug': [{uri: string, testUri?: string} & Limits, RunRef];
   'mlCoach.writeTests': [{uri: string} & Limits, RunRef];
   'mlCoach.runTests': [{uri: string}, RunRef];
-  'mlCoach.stop': [{runId?: string}, Stopped];
+  'mlCoach.stop': [{runId?: string, reason?: string}, Stopped];
   'mlCoach.applyPatch': [{patchId: string, all?: boolean, edited?: boolean}, Applied];
   'mlCoach.discardPatch': [{patchId: string}, Discarded];
   'mlCoach.undoRun': [{runId: string}, Undone];
   'mlCoach.resume': [{runId: string}, RunRef];
   'mlCoach.runs': [{limit?: number}, RunList];
+  'mlCoach.run': [{runId: string}, RunDetails];
+  'mlCoach.patch': [{patchId: string}, PatchFiles];
   'mlCoach.events': [{runId: string}, EventList];
   'mlCoach.models': [object, ModelList];
   'mlCoach.doctor': [object, CheckList];
 }
 // /commands
 
-export interface FileChange {
-  readonly file: string;
-  readonly before: string | null;
-  readonly after: string | null;
-}
+/** One line of a run's log; this client draws what the server makes of them. */
+export type RunEvent = object;
 
-export interface Patch {
-  readonly changes: readonly FileChange[];
-  readonly text: string;
-}
-
-export interface Case {
-  readonly name: string;
-  readonly outcome: 'passed' | 'failed' | 'error' | 'skipped' | 'not_run';
-  readonly message: string;
-  readonly line: number;
-  readonly seconds: number;
-}
-
-export interface TestReport {
-  readonly verdict: 'passed' | 'failed' | 'error' | 'tampered';
-  readonly cases: readonly Case[];
-  readonly why: string;
-  /** Which Python ran them, and why not the project's own where it did not; '' where none did. */
-  readonly ran_on: string;
-}
-
-export interface RunReport {
-  readonly outcome: Outcome;
-  readonly reason: string;
-  readonly sandbox: string;
-}
-
-/** One line of a run's log. Kinds that are not named here are ignored by this client. */
-export type RunEvent =
-  | { readonly event: 'RunStarted'; readonly request: { prompt: string; task: Task; program_file: string; tests_file: string; auto_patch: boolean }; readonly model: string }
-  | { readonly event: 'StageStarted'; readonly stage: string; readonly iteration: number; readonly of: number }
-  | { readonly event: 'SuiteWritten'; readonly suite: { file: string } }
-  | { readonly event: 'FilesSaved' }
-  | { readonly event: 'SuiteFiltered'; readonly kept: readonly string[]; readonly dropped: readonly { test: string; reason: string }[] }
-  | { readonly event: 'TestsFinished'; readonly report: TestReport }
-  | { readonly event: 'PatchOffered'; readonly patch_id: string; readonly patch: Patch; readonly summary: string; readonly passed: number; readonly total: number }
-  | { readonly event: 'PatchApplied'; readonly patch_id: string; readonly patch: Patch; readonly summary: string }
-  | { readonly event: 'PatchDiscarded'; readonly patch_id?: string; readonly patch: Patch | null; readonly reason: string }
-  | { readonly event: 'RunFinished'; readonly report: RunReport };
-
-export interface RunEventParams extends RunRef {
-  readonly rootUri: string;
-  readonly event: RunEvent;
-}
-
-export const runEvent = new NotificationType<RunEventParams>('mlCoach/event');
+export const runChanged = new NotificationType<RunDetails>('mlCoach/run');
+export const runWriting = new NotificationType<RunWriting>('mlCoach/writing');
 
 /** A question to one of the editor's own models. */
 export interface CompleteParams {

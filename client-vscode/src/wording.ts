@@ -1,4 +1,4 @@
-/** What runs, stages and outcomes are called on the screen. */
+/** What runs, outcomes and times are called on the screen. */
 import type { Outcome, Task } from './protocol';
 
 const TASKS: Record<Task, string> = {
@@ -6,16 +6,7 @@ const TASKS: Record<Task, string> = {
   implement: 'Implement',
   debug: 'Debug',
   write_tests: 'Write tests for',
-};
-
-const STAGES: Record<string, string> = {
-  research: 'Research',
-  code: 'Code',
-  tests: 'Test writing',
-  filter: 'Test review',
-  pytest: 'Test run',
-  debug: 'Debugging',
-  patch: 'Patch',
+  test: 'Test',
 };
 
 const OUTCOMES: Record<Outcome, string> = {
@@ -31,13 +22,23 @@ export function runTitle({ prompt, task, programFile }: { prompt: string; task: 
   return prompt.trim() || `${TASKS[task]} ${programFile}`;
 }
 
-export function stageName(stage: string): string {
-  return STAGES[stage] ?? stage;
-}
-
 export function outcomeName(outcome: Outcome | '', active: boolean): string {
   if (outcome !== '') return OUTCOMES[outcome];
   return active ? 'running' : 'unfinished';
+}
+
+/** When a run began, as briefly as it is clear: `10:15`, and on other days `2 Jan, 10:15`. */
+export function timeOf(startedAt: string, now: Date): string {
+  if (startedAt === '') return '';
+  const then = new Date(startedAt);
+  const time = startedAt.slice(11, 16);
+  if (then.toDateString() === now.toDateString()) return time;
+  return `${then.getDate()} ${then.toLocaleString('en', { month: 'short' })}, ${time}`;
+}
+
+/** The state of a run and when it began: what tells runs of one title apart. */
+export function stateAndTime(run: { outcome: Outcome | ''; active: boolean; startedAt: string }, now: Date): string {
+  return [outcomeName(run.outcome, run.active), timeOf(run.startedAt, now)].filter((part) => part !== '').join(', ');
 }
 
 export function firstLine(text: string, longest = 70): string {

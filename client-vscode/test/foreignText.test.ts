@@ -24,16 +24,17 @@ function requestsOf(markdown: string): string[] {
 
 function runOf(text: string): Run {
   const test = { name: `test_a[${text}]`, outcome: 'failed' as const, message: text, line: 1, seconds: 0 };
-  const patch = { changes: [{ file: text, before: '', after: '' }], text };
+  const report = { verdict: 'failed' as const, why: text, ranOn: text, tests: [test, test] };
   return {
     runId: text, rootUri: '', prompt: text, model: text, sandbox: text, task: 'generate', programFile: text, testsFile: text,
-    autoPatch: false, dropped: [{ test: text, reason: text }], outcome: 'failed', reason: text, active: false, complete: true, onTrial: false,
+    autoPatch: false, dropped: [{ test: text, reason: text }], outcome: 'failed', reason: text, active: false, complete: true,
+    saved: [text], report, startedAt: '', can: [], elsewhere: false, writing: [],
     iterations: [{
-      number: 1, of: 1, stages: ['pytest'],
-      patches: [{ id: 'p', patch, summary: text, state: 'waiting', note: text }],
-      report: { verdict: 'failed', why: text, ran_on: text, cases: [test, test] },
+      number: 1, of: 1, stages: [{ stage: 'pytest', title: 'Test run', state: 'done' }],
+      patches: [{ patchId: 'p', text, summary: text, state: 'waiting', note: text }],
+      report,
     }],
-  } as unknown as Run;
+  };
 }
 
 test('the page of a run asks nobody for anything, whatever a program or a model wrote', () => {

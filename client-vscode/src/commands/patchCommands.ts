@@ -15,7 +15,7 @@ export function patchCommands(review: PatchReview): Record<string, (...args: nev
 function patchOf(from: unknown): string {
   if (typeof from === 'string') return from;
   const row = from as Partial<Row> | undefined;
-  const id = row?.kind === 'patch' ? row.patch?.id : patchInActiveTab();
+  const id = row?.kind === 'patch' ? row.patch?.patchId : patchInActiveTab();
   if (id === undefined) throw new Error('Open a patch of ML Coach first: its diff, or its row in the Runs view.');
   return id;
 }

@@ -5,7 +5,8 @@ import type { Run } from '../runs/runBook';
 import type { Row } from '../runs/runTree';
 import type { Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
-import { firstLine, outcomeName, runTitle } from '../wording';
+import type { RunAction } from '../protocol';
+import { firstLine, runTitle, stateAndTime } from '../wording';
 import { isEmptyPython } from './emptyFile';
 import { askForPrompt } from './promptBox';
 
@@ -16,13 +17,16 @@ export function runCommands(
   tree: vscode.TreeView<Row>,
   state: vscode.Memento,
 ): Record<string, (...args: never[]) => unknown> {
+  /** The run of the row, else one of those that `candidates` finds; the user picks where there are several. */
   async function chosen(row: Row | undefined, title: string, candidates: () => Run[]): Promise<Run | undefined> {
-    if (row !== undefined) return row.run;
+    if (row !== undefined && row.kind !== 'group') return row.run;
     await runs.refresh();
     const found = candidates();
     if (found.length === 0) void vscode.window.showInformationMessage(`${title}: there is no run for that.`);
     return found.length < 2 ? found[0] : pick(found, title);
   }
+
+  const that = (...actions: RunAction[]) => () => actions.flatMap((action) => runs.that(action)).sort((a, b) => (a.runId < b.runId ? 1 : -1));
 
   return {
     async generate(target?: vscode.Uri): Promise<void> {
@@ -37,23 +41,23 @@ export function runCommands(
       await connection.execute('mlCoach.writeTests', { uri: pythonFile(uri) });
     },
     async stop(row?: Row): Promise<void> {
-      const run = await chosen(row, 'Stop', () => runs.book.active());
+      const run = await chosen(row, 'Stop', that('stop'));
       if (run !== undefined) await connection.execute('mlCoach.stop', { runId: run.runId });
     },
     async undoRun(row?: Row): Promise<void> {
-      const run = await chosen(row, 'Undo Run', () => runs.book.all().filter(({ active }) => !active));
+      const run = await chosen(row, 'Undo Run', that('undo', 'redo'));
       if (run === undefined) return;
       const { action } = await connection.execute('mlCoach.undoRun', { runId: run.runId });
       // The server itself tells why it refused.
+      await runs.refresh();
       if (action !== 'refused') void vscode.window.showInformationMessage(`ML Coach: the run was ${action}.`);
     },
     async resumeRun(row?: Row): Promise<void> {
-      const unfinished = (): Run[] => runs.book.all().filter((run) => !run.active && run.outcome !== 'passed');
-      const run = await chosen(row, 'Resume Run', unfinished);
+      const run = await chosen(row, 'Resume Run', that('resume'));
       if (run !== undefined) await connection.execute('mlCoach.resume', { runId: run.runId });
     },
     async showRun(row?: Row): Promise<void> {
-      const run = await chosen(row, 'Show Run', () => runs.book.all());
+      const run = await chosen(row, 'Show Run', () => inOrder(runs));
       if (run === undefined) return;
       await tree.reveal({ kind: 'run', run }, { expand: true, focus: true });
       await openLog(run);
@@ -81,14 +85,27 @@ async function openTest(run: Run, test: string): Promise<void> {
   await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });
 }
 
+/** As in the view: this window's runs, then reruns of tests, then runs of other folders. */
+function inOrder(runs: Runs): Run[] {
+  const { own, tests, others } = runs.groups();
+  return [...own, ...tests, ...others];
+}
+
 async function pick(runs: readonly Run[], title: string): Promise<Run | undefined> {
+  const now = new Date();
   const items = runs.map((run) => ({
-    label: firstLine(runTitle(run)),
-    description: outcomeName(run.outcome, run.active),
-    detail: [run.programFile, run.reason].filter((part) => part !== '').join(': '),
+    label: firstLine(runTitle(run), 55),
+    description: [stateAndTime(run, now), ...(run.can.includes('redo') ? ['undone'] : [])].join(', '),
+    detail: [fileOf(run), run.reason].filter((part) => part !== '').join(': '),
     run,
   }));
-  return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}` }))?.run;
+  return (await vscode.window.showQuickPick(items, { title: `ML Coach: ${title}`, matchOnDescription: true, matchOnDetail: true }))?.run;
+}
+
+/** The program's file, with its folder where that is not the only one open here. */
+function fileOf({ programFile, rootUri }: Run): string {
+  if (rootUri === '') return programFile;
+  return vscode.workspace.asRelativePath(vscode.Uri.joinPath(vscode.Uri.parse(rootUri), programFile));
 }
 
 /** An empty file that the command was called on, else the settings' file in that or the active file's folder. */

@@ -4,19 +4,21 @@ import { editorModelNames } from '../models/editorModels';
 import type { GeminiKey } from '../models/geminiKey';
 import { inlineCode } from '../foreignText';
 import type { Connection } from '../server/connection';
+import type { Restarts } from '../server/restarts';
 
 /** The commands around runs: model, key, health, server. */
 export function setupCommands(
   connection: Connection,
   key: GeminiKey,
   documents: Documents,
+  restarts: Restarts,
   log: vscode.LogOutputChannel,
 ): Record<string, (...args: never[]) => unknown> {
   return {
     selectModel: () => selectModel(connection),
     setGeminiKey: () => key.ask(),
     doctor: () => doctor(connection, documents),
-    restartServer: () => restart(connection),
+    restartServer: () => restarts.byHand(),
     showLog: () => { log.show(); },
   };
 }
@@ -50,18 +52,6 @@ async function selectModel(connection: Connection): Promise<void> {
     ? vscode.ConfigurationTarget.Global
     : vscode.ConfigurationTarget.Workspace;
   await settings.update('model', name, target);
-}
-
-async function restart(connection: Connection): Promise<void> {
-  if (connection.state === 'ready') {
-    const { runs } = await connection.execute('mlCoach.runs', {});
-    if (runs.some(({ active }) => active)) {
-      const text = 'A run is going on. It ends with the server, and can be resumed afterwards.';
-      const answer = await vscode.window.showWarningMessage(text, { modal: true }, 'Restart');
-      if (answer === undefined) return;
-    }
-  }
-  await connection.restart();
 }
 
 async function doctor(connection: Connection, documents: Documents): Promise<void> {

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import { patchIdOf, patchUris } from '../documents';
-import type { OfferedPatch } from '../runs/runBook';
+import type { PatchFiles } from '../protocol';
 
 /** Opens a patch in VS Code's own diff editor; in the multi-file one where it touches several. */
-export async function showDiff({ id, patch }: OfferedPatch): Promise<void> {
-  const files = patch.changes.map(({ file }) => file.split('/').at(-1)).join(', ');
+export async function showDiff(patchId: string, { changes }: PatchFiles): Promise<void> {
+  const files = changes.map(({ file }) => file.split('/').at(-1)).join(', ');
   const title = `${files} (ML Coach patch)`;
-  const sides = patch.changes.map((change) => patchUris(id, change));
+  const sides = changes.map(({ file }) => patchUris(patchId, file));
   const [only] = sides;
   if (sides.length === 1 && only !== undefined) {
     await vscode.commands.executeCommand('vscode.diff', only.before, only.after, title, { preview: false });

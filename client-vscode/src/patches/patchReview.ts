@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import { unlinked } from '../foreignText';
-import type { OfferedPatch } from '../runs/runBook';
+import type { PatchDetails } from '../protocol';
+import { patchesOf, type Run } from '../runs/runBook';
 import type { RunProgress } from '../runs/progress';
-import type { RunHappening, Runs } from '../runs/runs';
+import type { Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
 import { firstLine } from '../wording';
 import { closeDiff, showDiff } from './diff';
@@ -12,23 +13,23 @@ export class PatchReview implements vscode.Disposable {
   private readonly subscription: vscode.Disposable;
   /** The patches whose questions are on the screen. */
   private readonly asked = new Set<string>();
+  /** Every patch that was seen waiting, until it is settled. */
+  private readonly waiting = new Set<string>();
 
   constructor(
-    private readonly runs: Runs,
+    runs: Runs,
     private readonly connection: Connection,
     private readonly progress: RunProgress,
   ) {
-    this.subscription = runs.onDidHappen((happening) => void this.follow(happening));
+    this.subscription = runs.onDidChangeRun((run) => { this.follow(run); });
   }
 
   async show(patchId: string): Promise<void> {
-    await showDiff(this.offered(patchId));
+    await showDiff(patchId, await this.connection.execute('mlCoach.patch', { patchId }));
   }
 
   /** With `all`, later patches of the same run are applied unasked. A refusal is told by the server. */
   async apply(patchId: string, all = false): Promise<void> {
-    const run = this.runs.book.patch(patchId)?.run;
-    if (all && run !== undefined) run.autoPatch = true;
     await this.connection.execute('mlCoach.applyPatch', { patchId, all });
   }
 
@@ -41,19 +42,14 @@ export class PatchReview implements vscode.Disposable {
     this.subscription.dispose();
   }
 
-  private offered(patchId: string): OfferedPatch {
-    const found = this.runs.book.patch(patchId);
-    if (found === undefined) throw new Error('This patch is not known any more.');
-    return found.offered;
-  }
-
-  private async follow({ run, event }: RunHappening): Promise<void> {
-    if (event.event === 'PatchOffered' && run.active && !run.autoPatch) await this.ask(event.patch_id);
-    if (event.event === 'PatchApplied' || event.event === 'PatchDiscarded') {
-      const settled = event.patch?.text;
-      for (const { patches } of run.iterations) {
-        for (const { id, patch } of patches) if (patch.text === settled) await this.putAway(id);
+  private follow(run: Run): void {
+    for (const patch of patchesOf(run)) {
+      const waits = run.active && patch.state === 'waiting';
+      if (waits && !run.autoPatch && !this.waiting.has(patch.patchId)) {
+        this.waiting.add(patch.patchId);
+        void this.ask(patch);
       }
+      if (!waits && this.waiting.delete(patch.patchId)) void this.putAway(patch.patchId);
     }
   }
 
@@ -68,8 +64,7 @@ export class PatchReview implements vscode.Disposable {
     this.progress.showAgain();
   }
 
-  private async ask(patchId: string): Promise<void> {
-    const { summary, note } = this.offered(patchId);
+  private async ask({ patchId, summary, note }: PatchDetails): Promise<void> {
     const text = unlinked(`ML Coach has a patch: ${firstLine(summary).replace(/\.$/, '')}. ${note}.`);
     const answers = ['Show Diff', 'Apply', 'Apply All', 'Discard'] as const;
     this.asked.add(patchId);

@@ -1,44 +1,47 @@
 import * as vscode from 'vscode';
-import type { RunEvent, RunEventParams } from '../protocol';
+import type { RunAction, RunDetails, RunWriting } from '../protocol';
 import type { Connection } from '../server/connection';
-import { type Run, RunBook } from './runBook';
-
-/** One thing that happened in a run of now; a replayed log fires none. */
-export interface RunHappening {
-  readonly run: Run;
-  readonly event: RunEvent;
-}
+import { type Run, RunBook, type RunGroups, grouped } from './runBook';
 
 /** The window's runs: the book, kept up to date from the server, and word of every change. */
 export class Runs implements vscode.Disposable {
   readonly book = new RunBook();
-  private readonly happened = new vscode.EventEmitter<RunHappening>();
+  private readonly changedRun = new vscode.EventEmitter<Run>();
+  private readonly wrote = new vscode.EventEmitter<Run>();
   private readonly changed = new vscode.EventEmitter<undefined>();
   private readonly subscription: vscode.Disposable;
 
   constructor(private readonly connection: Connection) {
     this.subscription = connection.onDidChangeState((state) => {
-      if (state === 'ready') void this.refresh();
-      else this.abandon();
+      if (state === 'ready') {
+        void this.refresh();
+        return;
+      }
+      this.book.abandon();
+      this.changed.fire(undefined);
     });
   }
 
-  readonly onDidHappen = this.happened.event;
+  /** A run of now has changed; one that is looked up in the log fires nothing. */
+  readonly onDidChangeRun = this.changedRun.event;
+  /** The agents of a run have written, some times a second. */
+  readonly onDidWrite = this.wrote.event;
   readonly onDidChange = this.changed.event;
 
-  /** Called for each `mlCoach/event`. */
-  readonly take = ({ runId, rootUri, event }: RunEventParams): void => {
-    const run = this.book.add(runId, rootUri, event);
-    if (run === undefined) return;
-    this.happened.fire({ run, event });
+  /** Called for each `mlCoach/run`. */
+  readonly take = (details: RunDetails): void => {
+    const isNew = this.book.get(details.runId) === undefined;
+    const run = this.book.take(details);
+    this.changedRun.fire(run);
     this.changed.fire(undefined);
+    // What can be done with it, and since when it goes on, stands in the server's list.
+    if ((isNew || !run.active) && this.connection.state === 'ready') void this.refresh().catch(() => undefined);
   };
 
-  /** The server has gone, and what ran in it. */
-  private abandon(): void {
-    for (const run of this.book.active()) run.active = false;
-    this.changed.fire(undefined);
-  }
+  /** Called for each `mlCoach/writing`. */
+  readonly write = (writing: RunWriting): void => {
+    this.wrote.fire(this.book.write(writing));
+  };
 
   /** Asks the server for its list. */
   async refresh(): Promise<void> {
@@ -47,16 +50,29 @@ export class Runs implements vscode.Disposable {
     this.changed.fire(undefined);
   }
 
-  /** The run with its iterations, fetched from its log where only the summary is known. */
+  /** The run with its iterations, fetched where only the summary is known. */
   async completed(run: Run): Promise<Run> {
     if (run.complete) return run;
-    const { rootUri, events } = await this.connection.execute('mlCoach.events', { runId: run.runId });
-    return this.book.replay(run.runId, rootUri, events);
+    return this.book.take(await this.connection.execute('mlCoach.run', { runId: run.runId }));
+  }
+
+  /** Runs with which `action` can be done here, newest first. */
+  that(action: RunAction): Run[] {
+    return this.book.all().filter(({ can }) => can.includes(action));
+  }
+
+  groups(): RunGroups {
+    return grouped(this.book.all(), isOpenHere);
   }
 
   dispose(): void {
-    this.subscription.dispose();
-    this.happened.dispose();
-    this.changed.dispose();
+    vscode.Disposable.from(this.subscription, this.changedRun, this.wrote, this.changed).dispose();
   }
+}
+
+/** The folder's own spelling of its URI may differ from the server's. */
+function isOpenHere(rootUri: string): boolean {
+  if (rootUri === '') return false;
+  const { fsPath } = vscode.Uri.parse(rootUri);
+  return (vscode.workspace.workspaceFolders ?? []).some(({ uri }) => uri.fsPath === fsPath);
 }

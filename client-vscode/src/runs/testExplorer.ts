@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Case, RunEvent, TestReport } from '../protocol';
+import type { CaseDetails, ReportDetails } from '../protocol';
 import type { Connection } from '../server/connection';
 import { firstLine, runTitle } from '../wording';
 import { functionOf, lineOfTest } from './pythonTests';
@@ -11,7 +11,7 @@ export class TestExplorer implements vscode.Disposable {
   private readonly controller = vscode.tests.createTestController('mlCoach', 'ML Coach');
   private readonly subscription: vscode.Disposable;
   /** The latest report shown of each run. */
-  private readonly shown = new Map<string, TestReport>();
+  private readonly shown = new Map<string, string>();
   /** Runs that the user asked for in the Test Explorer, which shows them as going on. */
   private readonly asked = new Map<string, vscode.TestRun>();
 
@@ -26,11 +26,10 @@ export class TestExplorer implements vscode.Disposable {
     });
     // Reading a document takes a moment; what happened first is shown first all the same.
     let turn = Promise.resolve();
-    const happened = runs.onDidHappen(({ run, event }) => {
-      const { judged } = run;
-      turn = turn.then(() => this.follow(run, event, judged)).catch(() => undefined);
+    const changed = runs.onDidChangeRun((run) => {
+      turn = turn.then(() => this.follow(run)).catch(() => undefined);
     });
-    this.subscription = vscode.Disposable.from(gone, happened);
+    this.subscription = vscode.Disposable.from(gone, changed);
   }
 
   dispose(): void {
@@ -38,24 +37,23 @@ export class TestExplorer implements vscode.Disposable {
     this.controller.dispose();
   }
 
-  private async follow(run: Run, event: RunEvent, judged: TestReport | undefined): Promise<void> {
-    const isNew = judged !== undefined && this.shown.get(run.runId) !== judged;
-    if ((isNew || event.event === 'FilesSaved') && run.rootUri !== '' && run.testsFile !== '') {
+  private async follow(run: Run): Promise<void> {
+    if (run.report !== null && run.rootUri !== '' && run.testsFile !== '') {
       const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
       const lineOf = await linesIn(uri);
-      if (isNew) {
-        this.shown.set(run.runId, judged);
-        this.show(run, judged, uri, lineOf);
-      } else {
-        this.controller.items.get(uri.toString())?.children.forEach((item) => { item.range = lineOf(item.label); });
+      const report = JSON.stringify(run.report);
+      if (this.shown.get(run.runId) !== report) {
+        this.shown.set(run.runId, report);
+        this.show(run, run.report, uri, lineOf);
       }
+      this.controller.items.get(uri.toString())?.children.forEach((item) => { item.range = lineOf(item.label); });
     }
-    if (event.event === 'RunFinished') this.end(run.runId);
+    if (!run.active) this.end(run.runId);
   }
 
-  private show(run: Run, report: TestReport, uri: vscode.Uri, lineOf: LineOf): void {
+  private show(run: Run, report: ReportDetails, uri: vscode.Uri, lineOf: LineOf): void {
     const file = this.controller.createTestItem(uri.toString(), run.testsFile, uri);
-    file.children.replace(report.cases.map((test) => {
+    file.children.replace(report.tests.map((test) => {
       const item = this.controller.createTestItem(`${uri.toString()}::${test.name}`, test.name, uri);
       item.range = lineOf(test.name);
       return item;
@@ -64,7 +62,7 @@ export class TestExplorer implements vscode.Disposable {
     const testRun =
       this.asked.get(run.runId) ??
       this.controller.createTestRun(new vscode.TestRunRequest(), firstLine(runTitle(run)), false);
-    for (const test of report.cases) {
+    for (const test of report.tests) {
       const item = file.children.get(`${uri.toString()}::${test.name}`);
       if (item !== undefined) record(testRun, item, test);
     }
@@ -107,7 +105,7 @@ async function linesIn(uri: vscode.Uri): Promise<LineOf> {
   };
 }
 
-function record(run: vscode.TestRun, item: vscode.TestItem, test: Case): void {
+function record(run: vscode.TestRun, item: vscode.TestItem, test: CaseDetails): void {
   const milliseconds = test.seconds * 1000;
   switch (test.outcome) {
     case 'passed':
@@ -126,7 +124,7 @@ function record(run: vscode.TestRun, item: vscode.TestItem, test: Case): void {
   }
 }
 
-function message(item: vscode.TestItem, test: Case): vscode.TestMessage {
+function message(item: vscode.TestItem, test: CaseDetails): vscode.TestMessage {
   const found = new vscode.TestMessage(test.message || test.outcome);
   if (item.uri !== undefined) {
     const line = test.line > 0 ? test.line - 1 : (item.range?.start.line ?? 0);

@@ -107,9 +107,10 @@ export class Connection implements vscode.Disposable {
   }
 
   private async quit(): Promise<void> {
+    // Before it is asked to end: its last messages must make nobody start it again.
+    this.become('stopped');
     await this.client?.dispose();
     this.client = undefined;
-    this.become('stopped');
   }
 
   private follow(state: State): void {

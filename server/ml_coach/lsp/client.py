@@ -86,13 +86,18 @@ class Client:
     @property
     def options(self) -> dict[str, Any]:
         """The settings in `initializationOptions`, without what is meant for this class."""
-        ours = ("events", "openFiles", "asksForPatches", "patchQuestions")
+        ours = ("events", "drawsRuns", "openFiles", "asksForPatches", "patchQuestions")
         return {key: value for key, value in self._options.items() if key not in ours}
 
     @property
     def wants_events(self) -> bool:
         """Whether the client wants `mlCoach/event` notifications."""
         return self._options.get("events") is True or self._experimental("events")
+
+    @property
+    def draws_runs(self) -> bool:
+        """Whether the client wants `mlCoach/run` and `mlCoach/writing` notifications."""
+        return self._options.get("drawsRuns") is True
 
     @property
     def offers_models(self) -> bool:

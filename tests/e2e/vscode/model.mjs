@@ -93,7 +93,7 @@ export async function startModel() {
     for (const piece of text.match(/[\s\S]{1,16}/g)) {
       if (response.destroyed) return;
       send({ choices: [{ index: 0, delta: { content: piece } }] });
-      if (slow) await new Promise((resolve) => setTimeout(resolve, 300));
+      if (slow) await new Promise((resolve) => setTimeout(resolve, 500));
     }
     send({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] });
     send({ choices: [], usage: { prompt_tokens: 100, completion_tokens: Math.ceil(text.length / 4) } });

@@ -12,7 +12,7 @@ scene('the local model generates a program', {
 }, async ({ wb, read }) => {
   await wb.command('ML Coach: Generate');
   await wb.answer('Write is_palindrome(text): whether text reads the same backwards. is_palindrome("level") == True and is_palindrome("ab") == False');
-  await wb.notification('tokens/s').waitFor({ timeout: 180_000 });
+  await wb.notification(', line ').waitFor({ timeout: 180_000 });
   await wb.shot('01-under-way');
   await wb.command('View: Show ML Coach');
   const run = wb.page.locator('.part.sidebar .monaco-list-row', { hasText: /Write is_palindrome.*(passed|gave up)/ });

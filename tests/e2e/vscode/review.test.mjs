@@ -88,4 +88,15 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.notification('ML Coach: testing generated_code.py').waitFor();
   await wb.shot('03-again');
   await wb.page.locator('.test-explorer', { hasText: '4/4' }).waitFor();
+
+  // A rerun stands apart, and there is nothing of it to undo.
+  await wb.command('View: Show ML Coach');
+  await wb.treeRow('Test runs').click();
+  await wb.treeRow('Test generated').waitFor();
+  await wb.shot('04-test-runs-apart');
+  await wb.command('ML Coach: Undo Run');
+  await wb.told('the run was undone');
+  await wb.command('ML Coach: Show Run');
+  await wb.row('passed').nth(0).waitFor();
+  await wb.shot('05-picker');
 });

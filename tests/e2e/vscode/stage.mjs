@@ -19,11 +19,11 @@ export const KIND = process.env.ML_COACH_E2E_STACK ?? 'current';
 
 /** The server of this checkout, or of another interpreter, so that most tests need no installation. */
 export const PYTHON = process.env.ML_COACH_E2E_PYTHON ?? path.join(ROOT, '.venv/bin/python');
-const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
+export const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
 
 /**
- * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)` and the
- * page `wb`. `files` are the workspace's; with a Python file among them the extension starts by
+ * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)`, the page
+ * `wb`, and `set(settings)`, which changes settings of the machine. `files` are the workspace's; with a Python file among them the extension starts by
  * itself. `command` is how the language server starts; null leaves that to the extension, as it does for
  * `model`.
  * `extensions` are further vsix files. With `open: false` the body calls `openPage` itself.
@@ -51,6 +51,10 @@ export function scene(title, {
     });
     const stage = {
       folder, work, server,
+      set: (settings) => {
+        const file = path.join(server.run, 'user-data/Machine/settings.json');
+        fs.writeFileSync(file, JSON.stringify({ ...JSON.parse(fs.readFileSync(file, 'utf8')), ...settings }));
+      },
       read: (file) => fs.readFileSync(path.join(folder, file), 'utf8'),
       async openPage(options = {}) {
         const shots = path.join(SHOTS, KIND, name);

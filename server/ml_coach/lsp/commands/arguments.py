@@ -74,14 +74,15 @@ class RunTests:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """One run, or every run without `run_id`."""
+    """One run, or every run without `run_id`. `reason` says why, where it was not the user."""
 
     run_id: str | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiscardPatch:
-    """A waiting patch, by the id from its event or its code action."""
+class OnePatch:
+    """A patch, by the id from its event, its run's details or its code action."""
 
     patch_id: str
 

@@ -56,7 +56,8 @@ COMMANDS = (
     ),
     Command(
         "stop", lambda c: c.stop,
-        "without `runId`: every run",
+        "without `runId`: every run; `reason` is a sentence for the report where it was not the "
+        "user who stopped it",
     ),
     Command(
         "applyPatch", lambda c: c.apply_patch,
@@ -78,6 +79,14 @@ COMMANDS = (
     Command(
         "runs", lambda c: c.list_runs,
         "the newest runs first, 20 without `limit`",
+    ),
+    Command(
+        "run", lambda c: c.run,
+        "everything that is shown of a run, as in `mlCoach/run`",
+    ),
+    Command(
+        "patch", lambda c: c.patch,
+        "the whole texts before and after a patch of a run",
     ),
     Command(
         "events", lambda c: c.events,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 
 from ml_coach.core.request import Request
@@ -10,9 +12,9 @@ from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import (
     ApplyPatch,
-    DiscardPatch,
     LatestRuns,
     NoArgument,
+    OnePatch,
     OneRun,
     Stop,
 )
@@ -23,7 +25,9 @@ from ml_coach.lsp.commands.results import (
     CheckList,
     Discarded,
     EventList,
+    FileDetails,
     ModelList,
+    PatchFiles,
     RunList,
     RunSummary,
     Stopped,
@@ -31,10 +35,13 @@ from ml_coach.lsp.commands.results import (
 )
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
+from ml_coach.lsp.documents.change_log import Action
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.protocol import RequestFailed, uri_of
+from ml_coach.lsp.run_details import RunAction, RunDetails
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.undo import undo
 
 
@@ -62,7 +69,7 @@ class Commands:
 
     async def stop(self, argument: Stop) -> Stopped:
         """Stops one run, or all, and waits until they are over."""
-        return {"stopped": await self._runs.stop(argument.run_id or "")}
+        return {"stopped": await self._runs.stop(argument.run_id or "", argument.reason)}
 
     async def apply_patch(self, argument: ApplyPatch) -> Applied:
         """Applies a waiting patch; a refusal is also shown to the user."""
@@ -70,12 +77,13 @@ class Commands:
         offer = offers.get(argument.patch_id)
         if argument.all and offer and (run := self._runs.active.get(offer.run_id)):
             run.reviewer.apply_all = True
+            run.view.tracker.details["autoPatch"] = True
         reason = await offers.apply(argument.patch_id, edited=argument.edited)
         if reason:
             self._client.show_message(reason, warning=True)
         return {"applied": not reason, "reason": reason}
 
-    async def discard_patch(self, argument: DiscardPatch) -> Discarded:
+    async def discard_patch(self, argument: OnePatch) -> Discarded:
         """Lets the run go on without a waiting patch."""
         reason = self._runs.offers.discard(argument.patch_id)
         return {"discarded": not reason, "reason": reason}
@@ -94,36 +102,95 @@ class Commands:
     async def list_runs(self, argument: LatestRuns) -> RunList:
         """The newest runs, also those that began too recently to be in the log."""
         past = await asyncio.to_thread(self._backend.run_log.latest, argument.limit)
-        rows = {
-            run.run_id: self._row(
-                run.run_id, run.request, run.outcome, self._runs.reason_of(run)
-            )
-            for run in past
-        }  # fmt: skip
+        known = {run.run_id: (run.request, run.outcome, self._runs.reason_of(run)) for run in past}
         for run_id, run in self._runs.active.items():
-            if run_id not in rows:
-                rows[run_id] = self._row(run_id, run.order.request, "", "")
-        newest = sorted(rows, reverse=True)[: argument.limit]
-        return {"runs": [rows[run_id] for run_id in newest]}
+            details = run.view.tracker.details
+            known[run_id] = (run.order.request, details["outcome"], details["reason"])
+        newest = sorted(known, reverse=True)[: argument.limit]
+        logs = {run_id: self._runs.change_log(run_id) for run_id in newest}
 
-    def _row(self, run_id: str, request: Request, outcome: str, reason: str) -> RunSummary:
+        def read_logs() -> dict[str, tuple[Path | None, Action | None]]:
+            return {run_id: (log.root, log.latest_action()) for run_id, log in logs.items()}
+
+        changed = await asyncio.to_thread(read_logs)
+        return {"runs": [self._row(run_id, *known[run_id], *changed[run_id]) for run_id in newest]}
+
+    def _row(
+        self,
+        run_id: str,
+        request: Request,
+        outcome: str,
+        reason: str,
+        root: Path | None,
+        latest_action: Action | None,
+    ) -> RunSummary:
         offer = self._runs.offers.of_run(run_id)
         active = self._runs.active.get(run_id)
-        root = active.order.root if active else self._runs.change_log(run_id).root
+        root = active.order.root if active else root
         elsewhere = active is None and not outcome and self._runs.holder(run_id) is not None
+        is_active = elsewhere or (active is not None and not active.view.over)
+        task = task_of(request)
         return {
             "runId": run_id,
             "prompt": request.prompt,
-            "task": request.task,
+            "task": task,
             "programFile": request.program_file,
             "outcome": cast("Any", outcome),
             "reason": reason,
-            "active": active is not None or elsewhere,
+            "active": is_active,
             "elsewhere": elsewhere,
             "waitingPatchId": offer.patch_id if offer else "",
             "folder": str(self._backend.run_log.folder_for(run_id)),
             "rootUri": uri_of(root) if root else "",
+            "startedAt": _started_at(run_id),
+            "can": ["stop"] if is_active else self._can(root, task, outcome, latest_action),
         }
+
+    def _can(
+        self, root: Path | None, task: str, outcome: str, latest_action: Action | None
+    ) -> list[RunAction]:
+        """What can be done with a run that is over."""
+        roots = self._client.roots
+        if root is None or (roots and not any(root.is_relative_to(folder) for folder in roots)):
+            return []
+        found: list[RunAction] = []
+        if latest_action is not None:
+            found.append("redo" if latest_action == "undo" else "undo")
+        if outcome != "passed" and task != "test" and (not roots or root in roots):
+            found.append("resume")
+        return found
+
+    async def run(self, argument: OneRun) -> RunDetails:
+        """Everything that is shown of a run. Raises RequestFailed where there is no such run."""
+        return (await self._tracker(argument.run_id)).details
+
+    async def patch(self, argument: OnePatch) -> PatchFiles:
+        """The texts before and after a patch. Raises RequestFailed where there is no such patch."""
+        tracker = await self._tracker(argument.patch_id.rpartition("/")[0])
+        patch = tracker.patches.get(argument.patch_id)
+        if patch is None:
+            raise RequestFailed("This patch is not known any more.")
+        changes = [FileDetails(file=c.file, before=c.before, after=c.after) for c in patch.changes]
+        return {"changes": changes}
+
+    async def _tracker(self, run_id: str) -> RunTracker:
+        """What is known of a run: of an active one by its events so far, else by its log."""
+        if run := self._runs.active.get(run_id):
+            return run.view.tracker
+
+        def replayed() -> RunTracker:
+            root = self._runs.change_log(run_id).root
+            request = self._backend.run_log.start(run_id).request
+            tracker = RunTracker.of(run_id, request, uri_of(root) if root else "")
+            for event in self._backend.run_log.events(run_id):
+                tracker.take(event)
+            tracker.leave(active=not tracker.details["outcome"] and bool(self._runs.holder(run_id)))
+            return tracker
+
+        try:
+            return await asyncio.to_thread(replayed)
+        except KeyError:
+            raise RequestFailed(f"There is no run {run_id!r}.") from None
 
     async def events(self, argument: OneRun) -> EventList:
         """Everything in a run's log. Raises RequestFailed for a run that does not exist."""
@@ -148,3 +215,11 @@ class Commands:
         """Checks the machine with the first folder's settings."""
         checks = await self._backend.doctor(await self._configuration.anywhere())
         return {"checks": cast("list[Check]", cast("object", checks))}
+
+
+def _started_at(run_id: str) -> str:
+    """The local time in a run's id, in ISO 8601; empty where it holds none."""
+    try:
+        return datetime.strptime(run_id[:15], "%Y%m%d-%H%M%S").isoformat()
+    except ValueError:
+        return ""

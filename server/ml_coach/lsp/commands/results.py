@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-Task = Literal["generate", "implement", "debug", "write_tests"]
-Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
+from ml_coach.lsp.run_details import Outcome, RunAction, Task
+
 RunEvent = dict[str, Any]
 """One line of the run log, as in `mlCoach/event`; see PROTOCOL.md."""
 
@@ -47,7 +47,9 @@ class Undone(TypedDict):
 class RunSummary(TypedDict):
     """One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where
     it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is
-    active in another window or a terminal."""
+    active in another window or a terminal. `startedAt` is the local time, as in
+    2026-01-02T10:15:00, empty where it is unknown. `can` lists what can be done with the run in
+    the folders that are open here."""
 
     runId: str
     prompt: str
@@ -60,12 +62,28 @@ class RunSummary(TypedDict):
     waitingPatchId: str
     folder: str
     rootUri: str
+    startedAt: str
+    can: list[RunAction]
 
 
 class RunList(TypedDict):
     """Runs, newest first."""
 
     runs: list[RunSummary]
+
+
+class FileDetails(TypedDict):
+    """A file before and after a patch; null for one that does not exist."""
+
+    file: str
+    before: str | None
+    after: str | None
+
+
+class PatchFiles(TypedDict):
+    """The whole texts that a patch is about."""
+
+    changes: list[FileDetails]
 
 
 class EventList(TypedDict):

@@ -96,6 +96,14 @@ class ChangeLog:
         """The files that the run changed, or was about to change."""
         return tuple(dict.fromkeys(entry.change.file for entry in self._entries()))
 
+    def latest_action(self) -> Action | None:
+        """Who made the latest change that is noted, None where there is none or the log is damaged.
+
+        Only for what is offered: a plan that was not carried out counts, too.
+        """
+        entries = self._entries()
+        return entries[-1].action if entries and not self.is_damaged else None
+
     def last_action(self, holds: Callable[[FileChange], bool]) -> LoggedAction:
         """The latest action. `holds` says whether a file holds a change, where the log does not.
 

@@ -21,12 +21,13 @@ from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.delivery import UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
-from ml_coach.lsp.protocol import RequestFailed
+from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
+from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.run_view import RunView
 from ml_coach.run_order import RunOrder
 
@@ -140,7 +141,7 @@ class Runs:
         reviewer = EditorReviewer(self.offers, workspace, order.run_id, progress)
         view = RunView(
             order, self._client, self._finding_store, progress, workspace, self.event_json,
-            self._lenses_changed,
+            self._lenses_changed, RunTracker.of(order.run_id, order.request, uri_of(order.root)),
         )  # fmt: skip
         self._refuse_busy(order)
         claim = self.claim(order.run_id, _paths(order))
@@ -340,6 +341,4 @@ def _paths(order: RunOrder) -> frozenset[Path]:
 
 def _title(order: RunOrder) -> str:
     request = order.request
-    # With a single iteration nothing is repaired: the program is only tested.
-    task = "test" if request.task == "debug" and request.max_iters == 1 else request.task
-    return _TITLES[task].format(request.function or request.program_file)
+    return _TITLES[task_of(request)].format(request.function or request.program_file)

@@ -23,40 +23,10 @@ from ml_coach.core.events import (
 from ml_coach.core.wording import DOING, sentence
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.protocol import shown
+from ml_coach.lsp.runs.agents import Agents
 
 _CREATE_SECONDS = 5.0
 _LEAST_SECONDS_BETWEEN = 0.25
-
-
-_LONGEST_LINE = 60
-_WRITING = {
-    "researcher": "reading the task",
-    "coder": "writing the program",
-    "test_writer": "writing tests",
-    "debugger": "looking for the mistake",
-}
-
-
-@dataclass(slots=True)
-class _Writing:
-    """An agent whose model is writing: what it does, how fast, and the line it has come to."""
-
-    purpose: str
-    began: float
-    pieces: int = 0
-    line: str = ""
-
-    def take(self, text: str) -> None:
-        self.pieces += 1
-        lines = (self.line + text).split("\n")
-        self.line = next((line for line in reversed(lines) if line.strip()), "")[-500:]
-
-    def text(self) -> str:
-        """A piece of a stream is about one token with every provider."""
-        rate = self.pieces / max(time.monotonic() - self.began, 0.001)
-        said = f"{_WRITING.get(self.purpose, self.purpose)}, {rate:.1f} tokens/s"
-        line = self.line.strip()
-        return f"{said}: {line[:_LONGEST_LINE]}" if line else said
 
 
 @dataclass(slots=True)
@@ -71,7 +41,7 @@ class Progress:
     _text: str = "starting"
     _percentage: int | None = None
     _reported: float = 0.0
-    _writing: dict[int, _Writing] = field(default_factory=dict[int, _Writing])
+    agents: Agents = field(default_factory=lambda: Agents())
 
     def begin(self) -> None:
         """Asks the editor to create the progress; returns at once."""
@@ -96,6 +66,7 @@ class Progress:
         self._send(begin)
 
     def __call__(self, event: Event) -> None:
+        self.agents.take(event)
         match event:
             case StageStarted():
                 self._percentage = None
@@ -104,23 +75,22 @@ class Progress:
             case DownloadAdvanced():
                 self._download(event)
             case CallStarted():
-                self._writing[event.call_id] = _Writing(event.purpose, time.monotonic())
-            case TextArrived() if event.call_id in self._writing:
-                self._writing[event.call_id].take(event.text)
-                self._report_now_and_then(self._agents())
+                self.report(self._at_work())
+            case TextArrived():
+                self._report_now_and_then(self._at_work())
             case CallRetrying():
                 self.report(sentence(event))
             case CallFinished():
-                self._writing.pop(event.call_id, None)
                 if event.usage.completion_tokens and event.usage.seconds > 0:
                     rate = event.usage.completion_tokens / event.usage.seconds
-                    self.report(self._agents() or f"{self._text}, {rate:.1f} tokens/s")
+                    self.report(self._at_work(f"{self._text}, {rate:.1f} tokens/s"))
             case _:
                 pass
 
-    def _agents(self) -> str:
-        """What each agent at work is writing; empty where none is."""
-        return "; ".join(dict.fromkeys(writing.text() for writing in self._writing.values()))
+    def _at_work(self, otherwise: str = "") -> str:
+        """What each agent at work is writing, else what the run does."""
+        said = self.agents.sentence(short=self.client.draws_runs)
+        return said or otherwise or self._text
 
     def _download(self, event: DownloadAdvanced) -> None:
         done, total = event.done_bytes / 1e6, event.total_bytes / 1e6

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_coach.core.events import (
+    CallFinished,
+    CallStarted,
     Event,
     FilesSaved,
     PatchApplied,
     ProgramInspected,
     RunFinished,
-    StageStarted,
     SuiteFiltered,
     SuiteWritten,
     TestsFinished,
+    TextArrived,
 )
 from ml_coach.core.finding import Finding
 from ml_coach.core.results import TestReport
@@ -25,8 +27,10 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.documents.texts import same_text
 from ml_coach.lsp.protocol import uri_of
+from ml_coach.lsp.runs.agents import WritingStream
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.run_tracker import RunTracker
 from ml_coach.run_order import RunOrder
 
 
@@ -35,8 +39,7 @@ class RunView:
     """Call it with each event of its run.
 
     A patch is tried on a private copy; its findings are shown only when the patch is in the user's
-    files. `_trial` is true while the debugger or the coder works on a patch, until one is applied.
-    `over` is true once the run has reported its end.
+    files. `over` is true once the run has reported its end.
     """
 
     order: RunOrder
@@ -46,24 +49,32 @@ class RunView:
     workspace: EditorWorkspace
     to_json: Callable[[str, Event], dict[str, Any]]
     lenses_changed: Callable[[], None]
+    tracker: RunTracker
     over: bool = False
-    _trial: bool = False
     _inspected: tuple[Finding, ...] = ()
     _tested: TestReport | None = None
     _saved: dict[str, str] = field(default_factory=dict[str, str])
+    _writing: WritingStream = field(init=False)
+
+    def __post_init__(self) -> None:
+        run_id, agents = self.order.run_id, self.progress.agents
+        self._writing = WritingStream(self.client, run_id, agents, lambda: self.order.request)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, CallFinished) and self.client.draws_runs:
+            self._writing.send()  # How the reply ends, before it is forgotten.
         self.progress(event)
         if self.client.wants_events:
             self._notify(event)
+        is_shown = self.tracker.take(event)
+        if self.client.draws_runs:
+            self._draw(event, is_shown=is_shown)
         if text := sentence(event):
             self.client.log(text)
         self._show_event(event)
 
     def _show_event(self, event: Event) -> None:  # noqa: C901 - one flat match
         match event:
-            case StageStarted(stage="code" | "debug"):
-                self._trial = self._tested is not None
             case FilesSaved():
                 self._saved |= event.files
             case SuiteWritten():
@@ -73,14 +84,13 @@ class RunView:
                     self._show_suite(replace(state, dropped=event.dropped))
             case ProgramInspected():
                 self._inspected, self._tested = event.findings, None
-                if not self._trial:
+                if not self.tracker.on_trial:
                     self._show(event.findings)
             case TestsFinished():
                 self._tested = event.report
-                if not self._trial:
+                if not self.tracker.on_trial:
                     self._show_tried()
             case PatchApplied():
-                self._trial = False
                 self._show_tried()
             case RunFinished():
                 self.over = True
@@ -141,6 +151,14 @@ class RunView:
         self.client.notify(
             "mlCoach/event", {"runId": self.order.run_id, "rootUri": root, "event": line}
         )
+
+    def _draw(self, event: Event, *, is_shown: bool) -> None:
+        if is_shown:
+            self.client.notify("mlCoach/run", self.tracker.details)
+        if isinstance(event, RunFinished):
+            self._writing.end()
+        elif isinstance(event, CallStarted | TextArrived | CallFinished):
+            self._writing.send_soon()
 
     # Findings and suites
 
