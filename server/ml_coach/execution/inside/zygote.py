@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -43,6 +44,8 @@ def main() -> NoReturn:
     try:
         # Our own code cannot be read from inside, so all of it is loaded before.
         tests = warm_up.load(settings["our_site"])
+        if settings["level"] == "landlock":
+            importlib.import_module("ml_coach.execution.inside.event_semaphore").install()
         if private:
             _enter_namespaces(settings["readable"], control)
         prepared = tests.prepare(namespaces.WORK if private else "")
