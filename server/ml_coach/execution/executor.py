@@ -46,7 +46,8 @@ class SandboxedExecutor:
     `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
     Modules that code imports from the workspace are copied in, and so is each conftest.py of the
     user's own tests. With `allow_weak` the user permits code to run with process limits only, where
-    nothing better works. `only_level` tries one level and no other.
+    nothing better works. `only_level` tries one level and no other. Without `starts_theirs` the
+    workspace's Python is not started.
     """
 
     def __init__(
@@ -57,11 +58,17 @@ class SandboxedExecutor:
         limits: ResourceLimits | None = None,
         workspace: Path | None = None,
         only_level: str = "",
+        starts_theirs: bool = True,
     ) -> None:
         self._limits = limits or ResourceLimits()
         self._workspace = workspace
         self._workers = Workers(
-            python, workspace, allow_weak=allow_weak, limits=self._limits, only_level=only_level
+            python,
+            workspace,
+            allow_weak=allow_weak,
+            limits=self._limits,
+            only_level=only_level,
+            starts_theirs=starts_theirs,
         )
         self._processors = os.cpu_count() or 1
 
