@@ -62,7 +62,7 @@ class WarmWorker:
     ) -> WarmWorker:
         """Raises `WorkerDied` when the level cannot be set up here."""
         ours, theirs = socket.socketpair()
-        settings = {
+        settings: JsonObject = {
             "control": theirs.fileno(),
             "level": level.name,
             "readable": list(interpreter.readable),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ml_coach.execution import findings, imports, interpreter, levels, probe, workspace_modules
 from ml_coach.execution.inside.messages import JsonObject
-from ml_coach.execution.interpreter import Interpreter, Unusable
+from ml_coach.execution.installation import Unusable
+from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone

@@ -7,8 +7,8 @@ kernel's event counters do the same and have no name that others could find.
 
 from __future__ import annotations
 
-import _multiprocessing  # type: ignore[import-not-found]
 import contextlib
+import importlib
 import os
 import select
 import threading
@@ -17,7 +17,8 @@ from multiprocessing import heap
 from typing import Any
 
 RECURSIVE = 0
-VALUE_AT_MOST: int = _multiprocessing.SemLock.SEM_VALUE_MAX
+_written_in_c: Any = importlib.import_module("_multiprocessing")
+VALUE_AT_MOST: int = _written_in_c.SemLock.SEM_VALUE_MAX
 
 
 class EventSemaphore:
@@ -96,6 +97,6 @@ class EventSemaphore:
 
 def install() -> None:
     """Makes `multiprocessing` use these, and keep its shared arrays in the run's folder."""
-    _multiprocessing.SemLock = EventSemaphore
+    _written_in_c.SemLock = EventSemaphore
     arena: Any = heap.Arena
     arena._dir_candidates = []

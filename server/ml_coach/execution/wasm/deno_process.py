@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import secrets
@@ -115,21 +116,24 @@ class DenoProcess:
 
         Raises `DenoEnded`. A run that is cancelled ends with the process.
         """
+        printed = {"stdout": bytearray(), "stderr": bytearray()}
         watching = asyncio.create_task(self._watch_memory(limits.memory_mb + OWN_MEGABYTES))
         try:
             await self._send(request)
             async with asyncio.timeout(request["timeout_seconds"] + GRACE_SECONDS):
-                answer = await self._receive()
+                while "printed" in (answer := await self._receive()):
+                    for name, text in printed.items():
+                        text += base64.b64decode(answer["printed"][name])
             if answer.pop("stuck", True):
                 await self.end()
             return answer
         except TimeoutError:
             await self.end()
-            return {"limit": "time"}
+            return {"limit": "time", **_encoded(printed)}
         except BaseException as error:
             await asyncio.shield(self.end())
             if isinstance(error, DenoEnded) and watching.done():
-                return {"limit": "memory"}
+                return {"limit": "memory", **_encoded(printed)}
             raise
         finally:
             watching.cancel()
@@ -173,6 +177,10 @@ class DenoProcess:
             return json.loads(await self._process.stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             raise DenoEnded("it ended without an answer") from None
+
+
+def _encoded(printed: dict[str, bytearray]) -> dict[str, str]:
+    return {name: base64.b64encode(text).decode("ascii") for name, text in printed.items()}
 
 
 async def _acquire(lock: FileLock) -> None:
