@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -260,6 +261,7 @@ def _tests_spec(
     }
 
 
+@lru_cache(maxsize=16)  # A suite judges many programs, and is read once.
 def _names(source: str) -> JsonObject:
     """The names that a test file binds, for what watches that nobody else binds them."""
     patches_itself = source.replace('__name__ == "__main__"', "").count("__name__")
