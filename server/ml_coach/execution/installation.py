@@ -52,17 +52,18 @@ class Installation:
 def read(python: str) -> Installation:
     """The installation that the program at this absolute path belongs to. Raises `Unusable`."""
     program = Path(python)
-    if not program.is_file() or not os.access(program, os.X_OK):
+    if not os.access(program, os.X_OK) or not program.is_file():
         raise Unusable(f"{python} does not start: there is no such program")
     prefix = program.parent.parent
     config = _config(prefix / "pyvenv.cfg")
     if config is None:
         # As Python itself does it: outside of a virtual environment, links are followed.
         prefix = base = program.resolve().parent.parent
+        said = program.resolve().name
     else:
         base = Path(config.get("home", "/nowhere/bin")).parent
-    wanted = VERSION.search(str(config)) if config else VERSION.search(program.resolve().name)
-    version = _version(base, wanted)
+        said = config.get("version") or config.get("version_info") or ""
+    version = _version(base, VERSION.search(said))
     if version is None or _holds_the_home(base) or _holds_the_home(prefix):
         raise Unusable(f"{python} does not belong to a Python installation: {base} is none")
     library = next(iter(sorted((base / "lib").glob(f"libpython3.{version[1]}*.so.1.0"))), "")
