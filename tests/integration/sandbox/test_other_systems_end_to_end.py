@@ -23,7 +23,7 @@ def environment(folder: Path, model: str) -> dict[str, str]:
     return {**keep, **state, "ML_COACH_MODEL": model, "RUN_TIMEOUT": "30"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # Pyodide is slow on a busy machine.
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 async def test_the_terminal_generates_a_tested_program(tmp_path: Path, system: str) -> None:
     async with scripted_model() as model:
@@ -71,7 +71,7 @@ class Peer:
                 return message
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # Pyodide is slow on a busy machine.
 @pytest.mark.parametrize("system", ["win32", "darwin"])
 async def test_the_language_server_generates_a_tested_program(tmp_path: Path, system: str) -> None:
     async with scripted_model() as model:

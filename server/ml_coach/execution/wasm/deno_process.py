@@ -8,6 +8,7 @@ import contextlib
 import json
 import secrets
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ class DenoProcess:
 
         Raises `DenoEnded`. A run that is cancelled ends with the process.
         """
+        started = time.monotonic()
         printed = {"stdout": bytearray(), "stderr": bytearray()}
         watching = asyncio.create_task(self._watch_memory(limits.memory_mb + OWN_MEGABYTES))
         try:
@@ -129,11 +131,11 @@ class DenoProcess:
             return answer
         except TimeoutError:
             await self.end()
-            return {"limit": "time", **_encoded(printed)}
+            return _ended("time", started, printed)
         except BaseException as error:
             await asyncio.shield(self.end())
             if isinstance(error, DenoEnded) and watching.done():
-                return {"limit": "memory", **_encoded(printed)}
+                return _ended("memory", started, printed)
             raise
         finally:
             watching.cancel()
@@ -179,8 +181,10 @@ class DenoProcess:
             raise DenoEnded("it ended without an answer") from None
 
 
-def _encoded(printed: dict[str, bytearray]) -> dict[str, str]:
-    return {name: base64.b64encode(text).decode("ascii") for name, text in printed.items()}
+def _ended(limit: str, started: float, printed: dict[str, bytearray]) -> dict[str, Any]:
+    """The answer where the process was ended, which can give none any more."""
+    told = {name: base64.b64encode(text).decode("ascii") for name, text in printed.items()}
+    return {"limit": limit, "seconds": time.monotonic() - started, **told}
 
 
 async def _acquire(lock: FileLock) -> None:
