@@ -64,7 +64,7 @@ class App:
     only_level: str = ""
     _begun: int = 0
     _models: registry.Models = field(default_factory=registry.Models)
-    _executors: dict[tuple[str, bool, Path | None], SandboxedExecutor] = field(
+    _executors: dict[tuple[str, bool, Path | None, bool], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
     )
 
@@ -123,6 +123,22 @@ class App:
         """See `lsp.backend.Backend.confirm_host`."""
         append(self._hosts_file, {"host": host})
 
+    def unconfirmed_python(self, settings: Settings, folder: Path) -> str:
+        """See `lsp.backend.Backend.unconfirmed_python`."""
+        from ml_coach.execution.interpreter import in_workspace
+
+        found = None if settings.python else in_workspace(folder)
+        confirmed = (str(line.get("folder", "")) for line in JsonLines(self._pythons_file))
+        return "" if found is None or str(folder.resolve()) in confirmed else found[0]
+
+    def confirm_python(self, folder: Path) -> None:
+        """See `lsp.backend.Backend.confirm_python`."""
+        append(self._pythons_file, {"folder": str(folder.resolve())})
+
+    @property
+    def _pythons_file(self) -> Path:
+        return self.state / "pythons.jsonl"
+
     @property
     def _hosts_file(self) -> Path:
         return self.state / "key_hosts.jsonl"
@@ -135,13 +151,15 @@ class App:
         import; it starts at its first use."""
         from ml_coach.execution.executor import SandboxedExecutor
 
-        key = (settings.python, settings.allow_weak_sandbox, folder)
+        starts_theirs = folder is not None and not self.unconfirmed_python(settings, folder)
+        key = (settings.python, settings.allow_weak_sandbox, folder, starts_theirs)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
                 settings.python or None,
                 workspace=folder,
                 allow_weak=settings.allow_weak_sandbox,
                 only_level=self.only_level,
+                starts_theirs=starts_theirs,
             )
         return self._executors[key]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,18 +34,25 @@ class Check:
 
 
 async def examine(
-    settings: Settings, access: registry.Access, state: Path, workspace: Path | None = None
+    settings: Settings,
+    access: registry.Access,
+    state: Path,
+    workspace: Path | None = None,
+    *,
+    starts_theirs: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Check, ...]:
     """All checks, in the order in which a run needs them. Takes a second and asks no network,
     unless the sandbox is that of the level wasm and has to be fetched.
 
     `state` is the folder where runs are kept, `workspace` the one whose virtual environment
-    programs would use.
+    programs would use, if `starts_theirs`. `progress` hears the bytes that are there of what the
+    sandbox fetches, and the bytes in all.
     """
     return (
         _python(),
         _model(settings, access),
-        await _sandbox(settings, workspace),
+        await _sandbox(settings, workspace, starts_theirs, progress),
         _disk(),
         _memory(settings, access),
         _state(state),
@@ -71,15 +79,24 @@ def _model(settings: Settings, access: registry.Access) -> Check:
     return Check("model", row.available, found, mend)
 
 
-async def _sandbox(settings: Settings, workspace: Path | None) -> Check:
+async def _sandbox(
+    settings: Settings,
+    workspace: Path | None,
+    starts_theirs: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Check:
     from ml_coach.execution.executor import SandboxedExecutor
     from ml_coach.execution.levels import SandboxUnavailable
 
     executor = SandboxedExecutor(
-        settings.python or None, workspace=workspace, allow_weak=settings.allow_weak_sandbox
+        settings.python or None,
+        workspace=workspace,
+        allow_weak=settings.allow_weak_sandbox,
+        starts_theirs=starts_theirs,
     )
     program = Program("print(6 * 7)\n")
     try:
+        await executor.prepare(progress)
         ran = await executor.run(program.file, {program.file: program.source}, timeout_seconds=20)
     except SandboxUnavailable as error:
         return Check("sandbox", False, "none", str(error))

@@ -401,6 +401,27 @@ async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
     assert terminal.text("generated_code.py") == RIGHT
 
 
+async def test_the_folders_python_is_asked_about_once(terminal: Terminal) -> None:
+    venv = ["-m", "venv", "--without-pip", str(terminal.folder / ".venv")]
+    made = await asyncio.create_subprocess_exec(sys.executable, *venv)
+    assert await made.wait() == 0
+    ended = await terminal.run("generate", PROMPT, "--auto-patch")
+    assert "is not used until you allow it" in ended.out
+    for asked in (True, False):
+        process, ours = await generate_at_a_terminal(terminal)
+        shown = await read_until(ours, b"[y]es, [n]o: " if asked else b"[q]uit")
+        assert (b"is the Python of this folder" in shown) is asked, shown
+        if asked:
+            os.write(ours, b"y\n")
+            await read_until(ours, b"[q]uit")
+        os.write(ours, b"y\n")
+        shown = await read_until(ours, b"the end")
+        os.close(ours)
+        assert await process.wait() == 0
+        assert b"/work/.venv/bin/python" in shown, shown
+        assert b"is not used" not in shown
+
+
 NO_TEXT = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_bytes(bytes([255]))"
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.claims import Taken
 from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
+from ml_coach.cli.folder_python import ask_about_python
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
@@ -117,6 +118,9 @@ async def _run(
     can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
     reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
     try:
+        if can_ask:
+            with view.paused():
+                await ask_about_python(console, app, order.settings, order.root)
         return await app.run(order, workspace, reviewer, view)
     finally:
         view.close()

@@ -11,6 +11,7 @@ from rich.markup import escape
 from ml_coach.app import App
 from ml_coach.cli.endings import fail, run_until_done
 from ml_coach.cli.options import read_settings
+from ml_coach.cli.sandbox_progress import starting_sandbox
 from ml_coach.cli.terminal_view import EscapingConsole, TerminalView
 from ml_coach.core.events import DownloadAdvanced
 
@@ -62,7 +63,15 @@ def doctor() -> None:
     from ml_coach.doctor import examine
 
     app, settings, console = App(), read_settings(), EscapingConsole()
-    checks = run_until_done(examine(settings, app.access(settings), app.state, Path.cwd()))
+    folder = Path.cwd()
+    theirs = not app.unconfirmed_python(settings, folder)
+    with starting_sandbox() as fetched:
+        checks = run_until_done(
+            examine(
+                settings, app.access(settings), app.state, folder,
+                starts_theirs=theirs, progress=fetched,
+            )
+        )  # fmt: skip
     for check in checks:
         mark = "[green]ok[/]  " if check.ok else "[red]mend[/]"
         console.print(f"{mark}  {check.name:<8} {escape(check.found)}", soft_wrap=True)

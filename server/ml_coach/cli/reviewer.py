@@ -54,7 +54,7 @@ class TerminalReviewer:
             show_diff(self.console, patch.text)
             while True:
                 self.console.print(_QUESTION, end="", style="bold", markup=False, highlight=False)
-                answer = await _line(sys.stdin)
+                answer = await read_line(sys.stdin)
                 match answer.strip().lower()[:1]:
                     case "y":
                         return Decision("apply")
@@ -107,7 +107,7 @@ def read_answer(question: Question, text: str) -> Answer | str:
     return question.read({"n": "not defined", "s": "skip"}.get(word.lower(), word), today)
 
 
-async def _line(stream: IO[str]) -> str:
+async def read_line(stream: IO[str]) -> str:
     """One line of `stream`, read without blocking the loop, so that Ctrl-C works meanwhile."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()

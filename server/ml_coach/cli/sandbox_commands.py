@@ -7,11 +7,12 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
 
+from ml_coach.cli.sandbox_progress import starting_sandbox
 from ml_coach.core.finding import Finding
 from ml_coach.core.results import Case, Execution, TestReport
 from ml_coach.core.wording import harmless
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen.python, allow_weak=chosen.allow_weak_sandbox, only_level=chosen.level
     )
     run = _exec_file if chosen.command == "exec" else _pytest_folder
-    outcome = asyncio.run(_closing(executor, run(executor, chosen.path, chosen.timeout)))
+    outcome = asyncio.run(_closing(executor, lambda: run(executor, chosen.path, chosen.timeout)))
     return _show(outcome, executor.level, chosen.json)
 
 
@@ -77,10 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _closing(executor: SandboxedExecutor, run: Awaitable[SandboxOutcome]) -> SandboxOutcome:
+async def _closing(
+    executor: SandboxedExecutor, run: Callable[[], Awaitable[SandboxOutcome]]
+) -> SandboxOutcome:
     """The outcome of `run`; the executor is closed whatever happens."""
     try:
-        return await run
+        with starting_sandbox() as fetched:
+            await executor.prepare(fetched)
+        return await run()
     except (SandboxUnavailable, TooLarge, OSError) as error:
         why = str(error)
         return SandboxOutcome("error", why, findings=(Finding("runtime", why, ""),))

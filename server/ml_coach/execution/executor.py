@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,8 @@ class SandboxedExecutor:
     `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
     Modules that code imports from the workspace are copied in, and so is each conftest.py of the
     user's own tests. With `allow_weak` the user permits code to run with process limits only, where
-    nothing better works. `only_level` tries one level and no other.
+    nothing better works. `only_level` tries one level and no other. Without `starts_theirs` the
+    workspace's Python is not started.
     """
 
     def __init__(
@@ -57,11 +59,17 @@ class SandboxedExecutor:
         limits: ResourceLimits | None = None,
         workspace: Path | None = None,
         only_level: str = "",
+        starts_theirs: bool = True,
     ) -> None:
         self._limits = limits or ResourceLimits()
         self._workspace = workspace
         self._workers = Workers(
-            python, workspace, allow_weak=allow_weak, limits=self._limits, only_level=only_level
+            python,
+            workspace,
+            allow_weak=allow_weak,
+            limits=self._limits,
+            only_level=only_level,
+            starts_theirs=starts_theirs,
         )
         self._processors = os.cpu_count() or 1
 
@@ -253,6 +261,7 @@ def _tests_spec(
     }
 
 
+@lru_cache(maxsize=16)  # A suite judges many programs, and is read once.
 def _names(source: str) -> JsonObject:
     """The names that a test file binds, for what watches that nobody else binds them."""
     patches_itself = source.replace('__name__ == "__main__"', "").count("__name__")

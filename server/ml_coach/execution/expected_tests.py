@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ml_coach.core.python import syntax
@@ -28,6 +29,7 @@ class ExpectedTest:
     how: How
 
 
+@lru_cache(maxsize=16)  # A suite judges many programs, and is read once.
 def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
     """The tests of a file with this text. Of several with one name the last counts. Raises
     `SyntaxError` or `ValueError` as `ast.parse` does."""
@@ -37,11 +39,11 @@ def expected_tests(source: str) -> tuple[ExpectedTest, ...]:
     return tuple(found.values())
 
 
-def rebound(source: str) -> Iterator[str]:
+@lru_cache(maxsize=16)
+def rebound(source: str) -> frozenset[str]:
     """The global names that functions of the file bind anew."""
-    for node in ast.walk(syntax.module(source)):
-        if isinstance(node, ast.Global):
-            yield from node.names
+    nodes = syntax.walk(syntax.module(source))
+    return frozenset(name for node in nodes if isinstance(node, ast.Global) for name in node.names)
 
 
 def _within(

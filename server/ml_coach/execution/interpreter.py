@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import os
 import shutil
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from ml_coach.execution import installation
 from ml_coach.execution.inside.fallback_pytest import PYTEST_AND_ITS_NEEDS
+from ml_coach.execution.installation import Unusable
 from ml_coach.execution.sandbox.namespaces import outermost
 
 OLDEST = (3, 11)
-ASK = """\
-import importlib.util, json, sys, sysconfig
-print(json.dumps({"executable": sys.executable, "version": list(sys.version_info[:2]),
-                  "prefix": sys.prefix, "base_prefix": sys.base_prefix,
-                  "purelib": sysconfig.get_path("purelib"),
-                  "stdlib": sysconfig.get_path("stdlib"),
-                  "modules": sorted(getattr(sys, "stdlib_module_names", ())),
-                  "pytest": importlib.util.find_spec("pytest") is not None,
-                  "library": sysconfig.get_config_var("INSTSONAME") or ""}))
-"""
-ASK_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What a Python says of itself: `library` is the name of its shared libpython, if any, and
-    `has_pytest` whether it can import pytest."""
-
-    executable: str
-    version: tuple[int, int]
-    prefix: str
-    base_prefix: str
-    purelib: str
-    stdlib: str
-    library: str
-    modules: frozenset[str]
-    has_pytest: bool
-
-
-class Unusable(Exception):
-    """A Python cannot run anything here; the error's text names it and says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,32 +48,59 @@ class Interpreter:
 
 @cache
 def our_own() -> Interpreter:
-    """The Python that ML Coach itself runs on, which has pytest."""
-    return _interpreter(
-        _Facts(
-            executable=sys.executable,
-            version=sys.version_info[:2],
-            prefix=sys.prefix,
-            base_prefix=sys.base_prefix,
-            purelib=sysconfig.get_path("purelib"),
-            stdlib=sysconfig.get_path("stdlib"),
-            library=sysconfig.get_config_var("INSTSONAME") or "",
-            modules=sys.stdlib_module_names,
-            has_pytest=True,
-        )
+    """The Python that ML Coach itself runs on, which has pytest. It is trusted as we are."""
+    wanted = [sys.prefix, sys.base_prefix, sysconfig.get_path("purelib")]
+    wanted += [sysconfig.get_path("stdlib"), str(Path(sys.executable).absolute().parent.parent)]
+    wanted += [str(Path(each).resolve()) for each in wanted]
+    with contextlib.suppress(Unusable):  # Its parts by the names that lead to them.
+        wanted += installation.read(str(Path(sys.executable).absolute())).readable
+    home = str(Path.home())
+    library = sysconfig.get_config_var("INSTSONAME") or ""
+    own_library = bool(library) and Path(sys.base_prefix, "lib", library).exists()
+    return Interpreter(
+        sys.executable,
+        ".".join(map(str, sys.version_info[:2])),
+        _seen([path for path in wanted if path not in ("/", home)]),
+        "",
+        sysconfig.get_path("purelib"),
+        sys.stdlib_module_names,
+        _library_folder(Path(sys.base_prefix)) if own_library else "",
     )
 
 
 async def named(python: str) -> Interpreter:
-    """The interpreter of a path, relative to here, or of a command. Raises `Unusable`."""
-    found = _program(python)
-    facts = await _ask(found)
-    if facts.version < OLDEST:
-        old, oldest = (".".join(map(str, version)) for version in (facts.version, OLDEST))
-        raise Unusable(f"{found} is Python {old}, older than {oldest}")
-    if facts.prefix == sys.prefix:
+    """The interpreter of a path, relative to here, or of a command. It is not started. Raises
+    `Unusable`."""
+    found = await asyncio.to_thread(installation.read, _program(python))
+    if found.version < OLDEST:
+        old, oldest = (".".join(map(str, version)) for version in (found.version, OLDEST))
+        raise Unusable(f"{found.python} is Python {old}, older than {oldest}")
+    if str(found.prefix) == sys.prefix:
         return our_own()
-    return _interpreter(facts)
+    our_site = "" if found.has_pytest else sysconfig.get_path("purelib")
+    readable = [*found.readable]
+    if our_site:
+        ours = (Path(our_site, name) for name in PYTEST_AND_ITS_NEEDS)
+        readable += [str(p) for each in ours for p in (each, each.with_suffix(".py")) if p.exists()]
+    return Interpreter(
+        found.python,
+        ".".join(map(str, found.version)),
+        _seen(readable),
+        our_site,
+        str(found.site),
+        found.modules,
+        _library_folder(found.base_prefix) if found.library else "",
+    )
+
+
+def _seen(paths: Sequence[str]) -> tuple[str, ...]:
+    """What has to be shown of these: the system's own folders are there in any case."""
+    return tuple(outermost([p for p in paths if p != "/usr" and not p.startswith("/usr/")]))
+
+
+def _library_folder(base_prefix: Path) -> str:
+    folder = str(base_prefix / "lib")
+    return "" if folder == "/usr/lib" else folder
 
 
 def installed(known: Interpreter) -> int:
@@ -130,94 +128,3 @@ def _program(python: str) -> str:
     # Not resolved: the Python of a virtual environment is a link, and finds its packages by the
     # folder that the link is in.
     return str(Path(found).absolute())
-
-
-async def _ask(python: str) -> _Facts:
-    """Raises `Unusable` for a program that does not answer as Python does."""
-    try:
-        process = await asyncio.create_subprocess_exec(
-            python,
-            "-I",
-            "-c",
-            ASK,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},  # No key of the user's gets there.
-        )
-    except OSError as error:
-        raise Unusable(f"{python} does not start: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(ASK_SECONDS):
-            out, _ = await process.communicate()
-        if process.returncode == 0:
-            return _facts(json.loads(out))
-    except (TimeoutError, ValueError, LookupError, TypeError, RecursionError):
-        pass
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    raise Unusable(f"{python} does not start as Python")
-
-
-def _facts(answer: dict[str, Any]) -> _Facts:
-    """Raises `LookupError`, `TypeError` or `ValueError` for another answer than `ASK` prints."""
-    major, minor = answer["version"]
-    paths = ("executable", "prefix", "base_prefix", "purelib", "stdlib", "library")
-    known = {name: str(answer[name]) for name in paths}
-    modules = frozenset(str(name) for name in answer["modules"])
-    return _Facts(
-        **known,
-        version=(int(major), int(minor)),
-        modules=modules,
-        has_pytest=answer["pytest"] is True,
-    )
-
-
-def _interpreter(facts: _Facts) -> Interpreter:
-    python = facts.executable
-    wanted = [facts.prefix, facts.base_prefix, facts.purelib, facts.stdlib]
-    wanted.append(str(Path(python).absolute().parent.parent))
-    wanted.append(home_of(facts.prefix))
-    paths = [str(Path(p)) for p in wanted if p]
-    paths += [str(Path(p).resolve()) for p in paths]
-    home = str(Path.home())
-    readable = [p for p in paths if p not in ("/", "/usr", home) and not p.startswith("/usr/")]
-    our_site = "" if facts.has_pytest else sysconfig.get_path("purelib")
-    if our_site:
-        ours = (Path(our_site, name) for name in PYTEST_AND_ITS_NEEDS)
-        readable += [str(p) for each in ours for p in (each, each.with_suffix(".py")) if p.exists()]
-    libraries = Path(facts.base_prefix, "lib")
-    own_library = bool(facts.library) and (libraries / facts.library).exists()
-    return Interpreter(
-        python,
-        ".".join(map(str, facts.version)),
-        tuple(outermost(readable)),
-        our_site,
-        facts.purelib,
-        facts.modules,
-        str(libraries) if own_library and str(libraries) != "/usr/lib" else "",
-    )
-
-
-def home_of(prefix: str) -> str:
-    """The folder of the Python that a virtual environment was made from, as its pyvenv.cfg names
-    it: that may be a link beside the real folder."""
-    try:
-        lines = (Path(prefix) / "pyvenv.cfg").read_text().splitlines()
-    except OSError:
-        return ""
-    for line in lines:
-        key, _, value = line.partition("=")
-        if key.strip() == "home":
-            folder = Path(value.strip()).parent
-            return str(folder) if _holds_python(folder) else ""
-    return ""
-
-
-def _holds_python(folder: Path) -> bool:
-    """Whether there is a Python installation. A pyvenv.cfg may name any folder, such as one with
-    the user's keys, and what it names is shown to the program."""
-    programs = folder.glob("bin/python3*")
-    return any(programs) and any((folder / "lib").glob("python3*/os.py"))

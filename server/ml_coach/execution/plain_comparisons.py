@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ml_coach.core.python import syntax
@@ -56,6 +57,7 @@ class TestText:
     words: frozenset[str]
 
 
+@lru_cache(maxsize=16)  # A suite judges many programs, and is read once.
 def test_text(source: str) -> TestText:
     """Reads a test file. Raises `SyntaxError` or `ValueError` as `ast.parse` does."""
     found = {

@@ -23,7 +23,7 @@ from ml_coach.execution.warm_worker import WarmWorker
 if TYPE_CHECKING:
     from ml_coach.execution.wasm.wasm_worker import WasmWorker
 
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 30.0  # A busy machine is not a leak.
 PROBE = """\
 import json, os, socket
 facts = json.load(open("facts.json"))

@@ -11,7 +11,9 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 
 from ml_coach.core.python import syntax
 
@@ -48,11 +50,15 @@ def flags(files: Mapping[str, str]) -> tuple[str, ...]:
             found.append(f"{name} stands in for a part of pytest or Python")
         if not name.endswith(".py"):
             continue
-        tree = syntax.parse(source)
-        if tree is None:
-            continue
-        found += [f"{name} line {line} {what}" for line, what in _in_tree(tree)]
+        found += [f"{name} line {line} {what}" for line, what in _in_file(source)]
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _in_file(source: str) -> tuple[tuple[int, str], ...]:
+    """A suite judges many programs, and is looked at once."""
+    tree = syntax.parse(source)
+    return tuple(sorted(_in_tree(tree), key=itemgetter(0))) if tree else ()
 
 
 def only_fixtures(source: str) -> bool:
@@ -65,8 +71,9 @@ def only_fixtures(source: str) -> bool:
 
 
 def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    yield from _raw_memory(tree)
-    for node in ast.walk(tree):
+    nodes = tuple(syntax.walk(tree))
+    yield from _raw_memory(nodes)
+    for node in nodes:
         match node:
             case ast.Import(names=names):
                 for alias in names:
@@ -82,11 +89,11 @@ def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 pass
 
 
-def _raw_memory(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _raw_memory(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
     """Where the file takes from ctypes more than values, or hands the module on."""
     names: set[str] = set()
     harmless: set[int] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Import():
                 taken = [a for a in node.names if a.name.split(".")[0] == "ctypes"]
@@ -99,7 +106,7 @@ def _raw_memory(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 harmless |= {id(name)} if HARMLESS_CTYPES.fullmatch(attr) else set()
             case _:
                 pass
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and node.id in names and id(node) not in harmless:
             yield node.lineno, f"uses {node.id}, {REACHES}"
 

@@ -7,11 +7,13 @@ import contextlib
 import json
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 import ml_coach
+from ml_coach.execution.inside import run_folder
 from ml_coach.execution.inside.messages import HEADER, JsonObject, pack
-from ml_coach.execution.interpreter import Interpreter
+from ml_coach.execution.interpreter import Interpreter, our_own
 from ml_coach.execution.levels import Level
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import WorkerAnswer, failed_start, read_answers
@@ -28,7 +30,9 @@ sys.path.remove("")
 from ml_coach.execution.inside.zygote import main
 main()
 """
-STOP_SECONDS = 3.0
+# The levels at which no other program is around the worker: it contains itself.
+OUTSIDE = ("namespaces", "landlock")
+STOP_SECONDS = 4.0  # more than entering.END_SECONDS
 START_SECONDS = 60.0
 ANSWER_AT_MOST = 256 << 20  # bytes: eight parts of full channels, as base64, are less
 LONG_ANSWER = 256 << 10  # bytes that take too long to parse in the event loop
@@ -45,9 +49,12 @@ class WorkerGone(WorkerDied):
 class WarmWorker:
     """One worker process at one level. Made by `start`; `run` may be called concurrently."""
 
-    def __init__(self, process: asyncio.subprocess.Process, control: socket.socket) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, control: socket.socket, folder: str
+    ) -> None:
         self._process = process
         self._control = control
+        self._folder = folder
 
     @classmethod
     async def start(
@@ -55,7 +62,7 @@ class WarmWorker:
     ) -> WarmWorker:
         """Raises `WorkerDied` when the level cannot be set up here."""
         ours, theirs = socket.socketpair()
-        settings = {
+        settings: JsonObject = {
             "control": theirs.fileno(),
             "level": level.name,
             "readable": list(interpreter.readable),
@@ -63,9 +70,25 @@ class WarmWorker:
             "libraries": interpreter.libraries,
             "server": os.getpid(),
             "limits": limits.as_dict(),
+            "become": None,
+            "entered": False,
         }
         package = str(Path(ml_coach.__file__).parent)
-        python = [interpreter.python, "-s", "-c", BOOT, json.dumps(settings), package]
+        folder = ""
+        # Another Python may be any program, so it starts inside: our own contains itself first.
+        starting = our_own() if level.name in OUTSIDE else interpreter
+        if starting != interpreter:
+            environment = _environment(interpreter)
+            if level.name == "landlock":  # Elsewhere it has a root of its own.
+                folder = tempfile.mkdtemp(prefix=f"ml-coach-{os.getpid()}-")
+                environment["TMPDIR"] = folder
+            settings["become"] = {
+                "python": interpreter.python,
+                "boot": BOOT,
+                "package": package,
+                "environment": environment,
+            }
+        python = [starting.python, "-s", "-c", BOOT, json.dumps(settings), package]
         command = [*level.wrapper, *python]
         try:
             with theirs:
@@ -74,7 +97,7 @@ class WarmWorker:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.DEVNULL,
                     stderr=asyncio.subprocess.DEVNULL,
-                    env=_environment(interpreter),
+                    env=_environment(starting),
                     cwd="/",
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
@@ -84,7 +107,7 @@ class WarmWorker:
             if isinstance(error, OSError):
                 raise WorkerDied(f"{command[0]} does not start: {error.strerror}") from None
             raise
-        worker = cls(process, ours)
+        worker = cls(process, ours, folder)
         try:
             await worker._ready()
         except BaseException:
@@ -167,6 +190,13 @@ class WarmWorker:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self._process.pid, 9)
                 await self._process.wait()
+        if self._folder:
+            await asyncio.to_thread(_remove, self._folder)
+
+
+def _remove(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        run_folder.wipe(folder)
 
 
 def _environment(interpreter: Interpreter) -> dict[str, str]:

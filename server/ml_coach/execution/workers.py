@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ml_coach.execution import findings, imports, interpreter, levels, probe, workspace_modules
 from ml_coach.execution.inside.messages import JsonObject
-from ml_coach.execution.interpreter import Interpreter, Unusable
+from ml_coach.execution.installation import Unusable
+from ml_coach.execution.interpreter import Interpreter
 from ml_coach.execution.levels import SandboxUnavailable
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.warm_worker import WarmWorker, WorkerDied, WorkerGone
@@ -40,12 +42,14 @@ class Workers:
         allow_weak: bool,
         limits: ResourceLimits,
         only_level: str,
+        starts_theirs: bool,
     ) -> None:
         self._python = python
         self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
         self._allow_weak = allow_weak
         self._limits = limits
         self._only_level = only_level
+        self._starts_theirs = starts_theirs
         self._workers: dict[Interpreter, Worker] = {}
         self._starting = asyncio.Lock()
         self._slots = asyncio.Semaphore(max(2, os.cpu_count() or 1))
@@ -103,6 +107,8 @@ class Workers:
 
     async def _preferred(self) -> Interpreter:
         """The user's interpreter where it works, else ours. A named one has to work."""
+        if sys.platform == "win32":  # Programs run as WebAssembly there, whatever is installed.
+            return interpreter.our_own()
         if self._python:
             try:
                 self._users = self._users or await interpreter.named(self._python)
@@ -117,6 +123,11 @@ class Workers:
                     await self._forget(self._users, worker)
                 self._environment, self._users, self._why_not_users = found, None, ""
                 try:
+                    if found and not self._starts_theirs:
+                        raise Unusable(
+                            f"{found[0]} is not used until you allow it: answer yes in a terminal "
+                            "or an editor, or name it with --python or ML_COACH_PYTHON"
+                        )
                     self._users = await interpreter.named(found[0]) if found else None
                 except Unusable as error:
                     self._why_not_users = str(error)
@@ -191,6 +202,8 @@ class Workers:
         for level in levels.candidates(
             chosen.readable, self._limits, allow_weak=self._allow_weak, only=self._only_level
         ):
+            if level.name == "wasm" and chosen is not interpreter.our_own():
+                continue  # No Python of the user's runs there, so ours is asked for it.
             try:
                 if level.name == "wasm":
                     from ml_coach.execution.wasm.wasm_worker import WasmWorker

@@ -144,6 +144,15 @@ class Backend(Protocol):
         """Remembers that the OpenAI key may be sent to the host. Raises `OSError`."""
         ...
 
+    def unconfirmed_python(self, settings: Settings, folder: Path) -> str:
+        """The Python of the folder's virtual environment, if a run would start it and the user did
+        not agree to that. Empty where there is none. Without a confirmation it is not started."""
+        ...
+
+    def confirm_python(self, folder: Path) -> None:
+        """Remembers that the folder's Python may be started. Raises `OSError`."""
+        ...
+
     async def models(self, settings: Settings) -> dict[str, Any]:
         """The answer to `mlCoach.models`."""
         ...

@@ -105,6 +105,12 @@ class Client:
         return self._experimental("complete")
 
     @property
+    def trusts_folders(self) -> bool:
+        """Whether the user has already said that they trust the folder: VS Code asks before
+        it starts our extension there, and only our extension offers models."""
+        return self.offers_models
+
+    @property
     def applies_edits(self) -> bool:
         """Whether the editor takes `workspace/applyEdit`."""
         return self.can("workspace.apply_edit") is True

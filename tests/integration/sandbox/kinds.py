@@ -136,6 +136,10 @@ HONEST |= {
         "program.py": "def lines(text): return len(text.splitlines())\n",
         "test_x.py": "from program import lines\n\n\ndef test_a():\n    assert lines(open(__file__).read()) == 5\n",
     },
+    "maps_in_a_pool": {
+        "program.py": "import multiprocessing as mp\ndef square(x): return x * x\ndef add(a, b):\n    with mp.get_context('fork').Pool(2) as pool: return sum(pool.map(square, [a, b])) - 2\n",
+        "test_x.py": ADD,
+    },
     "closes_every_descriptor": {
         "program.py": "import os\nfor n in range(3, os.sysconf('SC_OPEN_MAX')):\n    try: os.close(n)\n    except OSError: pass\ndef add(a, b): return 3\n",
         "test_x.py": ADD,

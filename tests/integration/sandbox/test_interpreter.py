@@ -295,6 +295,8 @@ def test_commands_use_the_setting_and_start_no_program_of_the_folder(tmp_path: P
 
 def test_the_doctor_names_the_interpreter(tmp_path: Path) -> None:
     _dangling(tmp_path / ".venv")
+    python = str(tmp_path / ".venv/bin/python")
     shown = command("doctor", cwd=tmp_path).stdout
-    assert "ML Coach's own" in shown
-    assert f"{tmp_path / '.venv/bin/python'} does not start" in shown
+    assert f"ML Coach's own: {python} is not used until you allow it" in shown
+    shown = command("doctor", cwd=tmp_path, python=python).stdout
+    assert f"{python} does not start" in shown

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ml_coach.core.types import Program, Suite
-from ml_coach.execution import interpreter, workspace_modules
+from ml_coach.execution import workspace_modules
 from ml_coach.execution.executor import SandboxedExecutor
 
 from .workspaces import ADD, verdicts, written
@@ -99,15 +99,3 @@ async def test_a_link_to_a_hidden_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "settings_local.py").symlink_to(".env")
     files = {"x.py": "import settings_local\n"}
     assert workspace_modules.needed(files, tmp_path) == {}
-
-
-def test_only_a_python_installation_is_shown_to_a_program(tmp_path: Path) -> None:
-    """A pyvenv.cfg may name any folder."""
-    environment, keys = tmp_path / "venv", tmp_path / ".ssh"
-    (keys / "bin").mkdir(parents=True)
-    (keys / "id_ed25519").write_text("the-secret")
-    environment.mkdir()
-    (environment / "pyvenv.cfg").write_text(f"home = {keys / 'bin'}\n")
-    assert interpreter.home_of(str(environment)) == ""
-    (environment / "pyvenv.cfg").write_text(f"home = {Path(sys.base_prefix) / 'bin'}\n")
-    assert interpreter.home_of(str(environment)) == sys.base_prefix

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from _pytest import runner
 from _pytest.assertion import rewrite
-from _pytest.config import _prepareconfig
+from _pytest.config import ConftestImportFailure, _prepareconfig
 from _pytest.main import _main
 
 from ml_coach.execution.inside import collected, comparisons, test_compiler
@@ -170,9 +170,13 @@ class Prepared:
         session = self.session
         if session is None or plugins or spec["conftests"]:
             arguments = _arguments(work, plugins, conftest=bool(spec["conftests"]))
-            return int(pytest.main([*arguments, *spec["targets"]], plugins=[reporter]))
-        session.config.args = spec["targets"]
-        session.config.pluginmanager.register(reporter)
+            try:
+                session = _started_session(work, [*arguments, *spec["targets"]], [reporter])
+            except (ConftestImportFailure, pytest.UsageError):  # The reporter says which it is.
+                return int(pytest.ExitCode.USAGE_ERROR)
+        else:
+            session.config.args = spec["targets"]
+            session.config.pluginmanager.register(reporter)
         try:
             status = int(_main(session.config, session) or 0)
         except session.Failed:
@@ -190,7 +194,7 @@ def prepare(work: str) -> Prepared:
     compiled: dict[str, tuple[bytes, types.CodeType]] = {}
     _keep_compiled_code(compiled)
     runner._update_current_test_var = _tell_nobody
-    session = _started_session(work) if work else None
+    session = _started_session(work, _arguments(work, (), conftest=False), []) if work else None
     comparer = comparisons.comparer()
     canary = comparer.insert(test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
     return Prepared(guard(), comparer, session, canary, compiled)
@@ -237,10 +241,11 @@ def _imported(name: str) -> types.ModuleType | None:
         return None
 
 
-def _started_session(work: str) -> pytest.Session:
-    """The first half of pytest's wrap_session: two thirds of the time of a small suite."""
+def _started_session(work: str, arguments: list[str], plugins: Sequence[object]) -> pytest.Session:
+    """The first half of pytest's wrap_session: two thirds of the time of a small suite. pytest's
+    own `main` would also close, at the end, files that the program may have closed."""
     os.chdir(work)
-    config = _prepareconfig(_arguments(work, (), conftest=False))
+    config = _prepareconfig(arguments, plugins)
     session = pytest.Session.from_config(config)
     shown, sys.stdout = sys.stdout, io.StringIO()
     try:

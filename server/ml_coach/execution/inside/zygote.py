@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -20,31 +21,33 @@ import sys
 from dataclasses import replace
 from typing import NoReturn
 
+from ml_coach.execution.inside import entering, other_python, supervisor, warm_up
 from ml_coach.execution.inside import messages as wire
-from ml_coach.execution.inside import supervisor, warm_up
 from ml_coach.execution.inside.context import WorkerContext
 from ml_coach.execution.sandbox import kernel, namespaces, seccomp
 from ml_coach.execution.sandbox.limits import ResourceLimits
-
-# As root the worker becomes this user for good; nothing on a usual system belongs to it.
-UNPRIVILEGED_ID = 64_931
 
 
 def main() -> NoReturn:
     """Runs the worker until its control socket is closed.
 
     argv[1] is a JSON object: `control` (a descriptor), `level`, `readable` (paths), `our_site` and
-    `libraries` (see interpreter.py), `server` (a process id), `limits`.
+    `libraries` (see interpreter.py), `server` (a process id), `limits`, and `become` (see
+    other_python.py) where another Python than this one is to be the worker.
     """
     settings = json.loads(sys.argv[1])
     control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)
     private = settings["level"] == "namespaces"
     try:
+        if settings["become"]:
+            other_python.become(settings, control)
         # Our own code cannot be read from inside, so all of it is loaded before.
         tests = warm_up.load(settings["our_site"])
-        if private:
-            _enter_namespaces(settings["readable"], control)
+        if settings["level"] == "landlock":
+            importlib.import_module("ml_coach.execution.inside.event_semaphore").install()
+        if private and not settings["entered"]:
+            entering.enter_namespaces(settings["readable"], control)
         prepared = tests.prepare(namespaces.WORK if private else "")
     except BaseException as error:  # noqa: BLE001 - whatever it is, the server has to learn of it
         with contextlib.suppress(OSError):
@@ -65,43 +68,6 @@ def main() -> NoReturn:
         kernel.adopt_orphans()
     control.sendall(wire.pack({"ready": True}))
     _serve(control, context)
-
-
-def _enter_namespaces(readable: list[str], control: socket.socket) -> None:
-    """Returns in the zygote only; the process that was started stays behind and waits for it."""
-    uid, gid = os.getuid(), os.getgid()
-    if uid == 0:
-        # Real root makes the mounts, so it can show a Python below a home that others may not
-        # enter. The user namespace comes with each run, after root has been given up.
-        namespaces.unshare(namespaces.ALL_BUT_USER)
-    else:
-        namespaces.unshare(namespaces.ALL_BUT_USER | namespaces.NEW_USER)
-        namespaces.map_ids(uid, gid)
-    zygote = os.fork()
-    if zygote:
-        _wait_for(zygote, control)
-    kernel.die_with_parent(signal.SIGKILL)
-    if os.getppid() != 0 and not os.path.exists("/proc/self"):
-        os._exit(1)
-    os.setsid()
-    namespaces.raise_loopback()
-    namespaces.build_root(readable)
-    if uid == 0:
-        os.setgroups([])
-        os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-        os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-        # A change of user clears both, and without the second no id map can be written.
-        kernel.die_with_parent(signal.SIGKILL)
-        kernel.set_dumpable(True)
-    kernel.forbid_new_privileges()
-
-
-def _wait_for(zygote: int, control: socket.socket) -> NoReturn:
-    control.close()
-    os.closerange(0, 256)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(zygote, 0)
-    os._exit(0)
 
 
 def _serve(control: socket.socket, context: WorkerContext) -> NoReturn:

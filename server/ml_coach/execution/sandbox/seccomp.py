@@ -102,9 +102,10 @@ def _one_of(values: tuple[int, ...], hit: int, miss: int) -> list[Instruction]:
     return [*tests, (RETURN, 0, 0, miss), (RETURN, 0, 0, hit)]
 
 
-def build(*, apart: bool, machine: str = "") -> bytes:
+def build(*, apart: bool, worker: bool = False, machine: str = "") -> bytes:
     """The filter's program. `apart` says that namespaces are around the run, so loopback and unix
-    sockets reach nothing of the user's; without them they are denied as well."""
+    sockets reach nothing of the user's; without them they are denied as well. `worker` leaves what
+    runs may not do and what starts them has to."""
     machine = machine or kernel.machine()
     column = 0 if machine == "x86_64" else 1
     program: list[Instruction] = [
@@ -125,11 +126,14 @@ def build(*, apart: bool, machine: str = "") -> bytes:
     denied = _fails(errno.EPERM)
     answer(DENIED, denied)
     answer(UNSEEN_MEMORY, denied)
-    answer(MEMORY_FILE, _fails(errno.ENOSYS))  # Libraries take a temporary file then.
+    if not worker:
+        answer(MEMORY_FILE, _fails(errno.ENOSYS))  # Libraries take a temporary file then.
     if not apart:
         answer(METADATA, _fails(0))
 
     for name, body in _argument_checks(apart=apart):
+        if worker and name == "prctl":
+            continue
         if (number := EXAMINED[name][column]) is not None:
             program += [(JUMP_EQUAL, 0, len(body), number), *body]
     program.append((RETURN, 0, 0, ALLOW))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import secrets
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -115,21 +117,25 @@ class DenoProcess:
 
         Raises `DenoEnded`. A run that is cancelled ends with the process.
         """
+        started = time.monotonic()
+        printed = {"stdout": bytearray(), "stderr": bytearray()}
         watching = asyncio.create_task(self._watch_memory(limits.memory_mb + OWN_MEGABYTES))
         try:
             await self._send(request)
             async with asyncio.timeout(request["timeout_seconds"] + GRACE_SECONDS):
-                answer = await self._receive()
+                while "printed" in (answer := await self._receive()):
+                    for name, text in printed.items():
+                        text += base64.b64decode(answer["printed"][name])
             if answer.pop("stuck", True):
                 await self.end()
             return answer
         except TimeoutError:
             await self.end()
-            return {"limit": "time"}
+            return _ended("time", started, printed)
         except BaseException as error:
             await asyncio.shield(self.end())
             if isinstance(error, DenoEnded) and watching.done():
-                return {"limit": "memory"}
+                return _ended("memory", started, printed)
             raise
         finally:
             watching.cancel()
@@ -173,6 +179,12 @@ class DenoProcess:
             return json.loads(await self._process.stdout.readexactly(length))
         except asyncio.IncompleteReadError:
             raise DenoEnded("it ended without an answer") from None
+
+
+def _ended(limit: str, started: float, printed: dict[str, bytearray]) -> dict[str, Any]:
+    """The answer where the process was ended, which can give none any more."""
+    told = {name: base64.b64encode(text).decode("ascii") for name, text in printed.items()}
+    return {"limit": limit, "seconds": time.monotonic() - started, **told}
 
 
 async def _acquire(lock: FileLock) -> None:

@@ -11,6 +11,7 @@ const SIGNALS = { stack: 10, slow: 12 };
 const CRASHED = -11;
 const STACK_MS = 400;
 const STACK_PIECES_MS = 40;
+const TELL_MS = 50;
 const PAGE = 65536;
 const MEMORY_SECTION = 5;
 
@@ -30,20 +31,23 @@ async function main() {
     limits: order.limits,
     snapshot: order.snapshot ? shared(read(order.snapshot)) : null,
   };
+  if (parts.snapshot) parts.filled = filled(parts.snapshot);
   await (parts.snapshot ? serve() : makeSnapshot());
 }
 
 async function serve() {
-  let parked = isolate();
-  await parked.ready;
+  const parked = [isolate()];
+  await parked[0].ready;
   send({ ready: true });
+  parked.push(isolate());
   while (true) {
     const request = await nextFrame();
-    const taken = parked;
-    parked = isolate();
+    const taken = parked.shift();
     await taken.ready;
     const answer = await taken.run(request);
     send(answer);
+    // Only now, so that it takes no time from the run.
+    parked.push(isolate());
     // Deno ends an isolate that is in a loop only after seconds; a process ends at once.
     if (answer.stuck) Deno.exit(0);
     taken.end();
@@ -122,12 +126,24 @@ class Run {
     this.bytes[channel] += bytes.length;
     this.channels[channel].push(bytes);
     if (channel === "records") this.watchEach();
+    else if (channel !== "stack") this.tell(channel, bytes);
     // The stack comes in many pieces.
     if (channel === "stack" && this.limit) setTimeout(() => this.finish(), STACK_PIECES_MS);
     const printed = this.bytes.stdout + this.bytes.stderr;
     if (printed > this.limits.output_bytes || this.bytes.records > this.limits.record_bytes) {
       this.stop("output");
     }
+  }
+
+  // What is printed is told from time to time: where the process is ended, the last of it is lost.
+  tell(channel, bytes) {
+    this.untold ??= { stdout: [], stderr: [] };
+    this.untold[channel].push(bytes);
+    this.telling ??= setTimeout(() => {
+      const text = (name) => base64(this.untold[name], this.limits.output_bytes);
+      if (!this.done) send({ printed: { stdout: text("stdout"), stderr: text("stderr") } });
+      this.telling = this.untold = undefined;
+    }, TELL_MS);
   }
 
   watchEach() {
@@ -182,6 +198,23 @@ function base64(pieces, most) {
     at += part.length;
   }
   return whole.toBase64();
+}
+
+// The places in a snapshot that hold anything, from and to. Most of its pages do not.
+function filled(snapshot) {
+  const words = new BigUint64Array(snapshot.buffer);
+  const CHUNK = 4096;
+  const places = [];
+  for (let at = 0; at < snapshot.length; at += CHUNK) {
+    const end = (at + CHUNK) / 8;
+    let word = at / 8;
+    while (word < end && words[word] === 0n) word++;
+    if (word === end) continue;
+    const last = places.at(-1);
+    if (last?.[1] === at) last[1] = at + CHUNK;
+    else places.push([at, at + CHUNK]);
+  }
+  return places;
 }
 
 function shared(bytes) {

@@ -34,7 +34,7 @@ self.onmessage = async ({ data }) => {
   post(python.HEAPU8.slice());
 };
 
-async function load({ module, lock, library, site, snapshot, signals, limits }) {
+async function load({ module, lock, library, site, snapshot, filled, signals, limits }) {
   // Pyodide reads files by these two; ours answer with what we were sent.
   globalThis.fetch = async () => ({ ok: true, arrayBuffer: async () => library.slice().buffer });
   WebAssembly.instantiateStreaming = async (_, imports) => ({
@@ -60,7 +60,7 @@ async function load({ module, lock, library, site, snapshot, signals, limits }) 
   const { FS } = made;
   for (const folder of [WORK, TEMPORARY]) FS.mkdirTree(folder);
   FS.writeFile(SITE, site);
-  if (snapshot) restore(made, snapshot);
+  if (snapshot) restore(made, snapshot, filled);
   made.HEAP8[made._Py_EMSCRIPTEN_SIGNAL_HANDLING] = 1;
   made.Py_EmscriptenSignalBuffer = signals;
   limitFiles(FS, limits);
@@ -70,17 +70,11 @@ async function load({ module, lock, library, site, snapshot, signals, limits }) 
 
 class Loaded extends Error {}
 
-// Most pages of the snapshot hold nothing, and so do those of new memory.
-function restore(made, snapshot) {
-  const words = new BigUint64Array(snapshot.buffer);
-  const CHUNK = 4096;
-  for (let at = 0; at < snapshot.length; at += CHUNK) {
-    let word = at / 8;
-    const end = word + CHUNK / 8;
-    while (word < end && words[word] === 0n) word++;
-    if (word < end) made.HEAPU8.set(snapshot.subarray(at, at + CHUNK), at);
-    else made.HEAPU8.fill(0, at, at + CHUNK);
-  }
+// `filled` are the places, from and to, where the snapshot holds anything. Above what was allocated
+// while the module was made, new memory holds nothing.
+function restore(made, snapshot, filled) {
+  made.HEAPU8.fill(0, 0, made._sbrk(0));
+  for (const [from, to] of filled) made.HEAPU8.set(snapshot.subarray(from, to), from);
 }
 
 // Files are in memory that WebAssembly's own limit does not cover.

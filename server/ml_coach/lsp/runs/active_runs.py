@@ -23,6 +23,7 @@ from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.folder_python import ask_about_python
 from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
@@ -192,6 +193,7 @@ class Runs:
         report = None
         try:
             await ask_about_key(self._client, self._backend, run.order)
+            await ask_about_python(self._client, self._backend, run.order)
             if await self._may_write(run):
                 run.workspace.change_log.begin(run.order.root)
                 report = await self._backend.run(run.order, run.workspace, run.reviewer, run.view)

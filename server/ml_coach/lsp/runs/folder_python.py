@@ -1,0 +1,29 @@
+"""Whether a folder's own Python may be started: once the user has said so."""
+
+from __future__ import annotations
+
+from ml_coach.lsp.backend import Backend
+from ml_coach.lsp.client import Client
+from ml_coach.run_order import RunOrder
+
+_ASK_SECONDS = 600.0
+_USE, _KEEP = "Use it", "Use ML Coach's own"
+
+
+async def ask_about_python(client: Client, backend: Backend, order: RunOrder) -> None:
+    """Asks once for each folder. Where the user does not agree the run goes on without it."""
+    python = backend.unconfirmed_python(order.settings, order.root)
+    if not python:
+        return
+    question = (
+        f"May ML Coach start {python}, the Python of this folder, to run generated code? It starts "
+        "in the sandbox. The answer yes is remembered for this folder."
+    )
+    if client.trusts_folders or (
+        client.asks_questions and await client.ask(question, (_USE, _KEEP), _ASK_SECONDS) == _USE
+    ):
+        backend.confirm_python(order.root)
+        return
+    client.show_message(
+        f"{python} was not started. To allow it, set ML_COACH_PYTHON to it.", warning=False
+    )
