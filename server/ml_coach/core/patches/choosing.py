@@ -163,17 +163,11 @@ class _Choice:
         """The lines around the one that shares most words with what the hunk looks for."""
         wanted = [line.text for line in hunk.lines if line.sign not in "+~" and line.text.strip()]
         words = {word for text in wanted for word in text.replace("(", " ").split()}
-        if not words or not self._lines:
-            return ""
         shared = [len(words & set(line.replace("(", " ").split())) for line in self._lines]
-        length = min(len(wanted), len(shared))
-        best = total = sum(shared[:length])
-        first = 0
-        for at in range(1, len(shared) - length + 1):
-            total += shared[at + length - 1] - shared[at - 1]
-            if total > best:
-                best, first = total, at
-        return self._shown(first, first + length)
+        if not any(shared):
+            return ""
+        best = shared.index(max(shared))
+        return self._shown(max(0, best - len(wanted)), best + len(wanted))
 
     def _shown(self, first: int, last: int) -> str:
         shown = self._lines[first : min(last, first + _SHOWN_LINES)]
