@@ -56,7 +56,8 @@ def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] 
         case "envelope":
             return read_patch_envelope(segment.text)
         case "search":
-            return read_search_blocks(segment.text, file=segment.file)
+            ended = segment.fenced and segment.closed
+            return read_search_blocks(segment.text, file=segment.file, ended=ended)
         case "edit" if segment.place is not None:
             lines = tuple(Line("+", line) for line in split_lines(segment.text))
             place = Hunk(lines, number, segment.place - 1, 0, len(lines))

@@ -110,7 +110,9 @@ class _Reading:
 
     def patch(self, edits: Sequence[FileEdit]) -> Patch | PatchRefused:
         for edit in edits:
-            for name in (edit.file, edit.alias, edit.target):
+            # What stands for a file of the run stays inside, however its folders are written.
+            is_known = self._known(edit) in self._files
+            for name in (edit.target,) if is_known else (edit.file, edit.alias, edit.target):
                 if name and (problem := path_problem(name.removeprefix("./"))):
                     return PatchRefused(problem, name)
         joined = self._joined(edits)

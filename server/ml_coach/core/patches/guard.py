@@ -107,11 +107,13 @@ def flaw(file: str, before: str, after: str) -> str:
     """What `after` has that `before` has not and no program is meant to have: names that nothing
     defines, statements that are never reached, statements that stand twice."""
     new = _traits(after) if file.endswith(_PYTHON) else None
-    if new is None or not (new.undefined or new.oddities):
+    old = _traits(before) if new else None
+    if new is None:
         return ""
-    old = _traits(before)
     if strangers := sorted(new.undefined - (old.undefined if old else tokens(before).keys())):
         return f"would use {_listed(strangers)}, which nothing defines."
+    if old and (unset := sorted((old.given - new.given) & new.fields)):
+        return f"would no longer set {_listed(unset)}, which the file reads."
     if old and (more := new.oddities - old.oddities):
         return f"would have {next(iter(more))}."
     return ""
@@ -119,11 +121,14 @@ def flaw(file: str, before: str, after: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Traits:
-    """What is compared of a program: its tree, what it reads and lacks, what is odd in it."""
+    """What is compared of a program: its tree, what it reads and lacks, what is odd in it, the
+    names that it gives to anything and the fields of objects that it reads."""
 
     tree: ast.Module
     undefined: set[str]
     oddities: Counter[str]
+    given: set[str]
+    fields: set[str]
 
 
 @lru_cache(maxsize=4)
@@ -131,11 +136,29 @@ def _traits(source: str) -> _Traits | None:
     """The traits of a program, None where it does not compile. Each check asks for the same few."""
     tree = parsed(source)
     if tree is None or len(source) > LONGEST:
-        return tree and _Traits(tree, set(), Counter())
+        return tree and _Traits(tree, set(), Counter(), set(), set())
     try:
-        return _Traits(tree, _undefined(source), Counter(_oddities(tree)))
+        return _Traits(tree, _undefined(source), Counter(_oddities(tree)), *_fields(tree))
     except RecursionError:  # Deeper than can be compared, though it compiles.
-        return _Traits(tree, _undefined(source), Counter())
+        return _Traits(tree, _undefined(source), Counter(), *_fields(tree))
+
+
+def _fields(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a program binds anywhere, fields of objects among them; the fields read."""
+    given, read = set[str](), set[str]()
+    for node in syntax.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, value=ast.Name(id="self" | "cls"), ctx=ast.Load()):
+                read.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.Name(id=name, ctx=ast.Store()):
+                given.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                given.add(name)
+            case ast.ClassDef(name=name):
+                given.add(name)
+            case _:
+                pass
+    return given, read
 
 
 def _undefined(source: str) -> set[str]:

@@ -127,7 +127,16 @@ class Merger:
         return mine.total() > 1 and not mine - theirs and not empty and not loose
 
     def whole(self) -> None:
-        """The file as the code has it, with the comments that the code only lacks."""
+        """The file as the code has it, with the comments that the code only lacks.
+
+        Statements that run at once are part of a script; below definitions alone they are examples.
+        """
+        known, loose = (
+            [node.code for node in outline(text) if node.kind == "other" and "(" in node.code]
+            for text in (self.before, self.code)
+        )
+        if loose and not known:
+            self.problem = f"runs `{loose[0][:60]}` when it is imported, unlike the file."
         unit = self._reindented(self.code, "", "")
         nodes = [n for node in outline(self.before) for n in _flat(node)]
         documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}

@@ -87,8 +87,9 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
 
 def _is_sketch(statement: ast.stmt, real: Collection[str]) -> bool:
     """Whether it is an empty definition of what another one really defines."""
-    is_plain = isinstance(statement, syntax.Definition) and not statement.decorator_list
-    return is_plain and statement.name in real and syntax.is_empty(statement)
+    if not isinstance(statement, syntax.Definition) or statement.decorator_list:
+        return False
+    return statement.name in real and syntax.is_empty(statement)
 
 
 def _effects(tree: ast.Module) -> dict[str, set[str]]:
