@@ -276,8 +276,9 @@ def implemented(reply: str, function: str = "Cart.price") -> str:
 
 def test_implement_takes_one_body_and_new_imports() -> None:
     reply = fence(
-        "import math\nimport functools\n\nLIMIT = 1\n\n\nclass Cart:\n    def price(it, r=2):\n"
-        '        """Other words."""\n        return math.floor(it["p"] * r)\n\n'
+        "import math\nimport functools\n\nLIMIT = 1\n\n\nclass Cart:\n"
+        "    def price(item, rate=2):\n"
+        '        """Other words."""\n        return math.floor(item["p"] * rate)\n\n'
         "    def size(self):\n        ...\n"
     )
     expected = STUB.replace("        pass\n", '        return math.floor(item["p"] * rate)\n')
@@ -288,9 +289,12 @@ def test_implement_takes_one_body_and_new_imports() -> None:
     ("reply", "reason"),
     [
         ("def price(a, b, c):\n    return a\n", "other parameters"),
-        ("def price(a, b):\n    item = 1\n    return a + item\n", "other parameters"),
         (
-            "def tax(x):\n    return x\n\n\ndef price(a, b):\n    return tax(a)\n",
+            "def price(rate, item):\n    return item * rate\n",
+            "other parameters in the reply; use item, rate",
+        ),
+        (
+            "def tax(x):\n    return x\n\n\ndef price(item, rate):\n    return tax(item)\n",
             "would use tax, which nothing defines",
         ),
         ("def other(a):\n    return a\n", "does not implement"),

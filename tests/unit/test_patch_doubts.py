@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from test_patch_forms import DIFF, NEW, REFUSED, REMOVE, SEARCH, TOTAL, WRONG, method, py, result
+from test_patch_forms import (
+    DIFF,
+    FIXED,
+    NEW,
+    OLD,
+    REFUSED,
+    REMOVE,
+    SEARCH,
+    TOTAL,
+    WRONG,
+    method,
+    py,
+    result,
+)
 
 DOUBTFUL = {
     "a reversed diff": py(
@@ -90,6 +103,12 @@ DOUBTFUL = {
         "diff",
     ),
     "a class for a function": py("class total_price:\n    pass\n"),
+    "a whole file with an example below": py(FIXED + "\n\nprint(total_price([1, 2]))\n"),
+    "a search block without its end": f"inventory.py\n<<<<<<< SEARCH\n{OLD}=======\n    return sub",
+    "a field that nothing sets any more": (
+        "inventory.py\n<<<<<<< SEARCH\n        self.items =\n=======\n        self.stock =\n"
+        ">>>>>>> REPLACE\n"
+    ),
     "a loop twice": py(
         (
             "@@\n     subtotal = 0\n+    for price in prices:\n+        subtotal += price\n"

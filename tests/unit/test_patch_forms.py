@@ -247,6 +247,10 @@ APPLIED = {
         as_json(command="str_replace", path="inventory.py", old_str=OLD, new_str=NEW),
         FIXED,
     ),
+    "old and new strings of an absolute path": (
+        as_json(command="str_replace", path="/repo/inventory.py", old_str=OLD, new_str=NEW),
+        FIXED,
+    ),
     "a tool call in prose": (
         "I will fix it.\n<tool_call>\n"
         + as_json(

@@ -48,7 +48,6 @@ def defined(source: str) -> dict[str, object]:
         f"```markdown\n# Answer\n```python\n{F}```\n```",
         f"```python\n{F}",
         f"{F}```",
-        f"```python\n{F.rstrip()}```",
         f"Sure, here it is:\n\n```python\n{F}```\n\nThis adds one. It's simple!",
         f"Sure, here it is:\n\n{F}\nThis adds one. It's simple!",
         f"Sure, here it is:\n{F}This function adds one to x.",
@@ -252,7 +251,7 @@ def test_two_statements_on_one_line_are_told_apart() -> None:
 
 
 def test_of_two_definitions_the_last_real_one_stays() -> None:
-    assert program(f"def f(x):\n    return 0\n\n\n{F}") == F
+    assert defined(program(f"def f(x):\n    return 0\n\n\n{F}"))["f"](1) == 2  # type: ignore[operator]
     assert program(f"{F}\n\ndef f(x):\n    pass\n") == F
 
 

@@ -46,6 +46,7 @@ def fenced(*sources: str) -> str:
         ("fib", fenced("def fib(n):\n    a = 0\n    # loop stays unchanged\n    return a"), "fib"),
         ("fib", fenced("def fib(n):\n    a = 0\n    # bleibt wie es ist\n    return a"), "fib"),
         ("fib", fenced("def fib(n):\n    # Code hier\n    return None"), "fib"),
+        ("fib", "```python\n" + FIB.removesuffix("    return a\n"), "fib"),
         ("fib", fenced("def fib(n):\n    a = 0\n    # 循环不变\n    return a"), "fib"),
         (
             "fib",

@@ -16,18 +16,21 @@ from ml_coach.core.patches.edits import Line
 from ml_coach.core.patches.lines import is_comment, tight
 
 # Costs, in units of one line that was wrong altogether: their order says which of two slips is
-# the likelier one. Measured on the 1,657 diffs of tests/benchmarks/patches.py (1,642 right, none
-# wrong): a third more or less of any one changes no result, but for two. With a third less,
-# PLUS_LOST gives 1,624 right and one wrong, REMOVAL_LOST 1,633 right and four more that differ in
-# layout. Without GAP, four diffs that run two hunks into one are refused.
+# the likelier one. Measured on every second row of the data of tests/benchmarks/patches.py (833 of
+# 834 diffs right, none wrong; of the other 823, 809 right and one wrong): a third more or less of
+# any one, and of those in choosing.py, changes nothing there, but for PLUS_LOST (a third less: 823
+# right) and REMOVAL_LOST (a third less: 825 right, 4 wrong). With 0, PLUS_LOST gives 31 wrong,
+# REMOVAL_LOST 4, LINE_LOST 1; PROSE and SPLIT refuse one more. The others decide no diff there.
 REINDENTED, RESPACED, JOINED = 0.01, 0.05, 0.3
 BLANK_LOST, COMMENT_LOST, LINE_LOST = 0.15, 0.3, 0.6
 PLUS_LOST, PROSE, REMOVAL_LOST = 0.9, 0.8, 0.9
 ELIDED = 0.005
 SPLIT = 0.3  # A line that the hunk does not show stands between removed and added ones.
+_ALIKE = 0.7  # The share of letters that two lines have in common where one is meant by the other.
 _TYPO = 0.4  # Nine tenths of the letters are the same: see _unlikeness.
 GAP = 1.1  # The most that lines missing in one place of a hunk cost.
 
+# A third more or less of these changes no diff either.
 # Limits of work: aligning is quadratic, and these keep the worst reply under a second
 # (tests/unit/test_patches_properties.py). A file that is larger is aligned where it is alike.
 _WHOLE_CELLS = 8_000
@@ -235,12 +238,12 @@ def _unlikeness(one: str, other: str, effort: Effort) -> float:
         return _NEVER
     # One typo leaves the ends alone, which is cheap to see.
     ratio = 2 * _common_ends(one, other) / size
-    if ratio < 0.7 and size <= 800:
+    if ratio < _ALIKE and size <= 800:
         matcher = SequenceMatcher(None, one, other, autojunk=False)
         effort.letters -= len(one) * len(other)
-        if matcher.quick_ratio() >= 0.7 and effort.letters >= 0:
+        if matcher.quick_ratio() >= _ALIKE and effort.letters >= 0:
             ratio = matcher.ratio()
-    return 0.15 + 2.5 * (1 - ratio) if ratio >= 0.7 else _NEVER
+    return 0.15 + 2.5 * (1 - ratio) if ratio >= _ALIKE else _NEVER
 
 
 def _common_ends(one: str, other: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from ml_coach.core.changes import PatchRefused
@@ -14,40 +13,11 @@ from ml_coach.core.patches.markers import (
     read_patch_envelope,
     read_search_blocks,
 )
-from ml_coach.core.patches.outline import tokens
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
 _MOST_HUNKS = 100
-
-
-def rejects_alone(reply: Reply, files: Mapping[str, str]) -> PatchRefused | None:
-    """The refusal of a reply that seems to reject a block which no other takes the place of.
-
-    Its words may mean another thing: "Never sort in reverse:" can stand above the real code.
-    """
-    if not reply.rejected:
-        return None
-    wanted = "\n".join(s.text for s in reply.of("program", "patch"))
-    named, shown = set(DEFINES.findall(wanted)), set(_substance(wanted))
-    own = {n for text in files.values() for n in DEFINES.findall(text)}
-    for segment in reply.rejected:
-        names = set(DEFINES.findall(segment.text)) & own
-        if (segment.role == "program" and names - named) or (
-            segment.role == "patch" and shown.isdisjoint(_substance(segment.text))
-        ):
-            return PatchRefused(
-                f"The reply seems to reject one of its blocks: `{segment.intro[:80]}`."
-            )
-    return None
-
-
-def _substance(text: str) -> list[str]:
-    """The lines of a patch that say something, without their signs."""
-    lines = (line.lstrip("+- ") for line in split_lines(text) if line[:3] not in ("---", "+++"))
-    return [line for line in lines if len(tokens(line)) > 3]
 
 
 def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
@@ -86,7 +56,8 @@ def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] 
         case "envelope":
             return read_patch_envelope(segment.text)
         case "search":
-            return read_search_blocks(segment.text, file=segment.file)
+            ended = segment.fenced and segment.closed
+            return read_search_blocks(segment.text, file=segment.file, ended=ended)
         case "edit" if segment.place is not None:
             lines = tuple(Line("+", line) for line in split_lines(segment.text))
             place = Hunk(lines, number, segment.place - 1, 0, len(lines))

@@ -15,9 +15,12 @@ from ml_coach.core.python.compiling import LONGEST, parsed
 
 # What speaks against a place, in the costs of alignment (and measured with them): the header's
 # line, heading and counts decide between places that fit equally, and never overrule the content.
+# Where they count for nothing, no diff of the half that is named there comes out otherwise.
 _ELSEWHERE = _OTHER_HEADING = 0.06
 _MISCOUNTED = 0.12
 _WARPED = 0.65  # Lines of one depth in the hunk have several depths in the file.
+# What a place may cost, and per line of the hunk; with 0, 825 and 829 of 834 are right, not 833.
+_LOOSE, _LOOSE_LINE = 0.95, 0.3
 _CLOSE = 0.05  # Readings whose costs differ by less are equally likely: more than one is refused.
 _SURE = 0.19  # A wrong header, but no wrong line: enough where nothing can be compiled.
 # Many hunks with many places each would take long to combine; ties show within the first few.
@@ -88,8 +91,8 @@ class _Choice:
         wanted = sum(line.sign not in "+~" and bool(line.text.strip()) for line in hunk.lines)
         found: dict[tuple[int, int, tuple[str, ...]], _Reading] = {}
         for placement in self._aligner.placements(hunk.lines):
-            # Less than two thirds of the lines, or none at all, is not a place.
-            if placement.cost <= max(0.95, 0.3 * wanted) and any(
+            # A place has one line of the hunk at least.
+            if placement.cost <= max(_LOOSE, _LOOSE_LINE * wanted) and any(
                 step.item >= 0 and step.first < step.last and lines[step.first].strip()
                 for step in placement.steps
             ):
@@ -163,17 +166,11 @@ class _Choice:
         """The lines around the one that shares most words with what the hunk looks for."""
         wanted = [line.text for line in hunk.lines if line.sign not in "+~" and line.text.strip()]
         words = {word for text in wanted for word in text.replace("(", " ").split()}
-        if not words or not self._lines:
-            return ""
         shared = [len(words & set(line.replace("(", " ").split())) for line in self._lines]
-        length = min(len(wanted), len(shared))
-        best = total = sum(shared[:length])
-        first = 0
-        for at in range(1, len(shared) - length + 1):
-            total += shared[at + length - 1] - shared[at - 1]
-            if total > best:
-                best, first = total, at
-        return self._shown(first, first + length)
+        if not any(shared):
+            return ""
+        best = shared.index(max(shared))
+        return self._shown(max(0, best - len(wanted)), best + len(wanted))
 
     def _shown(self, first: int, last: int) -> str:
         shown = self._lines[first : min(last, first + _SHOWN_LINES)]

@@ -12,7 +12,7 @@ from typing import assert_never
 from ml_coach.core import replies
 from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches.alignment import Effort
-from ml_coach.core.patches.asking import edits_of, rejects_alone
+from ml_coach.core.patches.asking import edits_of
 from ml_coach.core.patches.choosing import Chosen, choose
 from ml_coach.core.patches.edits import FileEdit, Hunk
 from ml_coach.core.patches.exact import like_git, word_for_word
@@ -23,7 +23,7 @@ from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.replies import Reply
+from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.replies.roles import DEFINES
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
@@ -49,31 +49,44 @@ def read_patch(
     refusals: list[PatchRefused] = []
     for exactly in (True, False):
         for reply in found:
-            edits = rejects_alone(reply, files) or edits_of(reply, exactly=exactly)
+            edits = edits_of(reply, exactly=exactly)
             if isinstance(edits, list) and edits:
                 edits = _Reading(files, default_file, exactly=exactly).patch(edits)
             if isinstance(edits, Patch):
-                return _at_odds(reply, files, edits, default_file) or edits
+                return _beside(reply, files, edits, default_file) or edits
             if isinstance(edits, PatchRefused) and not exactly:
                 refusals.append(edits)
     return refusals[0] if refusals else PatchRefused(_nothing(text))
 
 
-def _at_odds(
+def _beside(
     reply: Reply, files: Mapping[str, str], patch: Patch, default_file: str
 ) -> PatchRefused | None:
-    """The refusal of a reply whose code asks for more than the diff beside it says."""
+    """The refusal of a reply that has more than its patch: code beside a diff, or a block that its
+    words seem to reject, which changes the files both without the patch and with it.
+
+    What changes nothing of one of them only shows how it was or will be. A rejected block may also
+    be another version of what the patch gives.
+    """
     after = apply(patch, files)
-    if not reply.of("patch") or isinstance(after, PatchRefused):
-        return None
-    for segment in reply.of("program"):
-        edits = [FileEdit("code", segment.file, text=segment.text)]
-        asked = [
-            _Reading(texts, default_file, exactly=True).patch(edits) for texts in (files, after)
-        ]
-        if DEFINES.search(segment.text) and all(isinstance(found, Patch) for found in asked):
-            return PatchRefused("The reply has a diff, and code that changes other things.")
+    if isinstance(after, PatchRefused):
+        return after
+    given = {name for s in reply.of("program", "patch") for name in DEFINES.findall(s.text)}
+    beside = reply.of("program") if reply.of("patch") else ()
+    rejected = [s for s in reply.rejected if not given.intersection(DEFINES.findall(s.text))]
+    for segment in (*beside, *rejected):
+        edits = edits_of(Reply(reply.answer, (segment,)), exactly=True)
+        if isinstance(edits, PatchRefused) or not _defines(segment):
+            continue
+        asked = [_Reading(texts, default_file, exactly=True) for texts in (files, after)]
+        if edits and all(isinstance(reading.patch(edits), Patch) for reading in asked):
+            why = f": `{segment.intro[:80]}`" if segment.intro else ""
+            return PatchRefused(f"The reply has a block that its change leaves out{why}.")
     return None
+
+
+def _defines(segment: Segment) -> bool:
+    return segment.role == "patch" or bool(DEFINES.search(segment.text))
 
 
 def _nothing(text: str) -> str:
@@ -97,7 +110,9 @@ class _Reading:
 
     def patch(self, edits: Sequence[FileEdit]) -> Patch | PatchRefused:
         for edit in edits:
-            for name in (edit.file, edit.alias, edit.target):
+            # What stands for a file of the run stays inside, however its folders are written.
+            is_known = self._known(edit) in self._files
+            for name in (edit.target,) if is_known else (edit.file, edit.alias, edit.target):
                 if name and (problem := path_problem(name.removeprefix("./"))):
                     return PatchRefused(problem, name)
         joined = self._joined(edits)

@@ -29,7 +29,6 @@ _MOST_NAMED = 5  # A sentence with more names is not read.
 _PYTHON = (".py", ".pyi")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LAST = (ast.Return, ast.Raise, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
-_SAME_WORK, _RELATED, _FEW = 0.8, 0.5, 12
 
 
 def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
@@ -108,11 +107,13 @@ def flaw(file: str, before: str, after: str) -> str:
     """What `after` has that `before` has not and no program is meant to have: names that nothing
     defines, statements that are never reached, statements that stand twice."""
     new = _traits(after) if file.endswith(_PYTHON) else None
-    if new is None or not (new.undefined or new.oddities):
+    old = _traits(before) if new else None
+    if new is None:
         return ""
-    old = _traits(before)
     if strangers := sorted(new.undefined - (old.undefined if old else tokens(before).keys())):
         return f"would use {_listed(strangers)}, which nothing defines."
+    if old and (unset := sorted((old.given - new.given) & new.fields)):
+        return f"would no longer set {_listed(unset)}, which the file reads."
     if old and (more := new.oddities - old.oddities):
         return f"would have {next(iter(more))}."
     return ""
@@ -120,11 +121,14 @@ def flaw(file: str, before: str, after: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Traits:
-    """What is compared of a program: its tree, what it reads and lacks, what is odd in it."""
+    """What is compared of a program: its tree, what it reads and lacks, what is odd in it, the
+    names that it gives to anything and the fields of objects that it reads."""
 
     tree: ast.Module
     undefined: set[str]
     oddities: Counter[str]
+    given: set[str]
+    fields: set[str]
 
 
 @lru_cache(maxsize=4)
@@ -132,11 +136,29 @@ def _traits(source: str) -> _Traits | None:
     """The traits of a program, None where it does not compile. Each check asks for the same few."""
     tree = parsed(source)
     if tree is None or len(source) > LONGEST:
-        return tree and _Traits(tree, set(), Counter())
+        return tree and _Traits(tree, set(), Counter(), set(), set())
     try:
-        return _Traits(tree, _undefined(source), Counter(_oddities(tree)))
+        return _Traits(tree, _undefined(source), Counter(_oddities(tree)), *_fields(tree))
     except RecursionError:  # Deeper than can be compared, though it compiles.
-        return _Traits(tree, _undefined(source), Counter())
+        return _Traits(tree, _undefined(source), Counter(), *_fields(tree))
+
+
+def _fields(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """The names that a program binds anywhere, fields of objects among them; the fields read."""
+    given, read = set[str](), set[str]()
+    for node in syntax.walk(tree):
+        match node:
+            case ast.Attribute(attr=name, value=ast.Name(id="self" | "cls"), ctx=ast.Load()):
+                read.add(name)
+            case ast.Attribute(attr=name, ctx=ast.Store()) | ast.Name(id=name, ctx=ast.Store()):
+                given.add(name)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                given.add(name)
+            case ast.ClassDef(name=name):
+                given.add(name)
+            case _:
+                pass
+    return given, read
 
 
 def _undefined(source: str) -> set[str]:
@@ -211,18 +233,28 @@ def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
     guards = filter(syntax.is_main_guard, before.body)
     run = frozenset[str]().union(*map(syntax.loads, guards))
     for name in run.intersection(changed) if len(changed) > 1 else ():
-        if _size(old[name]) > _FEW and _likeness(old[name], new[name]) < _RELATED:
-            return f"would replace {name}, which the file runs, by another example."
+        used = syntax.loads(old[name]) & syntax.top_level(before)
+        if unused := sorted(used - syntax.loads(new[name])):
+            return f"would replace {name}, which runs {_listed(unused)}, by another example."
     words = tokens(ast.unparse(after)) if new.keys() - old.keys() else Counter[str]()
     for name in new.keys() - old.keys():
-        if min(words[part] for part in name.split(".")) == 1:
-            last = name.rpartition(".")[2]
-            for other in old.keys() & new.keys():
-                is_namesake = other.rpartition(".")[2] in last
-                few = 0 if is_namesake else _FEW
-                if _size(old[other]) > few and _likeness(old[other], new[name]) > _SAME_WORK:
-                    return f"would have {name} beside {other}, which does the same."
+        if min(words[part] for part in name.split(".")) > 1:
+            continue  # something uses it
+        given, local, read = _variables(new[name])
+        for other in sorted(old.keys() & new.keys()):
+            theirs = _variables(old[other])
+            is_namesake = other.rpartition(".")[2] in name and theirs[2] == read
+            if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_namesake):
+                return f"would have {name}, which nothing uses, beside {other}."
     return ""
+
+
+def _variables(function: _Function) -> tuple[list[str], set[str], frozenset[str]]:
+    """The names of a function's parameters, those that its body binds, and those that it reads."""
+    nodes = list(syntax.walk(function))
+    given = [n.arg for n in nodes if isinstance(n, ast.arg) and n.arg not in ("self", "cls")]
+    stored = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return given, stored, syntax.loads(function)
 
 
 def _returns(last: ast.stmt) -> bool:
@@ -238,20 +270,6 @@ def _comes_to_an_end(function: _Function, *, cut: bool) -> bool:
         isinstance(node, ast.Raise | ast.Yield | ast.YieldFrom | ast.Return)
         for node in syntax.walk(function)
     )
-
-
-def _likeness(one: _Function, other: _Function) -> float:
-    """The share of words and signs that two bodies have in common."""
-    a, b = _body(one), _body(other)
-    return 2 * (a & b).total() / (a.total() + b.total())
-
-
-def _size(function: _Function) -> int:
-    return _body(function).total()
-
-
-def _body(function: _Function) -> Counter[str]:
-    return tokens("\n".join(map(ast.unparse, function.body)))
 
 
 def doubled(before: Sequence[str], after: Sequence[str]) -> str:

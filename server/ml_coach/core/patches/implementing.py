@@ -22,8 +22,8 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     """The patch that gives the stub `function` of `source` the body that a raw reply has for it.
 
     `function` is its name, with those of the classes and functions around it: `Cart.add`. The
-    signature, decorators, docstring and comments stay the user's; parameters that the reply calls
-    otherwise are renamed in its body. Beside the body only new imports are taken.
+    signature, decorators, docstring and comments stay the user's. Beside the body only new imports
+    are taken. A reply with other parameters is refused, as its body may read them.
     """
     target = Text.of(source)
     stub = _found(outline(target.lines), function)
@@ -40,11 +40,13 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
         problem = "shows more than one body for" if bodies else "does not implement"
         return PatchRefused(f"The reply {problem} `{function}`.", file)
     lines, node = bodies[-1]
-    renamed = _renamed(lines, node, target.lines, stub)
-    if renamed is None:
-        return PatchRefused(f"The reply's `{function}` has other parameters.", file)
-    merger = Merger(target.lines, renamed)
-    for part in outline(renamed):
+    theirs, mine = _definition(lines, node), _definition(target.lines, stub)
+    # In newer syntax than ours there are no trees: what is undefined then, the guard refuses.
+    if theirs and mine and _parameters(theirs.args) != _parameters(mine.args):
+        named = ", ".join(name for _, name in _parameters(mine.args))
+        return PatchRefused(f"`{function}` has other parameters in the reply; use {named}.", file)
+    merger = Merger(target.lines, lines)
+    for part in outline(lines):
         if part.kind == "import":
             merger.add_import(outline(target.lines), part)
     merger.put(stub, merger.fitted(stub, node, body_only=True))
@@ -84,36 +86,6 @@ def _all(nodes: Sequence[Node]) -> Iterator[Node]:
             yield from _all(node.inner)
 
 
-def _renamed(lines: list[str], node: Node, target: Sequence[str], stub: Node) -> list[str] | None:
-    """The reply's lines with the user's names for the parameters; None where they do not match."""
-    theirs, mine = _definition(lines, node), _definition(target, stub)
-    if theirs is None or mine is None:
-        return lines  # newer syntax than ours: the compiler has the last word
-    one, other = _parameters(theirs.args), _parameters(mine.args)
-    if [kind for kind, _ in one] != [kind for kind, _ in other]:
-        return None
-    names = {a: b for (_, a), (_, b) in zip(one, other, strict=True) if a != b}
-    if not names:
-        return lines
-    used = {n.id for part in theirs.body for n in ast.walk(part) if isinstance(n, ast.Name)}
-    inner = {n.arg for part in theirs.body for n in ast.walk(part) if isinstance(n, ast.arg)}
-    strings = [n for part in theirs.body for n in ast.walk(part) if isinstance(n, ast.JoinedStr)]
-    in_strings = {n.id for s in strings for n in ast.walk(s) if isinstance(n, ast.Name)}
-    if (set(names.values()) & used) or names.keys() & (inner | in_strings):
-        return None
-    result = list(lines)
-    found = [n for part in theirs.body for n in ast.walk(part) if isinstance(n, ast.Name)]
-    inset = len(lines[node.head]) - len(lines[node.head].lstrip())
-    for name in sorted(found, key=lambda n: (n.lineno, n.col_offset), reverse=True):
-        if name.id in names:
-            at = node.first + name.lineno - 1
-            raw = result[at].encode()
-            begin = inset + name.col_offset
-            end = begin + len(name.id.encode())
-            result[at] = (raw[:begin] + names[name.id].encode() + raw[end:]).decode()
-    return result
-
-
 def _definition(lines: Sequence[str], node: Node) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     tree = syntax.parse(dedent("\n".join(lines[node.first : node.last])) + "\n")
     first = tree.body[0] if tree and tree.body else None
@@ -121,8 +93,7 @@ def _definition(lines: Sequence[str], node: Node) -> ast.FunctionDef | ast.Async
 
 
 def _parameters(arguments: ast.arguments) -> list[tuple[str, str]]:
-    """Each parameter with its kind; those that are passed by name have it for a kind."""
-    found = [("positional", a.arg) for a in (*arguments.posonlyargs, *arguments.args)]
-    found += [(a.arg, a.arg) for a in arguments.kwonlyargs]
+    """Each parameter in its order, with the marks before its name."""
+    found = [("", a.arg) for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
     starred = (("*", arguments.vararg), ("**", arguments.kwarg))
-    return found + [(kind, a.arg) for kind, a in starred if a]
+    return found + [(marks, a.arg) for marks, a in starred if a]

@@ -24,8 +24,13 @@ _ROO_LINE = re.compile(r"^:(start_line|end_line):[ \t]*(\d+)[ \t]*$")
 _FILE_OF_ENVELOPE = r"^\*\*\* (Update|Add|Delete|Move|Rename) File: (.*)$"
 
 
-def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit] | PatchRefused:
-    """Edits of SEARCH/REPLACE blocks. A block without a file name is for the one before it."""
+def read_search_blocks(
+    text: str, *, file: str = "", ended: bool = False
+) -> list[FileEdit] | PatchRefused:
+    """Edits of SEARCH/REPLACE blocks. A block without a file name is for the one before it.
+
+    `ended` says that the end of `text` is known to be the end of the last block.
+    """
     edits: list[FileEdit] = []
     lines = split_lines(text)
     above, at = "", 0
@@ -40,6 +45,8 @@ def read_search_blocks(text: str, *, file: str = "") -> list[FileEdit] | PatchRe
         end = _end_of(lines, at, (opening[1] or opening[2] or "").upper() == "SEARCH")
         body = lines[at + 1 : end]
         if end == len(lines):
+            if not ended and body and body[-1].strip("`~ \t"):
+                return PatchRefused("The last SEARCH block of the reply has no end.", file)
             while body and not body[-1].strip("`~ \t"):
                 body.pop()
         found = _blocks(file, body, len(edits) + 1)

@@ -74,7 +74,6 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
         while lines and not lines[-1].strip():
             lines.pop()
         new = outline(lines)
-    new = _without_examples(before, old, lines, new)
     if not any(node.keys for node in new):
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
@@ -92,30 +91,6 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
             f"leaves out the body of {kept}." if kept else "changes nothing of the file."
         )
     return merger.merged()
-
-
-def _without_examples(
-    before: Sequence[str], old: Sequence[Node], code: Sequence[str], new: Sequence[Node]
-) -> Sequence[Node]:
-    """The statements without new variables that no definition reads, which show its use."""
-    if not old:
-        return new
-    used = set(bound(old)) | _read_by(before, old) | _read_by(code, new)
-    kept: list[Node] = []
-    for node in reversed(new):
-        if node.kind != "name" or node.name.isupper() or used & set(node.keys):
-            kept.append(node)
-            used |= set(tokens(node.code)) if node.kind == "name" else set()
-    return kept[::-1]
-
-
-def _read_by(lines: Sequence[str], nodes: Sequence[Node]) -> set[str]:
-    """The global names that the definitions read; all their words where they do not parse."""
-    text = "\n\n".join(
-        "\n".join(lines[n.first : n.last]) for n in nodes if n.kind in ("def", "class")
-    )
-    tree = syntax.parse(text + "\n")
-    return set(syntax.free_names(tree)) if tree else set(tokens(text))
 
 
 def _is_newer(complaint: str) -> bool:
@@ -152,7 +127,16 @@ class Merger:
         return mine.total() > 1 and not mine - theirs and not empty and not loose
 
     def whole(self) -> None:
-        """The file as the code has it, with the comments that the code only lacks."""
+        """The file as the code has it, with the comments that the code only lacks.
+
+        Statements that run at once are part of a script; below definitions alone they are examples.
+        """
+        known, loose = (
+            [node.code for node in outline(text) if node.kind == "other" and "(" in node.code]
+            for text in (self.before, self.code)
+        )
+        if loose and not known:
+            self.problem = f"runs `{loose[0][:60]}` when it is imported, unlike the file."
         unit = self._reindented(self.code, "", "")
         nodes = [n for node in outline(self.before) for n in _flat(node)]
         documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}
@@ -171,8 +155,9 @@ class Merger:
                 continue
             target = self._target(old, new, node, owner)
             if target is None and owner is None and _is_method(node):
-                self._method(old, node)
-                continue
+                self.problem = f"shows the method {node.name} without its class."
+            if target is None and node.kind == "name" and not self._is_read(node, owner):
+                continue  # a variable of an example
             if target is None:
                 waiting += self._source(node, owner)
                 continue
@@ -186,13 +171,14 @@ class Merger:
         if waiting:
             self._append(old, owner, waiting, end)
 
-    def _method(self, old: Sequence[Node], node: Node) -> None:
-        """A new method that the reply shows without its class."""
-        classes = [o for o in old if o.kind == "class"]
-        if len(classes) == 1:
-            self.place(classes[0].inner, [node], classes[0])
-        else:
-            self.problem = f"does not say which class the method {node.name} is for."
+    def _is_read(self, node: Node, owner: Node | None) -> bool:
+        """Whether other statements of the code name a new variable, or it is a class's or a
+        constant."""
+        if owner or node.name.isupper() or not self.before:
+            return True
+        others = [*self.code[: node.first], *self.code[node.last :]]
+        inside = "\n".join(line for line in others if line[:1] in (" ", "\t", "@"))
+        return not tokens(inside).keys().isdisjoint(node.keys)
 
     def _target(
         self, old: Sequence[Node], new: Sequence[Node], node: Node, owner: Node | None

@@ -181,25 +181,11 @@ def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hu
 
 def _body(raw_lines: list[str], header: Hunk, *, strict: bool) -> list[str]:
     """The lines without what separates them from what follows."""
-    lines = _counted(raw_lines, header) if strict else list(raw_lines)
+    lines = list(raw_lines)
     while lines and not lines[-1] and not (strict and header.old_count):
         lines.pop()
     # The signature that `git format-patch` ends with.
     return lines[:-2] if "-- " in lines[-2:-1] else lines
-
-
-def _counted(raw_lines: list[str], header: Hunk) -> list[str]:
-    """The lines that the header counts, unless more with signs follow: then it miscounts."""
-    old, new = header.old_count, header.new_count
-    if old is None or new is None:
-        return list(raw_lines)
-    at = 0
-    while at < len(raw_lines) and (old > 0 or new > 0 or raw_lines[at].startswith("\\")):
-        old -= not raw_lines[at].startswith(("+", "\\"))
-        new -= not raw_lines[at].startswith(("-", "\\"))
-        at += 1
-    more = any(raw.startswith(("+", "-", " ")) and raw != "-- " for raw in raw_lines[at:])
-    return list(raw_lines) if more else raw_lines[:at]
 
 
 def _line(raw: str) -> Line:

@@ -40,9 +40,9 @@ def empty(found: Code, names: Collection[str]) -> str:
 def unfinished(found: Code, names: Collection[str]) -> str:
     """A function that leaves out some of its statements.
 
-    It has `...` beside others, or it was asked for, reads none of its parameters, computes nothing,
-    and has a comment between its statements. No word of the comment counts, so that its language
-    does not matter.
+    It has `...` beside others, or it was asked for, and either it has no effect, or it reads none
+    of its parameters, computes nothing, and has a comment between its statements. No word of the
+    comment counts, so that its language does not matter.
     """
     if "..." in found.source:
         for node in syntax.walk(found.tree):
@@ -50,6 +50,8 @@ def unfinished(found: Code, names: Collection[str]) -> str:
                 return node.name
     for name, statement in found.definitions.items():
         if name in names and isinstance(statement, _Function) and not statement.decorator_list:
+            if not (syntax.is_empty(statement) or _has_effect(statement)):
+                return name
             parameters = {n.arg for n in syntax.walk(statement.args) if isinstance(n, ast.arg)}
             read = syntax.loads(ast.Module(statement.body, []))
             is_idle = bool(parameters) and not parameters & read and not _computes(statement)
@@ -85,6 +87,24 @@ def _is_open(statement: ast.stmt, source: str) -> bool:
     return syntax.is_empty(statement) and (
         _is_dots(last) or (isinstance(last, ast.Pass) and _has_comment(statement, source))
     )
+
+
+def _has_effect(function: _Function) -> bool:
+    """Whether it returns, raises, calls or changes something outside of itself: what ends before
+    its `return` does not."""
+    for node in (n for statement in function.body for n in syntax.walk(statement)):
+        match node:
+            case ast.Return() | ast.Yield() | ast.YieldFrom() | ast.Raise() | ast.Assert():
+                return True
+            case ast.Expr(value=ast.Call() | ast.Await()) | ast.Global() | ast.Nonlocal():
+                return True
+            case ast.Attribute() | ast.Subscript() if not isinstance(node.ctx, ast.Load):
+                return True
+            case ast.With() | ast.AsyncWith() | ast.While(test=ast.Constant()):
+                return True
+            case _:
+                pass
+    return False
 
 
 def _computes(function: _Function) -> bool:

@@ -68,33 +68,27 @@ def is_hollow(statement: ast.stmt) -> bool:
 def partial_class(parts: Sequence[Code]) -> str:
     """Why one class may not replace another of its name: a sentence, empty where all may.
 
-    A part that shows a class anew without all that it has is no version of it, but a piece.
+    A later version has to have all that an earlier one has and it names; an earlier version that
+    is taken instead has to have all of the later one.
     """
     homes = _homes(parts)
-    for at, part in enumerate(parts):
-        for statement in part.tree.body:
-            home = homes[statement.name] if isinstance(statement, ast.ClassDef) else at
-            taken = parts[home].definitions.get(getattr(statement, "name", ""))
-            if (
-                home == at
-                or not isinstance(statement, ast.ClassDef)
-                or not isinstance(taken, ast.ClassDef)
-            ):
-                continue
-            have = _members(taken)
-            gone = {
-                name
-                for name, is_real in _members(statement).items()
-                if is_real and not have.get(name)
-            }
-            if home > at:
-                read = {node.attr for node in syntax.walk(taken) if isinstance(node, ast.Attribute)}
-                gone &= have.keys() | read | {"__init__"}
-            if gone:
-                return (
-                    f"The reply has `{taken.name}` more than once, and one leaves out "
-                    f"`{min(gone)}`. Write all of the class, and only once."
-                )
+    classes = [(at, s) for at, p in enumerate(parts) for s in p.tree.body]
+    for at, cls in classes:
+        if not isinstance(cls, ast.ClassDef):
+            continue
+        taken = parts[homes[cls.name]].definitions[cls.name]
+        if taken is cls or not isinstance(taken, ast.ClassDef):
+            continue
+        have = _members(taken)
+        gone = {name for name, is_real in _members(cls).items() if is_real and not have.get(name)}
+        if homes[cls.name] > at:
+            named = {node.attr for node in syntax.walk(taken) if isinstance(node, ast.Attribute)}
+            gone &= have.keys() | named | {"__init__"}
+        if gone:
+            return (
+                f"The reply has `{cls.name}` more than once, and one leaves out `{min(gone)}`. "
+                "Write all of the class, and only once."
+            )
     return ""
 
 

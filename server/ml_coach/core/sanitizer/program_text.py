@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -17,7 +16,7 @@ Place = Literal["stay", "main", "drop"]
 _ACTS = frozenset({
     "print", "pprint", "input", "display", "exit", "quit", "help", "breakpoint", "main", "testmod",
     "run", "mainloop", "show", "sleep", "write", "writelines", "flush", "run_until_complete",
-    "serve_forever", "run_docstring_examples",
+    "serve_forever", "run_docstring_examples", "start", "join",
 })  # fmt: skip
 
 
@@ -25,11 +24,9 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
     """`source` without side effects on import, and what was done to it in plain words.
 
     Calls, prints and `input()` move under `if __name__ == "__main__":`; asserts go, because they
-    are guesses that would fail a run; of two definitions of one name the last real one stays,
-    unless what stands between them reads the earlier one.
+    are guesses that would fail a run.
     """
     places = _places(tree, names)
-    doubles = _overridden(tree, places)
     done: list[str] = []
     if moved := places.count("main"):
         done.append(
@@ -37,9 +34,6 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
         )
     if dropped := places.count("drop"):
         done.append(f"dropped {_count(dropped, 'example')} at module level")
-    for index in sorted(doubles):
-        places[index] = "drop"
-        done.append(f"dropped {doubles[index]} of `{_name(tree.body[index])}`")
     return (rewrite(source, tree, places) if done else source), tuple(done)
 
 
@@ -47,60 +41,55 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
-def _name(statement: ast.stmt) -> str:
-    return statement.name if isinstance(statement, syntax.Definition) else ""
-
-
 # Places
 
 
-@dataclass(frozen=True, slots=True)
-class _Module:
-    """What is known of a module when its statements are placed, from the last to the first.
-
-    `read` are its own names that its definitions read. `effects` maps its functions that change
-    names of the module, such as a registry, to those names; `pure` are its other functions, and
-    `callable` these and its classes. `needed` is all that stays or is asked for reads, `moved` all
-    that moved statements read.
-    """
-
-    read: frozenset[str]
-    effects: dict[str, set[str]]
-    pure: frozenset[str]
-    callable: frozenset[str]
-    needed: set[str]
-    moved: set[str]
-
-
 def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
-    """Where each top-level statement belongs."""
-    if all(map(_only_defines, tree.body)):
+    """Where each top-level statement belongs, found from the last to the first.
+
+    What binds or changes a name that is needed stays: one that a definition reads, that is asked
+    for or public, or that a statement which stays reads. Of the rest, what shows something, runs
+    the program's own code or belongs to such a statement moves.
+    """
+    definitions = [s for s in tree.body if isinstance(s, syntax.Definition)]
+    if len({s.name for s in definitions}) == len(definitions) and all(
+        map(_only_defines, tree.body)
+    ):
         return ["stay"] * len(tree.body)  # most replies, at no cost
-    module = _module(tree, names)
+    real = {s.name for s in definitions if not syntax.is_empty(s)}
+    imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
+    own = syntax.top_level(ast.Module([*definitions, *imports], []))
+    effects = _effects(tree)
+    read = (syntax.free_names(ast.Module([s], [])) for s in tree.body if _only_defines(s))
+    needed = set(names).union(*read) - own
+    moved: set[str] = set()
     places: list[Place] = []
     for statement in reversed(tree.body):
-        place = _place(statement, module)
-        read = module.needed if place == "stay" else module.moved
-        read |= syntax.loads(statement)
+        inside = _outside_functions(statement)
+        called = _called(inside)
+        changed = changes(statement).union(*(effects.get(name, ()) for name in called))
+        asks = any(map(_asks, inside))
+        is_public = any(name[:1].isupper() or name.startswith("_") for name in changed)
+        is_needed = changed & needed or (is_public and not asks)
+        never_ends = any(isinstance(node, ast.While) for node in inside)
+        place: Place = "stay"
+        if _is_sketch(statement, real) or _checks(statement, inside, is_needed=bool(is_needed)):
+            place = "drop"
+        elif _only_defines(statement) or (is_needed and not never_ends and "input" not in called):
+            needed |= syntax.loads(statement) - own
+        elif called & own or changed & moved or asks or never_ends or any(map(_acts, inside)):
+            place = "main"
+        if place == "main":
+            moved |= syntax.loads(statement)
         places.append(place)
-    places.reverse()
-    _drag_along(tree, places)
-    return places
+    return places[::-1]
 
 
-def _module(tree: ast.Module, names: Collection[str]) -> _Module:
-    definitions = [s for s in tree.body if isinstance(s, syntax.Definition)]
-    imports = [s for s in tree.body if isinstance(s, ast.Import | ast.ImportFrom)]
-    read = frozenset[str]().union(*(syntax.free_names(ast.Module([d], [])) for d in definitions))
-    effects = _effects(tree)
-    return _Module(
-        read - syntax.top_level(ast.Module([*definitions, *imports], [])),
-        effects,
-        frozenset(d.name for d in definitions if isinstance(d, ast.FunctionDef)),
-        frozenset(d.name for d in definitions) - effects.keys(),
-        set(names).union(*map(syntax.loads, filter(_only_defines, tree.body))),
-        set(),
-    )
+def _is_sketch(statement: ast.stmt, real: Collection[str]) -> bool:
+    """Whether it is an empty definition of what another one really defines."""
+    if not isinstance(statement, syntax.Definition) or statement.decorator_list:
+        return False
+    return statement.name in real and syntax.is_empty(statement)
 
 
 def _effects(tree: ast.Module) -> dict[str, set[str]]:
@@ -133,81 +122,37 @@ def _only_defines(statement: ast.stmt) -> bool:
             return type(statement).__name__ == "TypeAlias" or syntax.is_main_guard(statement)
 
 
-def _place(statement: ast.stmt, module: _Module) -> Place:
+def _checks(statement: ast.stmt, inside: Sequence[ast.AST], *, is_needed: bool) -> bool:
+    """Whether it does nothing but check or mention: an assert, a value, a call of a test. It would
+    fail the run for what may be a wrong guess."""
     if _only_defines(statement):
-        return "stay"
-    inside = _outside_functions(statement)
-    calls = [node for node in inside if isinstance(node, ast.Call)]
-    if isinstance(statement, ast.Assert):
-        return "drop"  # even one about a constant: nothing at import may fail
-    changed = changes(statement)
-    if isinstance(statement, ast.Expr):
-        place = _place_of_expression(statement.value, module)
-    elif module.read & changed and _surely_ends(statement, inside, calls):
-        place = "stay"
-    else:
-        place = _place_of_block(statement, inside, calls)
-    if place:
-        return place
-    if changed & module.pure & _called(calls):
-        return "main"  # `total = total([1, 2])` would replace the function by its result
-    bound = changed.union(*(module.effects.get(name, ()) for name in _called(calls)))
-    if any(map(_asks, inside)) and not bound & module.read:
-        return "main"
-    is_public = any(name[:1].isupper() or name.startswith("_") for name in bound)
-    # An example: it runs a function for nobody, or binds what only moved statements read.
-    is_idle = bound & module.moved or _called(calls) & module.pure
-    is_idle = is_idle or isinstance(statement, ast.While)
-    return "main" if is_idle and not is_public and not bound & module.needed else "stay"
+        return False
+    if not isinstance(statement, ast.Expr):
+        is_assert = isinstance(statement, ast.Assert)
+        return is_assert or (not is_needed and any(isinstance(n, ast.Assert) for n in inside))
+    value = statement.value
+    is_active = any(isinstance(node, ast.Call | ast.Await) for node in inside)
+    is_test = isinstance(value, ast.Call) and syntax.is_test(syntax.unparsed(value.func))
+    return not is_active or isinstance(value, ast.Compare | ast.BoolOp) or is_test
 
 
-def _place_of_expression(value: ast.expr, module: _Module) -> Place | None:
-    calls = [node for node in syntax.walk(value) if isinstance(node, ast.Call)]
-    if isinstance(value, ast.Compare | ast.BoolOp) or not (calls or isinstance(value, ast.Await)):
-        return "drop"
-    if not isinstance(value, ast.Call | ast.ListComp):
-        return "main"
-    starts = isinstance(value, ast.Call) and getattr(value.func, "attr", "") in ("start", "join")
-    if starts or any(map(_acts, calls)) or _called(calls) & module.callable:
-        # A call of the model's own tests would fail the run for what may be a wrong guess.
-        is_test = ast.unparse(value).startswith("test")
-        return "drop" if is_test else "main"
-    return None
-
-
-def _place_of_block(
-    statement: ast.stmt, inside: Sequence[ast.AST], calls: Sequence[ast.Call]
-) -> Place | None:
-    if "input" in _called(calls):
-        return "main"
-    if any(isinstance(node, ast.Import | ast.ImportFrom | syntax.Definition) for node in inside):
-        return "stay"
-    if any(isinstance(node, ast.Assert) for node in inside):
-        return "drop"
-    return "main" if isinstance(statement, ast.Raise) or any(map(_acts, calls)) else None
-
-
-def _surely_ends(statement: ast.stmt, inside: Sequence[ast.AST], calls: Sequence[ast.Call]) -> bool:
-    """Whether it is a block without a `while` that does not wait for the user."""
-    is_block = isinstance(statement, ast.For | ast.If | ast.With | ast.Try)
-    return is_block and not (
-        "input" in _called(calls) or any(isinstance(n, ast.While) for n in inside)
-    )
-
-
-def _acts(call: ast.Call) -> bool:
-    func = call.func
-    name = func.attr if isinstance(func, ast.Attribute) else next(iter(_called([call])), "")
-    return name in _ACTS
+def _acts(node: ast.AST) -> bool:
+    """Whether it shows something, waits or ends the program."""
+    if isinstance(node, ast.Raise):
+        return True
+    func = node.func if isinstance(node, ast.Call) else None
+    return getattr(func, "attr", getattr(func, "id", "")) in _ACTS
 
 
 def _asks(node: ast.AST) -> bool:
     """Whether it reads what only the user of a script gives."""
-    return isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.argv", "sys.stdin")
+    return isinstance(node, ast.Attribute) and syntax.unparsed(node) in ("sys.argv", "sys.stdin")
 
 
-def _called(calls: Sequence[ast.Call]) -> set[str]:
-    return {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+def _called(nodes: Sequence[ast.AST]) -> set[str]:
+    """The names that are called."""
+    calls = (node.func for node in nodes if isinstance(node, ast.Call))
+    return {func.id for func in calls if isinstance(func, ast.Name)}
 
 
 def _outside_functions(statement: ast.stmt) -> list[ast.AST]:
@@ -241,60 +186,6 @@ def _owner(part: ast.expr) -> str:
     while isinstance(part, ast.Subscript | ast.Attribute | ast.Call):
         part = part.func if isinstance(part, ast.Call) else part.value
     return part.id if isinstance(part, ast.Name) else ""
-
-
-def _drag_along(tree: ast.Module, places: list[Place]) -> None:
-    """What reads a name at import that only a moved statement binds must move with it."""
-    moved: set[str] = set()
-    kept: set[str] = set()
-    for index, statement in enumerate(tree.body):
-        is_late = syntax.loads(statement) & (moved - kept) and not _only_defines(statement)
-        if places[index] == "stay" and is_late:
-            places[index] = "main"
-        (kept if places[index] == "stay" else moved).update(syntax.bindings(statement))
-
-
-# Two definitions of one name
-
-
-def _overridden(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
-    """Definitions that a later one replaces, and empty ones of what a real one defines already.
-
-    A definition stays that may be read on import before the later one replaces it.
-    """
-    names = [_name(statement) for statement in tree.body]
-    if len(set(filter(None, names))) == len(list(filter(None, names))):
-        return {}
-    inner: dict[str, set[str]] = {}
-    for name, statement in zip(names, tree.body, strict=True):
-        if isinstance(statement, ast.FunctionDef):
-            inner.setdefault(name, set()).update(syntax.loads(statement))
-    gone: dict[int, str] = {}
-    last: dict[str, int] = {}
-    read_at: dict[str, int] = {}  # where a name was read last
-    for index, statement in enumerate(tree.body):
-        read = _read_at_import(statement) if places[index] == "stay" else frozenset[str]()
-        if not names[index]:  # What calls a function may read all that its body does.
-            read = read.union(*(inner[name] for name in read & inner.keys()))
-        read_at |= dict.fromkeys(read, index)
-        if not isinstance(statement, syntax.Definition) or statement.decorator_list:
-            continue
-        before = last.get(statement.name)
-        if before is not None:
-            if syntax.is_empty(statement) and not syntax.is_empty(tree.body[before]):
-                gone[index] = "an empty definition"
-                continue
-            if read_at.get(statement.name, -1) <= before:
-                gone[before] = "an earlier definition"
-        last[statement.name] = index
-    return gone
-
-
-def _read_at_import(statement: ast.stmt) -> frozenset[str]:
-    """The names that a statement may read when it runs; those in a function's body run later."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
-        return syntax.loads(statement.args).union(*map(syntax.loads, statement.decorator_list))
-    return syntax.loads(statement)
 
 
 # Text
