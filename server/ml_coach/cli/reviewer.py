@@ -79,7 +79,7 @@ class TerminalReviewer:
             show_question(self.console, question)
             while True:
                 self.console.print(_WHICH, end="", style="bold", markup=False, highlight=False)
-                line = await _line(sys.stdin)
+                line = await read_line(sys.stdin)
                 if not line or line.strip().lower() in ("q", "quit"):
                     return None
                 answer = read_answer(question, line)
