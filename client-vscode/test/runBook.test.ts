@@ -45,6 +45,13 @@ test('the list tells what can be done with a run, and keeps what is known of it'
   assert.equal(run.iterations.length, 1);
 });
 
+test('a run that has ended stays so, whatever a list says that was made before', () => {
+  const made = book({ ...details, active: false, outcome: 'passed', reason: 'All tests pass.' });
+  made.list([{ ...summary, active: true, can: ['stop'] }]);
+  const run = made.get('run-1');
+  assert.deepEqual([run?.active, run?.outcome, run?.reason], [false, 'passed', 'All tests pass.']);
+});
+
 test('of a run that was only listed the rest is not known', () => {
   const made = new RunBook();
   made.list([summary]);

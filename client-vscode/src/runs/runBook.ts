@@ -41,7 +41,10 @@ export class RunBook {
   list(summaries: readonly RunSummary[]): void {
     for (const { runId, rootUri, ...summary } of summaries) {
       const run = this.known(runId);
-      this.runs.set(runId, { ...run, ...summary, rootUri: rootUri || run.rootUri });
+      const listed = { ...run, ...summary, rootUri: rootUri || run.rootUri };
+      // A run may have ended while the list was made; its end is its end.
+      const { outcome, reason } = run.outcome === '' ? listed : run;
+      this.runs.set(runId, { ...listed, outcome, reason, active: listed.active && outcome === '' });
     }
   }
 
