@@ -31,7 +31,7 @@ SHOW_STACK, TOO_SLOW = signal.SIGUSR1, signal.SIGUSR2
 
 # The channels as the host opens them, and where a run has them: beyond what programs count on.
 OPENED = (3, 4)
-RECORDS, STACK = 200, 201
+RECORDS, STACK = 4000, 4001
 SETTLING = 20_000
 
 _prepared: Any = None
