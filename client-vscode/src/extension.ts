@@ -12,6 +12,7 @@ import { GeminiKey } from './models/geminiKey';
 import { PatchReview } from './patches/patchReview';
 import { runEvent } from './protocol';
 import { RunProgress } from './runs/progress';
+import { askQuestions } from './runs/questions';
 import { waitingPatch } from './runs/runBook';
 import { Runs } from './runs/runs';
 import { RunTree } from './runs/runTree';
@@ -47,6 +48,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     attach: (client) => {
       client.onNotification(runEvent, runs.take);
       serveEditorModels(client);
+      askQuestions(client);
       showMessages(client);
     },
   });

@@ -43,7 +43,7 @@ export function scene(title, {
       extensions: [VSIX, ...extensions],
       machine: {
         ...(command === null ? {} : { 'mlCoach.server.command': command }),
-        ...(modelName === null ? {} : { 'mlCoach.model': modelName ?? model.name }),
+        ...(modelName === null ? {} : { 'mlCoach.model': modelName === 'small' ? model.small : (modelName ?? model.name) }),
         ...machine,
       },
       env: { ...passedOn(), ML_COACH_E2E_MODEL: model.url, ...env },

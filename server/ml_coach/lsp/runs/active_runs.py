@@ -26,6 +26,7 @@ from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.questions import OpenQuestions
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.runs.run_view import RunView
 from ml_coach.run_order import RunOrder
@@ -86,6 +87,7 @@ class Runs:
         backend: Backend,
         finding_store: FindingStore,
         offers: Offers,
+        questions: OpenQuestions,
         lenses_changed: Callable[[], None],
     ) -> None:
         self._client = client
@@ -94,6 +96,7 @@ class Runs:
         self._finding_store = finding_store
         self._lenses_changed = lenses_changed
         self.offers = offers
+        self.questions = questions
         self.unopened = UnopenedEdits()
         self.active: dict[str, ActiveRun] = {}
         self.latest: dict[str, str] = {}
@@ -135,9 +138,10 @@ class Runs:
         progress = Progress(self._client, _title(order))
         reviewer = EditorReviewer(self.offers, workspace, order.run_id, progress)
         view = RunView(
-            order, self._client, self._finding_store, progress, workspace, self.event_json,
-            self._lenses_changed,
+            order, self._client, self._finding_store, self.questions, progress, workspace,
+            self.event_json, self._lenses_changed,
         )  # fmt: skip
+        await self._leave_question_open(order)
         self._refuse_busy(order)
         claim = self.claim(order.run_id, _paths(order))
         run = ActiveRun(workspace, reviewer, progress, view, claim)
@@ -166,6 +170,13 @@ class Runs:
         if isinstance(claim, Taken):
             raise RequestFailed(claim.sentence)
         return claim
+
+    async def _leave_question_open(self, order: RunOrder) -> None:
+        """Ends runs that only wait for an answer: a question keeps no file from other runs."""
+        for other in list(self.active.values()):
+            if other.reviewer.is_asking and other.paths & _paths(order) and other.task:
+                other.reviewer.left.set()
+                await asyncio.wait([other.task])
 
     def _refuse_busy(self, order: RunOrder) -> None:
         for other in self.active.values():
@@ -272,6 +283,7 @@ class Runs:
     def rename_uri(self, old: str, new: str) -> None:
         """The editor's URI of a document differs from the one used until now."""
         self._finding_store.rename_uri(old, new)
+        self.questions.rename_uri(old, new)
         if old in self.latest:
             self.latest[new] = self.latest.pop(old)
         self._lenses_changed()
