@@ -98,6 +98,8 @@ def answer(
     report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
     if begun is None or report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
+    if begun.request.task != "generate":
+        fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
     known = _answer(report.question, text)
     request = answered(begun.request, report, known)
     root = Path(begun.folder) if output == Path() and begun.folder else output

@@ -23,14 +23,15 @@ scene('a run asks what only the user can say, and goes on with the answer', {
   await wb.page.keyboard.press('Escape');
 
   await wb.notification('generated_code.py is unsure').waitFor();
-  await wb.lens('generated_code.py', `Answer: ${ASKED}`).waitFor();
+  await wb.notification('generated_code.py is unsure').hover();
   await wb.shot('04-left-open');
-  assert.ok(!read('test_generated.py').includes(CONFIRMED));
-
   await wb.button('generated_code.py is unsure', 'Answer…');
   await wb.row("'a-b_c'").waitFor();
   await wb.page.keyboard.press('Escape');
+  assert.ok(!read('test_generated.py').includes(CONFIRMED));
+
   await wb.show('generated_code.py');
+  await wb.lens('generated_code.py', `Answer: ${ASKED}`).waitFor();
   await wb.goTo(1, 6);
   await wb.quickFix("Answer ML Coach: slugify('A B_c') gives 'a-b-c'", { shot: '05-quick-fixes' });
   await until(() => read('test_generated.py').includes(CONFIRMED), 'the confirmed test in the file');

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,3 +177,23 @@ async def test_a_client_that_asks_by_itself_is_asked_until_it_says_what_can_be_r
     assert shown[-1]["typed"] == "a b"
     assert [answer["text"] for answer in report["answers"]] == ["'a-b-c'"]
     assert CONFIRMED in editor.text(TESTS)
+
+
+async def test_an_answer_gives_a_stub_another_body(
+    start: StartEditor, model: ScriptedModel, root: Path
+):
+    doc = '    """Puts text into lower case, its words joined by hyphens."""\n'
+    (root / "slugs.py").write_text(f"def slugify(text):\n{doc}    ...\n")
+    editor = await start("neovim-0.11", options={"maxQuestions": 1})
+    editor.open("slugs.py")
+    await editor.command("implement", uri=editor.uri("slugs.py"), function="slugify")
+    assert (await ended(editor))["outcome"] == "unsure"
+    asked = list(model.asked)
+    await editor.choose(
+        await editor.action("slugs.py", "Answer ML Coach: slugify('A B_c') gives 'a-b-c'")
+    )
+    assert (await ended(editor, 2))["answers"]
+    body = JOINS.partition("\n")[2]
+    assert editor.text("slugs.py") == f"def slugify(text):\n{doc}{body}"
+    assert CONFIRMED in editor.text("test_slugs.py")
+    assert model.asked == asked

@@ -15,9 +15,11 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import GiveAnswer
 from ml_coach.lsp.commands.results import Answered
 from ml_coach.lsp.commands.starting import Starting
+from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid, shown
 from ml_coach.lsp.runs.questions import OpenQuestion, ask_user, read_answer
-from ml_coach.run_order import answered
+from ml_coach.lsp.runs.undo import undo
+from ml_coach.run_order import RunOrder, answered
 
 _ASK_SECONDS = 600.0
 
@@ -82,7 +84,21 @@ class Answering:
     async def _go_on(self, run_id: str, report: RunReport, answer: Answer) -> str:
         order = await self.starting.order_again(run_id)
         request = answered(order.request, report, answer)
+        if request.task == "implement":
+            await self._give_stub_back(run_id, order)
         return await self.starting.runs.start(replace(order, request=request))
+
+    async def _give_stub_back(self, run_id: str, order: RunOrder) -> None:
+        """Undoes a run that gave a stub its body: the calls that it recorded are about the stub."""
+        documents, runs, request = self.starting.documents, self.starting.runs, order.request
+        text = self.starting.text(order.root, request.program_file)
+        if any(stub.name == request.function for stub in stubs_in(text)):
+            return
+        undone = await undo(run_id, documents, runs)
+        if undone.action != "undone":
+            reason = undone.reason or f"{request.function} has another body by now."
+            raise RequestFailed(f"The run cannot go on. {reason}")
+        runs.forget_results(run_id)
 
     async def _report(self, run_id: str) -> RunReport:
         """The report of a run that left a question open. Raises RequestFailed for another run."""

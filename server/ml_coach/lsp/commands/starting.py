@@ -137,7 +137,7 @@ class Starting:
     ) -> RunRef:
         """Starts a task on a program that exists."""
         if task == "debug":
-            fields["guessed"] = self.backend.guessed_tests(self._text(program.root, tests))
+            fields["guessed"] = self.backend.guessed_tests(self.text(program.root, tests))
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests, **fields
         )
@@ -171,7 +171,8 @@ class Starting:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
 
-    def _text(self, root: Path, file: str) -> str:
+    def text(self, root: Path, file: str) -> str:
+        """The text of a file, from the editor or from disk; empty where there is none."""
         uri = self.documents.uri(WorkspaceFile(root, file))
         return self.documents.open_text(uri) or self.documents.disk_text(uri) or ""
 
