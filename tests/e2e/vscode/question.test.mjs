@@ -40,6 +40,7 @@ scene('a run asks what only the user can say, and goes on with the answer', {
   await wb.shot('06-answered');
 
   await wb.command('ML Coach: Undo Run');
+  await wb.pick('unsure'); // The newest of the two runs.
   await until(() => !read('test_generated.py').includes(CONFIRMED), 'the answer taken back');
   await wb.show('generated_code.py');
   await wb.lens('generated_code.py', `Answer: ${ASKED}`).waitFor();

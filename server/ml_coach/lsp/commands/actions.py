@@ -136,12 +136,12 @@ class Actions:
     def _answers(self, uri: str, lines: Text, selection: lsp.Range) -> list[lsp.CodeAction]:
         """One for each answer, anywhere in the function that the question is about."""
         asked = self._runs.questions.at(uri)
-        about = asked and question_diagnostic(asked, lines)
         place = asked and asked.place(lines.lines)
-        if asked is None or about is None or place is None:
+        if asked is None or place is None:
             return []
         if selection.end.line < place[0] or selection.start.line > place[1]:
             return []
+        about = question_diagnostic(asked, lines)
         answers = asked.titles()
         if self._client.shows_questions:
             answers.append(("Something else…", {"runId": asked.run_id}))
@@ -149,7 +149,7 @@ class Actions:
             lsp.CodeAction(
                 title=f"Answer ML Coach: {shown(title)}",
                 kind=lsp.CodeActionKind.QuickFix,
-                diagnostics=[about],
+                diagnostics=[about] if about else None,
                 command=_command("Answer", "answer", **argument),
             )
             for title, argument in answers

@@ -129,6 +129,7 @@ class RunView:
             case "gave_up" | "failed":
                 text = f"{program_file}: {report.reason}"
         if report.question is not None and self.client.shows_questions:
+            text = f"{text} {report.question.text}"
             self.questions.offer(self.client, self.order.run_id, text)
             return
         self.client.show_message(text, warning=report.outcome != "passed")
