@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripted_model import PROMPT, RIGHT, scripted_model
+from scripted_model import DIVIDED_PROMPT, PROMPT, RIGHT, scripted_model
 
 EDITORS = Path(__file__).parents[1] / "docs" / "editors.md"
 
@@ -29,17 +29,21 @@ async def probe(
     *command: str,
     environment: dict[str, str] | None = None,
     seconds: float = 90,
+    divided: bool = False,
 ) -> dict[str, Any]:
     """Runs an editor, by its command line, in a new project in `folder`; gives back its probe's
     report. The probe sets the editor up by the block of docs/editors.md under `editor`.
-    `environment` adds variables for the probe."""
+    `environment` adds variables for the probe. With `divided` the task is the one that only the
+    user can decide, and one question is asked of them."""
     root, report_file = folder / "project", folder / "report.json"
     (root / ".git").mkdir(parents=True)  # What every editor takes for a project's root.
-    (root / "notes.py").write_text(f"# coach: {PROMPT}\n")
+    (root / "notes.py").write_text(f"# coach: {DIVIDED_PROMPT if divided else PROMPT}\n")
     setup_file = folder / "setup"
     setup_file.write_text(documented_setup(editor))
     ours = Path(sys.executable).parent
     async with scripted_model() as model:
+        if divided:
+            model.divide()
         variables = {
             **os.environ,
             "HOME": str(folder),
@@ -50,6 +54,7 @@ async def probe(
             "PROBE_ROOT": str(root),
             "PROBE_REPORT": str(report_file),
             "PROBE_RIGHT": RIGHT,
+            "MAX_QUESTIONS": "1",
             **(environment or {}),
         }
         process = await asyncio.create_subprocess_exec(

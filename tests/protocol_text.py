@@ -14,6 +14,7 @@ from typing import Any
 
 from ml_coach.lsp import run_details
 from ml_coach.lsp.commands import results
+from ml_coach.lsp.commands.answering import Answering
 from ml_coach.lsp.commands.arguments import Limits, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
 from ml_coach.lsp.commands.handlers import Commands
@@ -42,6 +43,7 @@ class _Handlers:
     """Stands for the handlers of a session, as functions of their classes."""
 
     starting = Starting
+    answering = Answering
 
     def __getattr__(self, name: str) -> Any:
         return getattr(Commands, name)

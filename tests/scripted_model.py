@@ -28,11 +28,20 @@ def test_zero():
     assert add(0, 0) == 0
 """
 
+# A task that programs written apart do in two ways, so that only the user can say what is right.
+DIVIDED_PROMPT = (
+    "Write slugify(text), which puts text into lower case, its words joined by hyphens."
+)
+KEEPS = 'def slugify(text):\n    return "-".join(text.lower().split())\n'
+JOINS = 'def slugify(text):\n    return "-".join(text.lower().replace("_", " ").split())\n'
+ONE_TEST = "assert slugify('A B_c') == 'a-b_c'\n"
+
 
 @dataclass
 class ScriptedModel:
-    """`replies` by who asks: researcher, coder, test_writer, debugger. `held` asks wait until
-    `release` is set; `asked` tells who did. `model` is the name to give to ML Coach."""
+    """`replies` by who asks: researcher, coder, test_writer, debugger; the coder first gives
+    `programs`, one a call. `held` asks wait until `release` is set; `asked` tells who did. `model`
+    is the name to give to ML Coach."""
 
     model: str = ""
     replies: dict[str, str] = field(
@@ -43,6 +52,7 @@ class ScriptedModel:
             "debugger": f"The sign is wrong.\n\n```python\n{RIGHT}```\n",
         }
     )
+    programs: list[str] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
@@ -52,9 +62,23 @@ class ScriptedModel:
     )
 
     def reply_to(self, asked: str) -> str:
-        reply = self.replies[_who(asked)]
+        who = _who(asked)
+        taken = who == "coder" and self.programs
+        reply = f"```python\n{self.programs.pop(0)}```\n" if taken else self.replies[who]
         module = re.search(r"module `([\w.]+)`", asked)
         return reply.replace("generated_code", module[1]) if module else reply
+
+    def divide(self) -> None:
+        """Plays the task of `DIVIDED_PROMPT` instead: two programs keep an underscore, two do not.
+
+        The model's new name is that of a small one, of which four programs are asked.
+        """
+        self.model = self.model.replace("scripted", "scripted-1.5b")
+        self.programs = [KEEPS, JOINS, JOINS, KEEPS]
+        self.replies |= {
+            "coder": f"```python\n{JOINS}```",
+            "test_writer": f"```python\n{ONE_TEST}```",
+        }
 
     def forget(self) -> None:
         """As if nobody had asked."""
@@ -94,7 +118,7 @@ class ScriptedModel:
 def _who(text: str) -> str:
     if "## Signatures" in text:
         return "researcher"
-    if "pytest tests for" in text:
+    if "pytest tests for" in text or "Write 4 asserts" in text:
         return "test_writer"
     return "debugger" if "What went wrong" in text else "coder"
 

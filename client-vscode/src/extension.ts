@@ -13,6 +13,7 @@ import { PatchReview } from './patches/patchReview';
 import { runChanged, runWriting } from './protocol';
 import { LivePreview } from './runs/livePreview';
 import { RunProgress } from './runs/progress';
+import { askQuestions } from './runs/questions';
 import { waitingPatch } from './runs/runBook';
 import { Runs } from './runs/runs';
 import { RunTree } from './runs/runTree';
@@ -53,6 +54,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         runs.write(writing);
       });
       serveEditorModels(client);
+      askQuestions(client);
       showMessages(client);
     },
   });

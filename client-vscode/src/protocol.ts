@@ -172,6 +172,12 @@ export interface Undone {
   readonly reason: string;
 }
 
+/** `runId` is the run that goes on with the answer; it is empty while the user is asked, and where `reason` says why the answer cannot be read. */
+export interface Answered {
+  readonly runId: string;
+  readonly reason: string;
+}
+
 /** Runs, newest first. */
 export interface RunList {
   readonly runs: RunSummary[];
@@ -211,6 +217,7 @@ export interface Commands {
   'mlCoach.discardPatch': [{patchId: string}, Discarded];
   'mlCoach.undoRun': [{runId: string}, Undone];
   'mlCoach.resume': [{runId: string}, RunRef];
+  'mlCoach.answer': [{runId: string, choice?: number, text?: string}, Answered];
   'mlCoach.runs': [{limit?: number}, RunList];
   'mlCoach.run': [{runId: string}, RunDetails];
   'mlCoach.patch': [{patchId: string}, PatchFiles];
@@ -225,6 +232,19 @@ export type RunEvent = object;
 
 export const runChanged = new NotificationType<RunDetails>('mlCoach/run');
 export const runWriting = new NotificationType<RunWriting>('mlCoach/writing');
+
+/** A run's question to the user. With `complaint`, which says why `typed` could not be read, it is asked again. */
+export interface QuestionParams extends RunRef {
+  readonly question: string;
+  readonly choices: readonly { readonly title: string; readonly programs: number }[];
+  readonly typed: string;
+  readonly complaint: string;
+}
+
+/** The number of one of the choices, from 0, or what the user typed. */
+export type QuestionReply = { readonly choice: number } | { readonly text: string };
+
+export const question = new RequestType<QuestionParams, QuestionReply | null, void>('mlCoach/question');
 
 /** A question to one of the editor's own models. */
 export interface CompleteParams {

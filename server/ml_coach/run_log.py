@@ -23,6 +23,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
+from ml_coach.core.question import Question
 from ml_coach.core.request import Request
 from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
@@ -93,6 +94,7 @@ class RunSummary:
     """A line of `ml-coach runs`. `outcome` is empty for a run that never finished.
 
     `is_damaged` says that the end of its log cannot be read, so that the outcome is not known.
+    `question` is the one that the run left open.
     """
 
     run_id: str
@@ -100,6 +102,7 @@ class RunSummary:
     outcome: str
     reason: str
     is_damaged: bool = False
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ class RunLog:
         last, is_damaged = _last_event(self.folder(run_id) / "events.jsonl")
         if isinstance(last, RunFinished):
             report = last.report
-            return RunSummary(run_id, request, report.outcome, report.reason)
+            outcome, reason = report.outcome, report.reason
+            return RunSummary(run_id, request, outcome, reason, question=report.question)
         return RunSummary(run_id, request, "", "", is_damaged)
 
     def latest(self, limit: int) -> list[RunSummary]:

@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.question import Answer
 from ml_coach.core.request import Request
+from ml_coach.core.types import RunReport
 from ml_coach.core.usage import Limits
 from ml_coach.settings import Settings
 
@@ -32,6 +34,15 @@ def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
         limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
     )
     return replace(request, **fields)
+
+
+def answered(request: Request, report: RunReport, answer: Answer) -> Request:
+    """The request of the run that goes on from `report`, which left a question open.
+
+    Where no further question may be asked this one may: the user came back to it.
+    """
+    answers = (*report.answers, answer)
+    return replace(request, answers=answers, max_questions=max(request.max_questions, len(answers)))
 
 
 @dataclass(frozen=True, slots=True)

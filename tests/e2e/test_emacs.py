@@ -12,13 +12,24 @@ from scripted_model import WRONG
 
 pytestmark = pytest.mark.editor
 _PROBE = Path(__file__).parent / "emacs" / "probe.el"
+_ANSWERING = Path(__file__).parent / "emacs" / "answering.el"
+
+
+def _start(script: Path) -> list[str]:
+    if not shutil.which("emacs"):
+        pytest.skip("no emacs on the path: apt-get install emacs-nox elpa-eglot")
+    return ["emacs", "-q", "--batch", "--eval", "(package-initialize)", "-l", str(script)]
 
 
 async def test_generates_repairs_and_undoes_in_emacs(tmp_path: Path):
-    if not shutil.which("emacs"):
-        pytest.skip("no emacs on the path: apt-get install emacs-nox elpa-eglot")
-    start = ["--eval", "(package-initialize)", "-l", str(_PROBE)]
-    report = await probe(tmp_path, "Emacs 28 with eglot", "emacs", "-q", "--batch", *start)
+    report = await probe(tmp_path, "Emacs 28 with eglot", *_start(_PROBE))
     assert report["program"] == WRONG
     assert "def test_small():" in report["tests"]
     assert "add(1, 2) gave -1, expected 3" in report["found"][0]
+
+
+async def test_a_question_is_answered_by_a_code_action_in_emacs(tmp_path: Path):
+    start = _start(_ANSWERING)
+    report = await probe(tmp_path, "Emacs 28 with eglot", *start, divided=True, seconds=300)
+    assert "slugify('A B_c'): which is right?" in report["told"]
+    assert "assert slugify('A B_c') == 'a-b-c'" in report["tests"]

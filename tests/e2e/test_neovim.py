@@ -13,6 +13,7 @@ from scripted_model import WRONG
 
 pytestmark = pytest.mark.editor
 _PROBE = Path(__file__).parent / "neovim" / "probe.lua"
+_ANSWERING = Path(__file__).parent / "neovim" / "answering.lua"
 
 
 def _neovim() -> str:
@@ -34,4 +35,14 @@ async def test_generates_repairs_and_undoes_in_neovim(tmp_path: Path):
     assert report["tests"].splitlines()[finding["line"]].strip() == "assert add(1, 2) == 3"
     assert "3" in finding["message"]
     assert "-1" in finding["message"]
+    assert not report["questions"]
+
+
+async def test_a_question_is_answered_by_a_code_action_in_neovim(tmp_path: Path):
+    start = ["--clean", "--headless", "-c", f"luafile {_ANSWERING}"]
+    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, divided=True, seconds=300)
+    assert report["hint"] == "slugify('A B_c'): which is right?"
+    assert 'replace("_", " ")' in report["program"]
+    assert "assert slugify('A B_c') == 'a-b-c'" in report["tests"]
+    # Nothing came up that could take the keys of a user who is typing.
     assert not report["questions"]

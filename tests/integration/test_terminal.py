@@ -24,7 +24,16 @@ from ml_coach.core.events import RunFinished
 from ml_coach.core.types import RunReport
 from ml_coach.core.usage import Usage
 from ml_coach.run_log import from_json
-from scripted_model import PROMPT, RIGHT, TESTS, WRONG, ScriptedModel, scripted_model
+from scripted_model import (
+    DIVIDED_PROMPT,
+    JOINS,
+    PROMPT,
+    RIGHT,
+    TESTS,
+    WRONG,
+    ScriptedModel,
+    scripted_model,
+)
 
 KEY = "sk-a-key-that-nobody-may-see"
 
@@ -365,9 +374,15 @@ async def generate_at_a_terminal(
     terminal: Terminal, **variables: str
 ) -> tuple[asyncio.subprocess.Process, int]:
     """The process, and the test's end of its terminal."""
+    return await start_at_a_terminal(terminal, "generate", PROMPT, **variables)
+
+
+async def start_at_a_terminal(
+    terminal: Terminal, *arguments: str, **variables: str
+) -> tuple[asyncio.subprocess.Process, int]:
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ml_coach", "generate", PROMPT,
+        sys.executable, "-m", "ml_coach", *arguments,
         cwd=terminal.folder, env=terminal.environment(TERM="xterm", **variables),
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
@@ -445,6 +460,92 @@ async def test_the_user_is_asked_again_when_the_editor_fails(
     os.close(ours)
     assert await process.wait() == 0, shown
     assert terminal.text("generated_code.py") == RIGHT
+
+
+ASKED = b"A letter, or what it should give; [n]ot defined, [s]kip, [q]uit: "
+CONFIRMED = "assert slugify('A B_c') == 'a-b-c'"
+
+
+async def test_at_a_terminal_a_question_takes_a_value_and_tells_of_nonsense(
+    terminal: Terminal,
+) -> None:
+    terminal.model.divide()
+    one = {"MAX_QUESTIONS": "1"}
+    process, ours = await start_at_a_terminal(terminal, "generate", DIVIDED_PROMPT, **one)
+    shown = await read_until(ours, ASKED)
+    assert b"slugify('A B_c'): which is right?" in shown, shown
+    assert b"  a  'a-b_c'   (2 programs)" in shown
+    assert b"  b  'a-b-c'   (2 programs)" in shown
+    os.write(ours, b"a b\n")
+    assert b"a b is no Python value. Write one, such as 3" in await read_until(ours, ASKED)
+    os.write(ours, b"'a-b-c'\n")
+    shown = await read_until(ours, b"the end")
+    os.close(ours)
+    assert b"slugify('A B_c') gives 'a-b-c'" in shown
+    assert b"1 confirmed test" in shown
+    await process.wait()
+    assert CONFIRMED in terminal.text("test_generated.py")
+    assert terminal.text("generated_code.py") == JOINS
+
+
+async def test_quitting_keeps_the_question_for_later(terminal: Terminal) -> None:
+    terminal.model.divide()
+    process, ours = await start_at_a_terminal(terminal, "generate", DIVIDED_PROMPT)
+    await read_until(ours, ASKED)
+    os.write(ours, b"q\n")
+    shown = await read_until(ours, b"the end")
+    os.close(ours)
+    assert await process.wait() == 3
+    run = terminal.run_folders()[-1].name
+    assert b"Answer it with: " in shown
+    assert CONFIRMED not in terminal.text("test_generated.py")
+
+    one = {"MAX_QUESTIONS": "1"}
+    process, ours = await start_at_a_terminal(terminal, "answer", run, **one)
+    assert b"slugify('A B_c'): which is right?" in await read_until(ours, ASKED)
+    os.write(ours, b"b\n")
+    # The run may ask two more of its three questions.
+    await read_until(ours, ASKED)
+    os.write(ours, b"q\n")
+    await read_until(ours, b"the end")
+    os.close(ours)
+    await process.wait()
+    assert CONFIRMED in terminal.text("test_generated.py")
+
+
+async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_process(
+    terminal: Terminal,
+) -> None:
+    terminal.model.divide()
+    ended = await terminal.run("generate", DIVIDED_PROMPT, "--json")
+    assert ended.code == 3, ended.err
+    finished = from_json(json.loads(ended.out.splitlines()[-1]))
+    assert isinstance(finished, RunFinished)
+    assert finished.report.question is not None
+    assert finished.report.question.text == "slugify('A B_c'): which is right?"
+    run, asked = terminal.run_folders()[-1].name, list(terminal.model.asked)
+
+    unsaid = await terminal.run("answer", run)
+    assert unsaid.code == 2
+    assert "  b  'a-b-c'   (2 programs)" in unsaid.out
+    unclear = await terminal.run("answer", run, "a b")
+    assert (unclear.code, len(terminal.run_folders())) == (2, 1)
+    assert "is no Python value" in unclear.err
+    answered = await terminal.run("answer", run, "'a-b-c'")
+    assert answered.code == 3, answered.err
+    assert "you said" in answered.out
+    assert CONFIRMED in terminal.text("test_generated.py")
+    # The calls of the first run were not made again.
+    assert terminal.model.asked == asked
+    # Another question is open now.
+    assert "Answer it with: ml-coach answer" in answered.out
+
+    # A run on a function of the user's own began in an editor, which alone can give the stub back.
+    log = terminal.run_folders()[0] / "events.jsonl"
+    log.write_text(log.read_text().replace('"generate"', '"implement"'), encoding="utf-8")
+    refused = await terminal.run("answer", run, "'a-b-c'")
+    assert refused.code == 2
+    assert "answer it in your editor" in refused.err
 
 
 async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:

@@ -22,7 +22,7 @@ export function clientOptions(
     initializationFailedHandler: () => false,
     // Python logs to standard error whatever it has to say, so that is not a line's severity.
     stdioOptions: { stdout: forwardLines, stderr: forwardLines },
-    initializationOptions: { drawsRuns: true, openFiles: true, asksForPatches: true },
+    initializationOptions: { drawsRuns: true, openFiles: true, asksForPatches: true, asksQuestions: true },
     middleware: {
       handleWorkDoneProgress: (token, value) => { progress.take(client(), token, value); },
       workspace: {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +27,7 @@ from ml_coach.core.events import Event, RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
 from ml_coach.disk import FolderWorkspace
 from ml_coach.run_log import RunLog
-from ml_coach.run_order import RunOrder
+from ml_coach.run_order import RunOrder, answered
 
 
 def runs(
@@ -99,11 +98,10 @@ def answer(
     report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
     if begun is None or report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
+    if begun.request.task != "generate":
+        fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
     known = _answer(report.question, text)
-    request = replace(begun.request, answers=(*report.answers, known))
-    if len(request.answers) >= request.max_questions:
-        # One more than was asked for: the user came back to it.
-        request = replace(request, max_questions=len(request.answers))
+    request = answered(begun.request, report, known)
     root = Path(begun.folder) if output == Path() and begun.folder else output
     if not root.is_dir():
         fail(f"There is no folder {root}. With -o you name the one to write into.", USAGE)

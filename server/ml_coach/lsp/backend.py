@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ml_coach.claims import Claims
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.ports import Call, Reviewer, Workspace
+from ml_coach.core.question import Question
 from ml_coach.core.request import Request
 from ml_coach.core.types import RunReport
 from ml_coach.run_order import RunOrder
@@ -76,6 +77,11 @@ class PastRun(Protocol):
     @property
     def is_damaged(self) -> bool:
         """Whether the end of its log cannot be read, so that the outcome is not known."""
+        ...
+
+    @property
+    def question(self) -> Question | None:
+        """The question that the run left open."""
         ...
 
 

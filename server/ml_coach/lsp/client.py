@@ -86,7 +86,9 @@ class Client:
     @property
     def options(self) -> dict[str, Any]:
         """The settings in `initializationOptions`, without what is meant for this class."""
-        ours = ("events", "drawsRuns", "openFiles", "asksForPatches", "patchQuestions")
+        ours = (
+            "events", "drawsRuns", "openFiles", "asksForPatches", "patchQuestions", "asksQuestions",
+        )  # fmt: skip
         return {key: value for key, value in self._options.items() if key not in ours}
 
     @property
@@ -149,6 +151,11 @@ class Client:
     def shows_patches(self) -> bool:
         """Whether the client tells the user of patches by itself, from the events."""
         return self._options.get("asksForPatches") is True
+
+    @property
+    def shows_questions(self) -> bool:
+        """Whether the client asks the user a run's question by itself (`mlCoach/question`)."""
+        return self._options.get("asksQuestions") is True
 
     @property
     def shows_documents(self) -> bool:
@@ -230,12 +237,14 @@ class Client:
         """Adds a line to the server's log in the editor."""
         self._server.window_log_message(lsp.LogMessageParams(lsp.MessageType.Info, shown(text)))
 
-    async def ask(self, question: str, answers: tuple[str, ...], seconds: float) -> str:
+    async def ask(
+        self, question: str, answers: tuple[str, ...], seconds: float, *, warning: bool = False
+    ) -> str:
         """Asks the user in a window. The answer that they picked, empty for none."""
         reply = await self.request(
             lsp.WINDOW_SHOW_MESSAGE_REQUEST,
             lsp.ShowMessageRequestParams(
-                lsp.MessageType.Info,
+                lsp.MessageType.Warning if warning else lsp.MessageType.Info,
                 f"ML Coach: {shown(question)}",
                 [lsp.MessageActionItem(title) for title in answers],
             ),
@@ -255,6 +264,17 @@ class Client:
         params = lsp.ApplyWorkspaceEditParams(edit, f"ML Coach: {label}")
         return SentEdit(self._server.protocol.send_request_async(lsp.WORKSPACE_APPLY_EDIT, params))
 
+    async def ask_question(self, params: dict[str, Any]) -> Any:
+        """The user's answer to a run's question (`mlCoach/question`) as plain JSON, None without.
+
+        Waits for as long as the user does; cancelling it takes the question off the screen.
+        """
+        try:
+            return await self._cancellable("mlCoach/question", params)
+        except JsonRpcException as error:
+            logger.warning("The editor answered mlCoach/question with an error: %s", error)
+            return None
+
     # The editor's own models
 
     async def complete(self, model: str, call: Call, take: Callable[[str], None]) -> dict[str, Any]:
@@ -268,7 +288,7 @@ class Client:
             if isinstance(text := member(value, "text"), str):
                 take(text)
 
-        token, request_id = f"ml-coach-partial-{uuid.uuid4().hex}", str(uuid.uuid4())
+        token = f"ml-coach-partial-{uuid.uuid4().hex}"
         self._partial[token] = take_piece
         params = {
             "model": model,
@@ -278,13 +298,8 @@ class Client:
             "temperature": call.temperature,
             "partialResultToken": token,
         }
-        protocol = self._server.protocol
-        reply = protocol.send_request_async("mlCoach/complete", params, msg_id=request_id)
         try:
-            answer = await asyncio.shield(reply)
-        except asyncio.CancelledError:
-            self.notify(lsp.CANCEL_REQUEST, lsp.CancelParams(request_id))
-            raise
+            answer = await self._cancellable("mlCoach/complete", params)
         except JsonRpcException as error:
             raise ConnectionError(str(error)) from None
         finally:
@@ -292,6 +307,16 @@ class Client:
         if not isinstance(answer, dict):
             raise ConnectionError("the editor sent no answer")
         return cast("dict[str, Any]", answer)
+
+    async def _cancellable(self, method: str, params: Any) -> Any:
+        """The reply as plain JSON, whenever it comes. Cancelling this cancels the request."""
+        request_id = str(uuid.uuid4())
+        reply = self._server.protocol.send_request_async(method, params, msg_id=request_id)
+        try:
+            return await asyncio.shield(reply)
+        except asyncio.CancelledError:
+            self.notify(lsp.CANCEL_REQUEST, lsp.CancelParams(request_id))
+            raise
 
     def take_partial(self, token: str | int, value: Any) -> None:
         """Hands a piece of a reply to the call that waits for it; others are dropped."""

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from ml_coach.lsp.backend import Backend
+from ml_coach.lsp.backend import Backend, PastRun
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.actions import Actions
 from ml_coach.lsp.commands.arguments import OneRun
 from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.configuration import Configuration
-from ml_coach.lsp.documents.documents import Documents
+from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
+from ml_coach.lsp.documents.positions import Text, split
 from ml_coach.lsp.runs import presentation
 from ml_coach.lsp.runs.active_runs import ENDED_IN_ITS_MIDST, ENDED_WITH_SERVER, Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.lsp.runs.questions import OpenQuestion, OpenQuestions
 from ml_coach.lsp.runs.review import Offers
 
 _RESUME = "Resume"
 _ASK_SECONDS = 600.0
+# How many of the newest runs may have left a question open that is still shown.
+_LOOKED_AT = 10
 
 
 class Session:
@@ -41,9 +46,11 @@ class Session:
         self._documents = documents
         self._finding_store = FindingStore(self._findings_changed)
         offers = Offers(client, self._lenses_changed)
+        questions = OpenQuestions(self._question_changed)
         self.runs = Runs(
-            client, documents, backend, self._finding_store, offers, self._lenses_changed
-        )
+            client, documents, backend, self._finding_store, offers, questions,
+            self._lenses_changed,
+        )  # fmt: skip
         self.configuration = Configuration(client)
         self.actions = Actions(client, documents, self._finding_store, self.runs)
         for uri in [document.uri for document in client.workspace.text_documents.values()]:
@@ -68,7 +75,9 @@ class Session:
 
     async def _offer_to_resume(self) -> None:
         runs = self.runs
-        newest = await asyncio.to_thread(self._backend.run_log.latest, 1)
+        newest = await asyncio.to_thread(self._backend.run_log.latest, _LOOKED_AT)
+        for uri, question in await asyncio.to_thread(self._left_open, newest):
+            runs.questions.show(uri, question)
         if not newest or runs.active:
             return
         reason = runs.reason_of(newest[0])
@@ -89,6 +98,20 @@ class Session:
             except JsonRpcException as error:
                 self._client.show_message(str(error), warning=True)
 
+    def _left_open(self, newest: Sequence[PastRun]) -> list[tuple[str, OpenQuestion]]:
+        """The questions that runs of earlier servers left open, by their programs' URIs."""
+        found: dict[str, OpenQuestion | None] = {}
+        for run in newest:
+            change_log = self.runs.change_log(run.run_id)
+            root = change_log.root
+            if root not in self._client.roots or run.outcome in ("stopped", "failed"):
+                continue
+            uri = self._documents.uri(WorkspaceFile(root, run.request.program_file))
+            # Of the runs on one program only the last that was not undone says what is open.
+            if uri not in found and change_log.last_action(lambda change: True).action != "undo":
+                found[uri] = OpenQuestion(run.run_id, run.question) if run.question else None
+        return [(uri, asked) for uri, asked in found.items() if asked is not None]
+
     # Documents
 
     def document_changed(self, uri: str) -> None:
@@ -100,11 +123,13 @@ class Session:
         self._documents.document_changed()
         self.actions.document_changed(uri)
         # Findings move with their lines, and are gone when their line is.
-        if uri in self._finding_store.uris() and not self._client.pulls_diagnostics:
+        has_some = uri in self._finding_store.uris() or self.runs.questions.at(uri)
+        if has_some and not self._client.pulls_diagnostics:
             self._publish(uri)
 
     def diagnostics(self, uri: str) -> list[lsp.Diagnostic]:
-        """The findings of a document, open or not; none for one that does not exist."""
+        """The findings of a document, open or not, and the question about it; none for one that
+        does not exist."""
         text = self._documents.open_text(uri)
         if text is not None and self._documents.short_text(uri) is None:
             return []
@@ -114,7 +139,12 @@ class Session:
             return []
         text = self._finding_store.text_at_run(uri) if text is None else text
         uri_of = self.runs.uri_of
-        return presentation.diagnostics(uri, text, self._finding_store, self._client, uri_of)
+        found = presentation.diagnostics(uri, text, self._finding_store, self._client, uri_of)
+        if asked := self.runs.questions.at(uri):
+            lines = Text.of(text, self._client.codec)
+            question = presentation.question_diagnostic(asked, lines)
+            found += [question] if question else []
+        return found
 
     def hover(self, uri: str, position: lsp.Position) -> lsp.Hover | None:
         """Explains the findings at a position, None where there are none."""
@@ -126,9 +156,16 @@ class Session:
         return presentation.hover(uri, text, position, self._finding_store, self._client, title)
 
     def lenses(self, uri: str) -> list[lsp.CodeLens]:
-        """The code lenses of an open file of generated tests."""
+        """The code lenses of an open file: over generated tests, and over the function that an
+        open question is about."""
         text, state = self._documents.short_text(uri), self._finding_store.suites.get(uri)
-        return [] if text is None or state is None else presentation.lenses(uri, text, state)
+        if text is None:
+            return []
+        found = presentation.lenses(uri, text, state) if state else []
+        if asked := self.runs.questions.at(uri):
+            lens = presentation.question_lens(asked, split(text))
+            found += [lens] if lens else []
+        return found
 
     # Telling the editor that something it shows is outdated
 
@@ -143,6 +180,10 @@ class Session:
         found, version = self.diagnostics(uri), self._documents.version(uri)
         params = lsp.PublishDiagnosticsParams(uri, found, version=version)
         self._server.text_document_publish_diagnostics(params)
+
+    def _question_changed(self, uri: str) -> None:
+        self._findings_changed({uri})
+        self._lenses_changed()
 
     def _lenses_changed(self) -> None:
         if self._client.can("workspace.code_lens.refresh_support"):

@@ -70,8 +70,19 @@ function correction(text) {
     : fix('The sum is halved, whatever the window.', means('2', RIGHT), means('window', RIGHT));
 }
 
+/** Programs that were written apart differ at an underscore, so that only the user can say what is right. */
+export const DIVIDED = 'Write slugify(text), which puts text into lower case, its words joined by hyphens.';
+const SLUGS = ['text.lower().split()', 'text.lower().replace("_", " ").split()'];
+let slugs = 0;
+
+function divided(system) {
+  if (/assert|tester|test cases/.test(system)) return fenced("assert slugify('A B_c') == 'a-b_c'\n");
+  return fenced(`def slugify(text):\n    return "-".join(${SLUGS[slugs++ % 2]})\n`);
+}
+
 /** Which agent asks, by the words of its own system message; which file, by those of the user's. */
 function reply(system, user) {
+  if (user.includes('slugify')) return divided(system);
   const [, module = 'generated_code'] = /(?:module|program) `(\w+)/.exec(user) ?? [];
   if (/debugger/.test(system)) return correction(user).replaceAll('generated_code', module);
   if (/tester|test cases/.test(system)) return fenced(TESTS.replaceAll('generated_code', module));
@@ -105,6 +116,8 @@ export async function startModel() {
   return {
     url,
     name: `openai:scripted@${url}`,
+    /** The name of a small model, of which four programs are asked. */
+    small: `openai:scripted-1.5b@${url}`,
     stop: () => new Promise((resolve) => {
       server.closeAllConnections();
       server.close(resolve);

@@ -25,7 +25,7 @@ export const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
  * A test with a stage of its own: `body(stage)` gets the workspace's `folder`, `read(file)`, the page
  * `wb`, and `set(settings)`, which changes settings of the machine. `files` are the workspace's; with a Python file among them the extension starts by
  * itself. `command` is how the language server starts; null leaves that to the extension, as it does for
- * `model`.
+ * `model`, where `small` is the scripted model under the name of a small one: four programs are asked of it.
  * `extensions` are further vsix files. With `open: false` the body calls `openPage` itself.
  */
 export function scene(title, {
@@ -43,7 +43,7 @@ export function scene(title, {
       extensions: [VSIX, ...extensions],
       machine: {
         ...(command === null ? {} : { 'mlCoach.server.command': command }),
-        ...(modelName === null ? {} : { 'mlCoach.model': modelName ?? model.name }),
+        ...(modelName === null ? {} : { 'mlCoach.model': modelName === 'small' ? model.small : (modelName ?? model.name) }),
         ...machine,
       },
       env: { ...passedOn(), ML_COACH_E2E_MODEL: model.url, ...env },

@@ -18,10 +18,10 @@ from ml_coach.lsp.documents.stubs import (
     stub_around,
     stubs_in,
 )
-from ml_coach.lsp.protocol import member
+from ml_coach.lsp.protocol import member, shown
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
-from ml_coach.lsp.runs.presentation import diagnostic
+from ml_coach.lsp.runs.presentation import diagnostic, question_diagnostic
 from ml_coach.lsp.runs.review import Offer, Offers
 
 _WRITE_TESTS = "source.mlCoach.writeTests"
@@ -93,6 +93,7 @@ class Actions:
             return self._patches(uri) + self._undo(uri)
         lines = self._documents.lines(uri, text)
         found = self._patches(uri, self._findings_at(uri, text, lines, selection))
+        found += self._answers(uri, lines, selection)
         found += self._from_text(uri, text, lines, selection)
         if uri.endswith(".py"):
             found += self._whole_file(uri, text)
@@ -162,6 +163,30 @@ class Actions:
             diagnostics=about or None,
             command=_command("Discard", "discardPatch", patchId=offer.patch_id),
         )
+
+    # A run's question
+
+    def _answers(self, uri: str, lines: Text, selection: lsp.Range) -> list[lsp.CodeAction]:
+        """One for each answer, anywhere in the function that the question is about."""
+        asked = self._runs.questions.at(uri)
+        place = asked and asked.place(lines.lines)
+        if asked is None or place is None:
+            return []
+        if selection.end.line < place[0] or selection.start.line > place[1]:
+            return []
+        about = question_diagnostic(asked, lines)
+        answers = asked.titles()
+        if self._client.shows_questions:
+            answers.append(("Something else…", {"runId": asked.run_id}))
+        return [
+            lsp.CodeAction(
+                title=f"Answer ML Coach: {shown(title)}",
+                kind=lsp.CodeActionKind.QuickFix,
+                diagnostics=[about] if about else None,
+                command=_command("Answer", "answer", **argument),
+            )
+            for title, argument in answers
+        ]
 
     # Runs that the text at the cursor can start
 

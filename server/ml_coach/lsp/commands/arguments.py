@@ -97,6 +97,16 @@ class ApplyPatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GiveAnswer:
+    """`choice` counts the question's answers from 0; `text` is a Python literal, `raises X`, `not
+    defined` or `skip`. Without both the user is asked."""
+
+    run_id: str
+    choice: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OneRun:
     """A run in the log."""
 

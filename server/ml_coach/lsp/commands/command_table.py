@@ -77,6 +77,12 @@ COMMANDS = (
         "starts a new run that goes on where that one ended",
     ),
     Command(
+        "answer", lambda c: c.answering.answer,
+        "answers the question that a run left open, and starts the run that goes on; `text` is a "
+        "Python literal, `raises X`, `not defined` or `skip`; without `choice` and `text` the "
+        "user is asked",
+    ),
+    Command(
         "runs", lambda c: c.list_runs,
         "the newest runs first, 20 without `limit`",
     ),

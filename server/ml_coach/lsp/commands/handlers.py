@@ -10,6 +10,7 @@ from typing import Any, cast
 from ml_coach.core.request import Request
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
+from ml_coach.lsp.commands.answering import Answering
 from ml_coach.lsp.commands.arguments import (
     ApplyPatch,
     LatestRuns,
@@ -46,7 +47,7 @@ from ml_coach.lsp.runs.undo import undo
 
 
 class Commands:
-    """All handlers; those that start a run are in `starting`."""
+    """All handlers; those that start a run are in `starting` and `answering`."""
 
     def __init__(
         self,
@@ -64,6 +65,8 @@ class Commands:
         self._runs = runs
         pairing = Pairing(documents, backend, finding_store)
         self.starting = Starting(documents, configuration, backend, runs, pairing)
+        self.answering = Answering(client, backend, self.starting)
+        runs.questions.wanted = self.answering.ask
 
     # During and after a run
 
@@ -95,6 +98,7 @@ class Commands:
             self._client.show_message(undone.reason, warning=True)
         else:
             self._runs.forget_results(argument.run_id)
+            self._runs.questions.undone(argument.run_id, redone=undone.action == "redone")
         return {"action": undone.action, "files": list(undone.files), "reason": undone.reason}
 
     # Reading

@@ -36,6 +36,14 @@ class Discarded(TypedDict):
     reason: str
 
 
+class Answered(TypedDict):
+    """`runId` is the run that goes on with the answer; it is empty while the user is asked, and
+    where `reason` says why the answer cannot be read."""
+
+    runId: str
+    reason: str
+
+
 class Undone(TypedDict):
     """`files` are URIs; `reason` says why an undo was refused, else it is empty."""
 

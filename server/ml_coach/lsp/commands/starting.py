@@ -112,10 +112,16 @@ class Starting:
 
     async def resume(self, argument: OneRun) -> RunRef:
         """Starts a run anew; the calls that the old run recorded are answered from its log."""
-        run_id, run_log = argument.run_id, self.backend.run_log
+        return {"runId": await self.runs.start(await self.order_again(argument.run_id))}
+
+    async def order_again(self, run_id: str) -> RunOrder:
+        """The order for a run that goes on from an old one, in its folder and with its model.
+
+        Raises RequestFailed where there is no such run, or where it worked elsewhere.
+        """
         try:
             await self.runs.refuse_active(run_id)
-            start = await asyncio.to_thread(run_log.start, run_id)
+            start = await asyncio.to_thread(self.backend.run_log.start, run_id)
             root = self.runs.change_log(run_id).root
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r} that could be resumed.") from None
@@ -124,8 +130,7 @@ class Starting:
             raise RequestFailed(f"That run worked in {root or 'a terminal'}, not open here.")
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
-        order = RunOrder(root, start.request, settings, replay=run_id)
-        return {"runId": await self.runs.start(order)}
+        return RunOrder(root, start.request, settings, replay=run_id)
 
     async def _start_on(
         self,
@@ -138,7 +143,7 @@ class Starting:
     ) -> RunRef:
         """Starts a task on a program that exists."""
         if task == "debug":
-            fields["guessed"] = self.backend.guessed_tests(self._text(program.root, tests))
+            fields["guessed"] = self.backend.guessed_tests(self.text(program.root, tests))
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests,
             source_folder=source_folder(program.root, program.file), **fields,
@@ -173,7 +178,8 @@ class Starting:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
 
-    def _text(self, root: Path, file: str) -> str:
+    def text(self, root: Path, file: str) -> str:
+        """The text of a file, from the editor or from disk; empty where there is none."""
         uri = self.documents.uri(WorkspaceFile(root, file))
         return self.documents.open_text(uri) or self.documents.disk_text(uri) or ""
 

@@ -27,6 +27,7 @@ from ml_coach.lsp.runs.folder_python import ask_about_python
 from ml_coach.lsp.runs.key_hosts import ask_about_key
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.questions import OpenQuestions
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.run_view import RunView
@@ -92,6 +93,7 @@ class Runs:
         backend: Backend,
         finding_store: FindingStore,
         offers: Offers,
+        questions: OpenQuestions,
         lenses_changed: Callable[[], None],
     ) -> None:
         self._client = client
@@ -100,6 +102,7 @@ class Runs:
         self._finding_store = finding_store
         self._lenses_changed = lenses_changed
         self.offers = offers
+        self.questions = questions
         self.unopened = UnopenedEdits()
         self.active: dict[str, ActiveRun] = {}
         self.latest: dict[str, str] = {}
@@ -141,9 +144,11 @@ class Runs:
         progress = Progress(self._client, _title(order))
         reviewer = EditorReviewer(self.offers, workspace, order.run_id, progress)
         view = RunView(
-            order, self._client, self._finding_store, progress, workspace, self.event_json,
-            self._lenses_changed, RunTracker.of(order.run_id, order.request, uri_of(order.root)),
+            order, self._client, self._finding_store, self.questions, progress, workspace,
+            self.event_json, self._lenses_changed,
+            RunTracker.of(order.run_id, order.request, uri_of(order.root)),
         )  # fmt: skip
+        await self._leave_question_open(order)
         self._refuse_busy(order)
         claim = self.claim(order.run_id, _paths(order))
         run = ActiveRun(workspace, reviewer, progress, view, claim)
@@ -172,6 +177,13 @@ class Runs:
         if isinstance(claim, Taken):
             raise RequestFailed(claim.sentence)
         return claim
+
+    async def _leave_question_open(self, order: RunOrder) -> None:
+        """Ends runs that only wait for an answer: a question keeps no file from other runs."""
+        for other in list(self.active.values()):
+            if other.reviewer.is_asking and other.paths & _paths(order) and other.task:
+                other.reviewer.left.set()
+                await asyncio.wait([other.task])
 
     def _refuse_busy(self, order: RunOrder) -> None:
         for other in self.active.values():
@@ -279,6 +291,7 @@ class Runs:
     def rename_uri(self, old: str, new: str) -> None:
         """The editor's URI of a document differs from the one used until now."""
         self._finding_store.rename_uri(old, new)
+        self.questions.rename_uri(old, new)
         if old in self.latest:
             self.latest[new] = self.latest.pop(old)
         self._lenses_changed()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lsprotocol import types as lsp
 
@@ -13,6 +13,7 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.positions import Text, overlaps, split
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFinding
+from ml_coach.lsp.runs.questions import OpenQuestion
 
 SOURCE = "ML Coach"
 _TEST = re.compile(r"(?:async\s+def|def|class)\s+(test\w*)", re.I)
@@ -73,6 +74,28 @@ def diagnostic(
         related_information=related,
         data={"runId": tracked.run_id},
     )
+
+
+def question_diagnostic(asked: OpenQuestion, lines: Text) -> lsp.Diagnostic | None:
+    """A run's question, at the head of the function that it is about; None where that is gone."""
+    if (place := asked.place(lines.lines)) is None:
+        return None
+    return lsp.Diagnostic(
+        range=lines.stretch(place[0], place[0]),
+        message=shown(asked.question.text),
+        severity=lsp.DiagnosticSeverity.Hint,
+        code="question",
+        source=SOURCE,
+        data={"runId": asked.run_id},
+    )
+
+
+def question_lens(asked: OpenQuestion, lines: Sequence[str]) -> lsp.CodeLens | None:
+    """The lens over that function."""
+    if (place := asked.place(lines)) is None:
+        return None
+    command = lsp.Command("", "mlCoach.answer", arguments=[{"runId": asked.run_id}])
+    return _lens(place[0], f"Answer: {asked.question.text}", command)
 
 
 def _line(number: int) -> lsp.Range:

@@ -20,6 +20,7 @@ from ml_coach.lsp.documents.positions import edits_between
 from ml_coach.lsp.documents.texts import merged, plain, with_line_ends_of
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.questions import ask_user
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
 ASK_SECONDS = 3600.0
@@ -215,13 +216,18 @@ class Offers:
 
 @dataclass(slots=True)
 class EditorReviewer:
-    """Implements `core.ports.Reviewer` for one run. With `apply_all` it applies without asking."""
+    """Implements `core.ports.Reviewer` for one run. With `apply_all` it applies without asking.
+
+    `is_asking` says that the run waits for an answer; setting `left` ends that, without one.
+    """
 
     offers: Offers
     workspace: EditorWorkspace
     run_id: str
     progress: Progress
     apply_all: bool = False
+    is_asking: bool = False
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
         """See `ports.Reviewer.decide`."""
@@ -235,8 +241,22 @@ class EditorReviewer:
         return await self.offers.wait(offer)
 
     async def answer(self, question: Question) -> Answer | None:
-        """See `ports.Reviewer.answer`."""
-        return None
+        """See `ports.Reviewer.answer`. None where the client does not ask by itself: a window that
+        comes up unasked takes the keys of a user who is typing."""
+        client = self.workspace.client
+        if not client.shows_questions:
+            return None
+        self.progress.report("waiting for your answer")
+        asking = asyncio.ensure_future(ask_user(client, self.run_id, question))
+        leaving = asyncio.ensure_future(self.left.wait())
+        self.is_asking = True
+        try:
+            await asyncio.wait((asking, leaving), return_when=asyncio.FIRST_COMPLETED)
+            return asking.result() if asking.done() else None
+        finally:
+            self.is_asking = False
+            asking.cancel()
+            leaving.cancel()
 
 
 def patch_id(run_id: str, patch: Patch) -> str:

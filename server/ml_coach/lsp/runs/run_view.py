@@ -14,6 +14,7 @@ from ml_coach.core.events import (
     PatchApplied,
     ProgramInspected,
     RunFinished,
+    RunStarted,
     SuiteFiltered,
     SuiteWritten,
     TestsFinished,
@@ -30,6 +31,7 @@ from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.agents import WritingStream
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.questions import OpenQuestions
 from ml_coach.lsp.runs.run_tracker import RunTracker
 from ml_coach.run_order import RunOrder
 
@@ -45,6 +47,7 @@ class RunView:
     order: RunOrder
     client: Client
     finding_store: FindingStore
+    questions: OpenQuestions
     progress: Progress
     workspace: EditorWorkspace
     to_json: Callable[[str, Event], dict[str, Any]]
@@ -75,6 +78,8 @@ class RunView:
 
     def _show_event(self, event: Event) -> None:  # noqa: C901 - one flat match
         match event:
+            case RunStarted():
+                self.questions.begin(self.order.run_id, self._program_uri())
             case FilesSaved():
                 self._saved |= event.files
             case SuiteWritten():
@@ -117,21 +122,32 @@ class RunView:
                 self.order.run_id, program, report.suite, report.tests, report.dropped
             )
             self._show_suite(state)
+        is_whole = report.outcome not in ("stopped", "failed")
+        self.questions.end(self.order.run_id, report.question, is_whole=is_whole)
+        self._tell_end(report)
+
+    def _tell_end(self, report: RunReport) -> None:
         program_file = self.order.request.program_file
         match report.outcome:
             case "passed":
-                self.client.show_message(
-                    f"{program_file} passed: {ending(report)}{self._untested(report)}"
-                )
+                text = f"{program_file} passed: {ending(report)}{self._untested(report)}"
             case "unsure":
-                self.client.show_message(
-                    f"{program_file} is unsure: {ending(report)}{self._untested(report)}",
-                    warning=True,
-                )
+                text = f"{program_file} is unsure: {ending(report)}{self._untested(report)}"
             case "stopped":
                 self.client.log(report.reason)
+                return
             case "gave_up" | "failed":
-                self.client.show_message(f"{program_file}: {report.reason}", warning=True)
+                text = f"{program_file}: {report.reason}"
+        if report.question is not None and self.client.shows_questions:
+            text = f"{text} {report.question.text}"
+            self.questions.offer(self.client, self.order.run_id, text)
+            return
+        self.client.show_message(text, warning=report.outcome != "passed")
+        if report.question is not None:
+            self.client.show_message(
+                f"{report.question.text} Choose the answer among the code actions at that function "
+                f"in {program_file}."
+            )
 
     def _untested(self, report: RunReport) -> str:
         """Which shown texts are not those that were tested, as a sentence; empty for none."""
