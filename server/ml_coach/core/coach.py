@@ -153,11 +153,14 @@ async def _work(run: Run) -> End:
     state.written = state.suite = suite
     if isinstance(first, Program):
         await run.save(first, suite)
-    if not (suite.own or suite.tests):
-        return End("gave_up", "No test could be written, so nothing can be said of the code.")
     chosen = await _choose(run, first, existing)
     if isinstance(chosen, End):
         return chosen
+    if not (suite.own or suite.tests):
+        state.chosen = chosen
+        await run.save(chosen.program)
+        outcome = "gave_up" if run.request.task == "write_tests" else "unsure"
+        return End(outcome, "No test could be written, so nothing can be said of the code.")
     if end := await run.filter_tests(chosen):
         return end
     checked = await run.check(chosen.program)

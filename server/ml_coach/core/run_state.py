@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents.team import Team
 from ml_coach.core.changes import Patch
@@ -88,7 +89,7 @@ class Run:
     async def check(self, program: Program) -> CheckedProgram:
         """Inspects `program` and runs the judging suite on it, on a private copy."""
         self.begin("pytest")
-        checked = await self.evaluator.check(program, self.state.suite)
+        checked = await self.evaluator.check(program, self.state.suite, self.team.spec)
         self.state.tried |= {program.digest, checked.signature}
         return checked
 
@@ -110,9 +111,9 @@ class Run:
         self.emit(SuiteFiltered(filtered.kept, filtered.dropped, filtered.mutation_score))
         if filtered.kept or state.suite.own:
             return None
-        # The candidates' agreement chose this program, so it is worth keeping. The test file stays
-        # as written, too: nothing that was written is lost.
-        await self.save(chosen.program)
+        # The candidates' agreement chose this program, so it is worth keeping. The tests that were
+        # dropped must not stand there as if they were its suite.
+        await self.save(chosen.program, _set_aside(state.suite, state.dropped))
         return End("unsure", "No test is fit to judge the code.")
 
     def evidence(self) -> Evidence:
@@ -161,3 +162,9 @@ class Run:
         if changed:
             state.saved |= changed
             self.emit(FilesSaved(changed))
+
+
+def _set_aside(suite: Suite, dropped: Sequence[Dropped]) -> Suite:
+    """The test file with no test left, and with what was dropped as comments."""
+    lines = [f"# {d.test} was dropped, because {d.reason}: {d.source}" for d in dropped]
+    return replace(suite, source="\n".join(["# No test is fit to judge the code.", *lines]) + "\n")

@@ -6,7 +6,9 @@ import ast
 import re
 from collections.abc import Sequence
 
+from ml_coach.core.agents.test_support import support
 from ml_coach.core.evidence import Provenance
+from ml_coach.core.examples import shape_of
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
@@ -35,7 +37,10 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     for name in Suite(given).tests:
         body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
     names = imported(spec, f"{given}\n{body}")
-    needed = ["import pytest", import_line(module, names)]
+    is_script = shape_of(spec).kind == "script"
+    lent, support_text = support(body, module, of_script=is_script)
+    # A script does its work when it is imported.
+    needed = ["import pytest", *lent, *([] if is_script else [import_line(module, names)])]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     # Of two imports of one name the later one holds: it must be the one for the given tests.
@@ -43,7 +48,7 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     # By its name pytest would take this code under test for a test.
     like_tests = [name for name in names if name.startswith(("test", "Test"))]
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
-    parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
+    parts = [part.strip() for part in (head, no_tests, support_text, given, body) if part.strip()]
     provenance: dict[str, Provenance] = {
         name: "stated" if name.startswith("test_stated_") else "given"
         for name in Suite(given).tests

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
+from ml_coach.core.examples import shape_of
 from ml_coach.core.finding import Finding
 from ml_coach.core.judging.failures import explained
 from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import mutants
+from ml_coach.core.judging.observations import driver
 from ml_coach.core.judging.probes import calls_of, probes, source_of
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.judging.test_filter import FilterResult, filter_tests
@@ -34,16 +36,23 @@ class CheckedProgram:
     program: Program
     findings: tuple[Finding, ...]
     report: TestReport
+    is_script: bool = False
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
         """The inspection's findings that keep this program from `passed`.
 
         A program that waits for ever, or for input, when it is *run* may well be a server, a
-        dialogue or a command. Its tests import it, so where they all pass it is not a fault.
+        dialogue or a command. Its tests import it, so where they all pass it is not a fault. The
+        tests of a script run it with arguments; how it fails without any says nothing.
         """
-        tested = self.report.verdict == "passed"
-        return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))
+        if self.report.verdict != "passed":
+            return self.findings
+        return tuple(
+            f
+            for f in self.findings
+            if f.kind not in _WAITING and not (self.is_script and f.kind == "runtime")
+        )
 
     @property
     def passes(self) -> bool:
@@ -77,7 +86,7 @@ class Evaluator:
     limit_seconds: float
     emit: Emit
 
-    async def check(self, program: Program, suite: Suite) -> CheckedProgram:
+    async def check(self, program: Program, suite: Suite, spec: Spec) -> CheckedProgram:
         """Inspects and tests `program` on a private copy.
 
         Raises `SetupError` where the tests cannot run for a reason outside of the program.
@@ -94,22 +103,26 @@ class Evaluator:
             raise SetupError(report.why)
         report = explained(report, suite)
         self.emit(TestsFinished(report))
-        return CheckedProgram(program, findings, report)
+        return CheckedProgram(program, findings, report, shape_of(spec).kind == "script")
 
     async def compare(
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
         """Each program, in order, with its test report and its answers to the probes."""
-        asked = probes(suite, spec)
+        asked = probes(suite, spec, programs[0].module if programs else "")
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
-        calls = (*asked.ordinary, *asked.others) if asked.ordinary else ()
-        if calls:
+        put = (*asked.ordinary, *asked.others) if asked.ordinary else ()
+        if put:
+            is_script = shape_of(spec).kind == "script"
             answers = await self.executor.evaluate(
-                programs, calls, timeout_seconds=self.limit_seconds
+                [driver(p) for p in programs] if is_script else programs,
+                [probe.code for probe in put],
+                timeout_seconds=self.limit_seconds,
             )
+        shown = tuple(probe.shown for probe in put)
         return [
-            Candidate(program, report, answer, len(asked.ordinary), calls)
+            Candidate(program, report, answer, len(asked.ordinary), shown)
             for program, report, answer in zip(programs, reports, answers, strict=True)
         ]
 
@@ -119,7 +132,9 @@ class Evaluator:
         """Filters `suite`, with the mutants of the chosen program and `others`, which were written
         independently of it, as evidence."""
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
-        planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
+        is_script = shape_of(spec).kind == "script"
+        mistaken = mutants(chosen.program, runs_main=is_script)
+        planted = await self._test(mistaken, suite, MUTANT_SECONDS)
         passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
         alike = familiar(suite, spec.names, trusted)
