@@ -36,23 +36,16 @@ class CheckedProgram:
     program: Program
     findings: tuple[Finding, ...]
     report: TestReport
-    is_script: bool = False
 
     @property
     def blocking(self) -> tuple[Finding, ...]:
         """The inspection's findings that keep this program from `passed`.
 
         A program that waits for ever, or for input, when it is *run* may well be a server, a
-        dialogue or a command. Its tests import it, so where they all pass it is not a fault. The
-        tests of a script run it with arguments; how it fails without any says nothing.
+        dialogue or a command. Its tests import it, so where they all pass it is not a fault.
         """
-        if self.report.verdict != "passed":
-            return self.findings
-        return tuple(
-            f
-            for f in self.findings
-            if f.kind not in _WAITING and not (self.is_script and f.kind == "runtime")
-        )
+        tested = self.report.verdict == "passed"
+        return tuple(f for f in self.findings if not (tested and f.kind in _WAITING))
 
     @property
     def passes(self) -> bool:
@@ -97,13 +90,16 @@ class Evaluator:
             self.executor.inspect(program, files, timeout_seconds=seconds),
             self._test([program], suite, seconds),
         )
+        if shape_of(spec).kind == "script":
+            # Its tests run it with arguments; how it fails without any says nothing.
+            findings = tuple(f for f in findings if f.kind not in (*_WAITING, "runtime"))
         self.emit(ProgramInspected(findings))
         if report.verdict == "error" and not report.findings:
             # The tests could not run for a reason outside of the program: nothing to debug.
             raise SetupError(report.why)
         report = explained(report, suite)
         self.emit(TestsFinished(report))
-        return CheckedProgram(program, findings, report, shape_of(spec).kind == "script")
+        return CheckedProgram(program, findings, report)
 
     async def compare(
         self, programs: Sequence[Program], suite: Suite, spec: Spec
