@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
+from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
@@ -232,6 +233,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     if size > 1:
         run.begin("code")
         programs += await run.team.sample_programs(size - 1, existing)
+    _take_names(run, programs)
     state.candidates = await run.compare(programs)
     state.draw, state.draw_size = tuple(state.candidates), size
     if size > 1 and not any(passes_binding(c.report, state.written) for c in state.candidates):
@@ -247,6 +249,27 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     together = agreement(chosen, state.candidates, len(state.candidates)).agreeing
     run.emit(CandidateChosen(chosen.program, len(state.candidates), together))
     return chosen
+
+
+def _take_names(run: Run, programs: list[Program]) -> None:
+    """Lets the tests ask for what the programs define, where the prompt's names were misread."""
+    state, spec = run.state, run.team.spec
+    if spec.stub or state.written.own or not programs:
+        return
+    defined = [_defined(program, spec.names) for program in programs]
+    if not set(spec.names) <= set[str]().union(*defined):
+        suite, names = renamed(state.written, programs[0].module, spec.names, defined)
+        state.written = state.suite = suite
+        run.team.spec = replace(spec, names=names)
+
+
+def _defined(program: Program, names: Sequence[str]) -> set[str]:
+    """The public functions and classes of a program, and those of `names` that it binds."""
+    tree = syntax.parse(program.source)
+    if tree is None:
+        return set()
+    definitions = {s.name for s in tree.body if isinstance(s, syntax.Definition)}
+    return {n for n in definitions if n[:1] != "_"} | (syntax.top_level(tree) & {*names})
 
 
 def _judge(run: Run, end: End, calibration: Calibration | None) -> End:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ml_coach.core.agents.test_support import support
 from ml_coach.core.evidence import Provenance
@@ -107,6 +108,32 @@ def _libraries(spec: Spec) -> list[str]:
     if "approx" in used - known - (syntax.top_level(stub) if stub else set[str]()):
         lines.append("from pytest import approx")
     return lines
+
+
+def renamed(
+    suite: Suite, module: str, names: Sequence[str], defined: Sequence[Collection[str]]
+) -> tuple[Suite, tuple[str, ...]]:
+    """The suite and the names for what the programs really define, one set of names each.
+
+    A name that no program defines was misread: the tests no longer import it. Where it is the only
+    one, and the programs share one other name, the tests are about that.
+    """
+    anywhere = set[str]().union(*defined)
+    kept = tuple(name for name in names if name in anywhere)
+    source = suite.source
+    if not kept and len(names) == 1 and defined:
+        shared = set(defined[0]).intersection(*defined)
+        kept = tuple(shared) if len(shared) == 1 else ()
+        source = re.sub(rf"\b{re.escape(names[0])}\b", kept[0], source) if kept else source
+    if not kept:
+        return suite, tuple(names)
+    lost = set(names) - {*kept}
+    line = re.compile(rf"^from {re.escape(module)} import (.+)$", re.MULTILINE)
+
+    def without_lost(found: re.Match[str]) -> str:
+        return import_line(module, [n for n in found[1].split(", ") if n not in lost])
+
+    return replace(suite, source=line.sub(without_lost, source)), kept
 
 
 def import_line(module: str, names: Sequence[str]) -> str:

@@ -129,8 +129,8 @@ def _notes(shape: Shape) -> list[str]:
         notes.append("Each test writes the files that it needs, with contents as described.")
     if shape.is_async:
         notes.append(
-            "`run_async(c)` runs a coroutine and gives its result; `job(value)` is a coroutine that "
-            "gives `value`, or raises it where it is an error."
+            "`run_async(c)` runs a coroutine and gives its result; `job(value)` is a coroutine "
+            "that gives `value`, or raises it where it is an error."
         )
     return notes
 
