@@ -65,7 +65,7 @@ def _tests(node: ast.FunctionDef, improve: Callable[[ast.stmt], ast.stmt]) -> li
         name = node.name if len(places) == 1 else f"{node.name}_{number}"
         test = copy(node)
         test.name, test.body = name, [*steps, improve(node.body[at])]
-        found.append(test)
+        found.append(ast.fix_missing_locations(test))
     return found
 
 
