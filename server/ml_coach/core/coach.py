@@ -19,12 +19,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ml_coach.core.agents import researcher
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
+from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
@@ -134,6 +136,7 @@ class Coach:
             evidence=state.evidence,
             confidence=state.confidence,
             precision=state.precision,
+            explanation=state.explanation,
         )
 
 
@@ -144,6 +147,8 @@ async def _work(run: Run) -> End:
     existing = await _existing_program(run)
     if isinstance(existing, End):
         return existing
+    if end := await _without_packages(run):
+        return end
     run.begin("research")
     await run.team.research(existing)
     # Tests are written from the spec alone, so both can be asked for at once.
@@ -157,6 +162,7 @@ async def _work(run: Run) -> End:
     chosen = await _choose(run, first, existing)
     if isinstance(chosen, End):
         return chosen
+    await run.explain()
     if not (suite.own or suite.tests):
         state.chosen = chosen
         await run.save(chosen.program)
@@ -170,6 +176,15 @@ async def _work(run: Run) -> End:
     if run.request.task == "write_tests" and not checked.passes:
         return End("gave_up", checked.report.why or "The tests do not all pass.")
     return await repair(run, checked)
+
+
+async def _without_packages(run: Run) -> End | None:
+    """Ends a run whose prompt asks for a package that is not installed, before a model is paid."""
+    if run.request.task != "generate":
+        return None
+    packages = shape_of(researcher.read(run.request.prompt)).packages
+    missing = await run.evaluator.missing(packages) if packages else ()
+    return End("failed", "; ".join(f.message for f in missing)) if missing else None
 
 
 async def _without_attempts(run: Run, end: End) -> End:

@@ -58,6 +58,7 @@ class RunState:
     evidence: Evidence | None = None
     confidence: float | None = None
     precision: float | None = None
+    explanation: str = ""
     found: Program | None = None
     keeps_tests: bool = False
     program: Program | None = None
@@ -137,6 +138,15 @@ class Run:
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=all(c.program != chosen.program for c in state.candidates),
         )
+
+    async def explain(self) -> None:
+        """Writes the explanation that the prompt asks for, where it asks for one."""
+        file = self.request.explanation_file
+        if file and (text := await self.team.explain()):
+            self.state.explanation = text
+            await self.workspace.write({file: text})
+            self.state.saved[file] = text
+            self.emit(FilesSaved({file: text}))
 
     async def save(self, *written: Program | Suite) -> None:
         """Puts texts into the user's files, in one step, and reports what the run changed.

@@ -166,7 +166,7 @@ class RunReport:
 
     `confidence` says how likely the program is right, 0 to 1, `precision` which share of recorded
     runs was right that had at least as much confidence; both are None where that was not measured
-    for the model.
+    for the model. `explanation` is the text that the prompt asked for beside the program.
     """
 
     outcome: Outcome
@@ -186,3 +186,4 @@ class RunReport:
     evidence: Evidence | None = None
     confidence: float | None = None
     precision: float | None = None
+    explanation: str = ""

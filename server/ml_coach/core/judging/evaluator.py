@@ -101,6 +101,16 @@ class Evaluator:
         self.emit(TestsFinished(report))
         return CheckedProgram(program, findings, report)
 
+    async def missing(self, packages: Sequence[str]) -> tuple[Finding, ...]:
+        """A finding for each of `packages` that is not installed where programs run."""
+        found: list[Finding] = []
+        for package in packages:
+            program = Program(f"import {package}\n")
+            limit = self.limit_seconds
+            findings = await self.executor.inspect(program, {}, timeout_seconds=limit)
+            found += [f for f in findings if f.kind == "missing_package"]
+        return tuple(found)
+
     async def compare(
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
@@ -128,12 +138,14 @@ class Evaluator:
         """Filters `suite`, with the mutants of the chosen program and `others`, which were written
         independently of it, as evidence."""
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
-        is_script = shape_of(spec).kind == "script"
-        mistaken = mutants(chosen.program, runs_main=is_script)
+        shape = shape_of(spec)
+        mistaken = mutants(chosen.program, runs_main=shape.kind == "script")
         planted = await self._test(mistaken, suite, MUTANT_SECONDS)
         passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
-        alike = familiar(suite, spec.names, trusted)
+        # Only of plain calls it is known that they are like those of other tests; a test of a class
+        # may use a method that is none.
+        alike = familiar(suite, spec.names, trusted) if shape.is_plain else frozenset[str]()
         reports = [other.report for other in others]
         return filter_tests(suite, chosen.report, again, reports, planted, alike)
 

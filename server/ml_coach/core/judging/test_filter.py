@@ -67,14 +67,15 @@ def filter_tests(
     planted = [_outcomes(report) for report in mutants]
     crashing = [_crashed(report) for report in others]
     # One program's crash alone is shared by nobody.
-    shared = {
-        t for t in _crashed(chosen) if others and t in familiar and all(t in c for c in crashing)
-    }
+    everywhere = {t for t in _crashed(chosen) if others and all(t in c for c in crashing)}
+    shared = {t for t in everywhere if t in familiar}
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
         is_exempt = suite.is_binding(test) or test in prevented or test in shared
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
+        if reason and test in everywhere:
+            reason = "every program crashes in it, which says nothing of the test"
         if reason:
             dropped.append(_dropped(suite, test, reason, chosen))
         else:

@@ -108,6 +108,8 @@ class RunView:
             )
             self._show_suite(state)
         program_file = self.order.request.program_file
+        if report.explanation:
+            self.client.show_message(f"Explained in {self.order.request.explanation_file}.")
         match report.outcome:
             case "passed":
                 self.client.show_message(
