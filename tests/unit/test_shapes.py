@@ -35,6 +35,8 @@ SCRIPT = "A command line script that takes a file path and prints its longest li
         ("count_lines(path): how many lines the file has", Shape(uses_files=True)),
         ("using numpy: center(a) subtracts the mean", Shape(packages=("numpy",))),
         ("matmul(a, b) for lists of lists without numpy", Shape()),
+        ("hello(name) prints a greeting", Shape(prints=True)),
+        ("hello(name) returns a greeting and does not print it", Shape()),
         ("def f(path):\n    '''Reads a file lazily.'''\n", Shape()),
         ("async def f(x):\n    '''Doubles x.'''\n", Shape(is_async=True)),
         ("class A:\n    '''Holds x.'''\n    def get(self):\n        pass\n", Shape("class")),

@@ -37,7 +37,8 @@ class Form:
 
 def form_of(spec: Spec, shape: Shape) -> Form | None:
     """The form for tests of `spec`; None where single asserts about one function are enough."""
-    if shape.kind == "function" and not (shape.is_async or shape.uses_files or shape.packages):
+    needs_steps = shape.is_async or shape.uses_files or shape.prints or shape.packages
+    if shape.kind == "function" and not needs_steps:
         return None if _is_one(spec, shape) else _asserts(spec, shape)
     fixtures = _fixtures(shape)
     steps = [*_files(shape), *_objects(spec, shape)]
@@ -83,7 +84,8 @@ def _asserts(spec: Spec, shape: Shape) -> Form:
 def _fixtures(shape: Shape) -> str:
     if shape.kind == "script":
         return "run, tmp_path" if shape.uses_files else "run"
-    return "tmp_path" if shape.uses_files else ""
+    wanted = (("tmp_path", shape.uses_files), ("capsys", shape.prints))
+    return ", ".join(name for name, is_wanted in wanted if is_wanted)
 
 
 def _files(shape: Shape) -> list[str]:
@@ -109,6 +111,8 @@ def _check(spec: Spec, shape: Shape) -> list[str]:
     call = "thing.method(...)" if shape.kind == "class" else f"{_first(spec)}({_path(shape)}...)"
     if shape.is_async:
         call = f"run_async({call})"
+    if shape.prints:
+        return [call, 'assert capsys.readouterr().out == "...\\n"']
     if "numpy" in shape.packages:
         return [f"np.testing.assert_allclose({call}, ...)"]
     if "pandas" in shape.packages:
@@ -127,6 +131,8 @@ def _notes(shape: Shape) -> list[str]:
         notes.append("Each test makes its own object, calls methods and checks what they give.")
     if shape.uses_files:
         notes.append("Each test writes the files that it needs, with contents as described.")
+    if shape.prints:
+        notes.append("`capsys.readouterr().out` is what was printed since it was last read.")
     if shape.is_async:
         notes.append(
             "`run_async(c)` runs a coroutine and gives its result; `job(value)` is a coroutine "

@@ -31,7 +31,14 @@ _FILE = re.compile(
     r"\b(?:files?|csv|\.json|\.txt|folder|directory|datei\w*|fichiers?|archivos?|ordner)\b",
     re.IGNORECASE,
 )
-_WITHOUT = r"\b(?:no|not|without|don['’]?t use|ohne|sans|sin|kein\w*)\b[^.;:\n]{0,20}$"
+_PRINTS = (
+    r"\b(?:prints?|printing|imprim\w+|affiche\w*|stampa\w*|druckt?e?|ausgeben|ausgibt)\b"
+    r"(?!\s*\()"
+)
+_WITHOUT = (
+    r"(?:\b(?:no|not|without|never|instead of|rather than|ohne|sans|sin|kein\w*|nicht)\b|n['’]t\b)"
+    r"[^.;:\n]{0,20}$"
+)
 _PACKAGES = {
     "numpy": r"\b(?:numpy|np\.\w+|ndarray)\b",
     "pandas": r"\b(?:pandas|pd\.\w+|DataFrame)\b",
@@ -42,15 +49,16 @@ _PACKAGES = {
 class Shape:
     """What the tests have to do: call functions, use objects of a class, or run a script.
 
-    The results may have to be awaited (`is_async`), asked for item by item (`is_lazy`), or read
-    from and written to files (`uses_files`). `packages` are the array packages that the prompt
-    wants.
+    The results may have to be awaited (`is_async`), asked for item by item (`is_lazy`), read from
+    what is printed (`prints`), or depend on files (`uses_files`). `packages` are the array
+    packages that the prompt wants.
     """
 
     kind: Literal["function", "class", "script"] = "function"
     is_async: bool = False
     is_lazy: bool = False
     uses_files: bool = False
+    prints: bool = False
     packages: tuple[str, ...] = ()
 
     @property
@@ -72,6 +80,7 @@ def shape_of(spec: Spec) -> Shape:
         is_async=_ASYNC.search(prompt) is not None,
         is_lazy=not is_class and _LAZY.search(prompt) is not None,
         uses_files=any(map(_PATH.fullmatch, _parameters(spec))),
+        prints=not is_class and _wants(prompt, _PRINTS),
         packages=tuple(name for name, said in _PACKAGES.items() if _wants(prompt, said)),
     )
 

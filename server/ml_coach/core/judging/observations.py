@@ -35,7 +35,10 @@ def _see(look):
         text = repr(type(error).__name__)
     _seen.append(re.sub(r" at 0x[0-9a-f]+", "", text).replace(_folder, "FOLDER"))
 """
-_IMPORTS = "import asyncio, collections.abc, contextlib, itertools, os, pathlib, re, tempfile"
+_IMPORTS = (
+    "import asyncio, collections.abc, contextlib, io, itertools, os, pathlib, re, sys, tempfile\n"
+    "import types"
+)
 _RUN = f"""\
 def run(args=(), stdin=""):
     script = pathlib.Path(tempfile.mkdtemp(), "script.py")
@@ -43,6 +46,16 @@ def run(args=(), stdin=""):
     return run_script(script, tmp_path, args, stdin)
 """
 _FOLDER = "_folder = tempfile.mkdtemp()\ntmp_path = pathlib.Path(_folder)\n"
+_CAPSYS = """\
+_printed = sys.stdout = io.StringIO()
+class capsys:
+    @staticmethod
+    def readouterr():
+        text = _printed.getvalue()
+        _printed.seek(0)
+        _printed.truncate()
+        return types.SimpleNamespace(out=text, err="")
+"""
 _ANSWER = 'return type("Seen", (), {"__repr__": lambda self: "[" + ", ".join(_seen) + "]"})()'
 
 
@@ -88,6 +101,8 @@ def _probe(body: list[ast.stmt], imports: str, *, of_script: bool) -> Probe:
     looks = [look for statement in body for look in _looks(statement)]
     text = "\n".join(looks)
     parts = [_IMPORTS, imports, _FOLDER, _SEEN, async_support(text)]
+    if "capsys" in text:
+        parts.append(_CAPSYS)
     if of_script:
         parts += [*SCRIPT_IMPORTS, RUN_SCRIPT, _RUN]
     inside = "\n".join([*(part for part in parts if part), text, _ANSWER])
