@@ -111,6 +111,12 @@ def test_apart_leaves_whole_what_has_one_check_and_bounds_the_tests() -> None:
     assert len(ast.parse(apart(many, 4, lambda check: check)).body) == 4
 
 
+def test_what_only_copies_the_form_is_no_test() -> None:
+    copied = "def test_1():\n    assert f(...) == ...\n"
+    right = "def test_2():\n    assert f(1) == 1\n"
+    assert apart(copied + right, 9, lambda check: check) == right
+
+
 def test_a_suite_holds_what_its_tests_need_beside_the_program() -> None:
     lazy = _guessed("a generator evens() without end", "assert list(islice(evens(), 2)) == [0, 2]")
     assert "from itertools import islice\n" in lazy.source

@@ -91,13 +91,15 @@ def _fixtures(shape: Shape) -> str:
 def _files(shape: Shape) -> list[str]:
     if not shape.uses_files:
         return []
+    if shape.kind == "script":
+        return ['(tmp_path / "input.txt").write_text("...\\n...\\n")']
     return ['path = tmp_path / "input.txt"', 'path.write_text("...\\n...\\n")']
 
 
 def _objects(spec: Spec, shape: Shape) -> list[str]:
     if shape.kind == "script":
-        args = "[path, ...]" if shape.uses_files else "[...]"
-        return [f'result = run({args}, stdin="...")']
+        given = '["input.txt"]' if shape.uses_files else '["..."], stdin="...\\n"'
+        return [f"result = run({given})"]
     if shape.kind == "class":
         made = f"thing = {_class_name(spec)}(...)"
         act = "run_async(thing.method(...))" if shape.is_async else "thing.method(...)"
@@ -124,8 +126,8 @@ def _notes(shape: Shape) -> list[str]:
     notes: list[str] = []
     if shape.kind == "script":
         notes.append(
-            "`run(arguments, stdin)` runs the script in the folder `tmp_path` and gives "
-            "`result.stdout`, `result.stderr` and `result.code`."
+            '`run(arguments, stdin="")` runs the script in the folder `tmp_path` with a list of '
+            "arguments and options; it gives `result.stdout`, `result.stderr` and `result.code`."
         )
     if shape.kind == "class":
         notes.append("Each test makes its own object, calls methods and checks what they give.")
