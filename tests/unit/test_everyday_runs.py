@@ -208,6 +208,17 @@ async def test_a_run_without_a_fit_test_leaves_no_test_as_if_it_were_the_suite(
     assert "assert double(1) == 3" in text
 
 
+async def test_a_crash_of_every_program_is_no_verdict_on_the_test(
+    executor: SandboxedExecutor,
+) -> None:
+    crashing = STACK_TESTS + "\ndef test_2():\n    assert Stack().size() == 0\n"
+    report, _, _ = await _run(executor, "class Stack with push(x) and pop()", [STACK], crashing)
+    assert report.outcome == "passed"
+    said = {d.test: d.reason for d in report.dropped}
+    assert said["test_2"] == "every program crashes in it, which says nothing of the test"
+    assert said["test_1_2"] == "no program passes it"
+
+
 async def test_a_program_without_any_test_is_kept_and_nothing_is_claimed(
     executor: SandboxedExecutor,
 ) -> None:

@@ -43,6 +43,8 @@ def read_guessed(
         else:
             source = apart(source, MOST_GUESSED, lambda check: _improved(check, shape))
             source = _with_imports(source, spec, shape)
+        if not Suite(source).tests:
+            return Refused("The reply holds no test with values. Write the values out.")
         return without_copies(source, spec), cleaned.done + done
     except RecursionError:
         return Refused("The tests are nested too deeply. Write them in a simpler way.")
