@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -173,6 +177,18 @@ async def test_a_right_program_of_each_shape_passes_and_only_wrong_guesses_are_d
     assert report.evidence.probes > 0
     assert report.evidence.mutation_score is not None
     assert report.findings == ()
+
+
+async def test_the_suite_of_a_script_runs_with_plain_pytest_beside_the_program(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    _, workspace, _ = await _run(executor, "a script that prints a file", [UPPER], UPPER_TESTS)
+    for name, text in workspace.files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+    ran = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=PIPE)
+    output, _ = await ran.communicate()
+    assert b"4 passed" in output
 
 
 @pytest.mark.parametrize(
