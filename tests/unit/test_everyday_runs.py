@@ -130,7 +130,12 @@ async def executor() -> AsyncGenerator[SandboxedExecutor]:
 
 
 async def _run(
-    executor: SandboxedExecutor, prompt: str, programs: Sequence[str], tests: str, **more: str
+    executor: SandboxedExecutor,
+    prompt: str,
+    programs: Sequence[str],
+    tests: str,
+    max_iters: int = 1,
+    **more: str,
 ) -> tuple[RunReport, MemoryWorkspace, ScriptedModel]:
     replies = {
         "coder": [f"```python\n{program}```" for program in programs],
@@ -140,7 +145,7 @@ async def _run(
     }
     model, workspace, events = ScriptedModel(replies, TWO), MemoryWorkspace(), list[Event]()
     coach = Coach(model, executor, workspace, ScriptedReviewer([]))
-    report = await coach.run(Request(prompt, max_iters=1, auto_patch=True), events.append)
+    report = await coach.run(Request(prompt, max_iters=max_iters, auto_patch=True), events.append)
     return report, workspace, model
 
 
@@ -233,6 +238,18 @@ async def test_a_crash_of_every_program_is_no_verdict_on_the_test(
     said = {d.test: d.reason for d in report.dropped}
     assert said["test_2"] == "every program crashes in it, which says nothing of the test"
     assert said["test_1_2"] == "no program passes it"
+
+
+async def test_what_crashes_in_every_test_is_repaired(executor: SandboxedExecutor) -> None:
+    crashing = "def swap(pair):\n    pair[0], pair[1] = pair[1], pair[0]\n    return pair\n"
+    right = "def swap(pair):\n    return pair[1], pair[0]\n"
+    tests = "assert swap((1, 2)) == (2, 1)\nassert swap(('a', 3)) == (3, 'a')"
+    report, workspace, _ = await _run(
+        executor, "swap(pair): the pair turned round", [crashing], tests,
+        debugger=f"```python\n{right}```", max_iters=2,
+    )  # fmt: skip
+    assert report.outcome == "passed", report.reason
+    assert workspace.files["generated_code.py"] == right
 
 
 async def test_a_program_without_any_test_is_kept_and_nothing_is_claimed(

@@ -146,6 +146,9 @@ class Evaluator:
         # Only of plain calls it is known that they are like those of other tests; a test of a class
         # may use a method that is none.
         alike = familiar(suite, spec.names, trusted) if shape.is_plain else frozenset[str]()
+        if shape.is_plain and not trusted:
+            # Nothing that was tried works: that says more of the programs than of the tests.
+            alike = frozenset(suite.tests)
         reports = [other.report for other in others]
         return filter_tests(suite, chosen.report, again, reports, planted, alike)
 

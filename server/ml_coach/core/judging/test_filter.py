@@ -10,6 +10,7 @@ they share a mistake. A test that the chosen program passes must notice a plante
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,10 @@ _CRASHES = (
     "TypeError", "AttributeError", "IndexError", "KeyError", "NameError", "UnboundLocalError",
     "ZeroDivisionError", "RecursionError",
 )  # fmt: skip
+
+_WRONG_CALL = re.compile(
+    r"\(\) (?:missing \d+ required|takes (?:no|\d+|from \d+)\b|got an unexpected keyword)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,14 @@ def filter_tests(
 
 
 def _crashed(report: TestReport) -> set[str]:
-    """The tests that failed with an error that nobody plans."""
+    """The tests that failed with an error that nobody plans, but for a call with wrong arguments,
+    which is a mistake of the test."""
     failed = (case for case in report.cases if case.outcome == "failed")
-    return {case.function for case in failed if case.message.startswith(_CRASHES)}
+    return {
+        case.function
+        for case in failed
+        if case.message.startswith(_CRASHES) and not _WRONG_CALL.search(case.message)
+    }
 
 
 def _dropped(suite: Suite, test: str, reason: str, report: TestReport) -> Dropped:
