@@ -41,8 +41,8 @@ class Task:
 def read_tasks(file: Path) -> list[Task]:
     """All tasks of `file`. Raises `ValueError`, which names the line that is not a task."""
     tasks: list[Task] = []
-    for number, row in _rows(file, "a task"):
-        row = {**dict.fromkeys(_LISTS, ()), **row}
+    for number, given in _rows(file, "a task"):
+        row: dict[str, Any] = {**dict.fromkeys(_LISTS, ()), **given}
         if fault := _fault(row):
             name = row.get("task_id")
             named = f" ({name})" if isinstance(name, str) else ""
