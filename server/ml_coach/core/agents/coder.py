@@ -86,8 +86,15 @@ def whole_program(request: CoderRequest) -> CoderTask:
 
     def read_last(text: str) -> CoderResult | Refused:
         found = read(text)
-        # Names are read from prose, which may be misread: then they are no reason to refuse.
-        return read(text, ()) if isinstance(found, Refused) and not spec.stub else found
+        if not isinstance(found, Refused) or spec.stub:
+            return found
+        # Names are read from prose, which may be misread. Any other fault stays one.
+        loose = read(text, ())
+        if isinstance(loose, Refused):
+            return found
+        tree = syntax.module(loose.program.source)
+        defined = tuple(s.name for s in tree.body if isinstance(s, syntax.Definition))
+        return read(text, tuple(name for name in spec.names if name in defined) or defined)
 
     return CoderTask(_call(messages, request), request.tries, read, read_last)
 
