@@ -156,6 +156,17 @@ def test_mistakes_are_planted_below_the_main_guard_where_tests_run_it() -> None:
     assert any("print(2)" in m.source for m in mutants(program, runs_main=True))
 
 
+@pytest.mark.parametrize(
+    ("prompt", "made"),
+    [(STACK, "Stack()"), ("class Grid(width, height) with area()", "Grid(width, height)")],
+)
+def test_the_form_makes_an_object_as_the_prompt_does(prompt: str, made: str) -> None:
+    spec = read(prompt)
+    form = form_of(spec, shape_of(spec))
+    assert form is not None
+    assert f"thing = {made}\n" in form.form
+
+
 def test_several_functions_are_each_asked_about() -> None:
     spec = Spec("add(a, b), sub(a, b)", names=("add", "sub"))
     form = form_of(spec, Shape())

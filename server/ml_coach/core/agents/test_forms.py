@@ -6,6 +6,7 @@ several statements, files, a fixture, or a call around the call.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ml_coach.core.examples.shape import Shape
@@ -101,7 +102,7 @@ def _objects(spec: Spec, shape: Shape) -> list[str]:
         given = '["input.txt"]' if shape.uses_files else '["..."], stdin="...\\n"'
         return [f"result = run({given})"]
     if shape.kind == "class":
-        made = f"thing = {_class_name(spec)}(...)"
+        made = f"thing = {_constructed(spec)}"
         act = "run_async(thing.method(...))" if shape.is_async else "thing.method(...)"
         return [made, act]
     return []
@@ -130,7 +131,10 @@ def _notes(shape: Shape) -> list[str]:
             "arguments and options; it gives `result.stdout`, `result.stderr` and `result.code`."
         )
     if shape.kind == "class":
-        notes.append("Each test makes its own object, calls methods and checks what they give.")
+        notes.append(
+            "Each test makes its own object, calls methods and checks what they give. The "
+            "constructor takes what the description names for it, and nothing else."
+        )
     if shape.uses_files:
         notes.append("Each test writes the files that it needs, with contents as described.")
     if shape.prints:
@@ -149,6 +153,13 @@ def _first(spec: Spec) -> str:
 
 def _class_name(spec: Spec) -> str:
     return next((name for name in spec.names if name[:1].isupper()), _first(spec))
+
+
+def _constructed(spec: Spec) -> str:
+    """How the prompt makes an object, or a call without arguments where it does not say."""
+    name = _class_name(spec)
+    written = re.search(rf"\b{re.escape(name)}\([^()\n]*\)", spec.prompt)
+    return written[0] if written else f"{name}()"
 
 
 def _path(shape: Shape) -> str:
