@@ -112,9 +112,14 @@ def test_apart_leaves_whole_what_has_one_check_and_bounds_the_tests() -> None:
 
 
 def test_what_only_copies_the_form_is_no_test() -> None:
-    copied = "def test_1():\n    assert f(...) == ...\n"
-    right = "def test_2():\n    assert f(1) == 1\n"
+    copied = "def test_1():\n    assert f(...) == ...\ndef test_2():\n    assert f('...\\n')\n"
+    right = "def test_3():\n    assert f(1) == '1...'\n"
     assert apart(copied + right, 9, lambda check: check) == right
+
+
+def test_a_test_of_something_else_is_left_out() -> None:
+    other = "def test_2():\n    assert Queue().size == 0\n"
+    assert "Queue" not in _guessed(STACK, STEPS + other).source
 
 
 def test_a_suite_holds_what_its_tests_need_beside_the_program() -> None:

@@ -42,12 +42,25 @@ def read_guessed(
             source = split_asserts(source)
         else:
             source = apart(source, MOST_GUESSED, lambda check: _improved(check, shape))
+            source = _about(source, spec)
             source = _with_imports(source, spec, shape)
         if not Suite(source).tests:
             return Refused("The reply holds no test with values. Write the values out.")
         return without_copies(source, spec), cleaned.done + done
     except RecursionError:
         return Refused("The tests are nested too deeply. Write them in a simpler way.")
+
+
+def _about(source: str, spec: Spec) -> str:
+    """The tests of `source` that name what is tested; all of them where that has no name."""
+    body = syntax.module(source).body
+    kept = [s for s in body if not spec.names or not _is_foreign(s, spec)]
+    return "\n\n\n".join(ast.unparse(statement) for statement in kept) + "\n"
+
+
+def _is_foreign(statement: ast.stmt, spec: Spec) -> bool:
+    is_test = isinstance(statement, ast.FunctionDef) and syntax.is_test(statement.name)
+    return is_test and not syntax.loads(statement) & {*imported(spec)}
 
 
 def _with_imports(tests: str, spec: Spec, shape: Shape) -> str:

@@ -13,6 +13,8 @@ from ml_coach.core.examples.shape import Shape
 from ml_coach.core.types import Spec
 
 MOST_TOKENS = 400  # of the small tests below; a few words more than four of them take
+# A small model copies placeholders, so the form shows contents that mean something.
+_CONTENTS = '"first line\\nsecond line\\n"'
 _BODY = r"""
 rest ::= [^\n]+ "\n"
 name ::= [a-z_] [a-z0-9_]*
@@ -93,13 +95,13 @@ def _files(shape: Shape) -> list[str]:
     if not shape.uses_files:
         return []
     if shape.kind == "script":
-        return ['(tmp_path / "input.txt").write_text("...\\n...\\n")']
-    return ['path = tmp_path / "input.txt"', 'path.write_text("...\\n...\\n")']
+        return [f'(tmp_path / "input.txt").write_text({_CONTENTS})']
+    return ['path = tmp_path / "input.txt"', f"path.write_text({_CONTENTS})"]
 
 
 def _objects(spec: Spec, shape: Shape) -> list[str]:
     if shape.kind == "script":
-        given = '["input.txt"]' if shape.uses_files else '["..."], stdin="...\\n"'
+        given = '["input.txt"]' if shape.uses_files else f"[], stdin={_CONTENTS}"
         return [f"result = run({given})"]
     if shape.kind == "class":
         made = f"thing = {_constructed(spec)}"
@@ -110,8 +112,12 @@ def _objects(spec: Spec, shape: Shape) -> list[str]:
 
 def _check(spec: Spec, shape: Shape) -> list[str]:
     if shape.kind == "script":
-        return ['assert result.stdout == "...\\n"', "assert result.code == 0"]
-    call = "thing.method(...)" if shape.kind == "class" else f"{_first(spec)}({_path(shape)}...)"
+        return ['assert result.stdout == "2\\n"', "assert result.code == 0"]
+    call = (
+        "thing.method(...)"
+        if shape.kind == "class"
+        else f"{_first(spec)}({_arguments(spec, shape)})"
+    )
     if shape.is_async:
         call = f"run_async({call})"
     if shape.prints:
@@ -128,7 +134,8 @@ def _notes(shape: Shape) -> list[str]:
     if shape.kind == "script":
         notes.append(
             '`run(arguments, stdin="")` runs the script in the folder `tmp_path` with a list of '
-            "arguments and options; it gives `result.stdout`, `result.stderr` and `result.code`."
+            "arguments and options; it gives `result.stdout`, `result.stderr` and `result.code`. "
+            "The test above is for a script that counts lines; write yours for this task."
         )
     if shape.kind == "class":
         notes.append(
@@ -136,7 +143,7 @@ def _notes(shape: Shape) -> list[str]:
             "constructor takes what the description names for it, and nothing else."
         )
     if shape.uses_files:
-        notes.append("Each test writes the files that it needs, with contents as described.")
+        notes.append("Each test writes the files that it needs, with contents of its own.")
     if shape.prints:
         notes.append("`capsys.readouterr().out` is what was printed since it was last read.")
     if shape.is_async:
@@ -162,5 +169,8 @@ def _constructed(spec: Spec) -> str:
     return written[0] if written else f"{name}()"
 
 
-def _path(shape: Shape) -> str:
-    return "path, " if shape.uses_files else ""
+def _arguments(spec: Spec, shape: Shape) -> str:
+    if not shape.uses_files:
+        return "..."
+    has_more = any(text.startswith(f"{_first(spec)}(") and "," in text for text in spec.signatures)
+    return "path, ..." if has_more else "path"

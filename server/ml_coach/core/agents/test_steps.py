@@ -60,8 +60,8 @@ def apart(source: str, most: int, improve: Callable[[ast.stmt], ast.stmt]) -> st
 def _tests(node: ast.FunctionDef, improve: Callable[[ast.stmt], ast.stmt]) -> list[ast.FunctionDef]:
     places = [at for at, statement in enumerate(node.body) if is_check(statement)]
     found: list[ast.FunctionDef] = []
-    if any(isinstance(n, ast.Constant) and n.value is ... for n in ast.walk(node)):
-        return []  # The placeholder of the form was copied.
+    if any(isinstance(n, ast.Constant) and _is_placeholder(n.value) for n in ast.walk(node)):
+        return []  # The form was copied.
     for number, at in enumerate(places, 1):
         steps = [step for each in node.body[:at] for step in _without_check(each)]
         name = node.name if len(places) == 1 else f"{node.name}_{number}"
@@ -69,6 +69,10 @@ def _tests(node: ast.FunctionDef, improve: Callable[[ast.stmt], ast.stmt]) -> li
         test.name, test.body = name, [*steps, improve(node.body[at])]
         found.append(ast.fix_missing_locations(test))
     return found
+
+
+def _is_placeholder(value: object) -> bool:
+    return value is ... or (isinstance(value, str) and "..." in value and not value.strip(". \n"))
 
 
 def _without_check(statement: ast.stmt) -> list[ast.stmt]:
