@@ -280,7 +280,23 @@ async def test_an_explanation_that_is_asked_for_gets_a_file_and_stands_in_the_re
     )
     assert report.explanation == "Doubling adds a number to itself.\n"
     assert workspace.files["generated_code.md"] == report.explanation
-    assert Request("Write explain(x) for a plan").explanation_file == ""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asks"),
+    [
+        ("Explain bubble sort and write bubble_sort(items)", True),
+        ("Write f(x). Please explain how it works", True),
+        ("Erkläre Rekursion und schreibe fak(n)", True),
+        ("Write explain(x) for a plan", False),
+        ("class Plan with run() and explain(x)", False),
+        ("The docs explain it: write f(x)", False),
+    ],
+)
+async def test_an_explanation_is_written_only_where_one_is_asked_for(
+    prompt: str, asks: bool
+) -> None:
+    assert bool(Request(prompt).explanation_file) is asks
 
 
 class WithoutPackages(SandboxedExecutor):

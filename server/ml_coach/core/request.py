@@ -10,7 +10,7 @@ from ml_coach.core.usage import Limits
 
 _EXPLAIN = re.compile(
     r"(?:^|[.!?;:]\s+|\b(?:and|also|please|pls|und|bitte|et|y|e)\s+)"
-    r"(?:explain|explanation|erkläre?\b|explique[rz]?\b|explica\b|spiega\b)",
+    r"(?:explain|an explanation|erkläre?|explique[rz]?|explica|spiega)\b(?!\()",
     re.IGNORECASE | re.MULTILINE,
 )
 
