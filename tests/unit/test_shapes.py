@@ -122,6 +122,13 @@ def test_a_test_of_something_else_is_left_out() -> None:
     assert "Queue" not in _guessed(STACK, STEPS + other).source
 
 
+def test_a_test_that_cannot_end_is_left_out() -> None:
+    bounded = "assert list(islice(batches(count(), 2), 1)) == [[0, 1]]"
+    endless = "assert list(batches(count(), 2)) == [list(islice(count(), 2))]"
+    suite = _guessed("a generator batches(items, n) that yields lists", f"{bounded}\n{endless}\n")
+    assert suite.tests == ("test_guessed_1",)
+
+
 def test_a_suite_holds_what_its_tests_need_beside_the_program() -> None:
     lazy = _guessed("a generator evens() without end", "assert list(islice(evens(), 2)) == [0, 2]")
     assert "from itertools import islice\n" in lazy.source

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ml_coach.core.agents.suite_assembly import as_functions, imported
-from ml_coach.core.agents.test_steps import apart
+from ml_coach.core.agents.test_steps import apart, is_endless
 from ml_coach.core.examples import Shape
 from ml_coach.core.examples.proposals import as_stated
 from ml_coach.core.python import syntax
@@ -29,7 +29,10 @@ def read_guessed(
     With `single` the reply's single asserts are taken, where it has any. `shape` is that of what
     is tested.
     """
-    if single and (statements := single_tests(text, spec)):
+    statements = single_tests(text, spec) if single else ()
+    if shape.is_lazy:
+        statements = tuple(s for s in statements if not is_endless(syntax.module(s)))
+    if statements:
         return _with_imports(as_functions(statements, "guessed"), spec, shape), ()
     cleaned = sanitize(text, names=imported(spec), kind="suite")
     if isinstance(cleaned, Refused):
@@ -52,9 +55,9 @@ def read_guessed(
 
 
 def _about(source: str, spec: Spec) -> str:
-    """The tests of `source` that name what is tested; all of them where that has no name."""
+    """The tests of `source` that end, and that name what is tested where that has a name."""
     body = syntax.module(source).body
-    kept = [s for s in body if not spec.names or not _is_foreign(s, spec)]
+    kept = [s for s in body if not is_endless(s) and not (spec.names and _is_foreign(s, spec))]
     return "\n\n\n".join(ast.unparse(statement) for statement in kept) + "\n"
 
 

@@ -12,6 +12,10 @@ from copy import copy
 
 from ml_coach.core.python import syntax
 
+_TAKES_ALL = frozenset(("list", "tuple", "set", "sorted", "sum", "len", "max", "min"))
+_ENDLESS = frozenset(("count", "cycle", "itertools.count", "itertools.cycle"))
+_BOUNDS = frozenset(("islice", "takewhile", "zip", "next"))
+
 
 def is_check(statement: ast.stmt) -> bool:
     """Whether a statement of a test can fail it by what it compares."""
@@ -39,6 +43,21 @@ def subject(check: ast.stmt) -> ast.expr | None:
             return first
         case _:
             return None
+
+
+def is_endless(test: ast.AST) -> bool:
+    """Whether a test takes all items of what gets endless items: `list(f(count()))`."""
+    for call in ast.walk(test):
+        if isinstance(call, ast.Call) and _called(call) in _TAKES_ALL:
+            inside = [n for n in ast.walk(call) if isinstance(n, ast.Call)]
+            is_bounded = any(_called(n) in _BOUNDS for n in inside)
+            if not is_bounded and any(ast.unparse(n.func) in _ENDLESS for n in inside):
+                return True
+    return False
+
+
+def _called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def apart(source: str, most: int, improve: Callable[[ast.stmt], ast.stmt]) -> str:
