@@ -66,6 +66,6 @@ class RunOrder:
     def replaced_files(self) -> tuple[str, ...]:
         """The files that the run replaces as a whole, so that they must be ours or absent."""
         if self.request.task == "generate":
-            return self.request.program_file, self.request.tests_file
+            return self.request.changed_files
         writes_tests = self.request.task in ("implement", "write_tests")
         return (self.request.tests_file,) if writes_tests else ()

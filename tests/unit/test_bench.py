@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from ml_coach.bench.grading import solves
 from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields
-from ml_coach.bench.tasks import Task, read_programs, read_tasks
+from ml_coach.bench.tasks import Task, read_programs, read_solutions, read_tasks
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
 from ml_coach.core.usage import Limits, Usage
@@ -112,6 +113,37 @@ async def test_a_part_can_be_left_out(executor: SandboxedExecutor, tmp_path: Pat
         executor, "loop", [BAD], tmp_path, without=frozenset({"candidates", "repair"})
     )
     assert [call.purpose for call in model.calls].count("coder") == 1
+
+
+SCRIPT = "import sys\nprint(sys.argv[1].upper())\n"
+RUNS_IT = """
+import subprocess, sys
+ran = subprocess.run([sys.executable, 'generated_code.py', 'a'], capture_output=True, text=True)
+assert ran.stdout == 'A\\n', ran
+"""
+IMPORTS_IT = "import generated_code\nassert generated_code.inc(41) == 42"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "right", "wrong"),
+    [(RUNS_IT, SCRIPT, SCRIPT.replace("upper", "lower")), (IMPORTS_IT, GOOD, BAD)],
+)
+async def test_a_hidden_test_that_names_the_program_runs_beside_it(
+    executor: SandboxedExecutor, hidden: str, right: str, wrong: str
+) -> None:
+    task = replace(TASK, hidden_test=hidden, entry_point="")
+    programs = [code.removeprefix("```python\n").removesuffix("```") for code in (right, wrong)]
+    graded = [await solves(executor, program, task) for program in programs]
+    assert [solved for solved, _ in graded] == [True, False]
+
+
+async def test_a_known_program_can_be_the_coders_reply(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    known = "def inc(x):\n    return 1 + x\n"
+    row, model = await _rows(executor, "loop", [BAD], tmp_path, known_programs={TASK.id: known})
+    assert (row.solved, row.program) == (True, known)
+    assert "coder" not in {call.purpose for call in model.calls}
 
 
 async def test_the_limits_of_a_task_hold(executor: SandboxedExecutor, tmp_path: Path) -> None:
@@ -246,5 +278,33 @@ async def test_the_interval_contains_the_difference() -> None:
 async def test_a_line_that_is_no_task_is_named(tmp_path: Path) -> None:
     file = tmp_path / "tasks.jsonl"
     file.write_text(json.dumps({"task_id": "1"}) + "\n")
-    with pytest.raises(ValueError, match="line 1, is not a task"):
+    with pytest.raises(ValueError, match=r"line 1 \(1\), is not a task: prompt is missing"):
         read_tasks(file)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("public_tests", "assert f() == 1", "public_tests must be a list of texts, not str"),
+        ("extended_tests", [1], "extended_tests must be a list of texts, but not all"),
+        ("hidden_test", ["assert f()"], "hidden_test must be a text, not list"),
+        ("entry_point", None, "entry_point must be a text, not NoneType"),
+    ],
+)
+async def test_a_field_of_a_wrong_type_is_named_with_its_row(
+    tmp_path: Path, field: str, value: object, said: str
+) -> None:
+    row = {"task_id": "T/7", "prompt": "p", "entry_point": "f", "hidden_test": "", field: value}
+    file = tmp_path / "tasks.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    with pytest.raises(ValueError, match=rf"line 1 \(T/7\), is not a task: {said}"):
+        read_tasks(file)
+
+
+async def test_solutions_are_read_by_task(tmp_path: Path) -> None:
+    file = tmp_path / "solutions.jsonl"
+    file.write_text(json.dumps({"task_id": "T/7", "solution": "x = 1\n"}) + "\n")
+    assert read_solutions(file) == {"T/7": "x = 1\n"}
+    file.write_text(json.dumps({"task_id": "T/7", "solution": 3}) + "\n")
+    with pytest.raises(ValueError, match="line 1, is not a solution"):
+        read_solutions(file)

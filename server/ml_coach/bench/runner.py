@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_coach.bench.grading import solves
 from ml_coach.bench.reply_cache import CachingModel, ReplyCache
+from ml_coach.bench.scripted_coder import ScriptedCoder
 from ml_coach.bench.strategies import Setup, StrategyName, solve
 from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task
@@ -93,7 +94,9 @@ async def run_bench(
 async def _row(
     task: Task, strategy: StrategyName, setup: Setup, cache: ReplyCache, jobs: int
 ) -> Row:
-    model = CachingModel(setup.model, cache, sharing=jobs)
+    caching = CachingModel(setup.model, cache, sharing=jobs)
+    program = setup.known_programs.get(task.id)
+    model = caching if program is None else ScriptedCoder(caching, program)
     limits = replace(setup.limits, seconds=setup.limits.seconds * jobs)
     answer = await solve(strategy, task, replace(setup, model=model, limits=limits))
     grades = {
@@ -108,7 +111,7 @@ async def _row(
         solved_extended=extended,
         calls=answer.usage.calls,
         tokens=answer.usage.tokens,
-        seconds=None if model.hits else round(answer.seconds, 2),
+        seconds=None if caching.hits else round(answer.seconds, 2),
         outcome=answer.outcome,
         reason=answer.reason,
         program=answer.program,

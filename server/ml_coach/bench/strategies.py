@@ -44,8 +44,9 @@ class Setup:
     With `given` the prompt shows the public tests. `without` are parts of the loop that are left
     out, to measure what they bring. `samples` is the n of best-of-n and majority, `seed` the first
     seed. `timeout_seconds` bounds a run of a program, `limits` one task. The loop's outcome is made
-    with `calibration` and `min_confidence`. Up to `questions` are asked of a simulated user, who
-    answers in this `manner` from the reference programs `solutions`, by task.
+    with `calibration` and `min_confidence`. Of the tasks in `known_programs` the coder's reply is
+    the program there, and no model is asked for one. Up to `questions` are asked of a simulated
+    user, who answers in this `manner` from the reference programs `solutions`, by task.
     """
 
     model: Model
@@ -59,6 +60,7 @@ class Setup:
     limits: Limits = LIMITS
     min_confidence: float = 0.8
     calibration: Calibration | None = None
+    known_programs: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: int = 0
     solutions: Mapping[str, str] = field(default_factory=dict[str, str])
     manner: Manner = "exact"
@@ -210,7 +212,8 @@ def _model_client(setup: Setup) -> ModelClient:
 def _spec(task: Task, setup: Setup) -> Spec:
     spec = researcher.read(task.prompt_with(given=setup.given))
     examples = task.public_tests if setup.given else ()
-    return Spec(spec.prompt, spec.stub, spec.signatures, (task.entry_point,), examples)
+    names = (task.entry_point,) if task.entry_point else ()
+    return Spec(spec.prompt, spec.stub, spec.signatures, names, examples)
 
 
 async def _samples(model_client: ModelClient, spec: Spec, setup: Setup) -> tuple[Program, ...]:

@@ -4,19 +4,23 @@ extended_tests`, as HumanEval and MBPP are commonly prepared."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
+
+_TEXTS = ("task_id", "prompt", "entry_point", "hidden_test")
+_LISTS = ("public_tests", "extended_tests")
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One programming task.
 
-    `public_tests` are asserts that a user could have given. `hidden_test` is code that is run after
-    the program and must not raise; `extended_tests` are further asserts of this kind. With a
-    `program` the task is to debug it.
+    `public_tests` are asserts that a user could have given. `hidden_test` is code that must not
+    raise: it is run after the program, or, where it names the module `generated_code`, as a file
+    beside it. `extended_tests` are further asserts of this kind. `entry_point` is empty for a
+    script. With a `program` the task is to debug it.
     """
 
     id: str
@@ -37,21 +41,52 @@ class Task:
 def read_tasks(file: Path) -> list[Task]:
     """All tasks of `file`. Raises `ValueError`, which names the line that is not a task."""
     tasks: list[Task] = []
-    for number, row in _rows(file, "a task"):
-        try:
-            tasks.append(
-                Task(
-                    id=row["task_id"],
-                    prompt=row["prompt"],
-                    entry_point=row["entry_point"],
-                    public_tests=tuple(row.get("public_tests", ())),
-                    hidden_test=row["hidden_test"],
-                    extended_tests=tuple(row.get("extended_tests", ())),
-                )
+    for number, given in _rows(file, "a task"):
+        row: dict[str, Any] = {**dict.fromkeys(_LISTS, ()), **given}
+        if fault := _fault(row):
+            name = row.get("task_id")
+            named = f" ({name})" if isinstance(name, str) else ""
+            raise ValueError(f"{file}, line {number}{named}, is not a task: {fault}")
+        tasks.append(
+            Task(
+                id=row["task_id"],
+                prompt=row["prompt"],
+                entry_point=row["entry_point"],
+                public_tests=tuple(row["public_tests"]),
+                hidden_test=row["hidden_test"],
+                extended_tests=tuple(row["extended_tests"]),
             )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{file}, line {number}, is not a task: {error!r}") from None
+        )
     return tasks
+
+
+def _fault(row: Mapping[str, Any]) -> str:
+    """Which field of a row is missing or of a wrong type; empty where none is."""
+    for name in _TEXTS:
+        if name not in row:
+            return f"{name} is missing"
+        if not isinstance(row[name], str):
+            return f"{name} must be a text, not {type(row[name]).__name__}"
+    for name in _LISTS:
+        items = row[name]
+        if not isinstance(items, list | tuple):
+            return f"{name} must be a list of texts, not {type(items).__name__}"
+        if not all(isinstance(item, str) for item in cast("list[object]", items)):
+            return f"{name} must be a list of texts, but not all of its items are"
+    return ""
+
+
+def read_solutions(file: Path) -> dict[str, str]:
+    """The program of each task in JSON lines `task_id solution`. Raises `ValueError` as
+    `read_tasks` does."""
+    found: dict[str, str] = {}
+    for number, row in _rows(file, "a solution"):
+        if not (isinstance(row.get("task_id"), str) and isinstance(row.get("solution"), str)):
+            raise ValueError(
+                f"{file}, line {number}, is not a solution: task_id and solution must be texts"
+            )
+        found[row["task_id"]] = row["solution"]
+    return found
 
 
 def read_programs(file: Path, tasks: Sequence[Task]) -> list[Task]:

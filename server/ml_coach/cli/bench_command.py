@@ -38,6 +38,10 @@ def bench(
     without: Annotated[
         list[str] | None, typer.Option(help="Leave out filter, candidates or repair.")
     ] = None,
+    coder: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines task_id, solution: these programs are the coder's replies."),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Let the researcher plan.")] = False,
     samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
@@ -67,7 +71,7 @@ def bench(
         given=given, without=tuple(part for part in PARTS if part in (without or ())),
         plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
         replies=replies or output.with_suffix(".replies.jsonl"),
-        calibrate=calibrate, also=tuple(also or ()),
+        calibrate=calibrate, also=tuple(also or ()), coder=coder,
     )  # fmt: skip
     try:
         chosen = _chosen(tasks, programs, only, skip, limit)

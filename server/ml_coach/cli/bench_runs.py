@@ -20,7 +20,7 @@ from ml_coach.bench.reply_cache import ProfileOverride, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row
-from ml_coach.bench.tasks import Task
+from ml_coach.bench.tasks import Task, read_solutions
 from ml_coach.cli.bench_files import write_calibration, write_report
 from ml_coach.cli.bench_table import show
 from ml_coach.cli.terminal_view import EscapingConsole
@@ -40,7 +40,8 @@ class BenchOptions:
     `samples`, `seed`, `given` and `without` are those of `bench.strategies.Setup`; with `plan` the
     researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at
     a time. `output` is the report's file, `replies` that of the cached replies. A calibration is
-    fitted on the loop's rows and those of the reports `also`, and written to `calibrate`.
+    fitted on the loop's rows and those of the reports `also`, and written to `calibrate`. `coder`
+    is the file of the programs that are the coder's replies.
     """
 
     given: bool
@@ -53,6 +54,7 @@ class BenchOptions:
     replies: Path
     calibrate: Path | None = None
     also: tuple[Path, ...] = ()
+    coder: Path | None = None
 
 
 async def run_and_report(
@@ -64,6 +66,7 @@ async def run_and_report(
     belongs to other options.
     """
     app, console = App(), EscapingConsole()
+    scripted = read_solutions(options.coder) if options.coder else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     chosen = app.model(settings, _download_bar(progress))
@@ -79,7 +82,7 @@ async def run_and_report(
             model, executor, options.given, frozenset(options.without), options.samples,
             options.seed, settings.max_iters, settings.run_timeout_seconds,
             replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
-            calibration_of(model.name),
+            calibration_of(model.name), scripted,
         )  # fmt: skip
         with progress:
             total = len(tasks) * len(strategies)
@@ -130,4 +133,5 @@ def _asked(model: str, settings: Settings, options: BenchOptions) -> dict[str, A
         "model": model, "given": options.given, "without": sorted(options.without),
         "plan": options.plan, "samples": options.samples, "seed": options.seed,
         "max_iters": settings.max_iters,
+        **({"coder": options.coder.name} if options.coder else {}),
     }  # fmt: skip

@@ -59,3 +59,5 @@ def show_report(console: Console, report: RunReport, *, folder: str, run_id: str
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
     body = Group(Text(harmless(report.reason)), table)
     console.print(Panel(body, title=title, title_align="left", border_style=colour[report.outcome]))
+    if report.explanation:
+        console.print(Text(harmless(report.explanation)))

@@ -19,12 +19,15 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from ml_coach.core.agents import researcher
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
+from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
 from ml_coach.core.asking import ask_until_sure
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
+from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
@@ -147,6 +150,7 @@ class Coach:
             question=state.question,
             answers=tuple(state.answers),
             confidence=state.confidence,
+            explanation=state.explanation,
         )
 
 
@@ -157,6 +161,8 @@ async def _work(run: Run) -> End:
     existing = await _existing_program(run)
     if isinstance(existing, End):
         return existing
+    if end := await _without_packages(run):
+        return end
     run.begin("research")
     await run.team.research(existing)
     # Tests are written from the spec alone, so both can be asked for at once.
@@ -167,11 +173,15 @@ async def _work(run: Run) -> End:
     state.written = state.suite = suite
     if isinstance(first, Program):
         await run.save(first, suite)
-    if not (suite.own or suite.tests):
-        return End("gave_up", "No test could be written, so nothing can be said of the code.")
     chosen = await _choose(run, first, existing)
     if isinstance(chosen, End):
         return chosen
+    await run.explain()
+    if not (suite.own or suite.tests):
+        state.chosen = chosen
+        await run.save(chosen.program)
+        outcome = "gave_up" if run.request.task == "write_tests" else "unsure"
+        return End(outcome, "No test could be written, so nothing can be said of the code.")
     return await _finish(run, chosen)
 
 
@@ -186,6 +196,15 @@ async def _finish(run: Run, chosen: Candidate) -> End:
     if run.request.task == "write_tests" and not checked.passes:
         return End("gave_up", checked.report.why or "The tests do not all pass.")
     return await repair(run, checked)
+
+
+async def _without_packages(run: Run) -> End | None:
+    """Ends a run whose prompt asks for a package that is not installed, before a model is paid."""
+    if run.request.task != "generate":
+        return None
+    packages = shape_of(researcher.read(run.request.prompt)).packages
+    missing = await run.evaluator.missing(packages) if packages else ()
+    return End("failed", "; ".join(f.message for f in missing)) if missing else None
 
 
 async def _without_attempts(run: Run, end: End) -> End:
@@ -249,6 +268,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     if size > 1:
         run.begin("code")
         programs += await run.team.sample_programs(size - 1, existing)
+    _take_names(run, programs)
     state.candidates = await run.compare(programs)
     state.draw, state.draw_size = tuple(state.candidates), size
     chosen = await _best(run, existing)
@@ -279,6 +299,27 @@ async def _best(
     together = agreement(chosen, state.candidates, len(state.candidates)).agreeing
     run.emit(CandidateChosen(chosen.program, len(state.candidates), together))
     return chosen
+
+
+def _take_names(run: Run, programs: list[Program]) -> None:
+    """Lets the tests ask for what the programs define, where the prompt's names were misread."""
+    state, spec = run.state, run.team.spec
+    if spec.stub or state.written.own or not programs:
+        return
+    defined = [_defined(program, spec.names) for program in programs]
+    if not set(spec.names) <= set[str]().union(*defined):
+        suite, names = renamed(state.written, programs[0].module, spec.names, defined)
+        state.written = state.suite = suite
+        run.team.spec = replace(spec, names=names)
+
+
+def _defined(program: Program, names: Sequence[str]) -> set[str]:
+    """The public functions and classes of a program, and those of `names` that it binds."""
+    tree = syntax.parse(program.source)
+    if tree is None:
+        return set()
+    definitions = {s.name for s in tree.body if isinstance(s, syntax.Definition)}
+    return {n for n in definitions if n[:1] != "_"} | (syntax.top_level(tree) & {*names})
 
 
 def _judge(run: Run, end: End, calibration: Calibration | None) -> End:

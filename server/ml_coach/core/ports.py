@@ -131,7 +131,7 @@ class Executor(Protocol):
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
     ) -> tuple[tuple[Evaluation, ...], ...]:
         """The value of each expression in each program's namespace, as its `repr`: a tuple per
-        program, in order."""
+        program, in order. Statements may stand before an expression."""
         ...
 
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:

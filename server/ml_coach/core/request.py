@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ml_coach.core.question import Answer
 from ml_coach.core.usage import Limits
+
+_EXPLAIN = re.compile(
+    r"(?:^|[.!?;:]\s+|\b(?:and|also|please|pls|und|bitte|et|y|e)\s+)"
+    r"(?:explain|an explanation|erkläre?|explique[rz]?|explica|spiega)\b(?!\()",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,16 @@ class Request:
         """
         match self.task:
             case "generate" | "implement":
-                return self.program_file, self.tests_file
+                explained = (self.explanation_file,) if self.explanation_file else ()
+                return self.program_file, self.tests_file, *explained
             case "write_tests":
                 return (self.tests_file,)
             case "debug":
                 return (self.program_file,) if self.max_iters > 1 else ()
+
+    @property
+    def explanation_file(self) -> str:
+        """Where the explanation stands that the prompt asks for; empty where it asks for none."""
+        if self.task != "generate" or not _EXPLAIN.search(self.prompt):
+            return ""
+        return f"{self.program_file.removesuffix('.py')}.md"

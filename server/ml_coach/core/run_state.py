@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from ml_coach.core.agents.team import Team
 from ml_coach.core.changes import Patch
@@ -64,6 +65,7 @@ class RunState:
     question: Question | None = None
     answers: list[Answer] = field(default_factory=list[Answer])
     left_open: frozenset[str] = frozenset()
+    explanation: str = ""
     found: Program | None = None
     keeps_tests: bool = False
     program: Program | None = None
@@ -115,7 +117,7 @@ class Run:
     async def check(self, program: Program) -> CheckedProgram:
         """Inspects `program` and runs the judging suite on it, on a private copy."""
         self.begin("pytest")
-        checked = await self.evaluator.check(program, self.state.suite)
+        checked = await self.evaluator.check(program, self.state.suite, self.team.spec)
         self.state.tried |= {program.digest, checked.signature}
         return checked
 
@@ -137,9 +139,9 @@ class Run:
         self.emit(SuiteFiltered(filtered.kept, state.dropped, filtered.mutation_score))
         if filtered.kept or state.suite.own:
             return None
-        # The candidates' agreement chose this program, so it is worth keeping. The test file stays
-        # as written, too: nothing that was written is lost.
-        await self.save(chosen.program)
+        # The candidates' agreement chose this program, so it is worth keeping. The tests that were
+        # dropped must not stand there as if they were its suite.
+        await self.save(chosen.program, _set_aside(state.suite, state.dropped))
         return End("unsure", "No test is fit to judge the code.")
 
     def evidence(self) -> Evidence:
@@ -165,6 +167,15 @@ class Run:
             repaired=all(c.program != chosen.program for c in state.candidates),
         )
 
+    async def explain(self) -> None:
+        """Writes the explanation that the prompt asks for, where it asks for one."""
+        file = self.request.explanation_file
+        if file and (text := await self.team.explain()):
+            self.state.explanation = text
+            await self.workspace.write({file: text})
+            self.state.saved[file] = text
+            self.emit(FilesSaved({file: text}))
+
     async def save(self, *written: Program | Suite) -> None:
         """Puts texts into the user's files, in one step, and reports what the run changed.
 
@@ -189,3 +200,9 @@ class Run:
         if changed:
             state.saved |= changed
             self.emit(FilesSaved(changed))
+
+
+def _set_aside(suite: Suite, dropped: Sequence[Dropped]) -> Suite:
+    """The test file with no test left, and with what was dropped as comments."""
+    lines = [f"# {d.test} was dropped, because {d.reason}: {d.source}" for d in dropped]
+    return replace(suite, source="\n".join(["# No test is fit to judge the code.", *lines]) + "\n")

@@ -169,7 +169,8 @@ class RunReport:
 
     `confidence` is the share of recorded runs with such evidence that were right, 0 to 1; None
     where that was not measured for the model. `answers` are what the user said when they were
-    asked; `question` is the one that is still to be answered.
+    asked; `question` is the one that is still to be answered. `explanation` is the text that the
+    prompt asked for beside the program.
     """
 
     outcome: Outcome
@@ -190,3 +191,4 @@ class RunReport:
     question: Question | None = None
     answers: tuple[Answer, ...] = ()
     confidence: float | None = None
+    explanation: str = ""

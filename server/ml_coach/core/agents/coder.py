@@ -46,11 +46,13 @@ class CoderResult:
 
 @dataclass(frozen=True, slots=True)
 class CoderTask:
-    """What the model is asked, how often at most, and what makes a program of its reply's text."""
+    """What the model is asked, how often at most, and what makes a program of its reply's text;
+    `read_last` makes one of the last reply."""
 
     call: Call
     tries: int
     read: Callable[[str], CoderResult | Refused]
+    read_last: Callable[[str], CoderResult | Refused]
 
 
 def task_text(spec: Spec) -> str:
@@ -77,14 +79,26 @@ def whole_program(request: CoderRequest) -> CoderTask:
     spec = request.spec
     messages = render("code", task=task_text(spec), details=details_text(spec, request.lessons))
 
-    def read(text: str) -> CoderResult | Refused:
-        cleaned = sanitize(text, names=spec.names, stub=spec.stub)
+    def read(text: str, names: tuple[str, ...] = spec.names) -> CoderResult | Refused:
+        cleaned = sanitize(text, names=names, stub=spec.stub)
         if isinstance(cleaned, Refused):
             return cleaned
         source, done = repair(cleaned.source)
         return CoderResult(Program(source, request.file), cleaned.done + done)
 
-    return CoderTask(_call(messages, request), request.tries, read)
+    def read_last(text: str) -> CoderResult | Refused:
+        found = read(text)
+        if not isinstance(found, Refused) or spec.stub:
+            return found
+        # Names are read from prose, which may be misread. Any other fault stays one.
+        loose = read(text, ())
+        if isinstance(loose, Refused):
+            return found
+        tree = syntax.module(loose.program.source)
+        defined = tuple(s.name for s in tree.body if isinstance(s, syntax.Definition))
+        return read(text, tuple(name for name in spec.names if name in defined) or defined)
+
+    return CoderTask(_call(messages, request), request.tries, read, read_last)
 
 
 def body_of_stub(request: CoderRequest, program: Program, function: str) -> CoderTask:
@@ -104,7 +118,7 @@ def body_of_stub(request: CoderRequest, program: Program, function: str) -> Code
         source, done = repair(after)
         return CoderResult(Program(source, program.file), done)
 
-    return CoderTask(_call(messages, request), request.tries, read)
+    return CoderTask(_call(messages, request), request.tries, read, read)
 
 
 def _call(messages: tuple[Message, ...], request: CoderRequest) -> Call:
@@ -128,7 +142,8 @@ async def write(
     call = task.call
     for attempt in range(task.tries):
         reply = await model_client.ask(call)
-        answer = task.read(reply.text) if reply.finish == "stop" else Refused(CUT)
+        read = task.read_last if attempt == task.tries - 1 else task.read
+        answer = read(reply.text) if reply.finish == "stop" else Refused(CUT)
         if isinstance(answer, CoderResult):
             return answer
         refused(answer.reason)

@@ -7,9 +7,11 @@ import re
 from collections.abc import Sequence
 
 from ml_coach.core.agents.suite_assembly import as_functions, imported
+from ml_coach.core.agents.test_steps import apart, is_endless
+from ml_coach.core.examples import Shape
 from ml_coach.core.examples.proposals import as_stated
 from ml_coach.core.python import syntax
-from ml_coach.core.python.repairs import repair
+from ml_coach.core.python.repairs import add_missing_imports, repair
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Spec, StatedTest, Suite
 
@@ -19,13 +21,19 @@ _RAISES = re.compile(r"^(?P<call>.+\))`?\s+raises\s+`?(?P<error>[A-Z]\w*)")
 _WITH_RAISES = re.compile(r"^with\s+(?:pytest\.)?raises\((?P<error>[A-Z]\w*)[^)]*\):")
 
 
-def read_guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str, ...]] | Refused:
+def read_guessed(
+    text: str, spec: Spec, shape: Shape, *, single: bool
+) -> tuple[str, tuple[str, ...]] | Refused:
     """The reply's tests as the text of a test file, and what was done to the reply to get it.
 
-    With `single` the reply's single asserts are taken, where it has any.
+    With `single` the reply's single asserts are taken, where it has any. `shape` is that of what
+    is tested.
     """
-    if single and (statements := single_tests(text, spec)):
-        return as_functions(statements, "guessed"), ()
+    statements = single_tests(text, spec) if single else ()
+    if shape.is_lazy:
+        statements = tuple(s for s in statements if not is_endless(syntax.module(s)))
+    if statements:
+        return _with_imports(as_functions(statements, "guessed"), spec, shape), ()
     cleaned = sanitize(text, names=imported(spec), kind="suite")
     if isinstance(cleaned, Refused):
         return cleaned
@@ -33,9 +41,49 @@ def read_guessed(text: str, spec: Spec, *, single: bool) -> tuple[str, tuple[str
     if not Suite(source).tests:
         return Refused("The reply holds no test.")
     try:
-        return without_copies(split_asserts(source), spec), cleaned.done + done
+        if shape.is_plain:
+            source = split_asserts(source)
+        else:
+            source = apart(source, MOST_GUESSED, lambda check: _improved(check, shape))
+            source = _about(source, spec)
+            source = _with_imports(source, spec, shape)
+        if not Suite(source).tests:
+            return Refused("The reply holds no test with values. Write the values out.")
+        return without_copies(source, spec), cleaned.done + done
     except RecursionError:
         return Refused("The tests are nested too deeply. Write them in a simpler way.")
+
+
+def _about(source: str, spec: Spec) -> str:
+    """The tests of `source` that end, and that name what is tested where that has a name."""
+    body = syntax.module(source).body
+    kept = [s for s in body if not is_endless(s) and not (spec.names and _is_foreign(s, spec))]
+    return "\n\n\n".join(ast.unparse(statement) for statement in kept) + "\n"
+
+
+def _is_foreign(statement: ast.stmt, spec: Spec) -> bool:
+    is_test = isinstance(statement, ast.FunctionDef) and syntax.is_test(statement.name)
+    return is_test and not syntax.loads(statement) & {*imported(spec)}
+
+
+def _with_imports(tests: str, spec: Spec, shape: Shape) -> str:
+    """`tests` with the imports of what they use beside the program, such as `islice`."""
+    if shape.is_plain:
+        return tests
+    own = "".join(f"{name} = None\n" for name in imported(spec))
+    return add_missing_imports(own + tests)[0].replace(own, "", 1)
+
+
+def _improved(check: ast.stmt, shape: Shape) -> ast.stmt:
+    """`check` such that fractions and arrays are compared up to rounding."""
+    match check:
+        case ast.Assert(test=ast.Compare(left=left, ops=[ast.Eq()], comparators=[right])):
+            if "numpy" in shape.packages and isinstance(right, ast.List | ast.Call):
+                compare = syntax.expression("np.testing.assert_allclose")
+                return ast.Expr(ast.Call(compare, [left, right], []))
+            return _up_to_rounding(ast.Module([check], [])).body[0]
+        case _:
+            return check
 
 
 def single_tests(text: str, spec: Spec) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ml_coach.core.examples import (
     extract_stated,
     names_of,
     requirements_of,
+    shape_of,
     signatures_of,
     stub_of,
 )
@@ -54,7 +55,7 @@ async def research(model_client: ModelClient, prompt: str, profile: Profile) -> 
     if profile.plans:
         reply = await model_client.ask(Call("researcher", render("research", prompt=spec.prompt)))
         spec = with_plan(spec, reply.text)
-    if not spec.names:
+    if not spec.names and shape_of(spec).kind != "script":
         call = Call(
             "researcher",
             render("interface", prompt=spec.prompt),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from ml_coach.core.agents.test_support import support
 from ml_coach.core.evidence import Provenance
-from ml_coach.core.examples import properties_of
+from ml_coach.core.examples import properties_of, shape_of
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
@@ -40,7 +42,10 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     for name in Suite(given).tests:
         body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
     names = imported(spec, f"{given}\n{body}")
-    needed = ["import pytest", import_line(module, names)]
+    is_script = shape_of(spec).kind == "script"
+    lent, support_text = support(body, module, of_script=is_script)
+    # A script does its work when it is imported.
+    needed = ["import pytest", *lent, *([] if is_script else [import_line(module, names)])]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     # Of two imports of one name the later one holds: it must be the one for the given tests.
@@ -48,7 +53,7 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     # By its name pytest would take this code under test for a test.
     like_tests = [name for name in names if name.startswith(("test", "Test"))]
     no_tests = "\n".join(f"{n}.__test__ = False  # What is tested, no test." for n in like_tests)
-    parts = [part.strip() for part in (head, no_tests, given, body) if part.strip()]
+    parts = [part.strip() for part in (head, no_tests, support_text, given, body) if part.strip()]
     provenance: dict[str, Provenance] = {
         f"test_{kind}_{number}": kind
         for kind, tests in kinds.items()
@@ -108,6 +113,32 @@ def _libraries(spec: Spec) -> list[str]:
     if "approx" in used - known - (syntax.top_level(stub) if stub else set[str]()):
         lines.append("from pytest import approx")
     return lines
+
+
+def renamed(
+    suite: Suite, module: str, names: Sequence[str], defined: Sequence[Collection[str]]
+) -> tuple[Suite, tuple[str, ...]]:
+    """The suite and the names for what the programs really define, one set of names each.
+
+    A name that no program defines was misread: the tests no longer import it. Where it is the only
+    one, and the programs share one other name, the tests are about that.
+    """
+    anywhere = set[str]().union(*defined)
+    kept = tuple(name for name in names if name in anywhere)
+    source = suite.source
+    if not kept and len(names) == 1 and defined:
+        shared = set(defined[0]).intersection(*defined)
+        kept = tuple(shared) if len(shared) == 1 else ()
+        source = re.sub(rf"\b{re.escape(names[0])}\b", kept[0], source) if kept else source
+    if not kept:
+        return suite, tuple(names)
+    lost = set(names) - {*kept}
+    line = re.compile(rf"^from {re.escape(module)} import (.+)$", re.MULTILINE)
+
+    def without_lost(found: re.Match[str]) -> str:
+        return import_line(module, [n for n in found[1].split(", ") if n not in lost])
+
+    return replace(suite, source=line.sub(without_lost, source)), kept
 
 
 def import_line(module: str, names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ml_coach.core.agents import coder, debugger, researcher, test_writer
+from ml_coach.core.agents import coder, debugger, explainer, researcher, test_writer
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.events import Emit, ProgramWritten, ReplyRefused, SpecWritten, SuiteWritten
@@ -100,6 +100,10 @@ class Team:
         )  # fmt: skip
         self.emit(SuiteWritten(written.suite, written.done))
         return written.suite
+
+    async def explain(self) -> str:
+        """The explanation that the prompt asks for."""
+        return await explainer.explain(self.model_client, self.spec, self.profile)
 
     async def debug(self, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
         """The debugger's diagnosis: the model's best guess first, then sampled ones."""

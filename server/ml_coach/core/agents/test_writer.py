@@ -1,12 +1,12 @@
 """Spec → Suite. It never sees the code: a test writer that does repeats the code's mistakes.
 
 A small model is asked for single asserts, which it gets right more often than whole test files;
-a large one writes a pytest file.
+a large one writes a pytest file. What single asserts cannot test has a form of its own
+(test_forms.py).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -15,6 +15,9 @@ from ml_coach.core.agents.guessed_tests import read_guessed, stated
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.suite_assembly import assemble, import_line, imported
 from ml_coach.core.agents.templates import render
+from ml_coach.core.agents.test_forms import MOST_TOKENS as MOST_FORM_TOKENS
+from ml_coach.core.agents.test_forms import form_of
+from ml_coach.core.examples import Shape, shape_of
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Spec, Suite
@@ -54,40 +57,45 @@ async def write_tests(
     (no test function) only where there is neither. `refused` is called with the reason of each
     reply that could not be used. Raises `BudgetSpent` and `ModelError`.
     """
-    # A class takes several statements to test, which do not fit into one assert.
-    single = profile.edit_format == "function" and not _asks_for_class(spec)
-    messages = render(
-        "asserts" if single else "tests",
-        module=module,
-        importing=import_line(module, imported(spec)),
-        name=spec.names[0] if spec.names else "the_function",
-        task=task_text(spec),
-        details=details_text(spec),
-    )
-    # Tests that are whole can be used also where the reply was cut behind them.
-    call = Call(
-        "test_writer",
-        messages,
-        max_tokens=MOST_TOKENS if single else profile.max_tokens,
-        grammar=ASSERTS if single else "",
-        may_be_cut=True,
-    )
+    shape = shape_of(spec)
+    call, single = _first_call(spec, shape, profile, module)
     for _ in range(TRIES):
         reply = await model_client.ask(call)
         spec = replace(spec, stated=spec.stated + stated(reply.text, spec))
-        guessed = read_guessed(reply.text, spec, single=single)
+        guessed = read_guessed(reply.text, spec, shape, single=single)
         if not isinstance(guessed, Refused):
             source, done = guessed
             suite = assemble(spec, module, tests_file, source)
             return TestWriterResult(suite, done)
         refused(guessed.reason)
         again = Message("user", f"{guessed.reason} Reply with the tests only.")
-        call = replace(call, messages=(*messages, Message("assistant", reply.text), again))
+        call = replace(call, messages=(*call.messages[:2], Message("assistant", reply.text), again))
     return TestWriterResult(assemble(spec, module, tests_file, ""), ())
 
 
-def _asks_for_class(spec: Spec) -> bool:
-    return any(
-        name[:1].isupper() and re.search(rf"\bclass\b.*\b{name}\b", spec.prompt)
-        for name in spec.names
+def _first_call(spec: Spec, shape: Shape, profile: Profile, module: str) -> tuple[Call, bool]:
+    """What the test writer is asked, and whether it is asked for single asserts."""
+    is_small = profile.edit_format == "function"
+    fields = {"task": task_text(spec), "details": details_text(spec)}
+    # Tests that are whole can be used also where the reply was cut behind them.
+    if form := form_of(spec, shape):
+        number = "4 tests" if is_small else "6 to 8 tests"
+        messages = render("forms", **fields, number=number, form=form.form, notes=form.notes)
+        most = MOST_FORM_TOKENS if is_small else profile.max_tokens
+        grammar = form.grammar if is_small else ""
+        call = Call("test_writer", messages, max_tokens=most, grammar=grammar, may_be_cut=True)
+        return call, form.single
+    messages = render(
+        "asserts" if is_small else "tests",
+        **fields,
+        module=module,
+        importing=import_line(module, imported(spec)),
+        name=spec.names[0] if spec.names else "function",
     )
+    return Call(
+        "test_writer",
+        messages,
+        max_tokens=MOST_TOKENS if is_small else profile.max_tokens,
+        grammar=ASSERTS if is_small else "",
+        may_be_cut=True,
+    ), is_small

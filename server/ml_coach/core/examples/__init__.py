@@ -13,14 +13,17 @@ from ml_coach.core.examples.extract import (
 from ml_coach.core.examples.interface import stub_of
 from ml_coach.core.examples.properties import properties_of
 from ml_coach.core.examples.requirements import open_requirements, requirements_of, untested
+from ml_coach.core.examples.shape import Shape, shape_of
 
 __all__ = [
+    "Shape",
     "extract_examples",
     "extract_stated",
     "names_of",
     "open_requirements",
     "properties_of",
     "requirements_of",
+    "shape_of",
     "signatures_of",
     "stub_of",
     "untested",

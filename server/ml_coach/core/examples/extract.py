@@ -134,6 +134,7 @@ def _names(prompt: str, tree: ast.Module | None) -> tuple[str, ...]:
         return ()
     said = [name for name, _ in interface.prose_signatures(prompt)]
     said += [*interface.prose_names(prompt), *interface.class_names(prompt)]
+    said += interface.headed_names(prompt)
     if not said:
         # A prompt that names nothing still shows what it means by calling it.
         said_of = calls_with_values(prompt, also_wrong=True)

@@ -42,11 +42,25 @@ _CLASS = re.compile(
     r"\b(?:data)?class[es]?\s+(?:(?:named|called)\s+)?[`'\"]?[A-Z]|\b[A-Z]\w*[a-z]\w*[`'\"]?\s+class\b"
 )
 _OF_A_CLASS = re.compile(r"\b(?:class|methods?|has|have|supports?)\b", re.IGNORECASE)
+_WRITES = re.compile(
+    r"\b(?:write|implement|create|define|build|make|code|develop|provide|design|functions?|def)\b",
+    re.IGNORECASE,
+)
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
 _CLASS_NAME = re.compile(
     r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b(?!(?:Write|Create|Implement|Define|Build|Make|Add|Design|Data|Python|The|This|That|An?|One|New"
     r"|Abstract|Base|Simple|Single|Undo)\b)([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
     r"(?:data)?class\b",
+)
+# A line that begins with the class and what it is made of: "Scaler(low=0, high=1): ..."
+_CLASS_LINE = re.compile(
+    r"^[ \t]*(?:[-*•][ \t]*)?`?([A-Z]\w*[a-z]\w*)\([^()\n]*\)`?[ \t]*(?::|->)", re.MULTILINE
+)
+# Before a signature that begins a line: a bullet, and other signatures.
+_LINE_BEGINS = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])?[ \t]*`?(?:\w+\([^()\n]*\)`?,?[ \t]*`?)*\Z")
+_SIGNATURE_ENDS = re.compile(r"`?[ \t]*(?:[:,]|->|-[ \t]|–|=>)")
+_DECORATOR = re.compile(
+    r"(?<![\w.])@(?!property\b|staticmethod\b|classmethod\b|dataclass\b)([a-z_]\w*)\b(?!\.)"
 )
 _NOT_ASKED = re.compile(
     r"\b(?:old|existing|replaces?|instead of|built-?in|unlike|numpy|calls?|same as|verwendet"
@@ -62,7 +76,7 @@ _SAID_NAME = re.compile(
 )
 # "an infinite generator evens()"
 _KIND_SAID = re.compile(
-    r"\b(?:function|generator|iterator|coroutine|funktion|fonction|función)\s+`?\Z"
+    r"\b(?:function|generator|iterator|coroutine|decorator|funktion|fonction|función)\s+`?\Z"
 )
 _SCRIPT = re.compile(
     r"\b(?:script|command[- ]line|cli|argparse|línea de comandos|ligne de commande)\b",
@@ -147,6 +161,7 @@ def class_names(prompt: str) -> tuple[str, ...]:
     found = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
     head = prompt.partition("\n")[0]
     found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
+    found += _CLASS_LINE.findall(prompt)
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
 
 
@@ -175,6 +190,20 @@ def described_names(prompt: str) -> Iterator[str]:
         yield from used[:1]
     if not found and not named and (first := _FIRST_NAME.search(prompt.partition("\n\n")[0])):
         yield first[1] or first[2]
+
+
+def headed_names(prompt: str) -> Iterator[str]:
+    """The functions whose signature begins a line, as a list of what to write does it, and what is
+    written as a decorator. Below the name of a class such lines are its methods."""
+    classes = class_names(prompt)
+    begun = min((prompt.find(name) for name in classes), default=len(prompt))
+    for name, begin, end, _ in _written_out(prompt):
+        before = prompt[prompt.rfind("\n", 0, begin) + 1 : begin]
+        heads = _LINE_BEGINS.match(before) and _SIGNATURE_ENDS.match(prompt, end)
+        if begin < begun and (heads or _KIND_SAID.search(before)):
+            yield name
+    if re.search(r"\bd[eé]co?rat|\bdekorat", prompt, re.IGNORECASE):
+        yield from (m[1] for m in _DECORATOR.finditer(prompt))
 
 
 def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
@@ -209,8 +238,8 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         # In a sentence about a class, what is not said to be a function is a method of it.
         is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
         is_beside = any(f"{known}(" in before[-1] for known in classes if known != name)
-        of_class = is_beside or (is_method and _OF_A_CLASS.search(before[-1]))
-        if of_class and not _FUNCTION.search(before[-1]):
+        of_class = is_method and (_OF_A_CLASS.search(before[-1]) or not _WRITES.search(before[-1]))
+        if (is_beside or of_class) and not _FUNCTION.search(before[-1]):
             continue
         if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
             yield name, match.start(), end

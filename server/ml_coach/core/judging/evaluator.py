@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import Emit, ProgramInspected, TestsFinished
+from ml_coach.core.examples import shape_of
 from ml_coach.core.finding import Finding
 from ml_coach.core.judging.failures import explained
 from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import mutants
+from ml_coach.core.judging.observations import driver
 from ml_coach.core.judging.probes import calls_of, probes, source_of
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.judging.test_filter import FilterResult, filter_tests
@@ -77,7 +79,7 @@ class Evaluator:
     limit_seconds: float
     emit: Emit
 
-    async def check(self, program: Program, suite: Suite) -> CheckedProgram:
+    async def check(self, program: Program, suite: Suite, spec: Spec) -> CheckedProgram:
         """Inspects and tests `program` on a private copy.
 
         Raises `SetupError` where the tests cannot run for a reason outside of the program.
@@ -88,6 +90,9 @@ class Evaluator:
             self.executor.inspect(program, files, timeout_seconds=seconds),
             self._test([program], suite, seconds),
         )
+        if shape_of(spec).kind == "script":
+            # Its tests run it with arguments; how it fails without any says nothing.
+            findings = tuple(f for f in findings if f.kind not in (*_WAITING, "runtime"))
         self.emit(ProgramInspected(findings))
         if report.verdict == "error" and not report.findings:
             # The tests could not run for a reason outside of the program: nothing to debug.
@@ -96,20 +101,34 @@ class Evaluator:
         self.emit(TestsFinished(report))
         return CheckedProgram(program, findings, report)
 
+    async def missing(self, packages: Sequence[str]) -> tuple[Finding, ...]:
+        """A finding for each of `packages` that is not installed where programs run."""
+        found: list[Finding] = []
+        for package in packages:
+            program = Program(f"import {package}\n")
+            limit = self.limit_seconds
+            findings = await self.executor.inspect(program, {}, timeout_seconds=limit)
+            found += [f for f in findings if f.kind == "missing_package"]
+        return tuple(found)
+
     async def compare(
         self, programs: Sequence[Program], suite: Suite, spec: Spec
     ) -> list[Candidate]:
         """Each program, in order, with its test report and its answers to the probes."""
-        asked = probes(suite, spec)
+        asked = probes(suite, spec, programs[0].module if programs else "")
         reports = await self._test(programs, suite, self.limit_seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
-        calls = (*asked.ordinary, *asked.others) if asked.ordinary else ()
-        if calls:
+        put = (*asked.ordinary, *asked.others) if asked.ordinary else ()
+        if put:
+            is_script = shape_of(spec).kind == "script"
             answers = await self.executor.evaluate(
-                programs, calls, timeout_seconds=self.limit_seconds
+                [driver(p) for p in programs] if is_script else programs,
+                [probe.code for probe in put],
+                timeout_seconds=self.limit_seconds,
             )
+        shown = tuple(probe.shown for probe in put)
         return [
-            Candidate(program, report, answer, len(asked.ordinary), calls)
+            Candidate(program, report, answer, len(asked.ordinary), shown)
             for program, report, answer in zip(programs, reports, answers, strict=True)
         ]
 
@@ -119,10 +138,17 @@ class Evaluator:
         """Filters `suite`, with the mutants of the chosen program and `others`, which were written
         independently of it, as evidence."""
         (again,) = await self._test([chosen.program], suite, self.limit_seconds)
-        planted = await self._test(mutants(chosen.program), suite, MUTANT_SECONDS)
+        shape = shape_of(spec)
+        mistaken = mutants(chosen.program, runs_main=shape.kind == "script")
+        planted = await self._test(mistaken, suite, MUTANT_SECONDS)
         passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
-        alike = familiar(suite, spec.names, trusted)
+        # Only of plain calls it is known that they are like those of other tests; a test of a class
+        # may use a method that is none.
+        alike = familiar(suite, spec.names, trusted) if shape.is_plain else frozenset[str]()
+        if shape.is_plain and not trusted:
+            # Nothing that was tried works: that says more of the programs than of the tests.
+            alike = frozenset(suite.tests)
         reports = [other.report for other in others]
         return filter_tests(suite, chosen.report, again, reports, planted, alike)
 

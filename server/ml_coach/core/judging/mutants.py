@@ -49,16 +49,20 @@ class Site:
             getattr(self.parent, self.field)[self.index] = node
 
 
-def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
+def mutants(
+    program: Program, most: int = MOST_MUTANTS, *, runs_main: bool = False
+) -> tuple[Program, ...]:
     """At most `most` programs, each one mistake away from `program`, spread over its whole text.
 
-    Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it. Empty
-    for a program that does not parse or is nested too deeply for `ast.unparse`.
+    Deterministic. Code under `if __name__ == "__main__"` is left alone unless the tests run it,
+    which `runs_main` says. Empty for a program that does not parse or is nested too deeply for
+    `ast.unparse`.
     """
     tree = syntax.parse(program.source)
     if tree is None:
         return ()
-    mistakes = [(site, new) for site in sites_under_test(tree) for new in _mistakes(site.node)]
+    sites = sites_under_test(tree, runs_main=runs_main)
+    mistakes = [(site, new) for site in sites for new in _mistakes(site.node)]
     step = max(1, len(mistakes) // most)
     found: dict[str, Program] = {}
     for site, new in mistakes[::step][:most]:
@@ -72,16 +76,20 @@ def mutants(program: Program, most: int = MOST_MUTANTS) -> tuple[Program, ...]:
     return tuple(found.values())
 
 
-def sites_under_test(tree: ast.Module, but: type[ast.stmt] | tuple[()] = ()) -> Iterator[Site]:
+def sites_under_test(
+    tree: ast.Module, but: type[ast.stmt] | tuple[()] = (), *, runs_main: bool = False
+) -> Iterator[Site]:
     """The nodes whose change a test can notice: all but annotations, decorators, docstrings, the
-    main guard and statements of the types `but`."""
+    main guard, unless the tests run it, and statements of the types `but`."""
     pending = [Site(s, tree, "body", i) for i, s in enumerate(tree.body)][::-1]
     while pending:
         site = pending.pop()
         node = site.node
         if isinstance(node, but):
             continue
-        if isinstance(node, ast.stmt) and (syntax.is_docstring(node) or syntax.is_main_guard(node)):
+        if isinstance(node, ast.stmt) and syntax.is_docstring(node):
+            continue
+        if isinstance(node, ast.stmt) and syntax.is_main_guard(node) and not runs_main:
             continue
         yield site
         for name, value in ast.iter_fields(node):

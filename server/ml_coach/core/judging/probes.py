@@ -1,6 +1,7 @@
 """Calls that show how programs differ: those that the tests make, and small changes of them.
 
-A probe is an expression such as `f([3, 1], 2)`. The tests' arguments have the right types and
+A probe is a text that is evaluated beside each program, such as `f([3, 1], 2)`, or the steps of a
+test (observations.py). The tests' arguments have the right types and
 shapes, so that changing a literal at a time gives inputs a generator could only guess: an empty
 list where the tests have none. Some of these are outside of what was asked, where right programs
 may differ, and so may they in the edge cases that a guessed test comes up with.
@@ -12,10 +13,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, zip_longest
-from typing import Any, cast
+from itertools import zip_longest
 
+from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.inputs import typed_calls
+from ml_coach.core.judging.observations import Probe, of_tests
+from ml_coach.core.judging.values import neighbours
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Spec, Suite
 
@@ -29,23 +32,45 @@ _NO_MORE = object()
 class Probes:
     """Right programs agree on the `ordinary` probes; on some of the `others` they may differ."""
 
-    ordinary: tuple[str, ...]
-    others: tuple[str, ...]
+    ordinary: tuple[Probe, ...]
+    others: tuple[Probe, ...]
 
 
-def probes(suite: Suite, spec: Spec) -> Probes:
-    """The calls that the tests make, and variants of them.
+def probes(suite: Suite, spec: Spec, module: str = "generated_code") -> Probes:
+    """What each program is asked: the calls that the tests make, or, where these are not plain
+    calls of a function, the tests' steps; and variants of them.
 
     Ordinary are the given tests' calls and the first half of the guessed ones, because the test
     writer is asked for normal inputs first. The others are the second half and all variants.
+    `module` is the name that the suite imports the program by.
     """
+    shape = shape_of(spec)
+    if not shape.is_plain:
+        return _of_steps(suite, module, of_script=shape.kind == "script")
     calls = calls_of(suite.source, spec.names) or typed_calls(spec.signatures)
     tests = (source_of(suite.source, name) for name in suite.tests if suite.is_binding(name))
     given = {call for test in tests for call in calls_of(test, spec.names)}
     guessed = [call for call in calls if call not in given]
     edge = guessed[(len(guessed) + 1) // 2 :]
-    ordinary = tuple(call for call in calls if call not in edge)
-    return Probes(ordinary, (*edge, *variants_of(calls)))
+    ordinary = [call for call in calls if call not in edge]
+    return Probes(_as_probes(ordinary), _as_probes([*edge, *variants_of(calls)]))
+
+
+def _as_probes(calls: Sequence[str]) -> tuple[Probe, ...]:
+    return tuple(Probe(call, call) for call in calls)
+
+
+def _of_steps(suite: Suite, module: str, *, of_script: bool) -> Probes:
+    if syntax.parse(suite.source) is None:
+        return Probes((), ())
+    asked = list(of_tests(suite, module, of_script=of_script))
+    given = [probe for name, probe, _ in asked if suite.is_binding(name)]
+    guessed = [probe for name, probe, _ in asked if not suite.is_binding(name)]
+    half = (len(guessed) + 1) // 2
+    variants = [probe for _, _, others in asked for probe in others]
+    ordinary = dict.fromkeys([*given, *guessed[:half]])
+    others = [p for p in dict.fromkeys([*guessed[half:], *variants]) if p not in ordinary]
+    return Probes(tuple(ordinary), tuple(others[: max(0, MOST_PROBES - len(ordinary))]))
 
 
 def source_of(source: str, function: str) -> str:
@@ -96,7 +121,7 @@ def _variants(call: str) -> Iterator[str]:
     """`call` with one literal changed at a time: neighbours, empties, reversals, repetitions."""
     tree = syntax.expression(call)
     assert isinstance(tree, ast.Call)
-    others = [list(_neighbours(ast.literal_eval(argument))) for argument in tree.args]
+    others = [list(neighbours(ast.literal_eval(argument))) for argument in tree.args]
     # One argument after the other, so that a few variants touch each of them.
     for turn in zip_longest(*others, fillvalue=_NO_MORE):
         for index, value in enumerate(turn):
@@ -104,30 +129,3 @@ def _variants(call: str) -> Iterator[str]:
                 arguments = [*tree.args]
                 arguments[index] = syntax.expression(repr(value))
                 yield syntax.unparsed(ast.Call(tree.func, arguments, tree.keywords))
-
-
-def _neighbours(value: Any) -> Iterator[Any]:
-    match value:
-        case bool():
-            yield not value
-        case int():
-            yield from (value + 1, value - 1, value * 2)
-        case float():
-            yield from (value + 0.5, -value)
-        case str():
-            yield from (value[::-1], value[1:], value + value[:1], value.swapcase())
-        case list() | tuple():
-            items = list(cast("list[Any] | tuple[Any, ...]", value))
-            for changed in _other_lists(items):
-                yield changed if isinstance(value, list) else tuple(changed)
-        case dict():
-            yield dict(list(cast("dict[Any, Any]", value).items())[1:])
-        case _:
-            return
-
-
-def _other_lists(items: list[Any]) -> Iterator[list[Any]]:
-    yield from (items[::-1], items[1:], items + items[:1])
-    for index, item in enumerate(items[:2]):
-        for other in islice(_neighbours(item), 1):
-            yield [*items[:index], other, *items[index + 1 :]]

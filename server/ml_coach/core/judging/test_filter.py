@@ -10,6 +10,7 @@ they share a mistake. A test that the chosen program passes must notice a plante
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,6 +28,10 @@ _CRASHES = (
     "TypeError", "AttributeError", "IndexError", "KeyError", "NameError", "UnboundLocalError",
     "ZeroDivisionError", "RecursionError",
 )  # fmt: skip
+
+_WRONG_CALL = re.compile(
+    r"\(\) (?:missing \d+ required|takes (?:no|\d+|from \d+)\b|got an unexpected keyword)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +72,15 @@ def filter_tests(
     planted = [_outcomes(report) for report in mutants]
     crashing = [_crashed(report) for report in others]
     # One program's crash alone is shared by nobody.
-    shared = {
-        t for t in _crashed(chosen) if others and t in familiar and all(t in c for c in crashing)
-    }
+    everywhere = {t for t in _crashed(chosen) if others and all(t in c for c in crashing)}
+    shared = {t for t in everywhere if t in familiar}
     kept: list[str] = []
     dropped: list[Dropped] = []
     for test in first:
         is_exempt = suite.is_binding(test) or test in prevented or test in shared
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
+        if reason and test in everywhere:
+            reason = "every program crashes in it, which says nothing of the test"
         if reason:
             dropped.append(_dropped(suite, test, reason, chosen))
         else:
@@ -89,9 +95,14 @@ def filter_tests(
 
 
 def _crashed(report: TestReport) -> set[str]:
-    """The tests that failed with an error that nobody plans."""
+    """The tests that failed with an error that nobody plans, but for a call with wrong arguments,
+    which is a mistake of the test."""
     failed = (case for case in report.cases if case.outcome == "failed")
-    return {case.function for case in failed if case.message.startswith(_CRASHES)}
+    return {
+        case.function
+        for case in failed
+        if case.message.startswith(_CRASHES) and not _WRONG_CALL.search(case.message)
+    }
 
 
 def _dropped(suite: Suite, test: str, reason: str, report: TestReport) -> Dropped:

@@ -1,7 +1,8 @@
-"""Evaluates expressions in a program's namespace, and traces one call through its lines."""
+"""Evaluates texts in a program's namespace, and traces one call through its lines."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -76,12 +77,20 @@ def _evaluate_from(
     for index, expression in enumerate(expressions[first:], first):
         record: dict[str, Any] = {"index": index}
         try:
-            text = _spelled(eval(expression, module.__dict__))
+            text = _spelled(_value(expression, module.__dict__))
             record["value"] = text if len(text) <= REPR_AT_MOST else text[:REPR_AT_MOST] + "…"
         except BaseException as error:  # noqa: BLE001 - the program's own errors are answers
             record["error"] = _described(error)
         write_line(descriptor, record)
         os.write(done_end, b".")
+
+
+def _value(text: str, namespace: dict[str, Any]) -> object:
+    """The value of the last expression of `text`, after the statements before it."""
+    *before, last = ast.parse(text).body
+    exec(compile(ast.Module(before, []), "<probe>", "exec"), namespace)
+    assert isinstance(last, ast.Expr)
+    return eval(compile(ast.Expression(last.value), "<probe>", "eval"), namespace)
 
 
 def _spelled(value: object) -> str:

@@ -128,6 +128,8 @@ class RunView:
 
     def _tell_end(self, report: RunReport) -> None:
         program_file = self.order.request.program_file
+        if report.explanation:
+            self.client.show_message(f"Explained in {self.order.request.explanation_file}.")
         match report.outcome:
             case "passed":
                 text = f"{program_file} passed: {ending(report)}{self._untested(report)}"
