@@ -117,6 +117,7 @@ async def _row(
         program=answer.program,
         evidence=asdict(answer.evidence) if answer.evidence else None,
         confidence=answer.confidence,
+        questions=answer.questions,
     )
     return replace(
         row, stages={name: grades[program][0] for name, program in answer.stages.items()}

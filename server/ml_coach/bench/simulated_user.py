@@ -5,10 +5,8 @@ Only the values and errors of its calls are used; its text reaches no prompt.
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 from ml_coach.core.changes import Patch
@@ -29,21 +27,6 @@ _ACCIDENTS = (
     "TypeError", "AttributeError", "IndexError", "KeyError", "NameError", "UnboundLocalError",
     "RecursionError", "ZeroDivisionError", "AssertionError",
 )  # fmt: skip
-
-
-def read_solutions(file: Path) -> dict[str, str]:
-    """Reference programs by task, from JSON lines `task_id solution`.
-
-    Raises `ValueError`, which names the line that is none.
-    """
-    found: dict[str, str] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-            found[str(row["task_id"])] = str(row["solution"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{file}, line {number}, is no solution: {error!r}") from None
-    return found
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ class Row:
 
     `stages` says of each stage whether its program solves the task; `program` is the last one's
     source. `outcome`, `reason`, `evidence` and `confidence` are those of the
-    loop's run. `seconds` is what a user would have
-    waited, None where replies came from the cache.
+    loop's run, and `questions` how many it asked. `seconds` is what a user would have waited, None
+    where replies came from the cache.
     """
 
     task: str
@@ -35,6 +35,7 @@ class Row:
     program: str = ""
     evidence: dict[str, Any] | None = None
     confidence: float | None = None
+    questions: int = 0
     stages: dict[str, bool] = field(default_factory=dict[str, bool])
 
 

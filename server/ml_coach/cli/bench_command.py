@@ -42,6 +42,15 @@ def bench(
         Path | None,
         typer.Option(help="JSON lines task_id, solution: these programs are the coder's replies."),
     ] = None,
+    questions: Annotated[
+        int,
+        typer.Option(help="Questions of a task that a simulated user answers from --solutions."),
+    ] = 0,
+    solutions: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines task_id, solution: their calls answer the questions."),
+    ] = None,
+    user: Annotated[str, typer.Option(help="exact, errs (1 in 10) or skips (1 in 3).")] = "exact",
     plan: Annotated[bool, typer.Option("--plan", help="Let the researcher plan.")] = False,
     samples: Annotated[int, typer.Option(help="n of best-of-n and majority.")] = 4,
     seed: Annotated[int, typer.Option(help="Of the sampled programs.")] = 0,
@@ -61,17 +70,23 @@ def bench(
     ] = None,
 ) -> None:
     """Measure how many tasks a strategy solves; interrupted, it goes on where it was."""
+    from ml_coach.bench.simulated_user import MANNERS
     from ml_coach.cli.bench_runs import PARTS, STRATEGIES, BenchOptions, run_and_report
 
     settings = read_settings(model=model, max_iters=max_iters, min_confidence=min_confidence)
     wanted = [name for name in (versus, strategy) if name]
     _require_known(wanted, STRATEGIES, "strategy")
     _require_known(without or (), PARTS, "part to leave out")
+    _require_known([user], MANNERS, "kind of user")
+    if questions and solutions is None:
+        fail("--questions needs --solutions, from which they are answered.", USAGE)
     options = BenchOptions(
         given=given, without=tuple(part for part in PARTS if part in (without or ())),
         plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
         replies=replies or output.with_suffix(".replies.jsonl"),
         calibrate=calibrate, also=tuple(also or ()), coder=coder,
+        questions=max(0, questions), solutions=solutions,
+        user=next(manner for manner in MANNERS if manner == user),
     )  # fmt: skip
     try:
         chosen = _chosen(tasks, programs, only, skip, limit)

@@ -18,6 +18,7 @@ from rich.progress import (
 from ml_coach.app import App
 from ml_coach.bench.reply_cache import ProfileOverride, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
+from ml_coach.bench.simulated_user import Manner
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row
 from ml_coach.bench.tasks import Task, read_solutions
@@ -30,6 +31,7 @@ from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
 
 STRATEGIES: tuple[StrategyName, ...] = get_args(StrategyName)
+
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
@@ -41,7 +43,8 @@ class BenchOptions:
     researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at
     a time. `output` is the report's file, `replies` that of the cached replies. A calibration is
     fitted on the loop's rows and those of the reports `also`, and written to `calibrate`. `coder`
-    is the file of the programs that are the coder's replies.
+    is the file of the programs that are the coder's replies. A simulated `user` answers up to
+    `questions` of a task, by the programs in the file `solutions`.
     """
 
     given: bool
@@ -55,6 +58,9 @@ class BenchOptions:
     calibrate: Path | None = None
     also: tuple[Path, ...] = ()
     coder: Path | None = None
+    questions: int = 0
+    solutions: Path | None = None
+    user: Manner = "exact"
 
 
 async def run_and_report(
@@ -67,6 +73,7 @@ async def run_and_report(
     """
     app, console = App(), EscapingConsole()
     scripted = read_solutions(options.coder) if options.coder else {}
+    solutions = read_solutions(options.solutions) if options.solutions else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     chosen = app.model(settings, _download_bar(progress))
@@ -82,7 +89,7 @@ async def run_and_report(
             model, executor, options.given, frozenset(options.without), options.samples,
             options.seed, settings.max_iters, settings.run_timeout_seconds,
             replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
-            calibration_of(model.name), scripted,
+            calibration_of(model.name), scripted, options.questions, solutions, options.user,
         )  # fmt: skip
         with progress:
             total = len(tasks) * len(strategies)
@@ -133,5 +140,6 @@ def _asked(model: str, settings: Settings, options: BenchOptions) -> dict[str, A
         "model": model, "given": options.given, "without": sorted(options.without),
         "plan": options.plan, "samples": options.samples, "seed": options.seed,
         "max_iters": settings.max_iters,
+        **({"questions": options.questions, "user": options.user} if options.questions else {}),
         **({"coder": options.coder.name} if options.coder else {}),
     }  # fmt: skip
