@@ -276,3 +276,22 @@ async def test_no_question_is_asked_where_none_may_be(executor: SandboxedExecuto
     report = await story.run(max_questions=0)
     assert story.reviewer.questions == []
     assert report.question is None
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_guess_that_the_user_contradicts_speaks_against_no_program(
+    executor: SandboxedExecutor,
+) -> None:
+    story = Story(executor, [THREE, THREE, THREE, THREE], [])
+    story.reviewer.replies = [
+        lambda q: q.read(repr(int(q.call[2:-1]) + 3))  # pyright: ignore[reportReturnType]
+    ] * 3
+    report = await story.run()
+    assert [a.call for a in report.answers][:2] == ["f(1)", "f(4)"]
+    assert report.evidence is not None
+    assert report.evidence.refuting == 0
+
+
+def test_a_probe_that_is_a_whole_program_is_not_asked() -> None:
+    rows = [{"x = f(1)\nx": "1"}, {"x = f(1)\nx": "2"}]
+    assert asked(candidates(*rows)) is None

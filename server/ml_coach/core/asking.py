@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from ml_coach.core.events import QuestionAnswered, QuestionAsked
-from ml_coach.core.judging.questions import next_question
 from ml_coach.core.python.marks import marked
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.run_state import End, Run
@@ -31,7 +30,7 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
         # What the user answered in the run that goes on here comes first.
         known = request.answers[len(state.answers) :]
-        question = None if known else _question(run)
+        question = None if known else run.question()
         if not known and question is None:
             break
         answer = known[0] if known else await _ask(run, question)
@@ -44,13 +43,6 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
             _learn(run, answer)
             end = await go_on(run)
     return end
-
-
-def _question(run: Run) -> Question | None:
-    state = run.state
-    made = [state.chosen] if state.chosen and state.chosen not in state.candidates else []
-    answered = {answer.call for answer in state.answers}
-    return next_question([*state.candidates, *made], state.written, run.team.spec, answered)
 
 
 async def _ask(run: Run, question: Question | None) -> Answer | None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from ml_coach.core.agents.team import Team
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
-from ml_coach.core.evidence import Evidence
+from ml_coach.core.evidence import Division, Evidence
 from ml_coach.core.examples import open_requirements
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.collecting import collectable
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
+from ml_coach.core.judging.questions import next_question
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
 from ml_coach.core.question import Answer, Question
@@ -144,9 +145,21 @@ class Run:
         await self.save(chosen.program, _set_aside(state.suite, state.dropped))
         return End("unsure", "No test is fit to judge the code.")
 
+    def question(self) -> Question | None:
+        """What to ask the user next: the call whose right answer would tell the most."""
+        state = self.state
+        made = [state.chosen] if state.chosen and state.chosen not in state.candidates else []
+        programs = [*state.candidates, *made]
+        return next_question(programs, state.written, self.team.spec, self._answered)
+
+    @property
+    def _answered(self) -> frozenset[str]:
+        """The calls that the user was asked about."""
+        return frozenset(answer.call for answer in self.state.answers)
+
     def evidence(self) -> Evidence:
         """What speaks for and against the chosen program."""
-        state = self.state
+        state, question = self.state, self.question()
         chosen, best = state.chosen, state.best
         assert chosen is not None
         apart = agreement(chosen, state.draw, state.draw_size)
@@ -155,14 +168,19 @@ class Run:
         tests = {case.function for case in cases}
         return Evidence(
             passed=dict(Counter(state.suite.provenance_of(test) for test in tests)),
-            refuting=sum(bool(dropped.answer) for dropped in state.dropped),
+            # What the user said of a call outranks what a guessed test wants of it.
+            refuting=sum(
+                bool(dropped.answer) and not any(call in dropped.source for call in self._answered)
+                for dropped in state.dropped
+            ),
             mutation_score=state.mutation_score,
             programs=apart.programs,
             agreeing=apart.agreeing,
             agreement=apart.share,
             probes=apart.probes,
             values=apart.values,
-            division=apart.division,
+            # The call that is asked about, so that report and question speak of the same one.
+            division=_division(question) or apart.division,
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=all(c.program != chosen.program for c in state.candidates),
         )
@@ -206,3 +224,10 @@ def _set_aside(suite: Suite, dropped: Sequence[Dropped]) -> Suite:
     """The test file with no test left, and with what was dropped as comments."""
     lines = [f"# {d.test} was dropped, because {d.reason}: {d.source}" for d in dropped]
     return replace(suite, source="\n".join(["# No test is fit to judge the code.", *lines]) + "\n")
+
+
+def _division(question: Question | None) -> Division | None:
+    """How programs differ at the call of `question`; None where they agree there."""
+    if question is None or len(question.choices) < 2:
+        return None
+    return Division(question.call, tuple((c.text, c.programs) for c in question.choices))

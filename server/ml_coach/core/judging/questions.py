@@ -36,7 +36,7 @@ def next_question(
     ranked: list[tuple[tuple[float, ...], Question]] = []
     for number, call in enumerate(voters[0].calls):
         choices = _choices([p.answers[number] for p in voters])
-        if not choices or call in told or call in answered or len(call) > LONGEST_CALL:
+        if not choices or call in told or call in answered or not _is_call(call):
             continue
         every = grouped([p.answers[number] for p in programs if p.answers], same_answer)
         is_ordinary = number < voters[0].ordinary_answers
@@ -82,6 +82,16 @@ def _choices(answers: Sequence[Evaluation]) -> tuple[Choice, ...]:
     )
     readable = all(c.raises or _is_readable(c.text) for c in choices)
     return choices if readable and not all(c.raises for c in choices) else ()
+
+
+def _is_call(text: str) -> bool:
+    """Whether it is a call of one line: the probes of classes and scripts are whole programs."""
+    if len(text) > LONGEST_CALL or "\n" in text:
+        return False
+    try:
+        return isinstance(syntax.expression(text), ast.Call)
+    except syntax.NOT_PYTHON:
+        return False
 
 
 def _is_readable(text: str) -> bool:
