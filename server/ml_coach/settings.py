@@ -26,7 +26,7 @@ class Settings:
 
     model: str = ""
     max_iters: int = 3
-    min_confidence: float = 0.8
+    min_confidence: float = 0.85
     unsure_exit: int = 3
     max_questions: int = 3
     run_timeout_seconds: float = 8.0

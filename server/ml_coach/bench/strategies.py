@@ -58,7 +58,7 @@ class Setup:
     max_iters: int = 3
     timeout_seconds: float = 8.0
     limits: Limits = LIMITS
-    min_confidence: float = 0.8
+    min_confidence: float = 0.85
     calibration: Calibration | None = None
     known_programs: Mapping[str, str] = field(default_factory=dict[str, str])
     questions: int = 0

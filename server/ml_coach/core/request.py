@@ -37,7 +37,7 @@ class Request:
     source_folder: str = ""
     function: str = ""
     max_iters: int = 3
-    min_confidence: float = 0.8
+    min_confidence: float = 0.85
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
