@@ -29,6 +29,11 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-score))
 
 
+def _demanded(evidence: Evidence) -> int:
+    """How many tests the prompt or the user's own file demands."""
+    return evidence.binding - evidence.passed.get("confirmed", 0)
+
+
 def _passed_share(evidence: Evidence) -> float:
     guessed = evidence.tests - evidence.binding
     written = guessed + evidence.refuting
@@ -39,10 +44,12 @@ def _passed_share(evidence: Evidence) -> float:
 FEATURES: Mapping[str, Callable[[Evidence], float]] = {
     "unanimous": lambda e: float(e.agreement == 1.0),
     "agreeing": lambda e: max(0, e.agreeing - 1) / max(1, e.programs - 1),
-    "any_binding": lambda e: float(e.binding > 0),
-    "binding": lambda e: _saturating(e.binding, 1.0),
+    "any_binding": lambda e: float(_demanded(e) > 0),
+    "binding": lambda e: _saturating(_demanded(e), 1.0),
     "passed_share": _passed_share,
     "mutation_score": lambda e: e.mutation_score or 0.0,
+    # An answer of the user was asked for where programs differed, so it says less than an example.
+    "confirmed": lambda e: _saturating(e.passed.get("confirmed", 0), 1.0),
     # Programs that answer yes or no agree by chance more often than those with many answers.
     "varied": lambda e: e.values / e.probes if e.probes else 0.0,
 }
