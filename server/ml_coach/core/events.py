@@ -1,7 +1,7 @@
 """What happened in a run, in order. Faces show it, the run log keeps it, tests assert it.
 
-An event says what happened, never what to show. Every consumer matches over `Event` with
-`assert_never`, so that a new event cannot be forgotten anywhere.
+An event says what happened, never what to show. wording.py matches over
+`Event` with `assert_never`, so that no new event is left without words.
 """
 
 from __future__ import annotations

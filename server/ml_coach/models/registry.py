@@ -144,10 +144,12 @@ class Models:
                 from ml_coach.models.editor import EditorModel
 
                 return EditorModel(access.editor, parsed.model, profile=parsed.profile)
-            case _:
+            case "recorded":
                 from ml_coach.models.recorded import RecordedModel
 
                 return RecordedModel(Path(parsed.model))
+            case other:
+                raise BadRequestError(f"Nothing opens models of the provider {other!r}.")
 
     def _open_local(self, name: ModelName, access: Access) -> Model:
         from ml_coach.models.local import LocalModels

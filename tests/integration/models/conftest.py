@@ -37,8 +37,10 @@ def open_model(provider: str, url: str, folder: Path) -> Model:
             return GeminiModel("gemini:m", "m", api_key=KEY, profile=profile, base_url=url)
         case "genai":
             return GenaiModel("genai:m", "m", api_key=KEY, profile=profile, base_url=url)
-        case _:
+        case "recorder":
             return RecordingModel(open_model("openai", url, folder), folder / "calls.jsonl")
+        case _:
+            raise AssertionError(f"open_model opens no {provider}")
 
 
 @pytest.fixture(params=PROVIDERS)
