@@ -82,8 +82,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "min_confidence", "MIN_CONFIDENCE", "--min-confidence", "minConfidence", values.share,
-        "a number from 0 to 1", "The share of runs with such evidence that must have been right for "
-        "a run to end `passed`; below it ends `unsure`. Used where it was measured for the model.",
+        "a number from 0 to 1", "The share of runs with such evidence that must have been right "
+        "for a run to end `passed`; below it ends `unsure`. "
+        "Used where it was measured for the model.",
     ),
     Setting(
         "unsure_exit", "ML_COACH_UNSURE_EXIT", "--unsure-exit", "", values.exit_code,
