@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.lsp import run_details
-from ml_coach.lsp.commands import results
+from ml_coach.lsp.commands import command_results
 from ml_coach.lsp.commands.answering import Answering
 from ml_coach.lsp.commands.arguments import Limits, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
@@ -34,7 +34,7 @@ _NAMED = {
     "Task": run_details.Task,
     "Outcome": run_details.Outcome,
     "RunAction": run_details.RunAction,
-    "RunEvent": results.RunEvent,
+    "RunEvent": command_results.RunEvent,
 }
 _NOTIFIED = (run_details.RunDetails, run_details.RunWriting)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ml_coach.core.question import Answer, Choice, Question
-from ml_coach.lsp.runs.questions import OpenQuestion, OpenQuestions, read_answer
+from ml_coach.lsp.runs.open_questions import OpenQuestion, OpenQuestions, read_answer
 
 QUESTION = Question("pay(1, 'def tax')", (Choice("1", 2), Choice("ValueError", 1, raises=True)))
 TEXT = """import os

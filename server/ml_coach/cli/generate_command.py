@@ -13,8 +13,8 @@ from rich.markup import escape
 from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.claims import Taken
 from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
-from ml_coach.cli.folder_python import ask_about_python
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
+from ml_coach.cli.python_consent import ask_about_python
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView

@@ -24,7 +24,6 @@ from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
-from ml_coach.core.asking import ask_until_sure
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
 from ml_coach.core.examples import shape_of
@@ -35,6 +34,7 @@ from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
+from ml_coach.core.question_loop import ask_until_sure
 from ml_coach.core.repair_loop import repair
 from ml_coach.core.request import Request
 from ml_coach.core.run_state import End, Run

@@ -20,7 +20,7 @@ from ml_coach.lsp.documents.positions import Text, split
 from ml_coach.lsp.runs import presentation
 from ml_coach.lsp.runs.active_runs import ENDED_IN_ITS_MIDST, ENDED_WITH_SERVER, Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
-from ml_coach.lsp.runs.questions import OpenQuestion, OpenQuestions
+from ml_coach.lsp.runs.open_questions import OpenQuestion, OpenQuestions
 from ml_coach.lsp.runs.review import Offers
 
 _RESUME = "Resume"

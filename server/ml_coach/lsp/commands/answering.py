@@ -13,11 +13,11 @@ from ml_coach.core.types import RunReport
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import GiveAnswer
-from ml_coach.lsp.commands.results import Answered
+from ml_coach.lsp.commands.command_results import Answered
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid, shown
-from ml_coach.lsp.runs.questions import OpenQuestion, ask_user, read_answer
+from ml_coach.lsp.runs.open_questions import OpenQuestion, ask_user, read_answer
 from ml_coach.lsp.runs.undo import undo
 from ml_coach.run_order import RunOrder, answered
 

@@ -19,8 +19,7 @@ from ml_coach.lsp.commands.arguments import (
     OneRun,
     Stop,
 )
-from ml_coach.lsp.commands.pairing import Pairing
-from ml_coach.lsp.commands.results import (
+from ml_coach.lsp.commands.command_results import (
     Applied,
     Check,
     CheckList,
@@ -34,6 +33,7 @@ from ml_coach.lsp.commands.results import (
     Stopped,
     Undone,
 )
+from ml_coach.lsp.commands.pairing import Pairing
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.change_log import Action

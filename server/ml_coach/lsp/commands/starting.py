@@ -17,8 +17,8 @@ from ml_coach.lsp.commands.arguments import (
     RunTests,
     WriteTests,
 )
+from ml_coach.lsp.commands.command_results import RunRef
 from ml_coach.lsp.commands.pairing import Pairing, is_tests
-from ml_coach.lsp.commands.results import RunRef
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceFile
 from ml_coach.lsp.documents.stubs import stubs_in

@@ -25,9 +25,9 @@ from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.folder_python import ask_about_python
 from ml_coach.lsp.runs.key_hosts import ask_about_key
+from ml_coach.lsp.runs.open_questions import OpenQuestions
 from ml_coach.lsp.runs.overwriting import foreign_files, with_free_names
 from ml_coach.lsp.runs.progress import Progress
-from ml_coach.lsp.runs.questions import OpenQuestions
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.run_view import RunView

@@ -13,7 +13,7 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.positions import Text, overlaps, split
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFinding
-from ml_coach.lsp.runs.questions import OpenQuestion
+from ml_coach.lsp.runs.open_questions import OpenQuestion
 
 SOURCE = "ML Coach"
 _TEST = re.compile(r"(?:async\s+def|def|class)\s+(test\w*)", re.I)

@@ -30,8 +30,8 @@ from ml_coach.lsp.documents.texts import same_text
 from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.agents import WritingStream
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
+from ml_coach.lsp.runs.open_questions import OpenQuestions
 from ml_coach.lsp.runs.progress import Progress
-from ml_coach.lsp.runs.questions import OpenQuestions
 from ml_coach.lsp.runs.run_tracker import RunTracker
 from ml_coach.run_order import RunOrder
 
