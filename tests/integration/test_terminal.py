@@ -288,7 +288,9 @@ async def test_ctrl_c_during_the_imports_shows_no_traceback(
     terminal: Terminal, tmp_path: Path, command: str
 ) -> None:
     # Replaces a module that every command imports by one that simulates Ctrl-C.
-    pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    # A shell starts what is in the background with the signal ignored; at a terminal it is not.
+    pressed = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    pressed += "os.kill(os.getpid(), signal.SIGINT)\n"
     (tmp_path / "asyncio.py").write_text(pressed, encoding="utf-8")
     ended = await terminal.run(command, PYTHONPATH=str(tmp_path))
     assert (ended.code, ended.out, ended.err) == (130, "", "")
