@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from ml_coach.cli.terminal_view import (
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Event, RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
+from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace
 from ml_coach.run_log import RunLog
 from ml_coach.run_order import RunOrder, answered
@@ -70,7 +72,7 @@ def apply(run_id: RunArgument, output: OutputOption = Path()) -> None:
     """Apply the patch that a run left waiting."""
     app = App()
     events = _events(app.run_log, run_id)
-    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    report = _report(events)
     if report is None or report.pending is None:
         fail(f"No patch waits in run {run_id}.", USAGE)
     workspace = FolderWorkspace(output, app.written_files)
@@ -95,7 +97,7 @@ def answer(
     app, settings = App(), read_settings()
     events = _events(app.run_log, run_id)
     begun = next((e for e in events if isinstance(e, RunStarted)), None)
-    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    report = _report(events)
     if begun is None or report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
     if begun.request.task != "generate":
@@ -131,6 +133,11 @@ def _events(log: RunLog, run_id: str) -> list[Event]:
         return list(log.events(run_id))
     except KeyError:
         fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+
+
+def _report(events: Sequence[Event]) -> RunReport | None:
+    """How the run ended; None where it did not."""
+    return next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
 
 
 async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:

@@ -30,12 +30,14 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
         # What the user answered in the run that goes on here comes first.
         known = request.answers[len(state.answers) :]
-        question = None if known else run.question()
-        if not known and question is None:
-            break
-        answer = known[0] if known else await _ask(run, question)
-        if answer is None:
-            state.question = question
+        if known:
+            answer = known[0]
+        elif question := run.question():
+            answer = await _ask(run, question)
+            if answer is None:
+                state.question = question
+                break
+        else:
             break
         state.answers.append(answer)
         run.emit(QuestionAnswered(answer))
@@ -45,8 +47,7 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     return end
 
 
-async def _ask(run: Run, question: Question | None) -> Answer | None:
-    assert question is not None
+async def _ask(run: Run, question: Question) -> Answer | None:
     run.emit(QuestionAsked(question))
     with run.team.model_client.budget.paused():
         return await run.reviewer.answer(question)
