@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def main() -> None:
-    """Entry point of `ml-coach` and of `python -m ml_coach`."""
+    """Entry point of `ml-coach` and of `python -m ml_coach`, and the last handler of errors."""
     import sys
 
     name = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -18,8 +18,12 @@ def main() -> None:
             from ml_coach.cli.sandbox_commands import main as sandbox_command
 
             raise SystemExit(sandbox_command(sys.argv[1:]))
-        from ml_coach.cli.commands import run
+        from ml_coach.cli.commands import command_line
 
-        run()
+        command_line()
     except KeyboardInterrupt:  # Ctrl-C may come while modules are still being imported.
         raise SystemExit(130) from None
+    except Exception as error:  # noqa: BLE001 - a bug of ours is reported in one line
+        from ml_coach.cli.endings import fail_by
+
+        fail_by(error)

@@ -1,27 +1,23 @@
-"""The command line of `ml-coach`: the table of its commands, and the last handler of errors."""
+"""The command line of `ml-coach`: the table of its commands."""
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ml_coach import __version__
-from ml_coach.app import state_folder
 from ml_coach.cli.bench_command import bench
-from ml_coach.cli.endings import fail
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.model_commands import doctor, models, pull
 from ml_coach.cli.run_commands import answer, apply, runs, show
-from ml_coach.core.errors import ModelError
 from ml_coach.settings import SETTINGS
 
 _EPILOG = "Settings from the environment: " + "; ".join(
     f"{s.variable} ({s.description.rstrip('.')})" for s in SETTINGS
 )
-_cli = typer.Typer(
+command_line = typer.Typer(
     name="ml-coach",
     help="A prompt becomes a tested Python program.",
     epilog=_EPILOG,
@@ -30,24 +26,11 @@ _cli = typer.Typer(
     add_completion=False,
 )
 _model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
-_cli.add_typer(_model_cli, name="model")
+command_line.add_typer(_model_cli, name="model")
 _model_cli.command()(pull)
 # `--help` lists the commands in this order.
 for _command in (generate, runs, show, answer, apply, models, doctor, bench):
-    _cli.command()(_command)
-
-
-def run() -> None:
-    """Runs the command line; what a user can mend is shown as a line without a traceback."""
-    try:
-        _cli()
-    except (ModelError, OSError) as error:
-        fail(str(error), 1)
-    except Exception:  # noqa: BLE001 - a bug of ours is reported in one line, its trace in a file
-        log = state_folder() / "bug.txt"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", 1)
+    command_line.command()(_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -56,7 +39,7 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@_cli.callback()
+@command_line.callback()
 def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
@@ -67,7 +50,7 @@ def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
 
 # The next three are here for the help text: `main` in cli/__init__.py runs these commands before
 # typer is imported.
-@_cli.command("exec")
+@command_line.command("exec")
 def execute(file: Path) -> None:
     """Run any Python file in the sandbox; `ml-coach exec --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
@@ -75,7 +58,7 @@ def execute(file: Path) -> None:
     raise SystemExit(sandbox_command(["exec", str(file)]))
 
 
-@_cli.command("pytest")
+@command_line.command("pytest")
 def run_pytest(folder: Path) -> None:
     """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
@@ -83,7 +66,7 @@ def run_pytest(folder: Path) -> None:
     raise SystemExit(sandbox_command(["pytest", str(folder)]))
 
 
-@_cli.command()
+@command_line.command()
 def serve() -> None:
     """Serve the Language Server Protocol to an editor; `ml-coach serve --help` says more."""
     from ml_coach.cli.serve import serve as serve_editor

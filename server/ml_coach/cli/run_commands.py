@@ -108,7 +108,7 @@ def answer(
     if not root.is_dir():
         fail(f"There is no folder {root}. With -o you name the one to write into.", USAGE)
     order = RunOrder(root, request, settings, overwrite=force, replay=run_id)
-    carry_out(app, order, as_json=as_json)
+    raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
 
 
 def _answer(question: Question, text: str) -> Answer:
