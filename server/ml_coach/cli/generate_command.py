@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ml_coach.app import DEFAULT_PROMPT, App
@@ -125,7 +124,7 @@ def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     return workspace
 
 
-def _show_end(console: Console, report: RunReport, output: Path, run_id: str) -> None:
+def _show_end(console: EscapingConsole, report: RunReport, output: Path, run_id: str) -> None:
     """Shows the report, and what the user can do next."""
     show_report(console, report, folder=str(output), run_id=run_id)
     if report.pending is not None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.markup import escape
@@ -24,12 +24,12 @@ from ml_coach.cli.terminal_view import (
     show_diff,
 )
 from ml_coach.core.changes import Patch
-from ml_coach.core.events import Event, RunFinished, RunStarted
+from ml_coach.core.events import RunFinished
 from ml_coach.core.question import Answer, Question
-from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace
-from ml_coach.run_log import RunLog
 from ml_coach.run_order import RunOrder, answered
+
+T = TypeVar("T")
 
 
 def runs(
@@ -61,7 +61,7 @@ def show(run_id: RunArgument, as_json: JsonOption = False) -> None:
     """Print one run again, from its log."""
     log, console = App().run_log, EscapingConsole()
     view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=False)
-    for event in _events(log, run_id):
+    for event in _known(lambda run_id: list(log.events(run_id)), run_id):
         view(event)
         if isinstance(event, RunFinished) and not as_json:
             show_report(console, event.report, folder=str(log.folder(run_id)), run_id=run_id)
@@ -71,8 +71,7 @@ def show(run_id: RunArgument, as_json: JsonOption = False) -> None:
 def apply(run_id: RunArgument, output: OutputOption = Path()) -> None:
     """Apply the patch that a run left waiting."""
     app = App()
-    events = _events(app.run_log, run_id)
-    report = _report(events)
+    report = _known(app.run_log.report, run_id)
     if report is None or report.pending is None:
         fail(f"No patch waits in run {run_id}.", USAGE)
     workspace = FolderWorkspace(output, app.written_files)
@@ -95,10 +94,8 @@ def answer(
 ) -> None:
     """Answer the question that a run left open, and let the run go on."""
     app, settings = App(), read_settings()
-    events = _events(app.run_log, run_id)
-    begun = next((e for e in events if isinstance(e, RunStarted)), None)
-    report = _report(events)
-    if begun is None or report is None or report.question is None:
+    begun, report = _known(app.run_log.start, run_id), _known(app.run_log.report, run_id)
+    if report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
     if begun.request.task != "generate":
         fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
@@ -128,16 +125,12 @@ def _answer(question: Question, text: str) -> Answer:
     return found
 
 
-def _events(log: RunLog, run_id: str) -> list[Event]:
+def _known(look_up: Callable[[str], T], run_id: str) -> T:
+    """What the log says of a run. Ends the command where there is no such run."""
     try:
-        return list(log.events(run_id))
+        return look_up(run_id)
     except KeyError:
         fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
-
-
-def _report(events: Sequence[Event]) -> RunReport | None:
-    """How the run ended; None where it did not."""
-    return next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
 
 
 async def _apply(patch: Patch, workspace: FolderWorkspace, folder: Path) -> str:
