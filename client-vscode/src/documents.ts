@@ -3,6 +3,7 @@ import type { Run } from './runs/runBook';
 import type { Runs } from './runs/runs';
 import { runText } from './runs/runText';
 import type { Connection } from './server/connection';
+import { firstLine, runTitle } from './wording';
 
 const SCHEME = 'ml-coach';
 
@@ -10,7 +11,8 @@ const SCHEME = 'ml-coach';
  * Read-only documents that exist only in the editor:
  *
  *     ml-coach:/before/<file>?<patch id>    ml-coach:/after/<file>?<patch id>
- *     ml-coach:/run/<run id>.md             ml-coach:/page/<title>.md
+ *     ml-coach:/run/<run id>/<what it was asked for>.md
+ *     ml-coach:/page/<title>.md
  */
 export class Documents implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
@@ -30,7 +32,7 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
     const [, kind, ...rest] = uri.path.split('/');
     const name = rest.join('/');
     if (kind === 'run') {
-      const run = this.runs.book.get(name.replace(/\.md$/, ''));
+      const run = this.runs.book.get(rest[0] ?? '');
       return run === undefined ? '' : runText(run);
     }
     if (kind === 'page') return this.pages.get(name) ?? '';
@@ -53,7 +55,9 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
 }
 
 export function runUri(run: Run): vscode.Uri {
-  return vscode.Uri.from({ scheme: SCHEME, path: `/run/${run.runId}.md` });
+  // The last part names the tab.
+  const title = firstLine(runTitle(run), 40).replace(/[/\\]/g, ' ');
+  return vscode.Uri.from({ scheme: SCHEME, path: `/run/${run.runId}/${title}.md` });
 }
 
 export function patchUris(patchId: string, file: string): { before: vscode.Uri; after: vscode.Uri } {

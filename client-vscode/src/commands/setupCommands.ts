@@ -23,27 +23,28 @@ export function setupCommands(
   };
 }
 
-/** Rows such as "openai:MODEL@BASE-URL" show how a name is written; the user fills them in. */
+/** Names such as "openai:MODEL@BASE-URL" show how one is written; the user fills them in. */
 const PLACEHOLDER = /:(MODEL@BASE-URL|FILE)$/;
 
 async function selectModel(connection: Connection): Promise<void> {
   const { default: usual, models } = await connection.execute('mlCoach.models', {});
   const own = await editorModelNames();
   const listed = [...models.filter(({ name }) => own.length === 0 || name !== 'editor:'), ...own];
-  if (!listed.some(({ name }) => name === usual)) listed.unshift({ name: usual, description: 'as set' });
-  const items = listed.map(({ name, description }) => ({
-    label: name,
+  if (!listed.some(({ name }) => name === usual)) listed.unshift({ title: usual, name: usual, description: 'as set' });
+  const items = listed.map(({ title, name, description }) => ({
+    label: name === usual ? `$(check) ${title}` : title,
     description: name === usual ? 'in use' : '',
-    detail: description,
+    detail: [...(title === name ? [] : [name]), description].filter((part) => part !== '').join(': '),
+    name,
   }));
-  const other = { label: 'Another…', description: '', detail: 'Type a name, such as openai:MODEL@http://127.0.0.1:8000/v1' };
+  const other = { label: 'Another…', description: '', detail: 'Type a name, such as openai:MODEL@http://127.0.0.1:8000/v1', name: '' };
   const picked = await vscode.window.showQuickPick([...items, other], {
     title: 'ML Coach: model',
     matchOnDetail: true,
   });
   if (picked === undefined) return;
-  const isWhole = picked !== other && !PLACEHOLDER.test(picked.label);
-  const value = picked === other ? usual : picked.label;
+  const isWhole = picked !== other && !PLACEHOLDER.test(picked.name);
+  const value = picked === other ? usual : picked.name;
   const name = isWhole ? value : await vscode.window.showInputBox({ title: 'ML Coach: model', value });
   if (name === undefined) return;
   const settings = vscode.workspace.getConfiguration('mlCoach');

@@ -26,9 +26,9 @@ export function serveEditorModels(client: LanguageClient): void {
   });
 }
 
-export async function editorModelNames(): Promise<{ name: string; description: string }[]> {
+export async function editorModelNames(): Promise<{ title: string; name: string; description: string }[]> {
   const models = await vscode.lm.selectChatModels();
-  return models.map(({ id, name, vendor }) => ({ name: `editor:${id}`, description: `${name} (${vendor})` }));
+  return models.map(({ id, name, vendor }) => ({ title: name, name: `editor:${id}`, description: vendor }));
 }
 
 async function answer(

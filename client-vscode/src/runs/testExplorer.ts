@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { CaseDetails, ReportDetails } from '../protocol';
 import type { Connection } from '../server/connection';
 import { firstLine, runTitle } from '../wording';
-import { functionOf, lineOfTest } from './pythonTests';
+import { type LineOf, linesIn } from './pythonTests';
 import type { Run } from './runBook';
 import type { Runs } from './runs';
 
@@ -16,9 +16,11 @@ export class TestExplorer implements vscode.Disposable {
   private readonly asked = new Map<string, vscode.TestRun>();
 
   constructor(
-    runs: Runs,
+    private readonly runs: Runs,
     private readonly connection: Connection,
   ) {
+    // VS Code asks when the Test Explorer is opened: what earlier windows made is shown then.
+    this.controller.resolveHandler = (item) => (item === undefined ? this.findEarlier() : undefined);
     const { Run: kind } = vscode.TestRunProfileKind;
     this.controller.createRunProfile('Run with ML Coach', kind, (request) => this.rerun(request), true);
     const gone = connection.onDidChangeState((state) => {
@@ -37,10 +39,26 @@ export class TestExplorer implements vscode.Disposable {
     this.controller.dispose();
   }
 
+  /** Shows the tests that finished runs left in the folders open here, each file's latest report. */
+  private async findEarlier(): Promise<void> {
+    await this.runs.refresh();
+    const seen = new Set<string>();
+    for (const run of this.runs.groups().own.filter(({ active }) => !active)) {
+      if (seen.has(run.programFile)) continue;
+      seen.add(run.programFile);
+      const whole = await this.runs.completed(run);
+      const uri = testsOf(whole);
+      if (uri === undefined || this.controller.items.get(uri.toString()) !== undefined) continue;
+      // A file that was deleted since has no tests.
+      const isThere = await vscode.workspace.fs.stat(uri).then(() => true, () => false);
+      if (isThere) await this.follow(whole);
+    }
+  }
+
   private async follow(run: Run): Promise<void> {
-    if (run.report !== null && run.rootUri !== '' && run.testsFile !== '') {
-      const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
-      const lineOf = await linesIn(uri);
+    const uri = testsOf(run);
+    if (run.report !== null && uri !== undefined) {
+      const lineOf = await linesIn(uri, this.connection);
       const report = JSON.stringify(run.report);
       if (this.shown.get(run.runId) !== report) {
         this.shown.set(run.runId, report);
@@ -94,15 +112,8 @@ export class TestExplorer implements vscode.Disposable {
   }
 }
 
-type LineOf = (testName: string) => vscode.Range;
-
-/** Where the tests are in the file as it stands; on its first line where it cannot be read. */
-async function linesIn(uri: vscode.Uri): Promise<LineOf> {
-  const text = await vscode.workspace.openTextDocument(uri).then((document) => document.getText(), () => '');
-  return (testName) => {
-    const line = lineOfTest(text, functionOf(testName));
-    return new vscode.Range(line, 0, line, 0);
-  };
+function testsOf({ rootUri, testsFile }: Run): vscode.Uri | undefined {
+  return rootUri === '' || testsFile === '' ? undefined : vscode.Uri.joinPath(vscode.Uri.parse(rootUri), testsFile);
 }
 
 function record(run: vscode.TestRun, item: vscode.TestItem, test: CaseDetails): void {

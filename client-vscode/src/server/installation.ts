@@ -1,8 +1,9 @@
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import { NoPythonError } from './locate';
 import { type Installer, PrivateEnvironment } from './privateEnvironment';
 import { run } from './processes';
-import { firstPython, usualPythons } from './python';
+import { firstPython, usualPythons, usualUvs } from './python';
 
 /** The private environment's interpreter, made at the first use under a notification with Cancel. */
 export async function privateInterpreter(
@@ -36,7 +37,9 @@ export async function privateInterpreter(
 }
 
 async function chooseInstaller(selected: string | undefined): Promise<Installer> {
-  if ((await run(['uv', '--version'])).code === 0) return { kind: 'uv' };
+  for (const uv of usualUvs(process.platform, homedir())) {
+    if ((await run([uv, '--version'])).code === 0) return { kind: 'uv', uv };
+  }
   const python = await firstPython(usualPythons(process.platform, selected));
   if (python === undefined) throw new NoPythonError();
   return { kind: 'venv', python };

@@ -23,6 +23,6 @@ export async function locate(sources: Sources): Promise<readonly string[]> {
 
 export class NoPythonError extends Error {
   constructor() {
-    super('ML Coach needs Python 3.11 or newer on this machine, and found none.');
+    super('ML Coach needs Python 3.11 or newer on this machine, and found none. uv, a small installer, brings one.');
   }
 }

@@ -13,7 +13,7 @@ import * as path from 'node:path';
 import { run, type RunOptions } from './processes';
 
 export type Installer =
-  | { readonly kind: 'uv' }
+  | { readonly kind: 'uv'; readonly uv: string }
   | { readonly kind: 'venv'; readonly python: readonly string[] };
 
 interface Pointer {
@@ -100,8 +100,8 @@ export function installSteps(installer: Installer, folder: string, wheel: string
   const python = interpreterIn(folder);
   if (installer.kind === 'uv') {
     return [
-      ['uv', 'venv', '--quiet', '--python', '>=3.11', folder],
-      ['uv', 'pip', 'install', '--python', python, wheel],
+      [installer.uv, 'venv', '--quiet', '--python', '>=3.11', folder],
+      [installer.uv, 'pip', 'install', '--python', python, wheel],
     ];
   }
   return [

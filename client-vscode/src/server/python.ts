@@ -1,3 +1,4 @@
+import * as path from 'node:path';
 import { run } from './processes';
 
 /** The oldest Python that the server runs on, as in pyproject.toml. */
@@ -42,4 +43,17 @@ export function usualPythons(platform: NodeJS.Platform, selected?: string): stri
   const chosen = selected === undefined ? [] : [[selected]];
   if (platform === 'win32') return [...chosen, ['py', '-3'], ['python']];
   return [...chosen, ['python3'], ['python3.13'], ['python3.12'], ['python3.11'], ['python']];
+}
+
+/** The line by which uv's makers have it installed; https://docs.astral.sh/uv/getting-started/installation/. */
+export function uvInstaller(platform: NodeJS.Platform): string {
+  return platform === 'win32'
+    ? 'powershell -ExecutionPolicy ByPass -c "irm https://astral.sh/uv/install.ps1 | iex"'
+    : 'curl -LsSf https://astral.sh/uv/install.sh | sh';
+}
+
+/** Where uv is: on the path, or where its installer puts it, which an editor that runs already does not see. */
+export function usualUvs(platform: NodeJS.Platform, home: string): string[] {
+  const installed = platform === 'win32' ? path.win32.join(home, '.local', 'bin', 'uv.exe') : path.posix.join(home, '.local', 'bin', 'uv');
+  return ['uv', installed];
 }

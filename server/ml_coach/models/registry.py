@@ -83,8 +83,10 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True)
 class ListedModel:
-    """A row of `ml-coach models`. `why` is a phrase: what is missing, or what to know about it."""
+    """A row of `ml-coach models`: the `title` is for people, the `name` for the settings. `why` is
+    a phrase: what is missing, or what to know about it."""
 
+    title: str
     name: str
     profile: Profile
     available: bool
@@ -203,12 +205,18 @@ def list_models(access: Access) -> tuple[ListedModel, ...]:
     google = f"gemini:{_DEFAULT_GEMINI}", f"genai:{_DEFAULT_GEMINI}"
     return (
         *_local_rows(),
-        _row(google[0], key or _missing("google.generativeai"), _ENDED),
-        _row(google[1], key or ("" if _installed("google.genai") else _EXTRA)),
-        _row("openai:MODEL@BASE-URL", "", "name a model and where it is served"),
-        _row("editor:", "" if access.editor else "no editor that offers its models is connected"),
-        ListedModel("recorded:FILE", Profile(), True, "name a transcript"),
-    )
+        _row("Gemini", google[0], key or _missing("google.generativeai"), _ENDED),
+        _row(
+            "Gemini by google-genai", google[1],
+            key or ("" if _installed("google.genai") else _EXTRA),
+        ),
+        _row("A server of your own", "openai:MODEL@BASE-URL", "", "Ollama, LM Studio, vLLM, …"),
+        _row(
+            "The editor's own models", "editor:",
+            "" if access.editor else "no editor that offers its models is connected",
+        ),
+        ListedModel("A recorded run", "recorded:FILE", Profile(), True, "name a transcript"),
+    )  # fmt: skip
 
 
 def _local_rows() -> tuple[ListedModel, ...]:
@@ -219,12 +227,12 @@ def _local_rows() -> tuple[ListedModel, ...]:
     for known in weights.KNOWN:
         here = weights.cached(known.name) is not None
         size = f"{known.size / 1e6:.0f} MB are downloaded at the first use"
-        rows.append(_row(f"local:{known.name}", missing, "" if here else size))
+        rows.append(_row(known.title, f"local:{known.name}", missing, "" if here else size))
     return tuple(rows)
 
 
-def _row(name: str, missing: str, note: str = "") -> ListedModel:
-    return ListedModel(name, profile_of(name), not missing, missing or note)
+def _row(title: str, name: str, missing: str, note: str = "") -> ListedModel:
+    return ListedModel(title, name, profile_of(name), not missing, missing or note)
 
 
 def _missing(module: str) -> str:

@@ -43,12 +43,13 @@ class WeightsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """One published file. `size` is in bytes, `sha256` in hexadecimal.
+    """One published file; `title` is what people read. `size` is in bytes, `sha256` in hexadecimal.
 
     `repository` is the hub's.
     """
 
     name: str
+    title: str
     file: str
     size: int
     sha256: str
@@ -60,6 +61,7 @@ class Weights:
 KNOWN: tuple[Weights, ...] = (
     Weights(
         name="qwen2.5-coder-1.5b",
+        title="Qwen2.5-Coder 1.5B, on this machine",
         file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
         size=1_117_320_768,
         sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
@@ -75,6 +77,7 @@ KNOWN: tuple[Weights, ...] = (
     ),
     Weights(
         name="qwen2.5-coder-0.5b",
+        title="Qwen2.5-Coder 0.5B, on this machine",
         file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
         size=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",

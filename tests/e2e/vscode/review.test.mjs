@@ -50,9 +50,9 @@ scene('an earlier prompt is taken up again, and Apply All takes every patch of i
 
   await wb.button('ML Coach has a patch', 'Show Diff');
   await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
-  await wb.titleAction('Apply This and All Later Patches').hover();
+  await wb.titleAction('Apply All Patches').hover();
   await wb.shot('04-diff');
-  await wb.titleAction('Apply This and All Later Patches').click();
+  await wb.titleAction('Apply All Patches').click();
   await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(`/ window for i in ${RIGHT}`), 'both fixes in the file');
   await wb.command('View: Show ML Coach');

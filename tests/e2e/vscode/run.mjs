@@ -9,7 +9,7 @@ import path from 'node:path';
 import { ROOT, STACKS, VSIX } from './stage.mjs';
 
 const MAIN = ['generate', 'review', 'stop', 'menus'];
-const CORE = [...MAIN, 'question', 'server', 'models', 'inhost'];
+const CORE = [...MAIN, 'prompt', 'question', 'server', 'models', 'inhost'];
 const SUITES = {
   core: CORE,
   // That code-server cannot be told to run tests inside its extension host, and knows no models.

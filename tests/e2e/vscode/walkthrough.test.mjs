@@ -4,7 +4,8 @@ import path from 'node:path';
 import { PROMPT } from './model.mjs';
 import { ROOT, scene } from './stage.mjs';
 
-const SIZE = { width: 960, height: 600 };
+// The walkthrough scales its pictures to about 600 pixels: a small window keeps the words readable.
+const SIZE = { width: 800, height: 500, scale: 2 };
 
 scene('the walkthrough opens with its four steps', { name: 'walkthrough', page: { width: 1700, height: 900 } }, async ({ wb }) => {
   await wb.command('Welcome: Open Walkthrough...');
@@ -23,28 +24,31 @@ if (process.env.ML_COACH_PICTURES !== undefined) {
   const take = async (wb, name, clip) => {
     const file = path.join(ROOT, `client-vscode/assets/walkthrough/${name}.png`);
     await wb.page.screenshot({ path: file, clip });
-    if (fs.statSync(file).size > 100_000) throw new Error(`${file} is too large`);
+    if (fs.statSync(file).size > 200_000) throw new Error(`${file} is too large`);
   };
-  scene('pictures', { name: 'pictures', page: SIZE }, async ({ wb }) => {
-    await wb.page.locator('.statusbar-item .codicon-mortar-board').first().waitFor();
+  scene('picture of the models', { name: 'picture-models', model: null, page: SIZE }, async ({ wb }) => {
+    await wb.ready.waitFor();
     await wb.command('ML Coach: Select Model');
-    await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'local:' }).first().waitFor();
-    await take(wb, 'model', { x: 160, y: 0, width: 640, height: 400 });
-    await wb.page.keyboard.press('Escape');
+    await wb.row('local:').waitFor();
+    await take(wb, 'model', { x: 90, y: 0, width: 620, height: 400 });
+  });
+
+  scene('pictures', { name: 'pictures', page: SIZE }, async ({ wb }) => {
+    await wb.ready.waitFor();
     await wb.command('ML Coach: Generate');
     await wb.input.waitFor();
     await wb.input.fill('moving_average(values, window); moving_average([1, 2, 3], 2) == [1.5, 2.5]');
-    await take(wb, 'generate', { x: 160, y: 0, width: 640, height: 400 });
+    await take(wb, 'generate', { x: 90, y: 0, width: 620, height: 250 });
     await wb.answer(PROMPT);
     await wb.button('ML Coach has a patch', 'Show Diff');
     await wb.diffEditor.locator('.line-insert, .char-insert').first().waitFor();
     await wb.command('View: Show ML Coach');
     await wb.treeRow('Patch waiting').waitFor();
-    await take(wb, 'fix', { x: 0, y: 36, width: 960, height: 430 });
+    await take(wb, 'fix', { x: 0, y: 36, width: 800, height: 440 });
     await wb.titleAction('Apply Patch').click();
     await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
     await wb.show('test_generated.py');
-    await take(wb, 'what', { x: 0, y: 36, width: 960, height: 430 });
+    await take(wb, 'what', { x: 0, y: 36, width: 800, height: 440 });
   });
 
   scene('picture of the README', { name: 'readme', page: { width: 1248, height: 540 } }, async ({ wb }) => {

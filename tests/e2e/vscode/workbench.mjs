@@ -6,13 +6,14 @@ import { chromium } from 'playwright-core';
 
 /** Opens `folder` in a browser of its own. `shots` is where pictures go. */
 export async function openWorkbench({
-  port, folder, shots, payload = [], before, width = 1280, height = 800, theme,
+  port, folder, shots, payload = [], before, width = 1280, height = 800, scale = 1, theme,
 }) {
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'coach-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     headless: true,
     viewport: { width, height },
+    deviceScaleFactor: scale,
     locale: 'en-US',
     ...(theme === undefined ? {} : { colorScheme: theme }),
     args: [

@@ -263,6 +263,17 @@ async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     assert second.text("test_generated.py") == before
 
 
+async def test_where_the_tests_of_a_file_stand(start: StartEditor, root: Path):
+    editor = await start("kate-22.12")
+    source = "import os\n\n@mark\ndef test_a(): ...\n\nclass TestB:\n    async def test_c(self): ...\n"
+    (root / "test_it.py").write_text(source)
+    (root / "torn.py").write_text("def test_a(:")
+    here = await editor.command("tests", uri=editor.uri("test_it.py"))
+    assert here["tests"] == [{"name": "test_a", "line": 3}, {"name": "TestB::test_c", "line": 6}]
+    for other in ("torn.py", "gone.py"):
+        assert (await editor.command("tests", uri=editor.uri(other)))["tests"] == []
+
+
 async def test_who_wrote_a_test_is_known_after_a_restart(start: StartEditor, root: Path):
     first = await start("kate-22.12")
     await first.generate(PROMPT, autoPatch=True)

@@ -180,6 +180,18 @@ def tests(source: str) -> list[Definition]:
     return [node for node in body if isinstance(node, Definition) and is_test(node.name)]
 
 
+def test_places(source: str) -> dict[str, int]:
+    """The line, counted from 1, of the `def` of each test, by names such as `TestA::test_b`."""
+    places: dict[str, int] = {}
+    for node in tests(source):
+        if not isinstance(node, ast.ClassDef):
+            places[node.name] = node.lineno
+            continue
+        methods = (m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef))
+        places |= {f"{node.name}::{m.name}": m.lineno for m in methods if is_test(m.name)}
+    return places
+
+
 def last_line(statement: ast.stmt) -> int:
     """The line, counted from 1, on which a statement ends."""
     return statement.end_lineno or statement.lineno

@@ -73,6 +73,13 @@ class RunTests:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListTests:
+    """A test file."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """One run, or every run without `run_id`. `reason` says why, where it was not the user."""
 

@@ -102,8 +102,10 @@ class EventList(TypedDict):
 
 
 class ListedModel(TypedDict):
-    """A model that the settings may name. `description` says what is missing, if anything."""
+    """A model that the settings may name. `title` is for people; `description` says what is
+    missing, if anything."""
 
+    title: str
     name: str
     description: str
     available: bool
@@ -114,6 +116,20 @@ class ModelList(TypedDict):
 
     default: str
     models: list[ListedModel]
+
+
+class TestPlace(TypedDict):
+    """A test of a file and the line of its `def`, from 0. `name` is as in CaseDetails, without
+    parameters."""
+
+    name: str
+    line: int
+
+
+class TestList(TypedDict):
+    """The tests in the order of the file."""
+
+    tests: list[TestPlace]
 
 
 class Check(TypedDict):

@@ -55,6 +55,10 @@ COMMANDS = (
         "takes a program or its tests; inspects and tests it, asks no model",
     ),
     Command(
+        "tests", lambda c: c.list_tests,
+        "where the tests of a file stand, unsaved edits included",
+    ),
+    Command(
         "stop", lambda c: c.stop,
         "without `runId`: every run; `reason` is a sentence for the report where it was not the "
         "user who stopped it",

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from ml_coach.core.python import syntax
 from ml_coach.core.request import Request
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
@@ -14,6 +15,7 @@ from ml_coach.lsp.commands.answering import Answering
 from ml_coach.lsp.commands.arguments import (
     ApplyPatch,
     LatestRuns,
+    ListTests,
     NoArgument,
     OnePatch,
     OneRun,
@@ -31,13 +33,14 @@ from ml_coach.lsp.commands.command_results import (
     RunList,
     RunSummary,
     Stopped,
+    TestList,
     Undone,
 )
 from ml_coach.lsp.commands.pairing import Pairing
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.change_log import Action
-from ml_coach.lsp.documents.documents import Documents
+from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents
 from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.run_details import RunAction, RunDetails
 from ml_coach.lsp.runs.active_runs import Runs
@@ -209,6 +212,15 @@ class Commands:
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r}.") from None
         return {"rootUri": uri_of(root) if root else "", "events": lines}
+
+    async def list_tests(self, argument: ListTests) -> TestList:
+        """The tests of a file; none where it cannot be read or does not parse."""
+        uri = self._documents.uri(self._documents.of(argument.uri, "uri"))
+        text = self._documents.open_text(uri) or self._documents.disk_text(uri) or ""
+        if len(text) > LONGEST_TEXT:
+            return {"tests": []}
+        places = await asyncio.to_thread(syntax.test_places, text)
+        return {"tests": [{"name": name, "line": line - 1} for name, line in places.items()]}
 
     async def models(self, argument: NoArgument) -> ModelList:
         """The models that can be used with the first folder's settings."""
