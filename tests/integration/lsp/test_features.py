@@ -265,7 +265,9 @@ async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
 
 async def test_where_the_tests_of_a_file_stand(start: StartEditor, root: Path):
     editor = await start("kate-22.12")
-    source = "import os\n\n@mark\ndef test_a(): ...\n\nclass TestB:\n    async def test_c(self): ...\n"
+    source = (
+        "import os\n\n@mark\ndef test_a(): ...\n\nclass TestB:\n    async def test_c(self): ..."
+    )
     (root / "test_it.py").write_text(source)
     (root / "torn.py").write_text("def test_a(:")
     here = await editor.command("tests", uri=editor.uri("test_it.py"))
