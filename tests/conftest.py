@@ -24,6 +24,16 @@ def pytest_runtest_makereport(
         report.longrepr = f"Nothing may be skipped here: {report.longrepr}"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that drive the model:
+    two models at once would share two cores."""
+    if not config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    for item in items:
+        group = "model" if item.get_closest_marker("model") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def _own_recursion_limit() -> Generator[None]:
     """Some tests load programs that raise it, in this very process."""

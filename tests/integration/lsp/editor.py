@@ -28,7 +28,7 @@ from pytest_lsp.client import register_lsp_features
 
 PROFILES = Path(__file__).parent / "clients"
 SERVER = (str(Path(sys.executable).with_name("ml-coach")), "serve")
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
