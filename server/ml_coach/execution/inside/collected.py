@@ -135,34 +135,35 @@ def hook_watcher(trusted: frozenset[int]) -> Generator[Any, Any, Any]:
     It remembers the functions that it has found to be ours, with all that they refer to. While
     these stay the same, their code is not looked at one by one, which takes long.
     """
-    identity, names_of, type_of, any_error = identity_of, vars, type, Exception
-    every, each, same, size, referents = all, map, operator.is_, len, gc.get_referents
-    function_of, plain, bound = (
-        operator.attrgetter("function"),
-        types.FunctionType,
-        types.MethodType,
-    )
+    identity, type_of, any_error, size, same = identity_of, type, Exception, len, operator.is_
+    names_of: Any = vars
+    every: Any = all
+    each: Any = map
+    referents = gc.get_referents
+    function_of: Any = operator.attrgetter("function")
+    plain, bound = types.FunctionType, types.MethodType
     known: Any = ()
     functions: Any = ()
     parts: Any = ()
-    name = answer = ""
+    name: Any = ""
+    answer: Any = ""
     while True:
-        config = yield answer
+        config: Any = yield answer
         answer, name = "", "the configuration"
         try:
-            hooks = [*names_of(config.pluginmanager.hook).items()]
+            hooks: Any = [*names_of(config.pluginmanager.hook).items()]
             found: Any = []
             for name, caller in hooks:  # noqa: B007 - an error is answered with the name
                 found += each(function_of, caller.get_hookimpls())
             now = referents(*functions)
-            unchanged = size(found) == size(known) and every(each(same, found, known))
+            unchanged: bool = size(found) == size(known) and every(each(same, found, known))
             if unchanged and size(now) == size(parts) and every(each(same, now, parts)):
                 continue
             for name, caller in hooks:
                 for implementation in caller.get_hookimpls():
                     if identity(implementation.function.__code__) not in trusted:
                         answer = answer or name
-            behind = [f.__func__ if type_of(f) is bound else f for f in found]
+            behind: Any = [f.__func__ if type_of(f) is bound else f for f in found]
             if not answer and every(type_of(f) is plain for f in behind):
                 known, functions, parts = found, behind, referents(*behind)
         except any_error:
