@@ -115,7 +115,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "python", "ML_COACH_PYTHON", "--python", "python", values.text, "a path",
         "The interpreter that generated code runs under; empty: the workspace's virtual "
-        "environment, or our own where only that has what the code imports.",
+        "environment, which you are asked about once per folder, or our own where only that has "
+        "what the code imports.",
     ),
     Setting(
         "allow_weak_sandbox", "ML_COACH_ALLOW_WEAK_SANDBOX", "--allow-weak-sandbox",

@@ -26,6 +26,10 @@ NO_SPACE: dict[int, Limit] = {
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 # Not a dotted name: its package may be installed though this module of it does not exist.
 NO_MODULE = re.compile(r"No module named '([^'.]+)'")
+# What WebAssembly has not, by the error that says so.
+NO_THREADS = "can't start new thread"
+NOT_AS_WEBASSEMBLY = ((NO_THREADS, "threads"), ("does not support processes", "processes"))
+LACKING = ("ModuleNotFoundError", "RuntimeError", "OSError")
 ARGUMENT = re.compile(r"(sys\.)?argv\[")
 NO_USER = "and nobody is there to answer"
 # Modules whose package has another name in the index.
@@ -84,7 +88,7 @@ def reached_limit(answer: WorkerAnswer, raised: Raised | None = None) -> Limit:
         return "memory"
     if raised.errno == errno.EAGAIN and raised.name == "BlockingIOError":
         return "processes"
-    if "can't start new thread" in raised.text:
+    if NO_THREADS in raised.text and answer.python:
         return "processes"
     return NO_SPACE.get(raised.errno, "")
 
@@ -129,6 +133,15 @@ def missing_package(name: str, python: str) -> str:
     package = OTHERWISE_CALLED.get(name, name)
     install = f"{shlex.quote(python)} -m pip install {package}"
     return f"the package {name} is not installed; if you trust it: {install}"
+
+
+def lacking(error: str, python: str) -> str:
+    """What its Python does not have, where the text of an error says that; else empty. It says
+    nothing of the program. An empty `python` is that of the level wasm."""
+    if missing := NO_MODULE.search(error):
+        return missing_package(missing[1], python)
+    lacks = [what for text, what in NOT_AS_WEBASSEMBLY if text in error and not python]
+    return f"Python as WebAssembly has no {lacks[0]} at this level (wasm)" if lacks else ""
 
 
 def evaluations(answer: WorkerAnswer, count: int) -> tuple[Evaluation, ...]:
@@ -190,8 +203,8 @@ def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
     elif raised.name == "IndexError" and ARGUMENT.match(raised.expression):
         kind = "input"
         message = f"IndexError: the program wants arguments in sys.argv, {NO_USER}"
-    elif raised.name == "ModuleNotFoundError" and (missing := NO_MODULE.search(raised.text)):
-        kind, message = "missing_package", missing_package(missing[1], answer.python)
+    elif raised.name in LACKING and (lacks := lacking(raised.text, answer.python)):
+        kind, message = "missing_package", lacks
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 
 

@@ -126,6 +126,9 @@ def judge(answer: WorkerAnswer, challenge: Challenge, suite: JudgedSuite) -> Tes
     if why:
         return _report("tampered", why, answer, cases, problems)
     verdict, why = _verdict(cases, suite)
+    if verdict == "failed" and not answer.python:  # at wasm, where much is missing for good
+        lacks = [each.message for each in problems if each.kind == "missing_package"]
+        why = "; ".join([why, *lacks[:1]])
     return _report(verdict, why, answer, cases, problems if verdict == "failed" else ())
 
 
@@ -298,8 +301,8 @@ def _case(
     if bad:
         outcome = "failed" if bad is call else "error"
         message = bad.message.splitlines()[0] if bad.message.strip() else "it failed"
-        if missing := findings.NO_MODULE.search(message):
-            kind, message = "missing_package", findings.missing_package(missing[1], python)
+        if lacks := findings.lacking(message, python):
+            kind, message = "missing_package", lacks
     elif kind_of := _agreed(evidence, pytest_id, suite):
         outcome = "failed"
         message = f"an object of type {kind_of} equals other values than the expected one as well"
@@ -331,8 +334,8 @@ def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:
     lines = failure.message.splitlines()
     first = lines[0] if lines else _last_line(failure.detail)
     kind: FindingKind = "collection"
-    if missing := findings.NO_MODULE.search(first):
-        kind, first = "missing_package", findings.missing_package(missing[1], answer.python)
+    if lacks := findings.lacking(first, answer.python):
+        kind, first = "missing_package", lacks
     place = failure.places[-1] if failure.places else None
     file, line = (place.file, place.line) if place else (failure.file, _line_in(failure))
     finding = Finding(kind, first, file, line, detail=failure.detail)

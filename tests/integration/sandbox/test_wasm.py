@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from ml_coach.app import App
 from ml_coach.core.events import TestsFinished
-from ml_coach.core.types import Program
+from ml_coach.core.types import Program, Suite
 from ml_coach.disk import FolderWorkspace, RunWorkspace
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import SandboxUnavailable
@@ -120,6 +120,42 @@ async def test_a_package_that_is_not_there_is_a_finding(executor: SandboxedExecu
     (finding,) = ran.findings
     assert finding.kind == "missing_package"
     assert "has no package numpy at this level" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("begins", "tests", "lacks"),
+    [
+        ("", "import numpy\n", "package numpy"),
+        ("import threading\nthreading.Thread(target=print).start()\n", "", "threads"),
+        ("", "import multiprocessing\nmultiprocessing.Process(target=print).start()\n", ""),
+    ],
+)
+async def test_what_the_level_has_not_is_no_accusation(
+    executor: SandboxedExecutor, begins: str, tests: str, lacks: str
+) -> None:
+    program = Program(f"{begins}def f():\n    return 1\n")
+    suite = Suite(f"from {program.module} import f\n{tests}\ndef test_f():\n    assert f() == 1\n")
+    (report,) = await executor.test([program], suite, timeout_seconds=20)
+    assert report.verdict == "error"
+    assert f"has no {lacks}" in report.why
+    assert "at this level" in report.why
+    assert report.findings[0].kind == "missing_package"
+
+
+async def test_a_test_that_the_level_has_nothing_for_says_so(executor: SandboxedExecutor) -> None:
+    program = Program("import threading\ndef f():\n    threading.Thread(target=print).start()\n")
+    suite = Suite(f"from {program.module} import f\n\ndef test_f():\n    f()\n")
+    (report,) = await executor.test([program], suite, timeout_seconds=20)
+    assert (report.verdict, report.findings[0].kind) == ("failed", "missing_package")
+    assert report.why.endswith("Python as WebAssembly has no threads at this level (wasm)")
+
+
+async def test_what_cannot_be_collected_is_told(executor: SandboxedExecutor) -> None:
+    program = Program("def f():\n    return 1\n")
+    suite = Suite("raise ValueError('no')\n\ndef test_f():\n    pass\n")
+    (report,) = await executor.test([program], suite, timeout_seconds=20)
+    assert (report.verdict, report.findings[0].kind) == ("error", "collection")
+    assert "ValueError: no" in report.why
 
 
 async def test_a_loop_ends_at_its_time_and_says_where_it_was(executor: SandboxedExecutor) -> None:

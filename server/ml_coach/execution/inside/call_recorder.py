@@ -9,6 +9,7 @@ those may not record calls.
 from __future__ import annotations
 
 import builtins
+import operator
 import sys
 import threading
 import types
@@ -19,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord
+from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, identity_of
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def call_recorder(
     on_profile = freeze(_on_profile, watchers.track)
     profiling = (sys.setprofile, threading.setprofile, on_profile, watchers.track)
     tracers = (sys.gettrace, sys.getprofile)
-    language = (type, id, str, types.FunctionType, types.MethodType)
-    language += (dict.fromkeys, tuple(vars(builtins)))
+    language = (type, identity_of, str, types.FunctionType, types.MethodType)
+    language += (dict.fromkeys, tuple(vars(builtins)), (all, map, operator.is_, zip))
     collected = (compiled.get, watchers.notes, watchers.remembered, watchers.foreign)
     instance = (unittest.TestCase, issubclass, vars)
     parts = (
@@ -75,7 +76,8 @@ def call_recorder(
         instance,
     )
     call, call_async = freeze(_call, freeze(_run), *parts), freeze(_call, freeze(_await), *parts)
-    return CallRecorder(call, call_async, frozenset({id(call.__code__), id(call_async.__code__)}))
+    codes = frozenset(identity_of(each.__code__) for each in (call, call_async))
+    return CallRecorder(call, call_async, codes)
 
 
 def own_code_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]:
@@ -85,7 +87,7 @@ def own_code_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, A
     and None after it: that is answered with (function, first line, `own` or `other`).
     """
     own = _own_code(compiled)
-    type_of, frame_type, identity, text = type, types.FrameType, id, str
+    type_of, frame_type, identity, text = type, types.FrameType, identity_of, str
     file, function, module, found, answer = "", "", None, ("", "0", "other"), None
     while True:
         got = yield answer
@@ -114,7 +116,7 @@ def _own_code(compiled: Mapping[str, types.CodeType]) -> frozenset[tuple[str, in
         todo = [whole]
         while todo:
             code = todo.pop()
-            found.add((file, id(code)))
+            found.add((file, identity_of(code)))
             todo += [each for each in code.co_consts if isinstance(each, types.CodeType)]
     return frozenset(found)
 
@@ -139,7 +141,8 @@ async def _call(  # noqa: C901
     parts: Any = "<parts>"
     run, write, own, broken, tracers, rebinds, profiling, skipped, language, collected, unit = parts
     profile, profile_threads, on_profile, track = profiling
-    type_of, identity, text, plain, bound, dict_of, language_names = language
+    type_of, identity, text, plain, bound, dict_of, language_names, in_c = language
+    every, each, same, pairs = in_c
     code_of, notes, remembered, foreign = collected
     test_case, is_subclass, names_of = unit
     file = name.partition("::")[0]
@@ -155,16 +158,18 @@ async def _call(  # noqa: C901
     for replaced in (broken(False), foreign(config)):
         if replaced:
             write(("tampered", f"replaced {replaced}"))
-    for bound_name, value in remembered(file) or ():
-        if module.get(bound_name) is not value and bound_name not in rebinds:
-            write(("tampered", f"replaced {bound_name} in the tests"))
+    names, before = remembered(file) or ((), ())
+    if not every(each(same, each(module.get, names), before)):
+        for bound_name, value in pairs(names, before):
+            if module.get(bound_name) is not value and bound_name not in rebinds:
+                write(("tampered", f"replaced {bound_name} in the tests"))
     given: Any = remembered(name) or {}
     for argument, value in given.items():
         if argument in values and values[argument] is not value:
             write(("tampered", f"replaced the parameter {argument}"))
-    names = []
+    then: Any = {}
     if "monkeypatch" not in values and "mocker" not in values:
-        names = [*{**dict_of(language_names), **module}.items()]
+        then = {**dict_of(language_names), **module}
     outcome = "failed"
     notes(name)
     try:
@@ -184,9 +189,10 @@ async def _call(  # noqa: C901
             whose = track(None)
         if what := broken(False):
             write(("tampered", f"replaced {what}"))
-        for bound_name, value in names:
-            if module.get(bound_name) is not value and bound_name not in rebinds:
-                write(("tampered", f"replaced {bound_name} in the tests"))
+        if not every(each(same, each(module.get, then), then.values())):
+            for bound_name, value in then.items():
+                if module.get(bound_name) is not value and bound_name not in rebinds:
+                    write(("tampered", f"replaced {bound_name} in the tests"))
         if type_of(test) is bound and is_subclass(type_of(test.__self__), test_case):
             for bound_name in names_of(test.__self__):
                 if bound_name[:6] == "assert":

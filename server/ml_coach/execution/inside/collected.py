@@ -8,6 +8,8 @@ the next test begins, and what it changed before, where the text of the tests sa
 from __future__ import annotations
 
 import builtins
+import gc
+import operator
 import sys
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -15,9 +17,9 @@ from typing import Any, cast
 
 import pytest
 
-from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord
+from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, identity_of
 
-Names = tuple[tuple[str, object], ...]
+Names = tuple[tuple[str, ...], tuple[object, ...]]
 ABSENT = None
 
 
@@ -42,9 +44,9 @@ def collected(
     modules: Mapping[str, dict[str, Any]],
     own: frozenset[int],
 ) -> tuple[dict[str, Any], str]:
-    """What to remember, by file ((name, value), ...) and by test {parameter: value}, and the name
-    of what is not as the tests' text says. `names` are those of test_text.py, by file; `modules`
-    are the dicts in which the test files were run."""
+    """What to remember, by file ((name, ...), (value, ...)) and by test {parameter: value}, and the
+    name of what is not as the tests' text says. `names` are those of test_text.py, by file;
+    `modules` are the dicts in which the test files were run."""
     found: dict[str, Any] = {}
     wrong = ""
     for file, listed in names.items():
@@ -69,7 +71,7 @@ def _names(module: dict[str, Any], listed: Mapping[str, Any], own: frozenset[int
         hidden = [name for name in vars(builtins) if name not in bound and name[0] != "_"]
         wrong = wrong or next((name for name in hidden if name in module), "")
         kept.update(dict.fromkeys(hidden, ABSENT))
-    return tuple(kept.items()), wrong
+    return (tuple(kept), tuple(kept.values())), wrong
 
 
 def _is_as_written(value: Any, how: str, module: dict[str, Any], own: frozenset[int]) -> bool:
@@ -77,7 +79,7 @@ def _is_as_written(value: Any, how: str, module: dict[str, Any], own: frozenset[
     match kind:
         case "def":
             is_plain = type(value) is types.FunctionType
-            return is_plain and id(value.__code__) in own and value.__globals__ is module
+            return is_plain and identity_of(value.__code__) in own and value.__globals__ is module
         case "import":
             return value is sys.modules.get(words[0], value)
         case "from":
@@ -116,7 +118,7 @@ def replaced_function(functions: Mapping[str, Mapping[str, int]], work: str) -> 
 def source_keeper(texts: Mapping[str, str], trusted: frozenset[int]) -> Generator[Any, Any, Any]:
     """Keeps the texts of the test files from the program. Send it a path to have the lines, which
     only code that was there before the user's can do."""
-    frame_at, identity = sys._getframe, id
+    frame_at, identity = sys._getframe, identity_of
     paths, kept = tuple(texts), tuple(texts.values())
     del texts
     answer: Any = None
@@ -126,23 +128,46 @@ def source_keeper(texts: Mapping[str, str], trusted: frozenset[int]) -> Generato
         answer = kept[paths.index(got)].splitlines(keepends=True) if known else None
 
 
-def foreign_plugin(freeze: FrozenFunctions, trusted: frozenset[int]) -> Callable[[Any], str]:
-    """A function that names a hook in pytest's configuration which calls code that was not there
-    before the user's."""
-    return freeze(_foreign_plugin, trusted, vars, id, AttributeError)
+def hook_watcher(trusted: frozenset[int]) -> Generator[Any, Any, Any]:
+    """Send it pytest's configuration to learn the name of a hook there that calls code which was
+    not there before the user's; empty where there is none.
 
-
-def _foreign_plugin(config: Any) -> str:
-    parts: Any = "<parts>"
-    trusted, names_of, identity, no_attribute = parts
-    for name, caller in [*names_of(config.pluginmanager.hook).items()]:
+    It remembers the functions that it has found to be ours, with all that they refer to. While
+    these stay the same, their code is not looked at one by one, which takes long.
+    """
+    identity, type_of, any_error, size, same = identity_of, type, Exception, len, operator.is_
+    names_of: Any = vars
+    every: Any = all
+    each: Any = map
+    referents = gc.get_referents
+    function_of: Any = operator.attrgetter("function")
+    plain, bound = types.FunctionType, types.MethodType
+    known: Any = ()
+    functions: Any = ()
+    parts: Any = ()
+    name: Any = ""
+    answer: Any = ""
+    while True:
+        config: Any = yield answer
+        answer, name = "", "the configuration"
         try:
-            for implementation in caller.get_hookimpls():
-                if identity(implementation.function.__code__) not in trusted:
-                    return name
-        except no_attribute:
-            return name
-    return ""
+            hooks: Any = [*names_of(config.pluginmanager.hook).items()]
+            found: Any = []
+            for name, caller in hooks:  # noqa: B007 - an error is answered with the name
+                found += each(function_of, caller.get_hookimpls())
+            now = referents(*functions)
+            unchanged: bool = size(found) == size(known) and every(each(same, found, known))
+            if unchanged and size(now) == size(parts) and every(each(same, now, parts)):
+                continue
+            for name, caller in hooks:
+                for implementation in caller.get_hookimpls():
+                    if identity(implementation.function.__code__) not in trusted:
+                        answer = answer or name
+            behind: Any = [f.__func__ if type_of(f) is bound else f for f in found]
+            if not answer and every(type_of(f) is plain for f in behind):
+                known, functions, parts = found, behind, referents(*behind)
+        except any_error:
+            answer = name
 
 
 def registrar(

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from ml_coach.execution.inside.signing import FrozenFunctions, known_code
+from ml_coach.execution.inside.signing import FrozenFunctions, identity_of, known_code
 from ml_coach.execution.inside.test_compiler import BEGAN, BOTH, COMPARE, inserted
 
 SCALARS = (int, float, complex, str, bytes, bool, type(None))
@@ -74,7 +74,7 @@ def comparer() -> Comparer:
     compare = freeze(_compare, ask, SCALARS, type, notes.send, text, examined)
     both = freeze(_both, compare, Exception)
     began = freeze(_began, notes.send)
-    codes |= {id(compare.__code__), id(began.__code__)}
+    codes |= {identity_of(compare.__code__), identity_of(began.__code__)}
     functions = {COMPARE: compare, BOTH: both, BEGAN: began}
     known = freeze.known | known_code([_notes])
     return Comparer(lambda code: inserted(code, functions), notes, frozenset(known))
@@ -103,7 +103,7 @@ def _iterators() -> dict[type, Any]:
 
 def _notes(callers: set[int]) -> Generator[Any, Any, Any]:  # noqa: C901
     """Believes only what `callers` send from a comparison in the tests' own code."""
-    frame_at, identity, type_of, row, text = sys._getframe, id, type, tuple, str
+    frame_at, identity, type_of, row, text = sys._getframe, identity_of, type, tuple, str
     own: Any = frozenset()
     test = ""
     seen: dict[str, str] = {}

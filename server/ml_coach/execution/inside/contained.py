@@ -27,7 +27,7 @@ from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, sec
 
 # Descriptors of the run's channels, beyond the limit that is set on a run: a program that closes
 # all that it may have opened, as daemons do, does not close these.
-RECORDS, STACK, STATUS, ORDER = 4000, 4001, 4002, 4003
+RECORDS, STACK, STATUS, ORDER, RULES = 4000, 4001, 4002, 4003, 4004
 NUMBERS_UP_TO = 4096
 ERROR_AT_MOST = 600  # characters: at six bytes each it fits into one write to a pipe
 
@@ -50,17 +50,21 @@ def start(
             folder = namespaces.BOX
             kernel.set_dumpable(False)
             kernel.drop_capabilities()
-            own = _fork_each(channels, context, suite)
-        _rearrange(own)
-        own = replace(own, status=STATUS)
-        work, temporary = Path(folder, "work"), Path(folder, "tmp")
-        for each in (work, temporary):
-            each.mkdir(exist_ok=True)
-        os.chdir(work)
+        else:
+            for name in ("work", "tmp"):
+                os.mkdir(f"{folder}/{name}")
         _environment(folder, context.libraries)
+        has_rules = context.level != "weak" and landlock.abi() > 0
+        rules = landlock.rules(_allowed(context, folder), tcp=context.apart) if has_rules else None
+        if context.private:
+            own = _fork_each(channels, context, suite)
+        _rearrange(own, rules)
+        own = replace(own, status=STATUS)
+        work = Path(folder, "work")
+        os.chdir(work)
         request = _order()
         _write(work, request["files"])
-        _give_up_rights(context, request, folder)
+        _give_up_rights(context, request, has_rules=has_rules)
     except BaseException as error:  # noqa: BLE001 - the supervisor hands it on
         _write_status(own.status, error=f"{type(error).__name__}: {error}"[:ERROR_AT_MOST])
         os._exit(125)
@@ -106,15 +110,17 @@ def _wait_for(run: int) -> int:
     return found
 
 
-def _rearrange(channels: Channels) -> None:
+def _rearrange(channels: Channels, rules: int | None) -> None:
     """stdin is empty, and nothing stays open but our channels, at known numbers."""
     limits.allow_descriptors(NUMBERS_UP_TO)
     os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
     targets = (1, 2, RECORDS, STACK, STATUS, ORDER)
     for source, target in zip(astuple(channels), targets, strict=True):
         os.dup2(source, target, inheritable=target <= 2)
+    if rules is not None:
+        os.dup2(rules, RULES, inheritable=False)
     os.closerange(3, RECORDS)
-    os.closerange(ORDER + 1, 1 << 16)
+    os.closerange(RULES + (rules is not None), 1 << 16)
 
 
 def _write(work: Path, files: dict[str, str]) -> None:
@@ -131,13 +137,13 @@ def _write_status(descriptor: int, **message: object) -> None:
     os.write(descriptor, json.dumps(message).encode("ascii"))
 
 
-def _give_up_rights(context: WorkerContext, request: JsonObject, folder: str) -> None:
+def _give_up_rights(context: WorkerContext, request: JsonObject, *, has_rules: bool) -> None:
     limits.apply(context.limits, int(request["timeout_seconds"]) + 2)
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
     kernel.set_dumpable(request["kind"] != "tests")
     if context.level != "weak":
-        if landlock.abi():
-            landlock.restrict(_allowed(context, folder), tcp=context.apart)
+        if has_rules:
+            landlock.enforce(RULES)
         if not context.private:  # Else process 1 has done it.
             kernel.drop_capabilities()
         seccomp.install(context.filter)

@@ -22,6 +22,7 @@ TICK_SECONDS = 0.02
 END_SECONDS = 2.0
 STATUS_AT_MOST = 4096
 STACK_AT_MOST = 64 << 10
+MANY_RECORDS = 8 << 10  # bytes from one look to the next; the pipe holds eight times as many
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,14 @@ class PartRun:
         ended = os.pidfd_open(self._processes.first)
         for each in (*names, connection.fileno(), ended):
             waiting.register(each, select.POLLIN)
+        waiting.unregister(self._ends["records"])  # Each record would wake us beside the run.
         next_look = self._started + TICK_SECONDS
         while True:
             now = time.monotonic()
             if now >= self._deadline:
                 self._limit = "time"
             elif now >= next_look:
-                self._limit = self._reached_limit()
+                self._look(waiting)
                 # Many processes take long to measure, which must not slow them down for ever.
                 took = time.monotonic() - now
                 next_look = now + took + max(TICK_SECONDS, took - 3 * TICK_SECONDS)
@@ -147,15 +149,24 @@ class PartRun:
             return {"error": status["error"]}
         return {"status": status.get("status", self._status)}
 
-    def _read(self, name: str) -> bool:
-        """Reads what has come; False at the end of the pipe."""
+    def _look(self, waiting: select.poll) -> None:
+        """Looks what the run uses and what it has recorded since the last look. Where that is much,
+        its records are waited for from now on, so that it does not wait for us."""
+        self._limit = self._reached_limit()
+        os.set_blocking(self._ends["records"], False)
+        with contextlib.suppress(BlockingIOError):
+            if self._read("records") > MANY_RECORDS:
+                waiting.register(self._ends["records"], select.POLLIN)
+
+    def _read(self, name: str) -> int:
+        """Reads what has come; 0 at the end of the pipe."""
         part = os.read(self._ends[name], 65536)
         self._output[name] += part
         printed = len(self._output["stdout"]) + len(self._output["stderr"])
         too_many_records = len(self._output["records"]) > RECORDS_AT_MOST
         if printed > self._limits.output_bytes or too_many_records:
             self._limit = "output"
-        return bool(part)
+        return len(part)
 
     def _reached_limit(self) -> str:
         """The limit that the run's processes are over by now, or nothing."""

@@ -28,10 +28,9 @@ PRINTED_AT_MOST = 1000
 
 
 class Reporter:
-    """Writes a record of each event of a run. The functions that record how a test went were bound
-    before user code was imported. `work` is the folder that places are relative to."""
+    """Writes a record of each event of a run, once it has begun."""
 
-    def __init__(
+    def begin(
         self,
         write: WriteRecord,
         canary: str,
@@ -40,6 +39,8 @@ class Reporter:
         register: Callable[[list[pytest.Item]], None],
         source_of: Callable[[str], list[str] | None],
     ) -> None:
+        """Called before user code is imported, so that what the functions here lead to was bound
+        by then. `work` is the folder that places are relative to."""
         self._source_of = source_of
         self._write = write
         self._register = register

@@ -34,6 +34,8 @@ from ml_coach.execution.inside.messages import PROOF_BYTES
 
 WriteRecord = Callable[[tuple[object, ...]], None]
 PARTS = "<parts>"
+# Names an object as `id` does, which would call every audit hook, and so ours, at each use.
+identity_of: Callable[[object], int] = object.__hash__
 # Records that may wait until the next test begins, or the end: each write wakes the supervisor.
 CAN_WAIT = frozenset({"called", "report", "compared"})
 
@@ -44,8 +46,8 @@ def known_code(functions: Iterable[object]) -> frozenset[int]:
     todo = [f.__code__ for f in functions if isinstance(f, types.FunctionType)]
     while todo:
         code = todo.pop()
-        if id(code) not in found:
-            found.add(id(code))
+        if identity_of(code) not in found:
+            found.add(identity_of(code))
             todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return frozenset(found)
 
@@ -62,7 +64,7 @@ def record_signer(
     Every function that it calls is a local variable and written in C: no function that user code
     could have replaced runs on top of this frame.
     """
-    write, process, frame_at, identity = os.write, os.getpid, sys._getframe, id
+    write, process, frame_at, identity = os.write, os.getpid, sys._getframe, identity_of
     quote, can_wait = encode_basestring_ascii, CAN_WAIT
     keyed = hashlib.blake2b(key=key, digest_size=PROOF_BYTES)
     del key
@@ -76,7 +78,8 @@ def record_signer(
         if fields[0] == "called" and identity(frame.f_back.f_code) not in may_record_calls:
             trust = "untrusted"
         while frame is not None:
-            if identity(frame.f_code) not in trusted and identity(frame.f_code) not in frozen:
+            code = identity(frame.f_code)
+            if code not in trusted and code not in frozen:
                 trust = "untrusted"
                 break
             frame = frame.f_back
@@ -112,7 +115,7 @@ class FrozenFunctions:
         code = function.__code__
         constants = tuple(parts if each == PARTS else each for each in code.co_consts)
         code = code.replace(co_consts=constants)
-        self.known.add(id(code))
+        self.known.add(identity_of(code))
         return types.FunctionType(code, {"__builtins__": {}}, function.__name__)
 
 

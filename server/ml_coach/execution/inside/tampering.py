@@ -8,6 +8,7 @@ reported: looking at frames, collecting garbage, patching `input` for a test.
 from __future__ import annotations
 
 import gc
+import operator
 import os
 import re
 import sys
@@ -16,7 +17,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, known_code
+from ml_coach.execution.inside.signing import (
+    FrozenFunctions,
+    WriteRecord,
+    identity_of,
+    known_code,
+)
 
 MEMORY_FILE = re.compile(r"/proc/[^/]+/(task/[^/]+/)?mem$").search
 TRACING = (
@@ -60,7 +66,7 @@ def guard(
     trusted = before | known_code(gc.get_objects())
     broken = _seal(freeze, often_used)
     frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
-    user_file = freeze(_user_file, frame_at, id, trusted, LIBRARY)
+    user_file = freeze(_user_file, frame_at, identity_of, trusted, LIBRARY)
     return Guard(trusted, frozenset(freeze.known), broken, user_file)
 
 
@@ -75,7 +81,8 @@ def audit_hook(
     generators that nobody may look into, `tests` the names of the test files."""
     opened = freeze(_opened, write, user_file, tests, MEMORY_FILE, isinstance, str)
     made = freeze(_made, write, user_file, LIBRARY, CODE_PARTS, isinstance, str)
-    return freeze(_on_audit_event, write, user_file, secret, WATCHED, opened, made)
+    generators = (type, types.GeneratorType)
+    return freeze(_on_audit_event, write, user_file, secret, WATCHED, opened, made, generators)
 
 
 def _user_file(depth: int, through: int) -> str:
@@ -130,9 +137,11 @@ def _made(event: str, arguments: Any) -> None:
             write(("tampered", "made code under the name of a library's file"))
 
 
-def _on_audit_event(event: str, arguments: Any) -> None:
+def _on_audit_event(event: str, arguments: Any) -> None:  # noqa: C901
     parts: Any = "<parts>"
-    write, user_file, secret, watched, opened, made = parts
+    write, user_file, secret, watched, opened, made, (type_of, generator) = parts
+    if event == "object.__getattr__" and type_of(arguments[0]) is not generator:
+        return  # Our own checks look at code all the time.
     if event not in watched:
         if event.startswith("ctypes.") and user_file(2, 2):
             write(("tampered", f"reached into memory with {event}"))
@@ -140,7 +149,7 @@ def _on_audit_event(event: str, arguments: Any) -> None:
         opened(arguments[0])
     elif event in ("object.__getattr__", "gc.get_referents"):
         for each in arguments[:1] if event == "object.__getattr__" else arguments[0]:
-            for one in secret:
+            for one in secret if type_of(each) is generator else ():
                 if each is one:
                     write(("tampered", "reached for the channel of the verdict"))
     elif event in ("compile", "code.__new__", "object.__setattr__"):
@@ -172,23 +181,28 @@ def _seal(freeze: FrozenFunctions, often_used: Iterable[types.ModuleType]) -> Ca
     whole += [_sealed(name, vars(sys.modules[name])) for name in SEALED_SHALLOW.split()]
     near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=False)]
     known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
-    return freeze(_broken, tuple(whole), tuple(near), known, sys.modules, OFTEN_PATCHED)
+    by_name = (tuple(name for name, _ in known), tuple(module for _, module in known))
+    in_c = (all, map, operator.is_, zip)
+    return freeze(_broken, tuple(whole), tuple(near), by_name, sys.modules.get, in_c)
 
 
 def _broken(everything: bool) -> str:
     parts: Any = "<parts>"
-    whole, near, known, modules, often = parts
-    for where, now, before in whole if everything else near:
-        for name, value in before:
-            if now.get(name) is not value and name not in often:
-                return f"{where}.{name}"
-    for name, module in known if everything else ():
-        if name in modules and modules[name] is not module:
-            return f"the module {name}"
+    whole, near, (known, before), module_of, (every, each, same, pairs) = parts
+    # Thousands of names are compared around each test, so nothing is run for one by one.
+    for where, now, names, values in whole if everything else near:
+        if not every(each(same, each(now.get, names), values)):
+            for name, value in pairs(names, values):
+                if now.get(name) is not value:
+                    return f"{where}.{name}"
+    if everything and not every(each(same, each(module_of, known, before), before)):
+        for name, module in pairs(known, before):
+            if module_of(name, module) is not module:
+                return f"the module {name}"
     return ""
 
 
-Sealed = tuple[str, Mapping[str, object], tuple[tuple[str, object], ...]]
+Sealed = tuple[str, Mapping[str, object], tuple[str, ...], tuple[object, ...]]
 
 
 def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
@@ -201,8 +215,8 @@ def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
 
 
 def _sealed(where: str, names: Mapping[str, object]) -> Sealed:
-    before = tuple((name, value) for name, value in names.items() if _is_behaviour(value))
-    return where, names, before
+    before = {n: v for n, v in names.items() if _is_behaviour(v) and n not in OFTEN_PATCHED}
+    return where, names, tuple(before), tuple(before.values())
 
 
 def _is_behaviour(value: object) -> bool:

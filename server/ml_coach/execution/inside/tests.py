@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,16 @@ class Prepared:
     """What is made once in the worker, before any user code, and inherited by every run.
 
     `session` is a pytest session that has started and collected nothing yet, for the common case;
-    it needs a folder known ahead. `compiled` is where pytest looks for the code of test files, by
-    path and with the text that it was made of; `canary` is the code of every run's canaries.
+    it needs a folder known ahead. The `reporter` is one of its plugins, and `hooks` has looked at
+    all of them. `compiled` is where pytest looks for the code of test files, by path and with the
+    text that it was made of; `canary` is the code of every run's canaries.
     """
 
     guard: Guard
     comparer: comparisons.Comparer
     session: pytest.Session | None
+    reporter: Reporter
+    hooks: Generator[Any, Any, Any]
     canary: types.CodeType
     compiled: dict[str, tuple[bytes, types.CodeType]]
 
@@ -73,11 +76,13 @@ class Prepared:
         spec = request["tests"]
         plugins = [name for name in spec["plugins"] if _is_installed(name)]
         compare_with = [m for m in map(_imported, spec["compare_with"]) if m]
-        guarded = self.guard
+        guarded, hooks = self.guard, self.hooks
         if plugins or compare_with:
             for name in plugins:
                 importlib.import_module(name)
             guarded = guard(guarded.trusted, compare_with)  # Plugins change pytest as well.
+            hooks = collected.hook_watcher(guarded.trusted)
+            next(hooks)
         compiled = self._codes(spec, work)
         freeze = FrozenFunctions(guarded.known | self.comparer.codes)
         signer = record_signer(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
@@ -87,15 +92,14 @@ class Prepared:
         write, broken = record_writer(freeze, signer.send), guarded.broken
         notes, own = self.comparer.notes.send, own_code(compiled)
         notes(own)
-        foreign = collected.foreign_plugin(freeze, guarded.trusted)
-        watchers = Watchers(broken, tracker.send, notes, memory.send, foreign)
+        watchers = Watchers(broken, tracker.send, notes, memory.send, hooks.send)
         calls = call_recorder(freeze, write, compiled, watchers, frozenset(spec["rebinds"]))
         remember = collected.registrar(freeze, write, memory.send)
         own_files = (*spec["targets"], *spec["conftests"])
         names = frozenset(name.rpartition("/")[2] for name in own_files)
         sources = collected.source_keeper(self._hidden(request, work), guarded.trusted)
         next(sources)
-        secret = (signer, tracker, memory, sources, self.comparer.notes)
+        secret = (signer, tracker, memory, sources, hooks, self.comparer.notes)
         hook = audit_hook(freeze, secret, write, guarded.user_file, names)
         signer.send((frozenset(freeze.known), calls.codes))
 
@@ -104,15 +108,17 @@ class Prepared:
             known, wrong = collected.collected(items, spec["names"], modules, own)
             remember(known, wrong or collected.replaced_function(spec["functions"], work))
 
-        reporter = Reporter(write, spec["canary"], calls, work, register, sources.send)
+        self.reporter.begin(write, spec["canary"], calls, work, register, sources.send)
         sys.argv = ["pytest"]
         sys.addaudithook(hook)
         write(("start",))
         shown, sys.stdout = sys.stdout, io.StringIO()  # Nobody reads what pytest itself prints.
         try:
-            status = self._run_pytest(spec, plugins, reporter, work)
+            status = self._run_pytest(spec, plugins, work)
         finally:
             sys.stdout = shown
+        if status == pytest.ExitCode.INTERRUPTED:
+            return 1  # The run is not at its end, and no record says that it is.
         if what := broken(True) or collected.replaced_function(spec["functions"], work):
             write(("tampered", f"replaced {what}"))
         for kind, module, test in notes(comparisons.ALL):
@@ -164,25 +170,23 @@ class Prepared:
         request["files"].clear()
         return texts
 
-    def _run_pytest(
-        self, spec: JsonObject, plugins: Sequence[str], reporter: Reporter, work: str
-    ) -> int:
+    def _run_pytest(self, spec: JsonObject, plugins: Sequence[str], work: str) -> int:
         session = self.session
         if session is None or plugins or spec["conftests"]:
             arguments = _arguments(work, plugins, conftest=bool(spec["conftests"]))
             try:
-                session = _started_session(work, [*arguments, *spec["targets"]], [reporter])
+                session = _started_session(work, [*arguments, *spec["targets"]], [self.reporter])
             except (ConftestImportFailure, pytest.UsageError):  # The reporter says which it is.
                 return int(pytest.ExitCode.USAGE_ERROR)
         else:
             session.config.args = spec["targets"]
-            session.config.pluginmanager.register(reporter)
         try:
             status = int(_main(session.config, session) or 0)
         except session.Failed:
             status = int(pytest.ExitCode.TESTS_FAILED)
         except (KeyboardInterrupt, pytest.exit.Exception):
-            status = int(pytest.ExitCode.INTERRUPTED)
+            # pytest would tell its terminal first; without that, finishing fails.
+            return int(pytest.ExitCode.INTERRUPTED)
         session.exitstatus = status
         session.config.hook.pytest_sessionfinish(session=session, exitstatus=status)
         return status
@@ -194,10 +198,17 @@ def prepare(work: str) -> Prepared:
     compiled: dict[str, tuple[bytes, types.CodeType]] = {}
     _keep_compiled_code(compiled)
     runner._update_current_test_var = _tell_nobody
-    session = _started_session(work, _arguments(work, (), conftest=False), []) if work else None
+    reporter, session = Reporter(), None
+    if work:
+        session = _started_session(work, _arguments(work, (), conftest=False), [reporter])
     comparer = comparisons.comparer()
     canary = comparer.insert(test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
-    return Prepared(guard(), comparer, session, canary, compiled)
+    guarded = guard()
+    hooks = collected.hook_watcher(guarded.trusted)
+    next(hooks)
+    if session:
+        hooks.send(session.config)
+    return Prepared(guarded, comparer, session, reporter, hooks, canary, compiled)
 
 
 def _placed(code: types.CodeType, path: str) -> types.CodeType:

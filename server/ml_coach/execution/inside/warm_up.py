@@ -15,9 +15,9 @@ OFTEN_USED = (
     "abc argparse array asyncio atexit base64 bisect calendar cmath collections.abc concurrent."
     "futures contextlib copy csv dataclasses datetime decimal difflib enum faulthandler fractions "
     "functools getpass hashlib heapq html io itertools json keyword locale logging math "
-    "multiprocessing numbers operator os pathlib pickle platform pprint queue random re runpy "
-    "secrets shutil signal socket statistics string struct subprocess tempfile textwrap threading "
-    "time timeit traceback types typing unittest unittest.async_case "
+    "multiprocessing numbers operator os pathlib pickle platform pprint queue random re resource "
+    "runpy secrets shutil signal socket statistics string struct subprocess tempfile textwrap "
+    "threading time timeit traceback types typing unittest unittest.async_case "
     "unittest.mock uuid warnings weakref zlib"
 )
 

@@ -46,7 +46,13 @@ def abi() -> int:
 
 
 def restrict(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> None:
-    """Allows the given accesses beneath the given paths, nothing else; absent paths are left out.
+    """Allows the given accesses beneath the given paths, nothing else; see `rules`."""
+    enforce(rules(allowed, tcp=tcp))
+
+
+def rules(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> int:
+    """A descriptor of rules that allow the given accesses beneath the given paths, nothing else;
+    absent paths are left out. Nothing is restricted before `enforce`.
 
     `tcp` keeps TCP usable, which is right only inside a network namespace of our own.
     """
@@ -58,7 +64,7 @@ def restrict(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> None:
         handled, NO_TCP if version >= 4 and not tcp else 0, SCOPED if version >= 6 else 0
     )
     size = 8 if version < 4 else 16 if version < 6 else 24
-    rules = kernel.checked(
+    made = kernel.checked(
         kernel.syscall(
             kernel.LANDLOCK_CREATE_RULESET,
             ctypes.byref(ruleset),
@@ -67,9 +73,14 @@ def restrict(allowed: Iterable[tuple[str, int]], *, tcp: bool) -> None:
         ),
         "landlock_create_ruleset",
     )
+    for path, access in allowed:
+        _allow(made, path, access & handled)
+    return made
+
+
+def enforce(rules: int) -> None:
+    """Puts this process and all that it starts under the rules, for good, and closes them."""
     try:
-        for path, access in allowed:
-            _allow(rules, path, access & handled)
         kernel.forbid_new_privileges()
         kernel.checked(
             kernel.syscall(kernel.LANDLOCK_RESTRICT_SELF, rules, ctypes.c_uint32(0)),
