@@ -275,7 +275,7 @@ class _Reading:
             chosen = choose(file, text.lines, edit.hunks, self._effort)
             if not isinstance(chosen, Chosen):
                 return chosen
-            return text.with_lines(chosen.lines, ended=_ended(edit, chosen.lines)), chosen.cost
+            return text.with_lines(chosen.lines), chosen.cost
         exact = like_git(before, edit.hunks) if edit.like_git else None
         if exact is not None and not ruin(file, before, exact):
             return exact, 0.0
@@ -285,7 +285,7 @@ class _Reading:
         )
         if lines is None:
             return refused
-        after = text.with_lines(lines, ended=_ended(edit, lines))
+        after = text.with_lines(lines)
         readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
         removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
         problem = objection(file, before, after, "\n".join(removed))
@@ -327,14 +327,6 @@ class _Reading:
             return PatchRefused(f"The code in the reply {problem}", file)
         self._after[file] = after
         return None
-
-
-def _ended(edit: FileEdit, lines: Sequence[str]) -> bool | None:
-    """What the hunks say of the last line's end, None where they do not reach it."""
-    marked = [hunk for hunk in edit.hunks if hunk.ends_without_newline is not None]
-    if not marked or not lines or marked[-1].new[-1:] != [lines[-1]]:
-        return None
-    return not marked[-1].ends_without_newline
 
 
 def _is_test_file(file: str) -> bool:

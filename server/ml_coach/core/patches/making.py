@@ -185,16 +185,9 @@ def _span(start: int, end: int) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name as git writes it: in C's quotes where it holds a quote or a control character."""
-    if not any(c in '"\\' or ord(c) < 32 or ord(c) == 127 for c in name):
-        return name
-    return '"' + "".join(_escaped(c) for c in name) + '"'
-
-
-def _escaped(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    return f"\\{ord(c):03o}" if ord(c) < 32 or ord(c) == 127 else c
+    """A name as git writes it: in C's quotes where it holds a quote. A patch of a file whose name
+    holds a backslash or a control character is refused (safety.py)."""
+    return '"' + name.replace('"', '\\"') + '"' if '"' in name else name
 
 
 def _tabbed(name: str) -> str:
