@@ -236,9 +236,9 @@ def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
         for other in sorted(old.keys() & new.keys()):
             theirs = _variables(old[other])
             kept = sum(ast.dump(s) in said for s in old[other].body)
-            is_namesake = other.rpartition(".")[2] in name or 2 * kept > len(said)
-            is_namesake = is_namesake and theirs[2] == read
-            if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_namesake):
+            is_alike = other.rpartition(".")[2] in name or 2 * kept >= len(said) > 0
+            is_alike = is_alike and theirs[2] == read
+            if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_alike):
                 return f"would have {name}, which nothing uses, beside {other}."
     return ""
 
