@@ -6,6 +6,7 @@ import ast
 from collections.abc import Collection, Iterator, Sequence
 
 from ml_coach.core.python import syntax
+from ml_coach.core.sanitizer import joining
 from ml_coach.core.sanitizer.code import Code
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -23,7 +24,7 @@ def empty(found: Code, names: Collection[str]) -> str:
     for name, statement in found.definitions.items():
         if name in bases:
             continue  # what derives from it has the code
-        if name in names and syntax.is_empty(statement):
+        if name in names and joining.is_hollow(statement):
             return name
         if isinstance(statement, ast.ClassDef) and name in names and not statement.bases:
             for method in statement.body:

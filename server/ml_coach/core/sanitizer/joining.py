@@ -42,15 +42,27 @@ def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code])
 def _homes(parts: Sequence[Code]) -> dict[str, int]:
     """Each name with the last part that really defines it, and leaves nothing of itself out."""
     homes: dict[str, int] = {}
-    merits: dict[str, tuple[bool, bool, bool]] = {}
+    merits: dict[str, tuple[bool, ...]] = {}
     for at, part in enumerate(parts):
         is_whole = not elision(part.source)
         for name, statement in part.definitions.items():
             is_definition = isinstance(statement, syntax.Definition)
-            merit = (is_definition, not syntax.is_empty(statement), is_whole)
+            is_real = not is_hollow(statement), not syntax.is_empty(statement)
+            merit = (is_definition, *is_real, is_whole)
             if merit >= merits.get(name, merit):
                 homes[name], merits[name] = at, merit
     return homes
+
+
+def is_hollow(statement: ast.stmt) -> bool:
+    """Whether a definition has no code: it is empty, or a class of which every method is."""
+    if isinstance(statement, ast.ClassDef):
+        methods = [s for s in statement.body if isinstance(s, syntax.Definition)]
+        rest = ast.ClassDef(
+            statement.name, [], [], [s for s in statement.body if s not in methods], []
+        )
+        return not statement.bases and syntax.is_empty(rest) and all(map(is_hollow, methods))
+    return syntax.is_empty(statement)
 
 
 def partial_class(parts: Sequence[Code]) -> str:
@@ -83,7 +95,7 @@ def partial_class(parts: Sequence[Code]) -> str:
 def _members(cls: ast.ClassDef) -> dict[str, bool]:
     """The names that the body of a class binds, and whether it has code or a value for each."""
     return {
-        name: not syntax.is_empty(statement)
+        name: not is_hollow(statement)
         for statement in cls.body
         for name in syntax.bindings(statement)
     }
@@ -184,6 +196,22 @@ def _is_own(statement: ast.ImportFrom, parts: Sequence[Code], defined: Collectio
 
 def _module_of(part: Code) -> str:
     return part.file.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+
+
+def missing_module(code: Code, parts: Sequence[Code]) -> str:
+    """A file of the reply that the program imports as a module, empty where there is none."""
+    files = {_module_of(part): part.file for part in parts if part.file}
+    for node in syntax.walk(code.tree) if files else ():
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            # Of `from . import a` and `from package import a`, `a` may be the file.
+            modules = [node.module or "", *(alias.name for alias in node.names)]
+        for module in modules:
+            if module.rpartition(".")[2] in files:
+                return files[module.rpartition(".")[2]]
+    return ""
 
 
 # What others lend

@@ -276,6 +276,8 @@ def _objection(found: Code, parts: Sequence[Code], names: Sequence[str]) -> str:
             f"The reply does not define {' or '.join(f'`{name}`' for name in absent)}{instead}. "
             "Use exactly the names that were asked for."
         )
+    if file := joining.missing_module(found, parts):
+        return f"The program imports `{file}`, a second file. Write all of it in one file."
     return ""
 
 
