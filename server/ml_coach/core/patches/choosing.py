@@ -21,7 +21,6 @@ _LOOSE, _LOOSE_LINE = 0.95, 0.3
 # Many hunks with many places each would take long to combine; ties show within the first few.
 _COMBINED, _TRIED = 64, 60
 _EQUAL = 1e-9  # Sums of the same costs differ by no more.
-_SHOWN_LINES, _SHOWN_COLUMNS = 40, 500  # What a message can hold.
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away. The
-    hunk lies on the lines `around`."""
+    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away."""
 
     cost: float
     first: int
     last: int
     new: tuple[str, ...]
     removed: tuple[str, ...]
-    around: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +72,11 @@ class _Choice:
         for hunk in self._hunks:
             found = self._readings(hunk)
             if not found:
-                return self._refused(hunk, _looked_for(hunk, self._file))
+                return _refused(hunk, _looked_for(hunk, self._file))
             combinations = _extended(combinations, found)
             if not combinations:
                 reason = f"needs lines of {self._file} that an earlier hunk changes."
-                return self._refused(hunk, reason)
+                return _refused(hunk, reason)
         return self._judged(combinations)
 
     def _readings(self, hunk: Hunk) -> list[_Reading]:
@@ -117,7 +114,7 @@ class _Choice:
                 kept.setdefault(_substance(result), (combination, result))
         if not kept:
             more = "and the others together " if len(self._hunks) > 1 else ""
-            return self._refused(self._hunks[0], more + problem)
+            return _refused(self._hunks[0], more + problem)
         (best, lines), *others = kept.values()
         return self._disputed(best, others[0][0]) if others else Chosen(lines, best.cost)
 
@@ -145,32 +142,13 @@ class _Choice:
 
     def _disputed(self, best: _Combination, second: _Combination) -> PatchRefused:
         pairs = zip(self._hunks, best.readings, second.readings, strict=True)
-        hunk, other = next((hunk, other) for hunk, one, other in pairs if one != other)
-        return PatchRefused(
-            f"Hunk {hunk.number} fits {self._file} in more than one way; "
-            "show more lines around the change.",
-            self._file,
-            hunk.number,
-            self._shown(*other.around),
-        )
+        hunk = next(hunk for hunk, one, other in pairs if one != other)
+        problem = f"fits {self._file} in more than one way; show more lines around the change."
+        return _refused(hunk, problem)
 
-    def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:
-        reason = f"Hunk {hunk.number} {problem}"
-        return PatchRefused(reason, self._file, hunk.number, self._nearest(hunk))
 
-    def _nearest(self, hunk: Hunk) -> str:
-        """The lines around the one that shares most words with what the hunk looks for."""
-        wanted = [line.text for line in hunk.lines if line.sign not in "+~" and line.text.strip()]
-        words = {word for text in wanted for word in text.replace("(", " ").split()}
-        shared = [len(words & set(line.replace("(", " ").split())) for line in self._lines]
-        if not any(shared):
-            return ""
-        best = shared.index(max(shared))
-        return self._shown(max(0, best - len(wanted)), best + len(wanted))
-
-    def _shown(self, first: int, last: int) -> str:
-        shown = self._lines[first : min(last, first + _SHOWN_LINES)]
-        return "\n".join(line[:_SHOWN_COLUMNS] for line in shown)
+def _refused(hunk: Hunk, problem: str) -> PatchRefused:
+    return PatchRefused(f"Hunk {hunk.number} {problem}")
 
 
 def _read(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> _Reading:
@@ -193,8 +171,7 @@ def _read(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> _Reading:
         last, new = last - 1, new[:-1]
     heading_differs = hunk.heading not in _enclosing(placement.first, lines)
     cost = placement.cost + (_OTHER_HEADING if heading_differs else 0.0)
-    around = (placement.first, placement.last)
-    return _Reading(cost, first, last, tuple(new), tuple(removed), around)
+    return _Reading(cost, first, last, tuple(new), tuple(removed))
 
 
 def _enclosing(at: int, lines: Sequence[str]) -> str:

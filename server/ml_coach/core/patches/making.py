@@ -44,10 +44,10 @@ def apply(patch: Patch, files: Mapping[str, str]) -> dict[str, str] | PatchRefus
     result = dict(files)
     for change in patch.changes:
         if problem := path_problem(change.file):
-            return PatchRefused(problem, change.file)
+            return PatchRefused(problem)
         current = files.get(change.file)
         if current != change.before:
-            return PatchRefused(_difference(change, current), change.file, nearest=current or "")
+            return PatchRefused(_difference(change, current))
         if change.after is None:
             del result[change.file]
         else:
