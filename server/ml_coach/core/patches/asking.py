@@ -17,7 +17,7 @@ from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
-_MOST_HUNKS = 100
+_MOST_HUNKS = 100  # No reply of the measured data has more than 3.
 
 
 def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
