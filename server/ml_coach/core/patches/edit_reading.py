@@ -41,7 +41,7 @@ def read_patch(
     Understands every format that `core.replies` tells apart, with prose and fences around it.
     `default_file` is meant where the reply names no file, or one that does not exist. All of the
     reply applies or none of it; what can be read in more than one way, or would lose something
-    that it does not name, is refused in a sentence, with the hunk and the nearest text in the file.
+    that it does not name, is refused in a sentence that names the hunk.
     """
     if len(text) > _LONGEST_REPLY or text.count("\n") > _MOST_LINES:
         return PatchRefused("The reply is too long to be a patch.")
