@@ -36,6 +36,11 @@ DOUBTFUL = {
     "a renamed function": py(TOTAL.replace("total_price", "compute_total_price")),
     "dots for a value": py(TOTAL.replace("subtotal = 0", "subtotal = ...")),
     "a renamed method": py(method(REMOVE.replace("def remove", "def take_out"))),
+    "a renamed method that binds nothing": py(
+        "class Inventory:\n    def put(self, name, count):\n        if count < 0:\n"
+        '            raise ValueError("count")\n'
+        "        self.items[name] = self.items.get(name, 0) + count\n"
+    ),
     "a renamed function and its call": py(
         TOTAL.replace("total_price", "total") + "\n\nprint(total([1]))\n"
     ),

@@ -188,3 +188,15 @@ def test_a_whole_file_may_bind_a_name_twice(before: str) -> None:
         assert merged(
             before + "\n\n# A remark.\nB = 1\n", f"{after}\n\n{comment}B = 1\n"
         ).rstrip() == (f"{after}\n\n# A remark.\nB = 1")
+
+
+DECORATED = (
+    "import functools\n\nHANDLERS = {}\n\n\n@functools.cache\ndef size(x):\n    return x\n\n\n"
+    "@functools.lru_cache\n@functools.wraps(size)\ndef show(x):\n    return 1\n"
+)
+
+
+@pytest.mark.parametrize("gone", ["@functools.cache\n", "@functools.lru_cache\n"])
+def test_a_whole_file_that_lacks_a_decorator_keeps_it(gone: str) -> None:
+    after = DECORATED.replace("return 1", "return 7")
+    assert merged(DECORATED, after.replace(gone, "")) == after

@@ -30,12 +30,6 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class PatchRefused:
-    """Why a diff was not taken. `hunk` counts from 1, 0 when the whole diff is meant.
-
-    `nearest` is the text in the file that comes closest to what the hunk looked for.
-    """
+    """Why a diff was not taken, as one sentence; it counts the hunks of a reply from 1."""
 
     reason: str
-    file: str = ""
-    hunk: int = 0
-    nearest: str = ""

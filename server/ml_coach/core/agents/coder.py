@@ -84,7 +84,7 @@ def whole_program(request: CoderRequest) -> CoderTask:
         if isinstance(cleaned, Refused):
             return cleaned
         source, done = repair(cleaned.source)
-        return CoderResult(Program(source, request.file), cleaned.done + done)
+        return CoderResult(Program(source, request.file), done)
 
     def read_last(text: str) -> CoderResult | Refused:
         found = read(text)

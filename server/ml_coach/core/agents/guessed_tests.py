@@ -49,7 +49,7 @@ def read_guessed(
             source = _with_imports(source, spec, shape)
         if not Suite(source).tests:
             return Refused("The reply holds no test with values. Write the values out.")
-        return without_copies(source, spec), cleaned.done + done
+        return without_copies(source, spec), done
     except RecursionError:
         return Refused("The tests are nested too deeply. Write them in a simpler way.")
 

@@ -18,19 +18,16 @@ from ml_coach.core.patches.lines import is_comment, tight
 # Costs, in units of one line that was wrong altogether: their order says which of two slips is
 # the likelier one. Measured on every second row of the data of tests/benchmarks/patches.py (833 of
 # 834 diffs right, none wrong; of the other 823, 809 right and one wrong): a third more or less of
-# any one, and of those in choosing.py, changes nothing there, but for PLUS_LOST (a third less: 823
-# right) and REMOVAL_LOST (a third less: 825 right, 4 wrong). With 0, PLUS_LOST gives 31 wrong,
-# REMOVAL_LOST 4, LINE_LOST 1; PROSE and SPLIT refuse one more. The others decide no diff there.
-REINDENTED, RESPACED, JOINED = 0.01, 0.05, 0.3
-BLANK_LOST, COMMENT_LOST, LINE_LOST = 0.15, 0.3, 0.6
-PLUS_LOST, PROSE, REMOVAL_LOST = 0.9, 0.8, 0.9
-ELIDED = 0.005
+# any one changes nothing there, but for PLUS_LOST (a third less: 823 right) and REMOVAL_LOST (a
+# third less: 825 right, 4 wrong). With 0, PLUS_LOST gives 714 right and 26 wrong, REMOVAL_LOST 825
+# and 4; PROSE and SPLIT refuse one more. Two diffs of the data need a GAP below 99. LINE_LOST, like
+# GAP, keeps a hunk's lines together: it decides no diff there. White space, blank lines and
+# comments cost nothing, as no cost of theirs decided any.
+LINE_LOST, PLUS_LOST, PROSE, REMOVAL_LOST = 0.6, 0.9, 0.8, 0.9
 SPLIT = 0.3  # A line that the hunk does not show stands between removed and added ones.
 _ALIKE = 0.7  # The share of letters that two lines have in common where one is meant by the other.
-_TYPO = 0.4  # Nine tenths of the letters are the same: see _unlikeness.
 GAP = 1.1  # The most that lines missing in one place of a hunk cost.
 
-# A third more or less of these changes no diff either.
 # Limits of work: aligning is quadratic, and these keep the worst reply under a second
 # (tests/unit/test_patches_properties.py). A file that is larger is aligned where it is alike.
 _WHOLE_CELLS = 8_000
@@ -77,7 +74,7 @@ class Placement:
 _Move = tuple[int, int, float, bool]
 """Items taken, file lines taken, cost, and whether the item is added to the result."""
 
-_BLANK_OFF_LINES: list[_Move] = [(1, 0, BLANK_LOST, False), (1, 0, BLANK_LOST + REINDENTED, True)]
+_BLANK_OFF_LINES: list[_Move] = [(1, 0, 0.0, False), (1, 0, 0.0, True)]
 _CONTEXT_OFF_LINES: list[_Move] = [(1, 0, PLUS_LOST, True), (1, 0, PROSE, False)]
 _REMOVAL_OFF_LINES: list[_Move] = [(1, 0, REMOVAL_LOST, False)]
 
@@ -139,11 +136,11 @@ class _Hunk:
             near, origin = _NEVER, 0
             may_jump = 0 < i < count and self._items[i].sign != "+"
             for j in range(width + 1):
-                if may_jump and near + ELIDED * j < row[j] - 1e-9:
-                    row[j], came[i][j] = near + ELIDED * j, (i, origin, False)
+                if may_jump and near < row[j] - 1e-9:
+                    row[j], came[i][j] = near, (i, origin, False)
                 here = row[j]
-                if here + GAP - ELIDED * j < near:
-                    near, origin = here + GAP - ELIDED * j, j
+                if here + GAP < near:
+                    near, origin = here + GAP, j
                 if here == _NEVER:
                     continue
                 for items, taken, cost, added in self._moves(i, first + j, last):
@@ -189,14 +186,14 @@ class _Hunk:
         """The file has a line that the hunk does not show; it is kept."""
         item, above, line = self._items[i], self._items[i - 1], self._lines[at]
         if "~" in (item.sign, above.sign):
-            return [(0, 1, ELIDED, False)]
-        loss = COMMENT_LOST if is_comment(line) else LINE_LOST if line.strip() else BLANK_LOST
+            return [(0, 1, 0.0, False)]
+        loss = LINE_LOST if line.strip() and not is_comment(line) else 0.0
         if item.sign != "+":
             return [(0, 1, loss, False)]
         if above.sign == "+":
             return []
         # Added lines stand right after removed ones, and before a comment on what follows.
-        return [(0, 1, loss + (SPLIT if above.sign == "-" else REINDENTED), False)]
+        return [(0, 1, loss + (SPLIT if above.sign == "-" else 0.0), False)]
 
     def _on_lines(self, i: int, at: int, last: int) -> list[_Move]:
         """The item lies on this line, on this and the next, or shares it with the next item."""
@@ -206,10 +203,10 @@ class _Hunk:
         if not self._strange[i]:
             return moves
         if at + 1 < last and form == self._tight[at] + self._tight[at + 1]:
-            moves.append((1, 2, JOINED, False))
+            moves.append((1, 2, 0.0, False))
         split = i + 1 < len(self._items) and self._items[i + 1].sign == item.sign
         if split and form + self._forms[i + 1] == self._tight[at]:
-            moves.append((2, 1, JOINED, False))
+            moves.append((2, 1, 0.0, False))
         return moves
 
     def _distance(self, i: int, at: int) -> float:
@@ -219,35 +216,24 @@ class _Hunk:
             return 0.0
         form, other = self._forms[i], self._tight[at]
         if form == other:
-            return REINDENTED if item.text.strip() == line.strip() else RESPACED
-        if not self._strange[i] or not other:
+            return 0.0
+        # What is taken away has to be what the reply shows.
+        if not self._strange[i] or not other or item.sign == "-":
             return _NEVER
         key = (i, other)
         if key not in self._near:
             self._near[key] = _unlikeness(form, other, self._effort)
-        cost = self._near[key]
-        # What is taken away has to be what the reply shows, but for a letter or two.
-        return cost if item.sign != "-" or cost <= _TYPO else _NEVER
+        return self._near[key]
 
 
 def _unlikeness(one: str, other: str, effort: Effort) -> float:
     """From 0.15 for one letter in a long line up to about 1; infinite below seven tenths alike."""
-    size = len(one) + len(other)
-    effort.letters -= 20 * size
-    if not 0.6 < len(one) / len(other) < 1.7 or effort.letters < 0:
+    effort.letters -= 20 * (len(one) + len(other))
+    if not 0.6 < len(one) / len(other) < 1.7 or effort.letters < len(one) * len(other):
         return _NEVER
-    # One typo leaves the ends alone, which is cheap to see.
-    ratio = 2 * _common_ends(one, other) / size
-    if ratio < _ALIKE and size <= 800:
-        matcher = SequenceMatcher(None, one, other, autojunk=False)
-        effort.letters -= len(one) * len(other)
-        if matcher.quick_ratio() >= _ALIKE and effort.letters >= 0:
-            ratio = matcher.ratio()
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    if matcher.quick_ratio() < _ALIKE:
+        return _NEVER
+    effort.letters -= len(one) * len(other)
+    ratio = matcher.ratio()
     return 0.15 + 2.5 * (1 - ratio) if ratio >= _ALIKE else _NEVER
-
-
-def _common_ends(one: str, other: str) -> int:
-    shortest = min(len(one), len(other))
-    start = next((at for at in range(shortest) if one[at] != other[at]), shortest)
-    rest = shortest - start
-    return start + next((at for at in range(rest) if one[-1 - at] != other[-1 - at]), rest)

@@ -17,7 +17,7 @@ from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
-_MOST_HUNKS = 100
+_MOST_HUNKS = 100  # No reply of the measured data has more than 3.
 
 
 def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
@@ -42,7 +42,7 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     for edit in edits:
         marks = [mark for hunk in edit.hunks if (mark := left_out(hunk))]
         if marks:
-            return PatchRefused(f"The new text has `{marks[0]}` in the place of lines.", edit.file)
+            return PatchRefused(f"The new text has `{marks[0]}` in the place of lines.")
     if sum(max(1, len(edit.hunks)) for edit in edits) > _MOST_HUNKS:
         return PatchRefused(f"The reply has more than {_MOST_HUNKS} hunks or blocks.")
     return edits

@@ -11,6 +11,7 @@ from textwrap import dedent
 from ml_coach.core.patches.lines import indent_of, indent_width
 from ml_coach.core.patches.outline import Node
 from ml_coach.core.python import syntax
+from ml_coach.core.python.scanning import in_strings
 from ml_coach.core.sanitizer.elisions import elision
 
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)(#.*)""")
@@ -95,25 +96,3 @@ def indent_unit(lines: Sequence[str]) -> str:
     }
     indents.discard("")
     return min(indents, key=indent_width, default="    ")
-
-
-def in_strings(lines: Sequence[str]) -> set[int]:
-    """The lines that begin within a string in triple quotes: to indent them would change it."""
-    inside: set[int] = set()
-    quote = ""
-    for at, line in enumerate(lines):
-        if quote:
-            inside.add(at)
-        rest = line
-        while True:
-            if quote:
-                _, found, rest = rest.partition(quote)
-                if not found:
-                    break
-                quote = ""
-            match = re.search(r"#|\"\"\"|'''|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", rest)
-            if not match or match[0] == "#":
-                break
-            rest = rest[match.end() :]
-            quote = match[0] if match[0] in ('"""', "'''") else ""
-    return inside

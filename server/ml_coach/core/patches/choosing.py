@@ -13,19 +13,14 @@ from ml_coach.core.patches.guard import doubled, objection
 from ml_coach.core.patches.lines import first_indent, indent_width, is_comment, tight
 from ml_coach.core.python.compiling import LONGEST, parsed
 
-# What speaks against a place, in the costs of alignment (and measured with them): the header's
-# line, heading and counts decide between places that fit equally, and never overrule the content.
-# Where they count for nothing, no diff of the half that is named there comes out otherwise.
-_ELSEWHERE = _OTHER_HEADING = 0.06
-_MISCOUNTED = 0.12
-_WARPED = 0.65  # Lines of one depth in the hunk have several depths in the file.
+# The heading of a hunk's header decides between places that fit equally, and never overrules the
+# content. The header's line and counts decided no diff, so that they cost nothing.
+_OTHER_HEADING = 0.06
 # What a place may cost, and per line of the hunk; with 0, 825 and 829 of 834 are right, not 833.
 _LOOSE, _LOOSE_LINE = 0.95, 0.3
-_CLOSE = 0.05  # Readings whose costs differ by less are equally likely: more than one is refused.
-_SURE = 0.19  # A wrong header, but no wrong line: enough where nothing can be compiled.
 # Many hunks with many places each would take long to combine; ties show within the first few.
 _COMBINED, _TRIED = 64, 60
-_SHOWN_LINES, _SHOWN_COLUMNS = 40, 500  # What a message can hold.
+_EQUAL = 1e-9  # Sums of the same costs differ by no more.
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +33,13 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away. The
-    hunk lies on the lines `around`."""
+    """Lines `first` to `last` (exclusive) of a file become `new`; `removed` are taken away."""
 
     cost: float
     first: int
     last: int
     new: tuple[str, ...]
     removed: tuple[str, ...]
-    around: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +72,11 @@ class _Choice:
         for hunk in self._hunks:
             found = self._readings(hunk)
             if not found:
-                return self._refused(hunk, _looked_for(hunk, self._file))
+                return _refused(hunk, _looked_for(hunk, self._file))
             combinations = _extended(combinations, found)
             if not combinations:
                 reason = f"needs lines of {self._file} that an earlier hunk changes."
-                return self._refused(hunk, reason)
+                return _refused(hunk, reason)
         return self._judged(combinations)
 
     def _readings(self, hunk: Hunk) -> list[_Reading]:
@@ -109,7 +102,7 @@ class _Choice:
         kept: dict[str, tuple[_Combination, list[str]]] = {}
         problem = "would change nothing."
         for combination in islice(combinations, _TRIED):
-            if kept and combination.cost > next(iter(kept.values()))[0].cost + _CLOSE:
+            if kept and combination.cost > next(iter(kept.values()))[0].cost + _EQUAL:
                 break
             result = _changed(self._lines, combination.readings)
             if result == self._lines:
@@ -121,13 +114,13 @@ class _Choice:
                 kept.setdefault(_substance(result), (combination, result))
         if not kept:
             more = "and the others together " if len(self._hunks) > 1 else ""
-            return self._refused(self._hunks[0], more + problem)
+            return _refused(self._hunks[0], more + problem)
         (best, lines), *others = kept.values()
         return self._disputed(best, others[0][0]) if others else Chosen(lines, best.cost)
 
     def _objection(self, lines: Sequence[str], combination: _Combination) -> str:
         """The rest of a sentence about the hunk, empty where nothing speaks against the lines."""
-        sure = combination.cost <= _SURE
+        sure = combination.cost <= _OTHER_HEADING
         result = "".join(f"{line}\n" for line in lines)
         if not _substance(lines):
             return "would leave nothing of the file; a patch that means this deletes it."
@@ -149,38 +142,19 @@ class _Choice:
 
     def _disputed(self, best: _Combination, second: _Combination) -> PatchRefused:
         pairs = zip(self._hunks, best.readings, second.readings, strict=True)
-        hunk, other = next((hunk, other) for hunk, one, other in pairs if one != other)
-        return PatchRefused(
-            f"Hunk {hunk.number} fits {self._file} in more than one way; "
-            "show more lines around the change.",
-            self._file,
-            hunk.number,
-            self._shown(*other.around),
-        )
+        hunk = next(hunk for hunk, one, other in pairs if one != other)
+        problem = f"fits {self._file} in more than one way; show more lines around the change."
+        return _refused(hunk, problem)
 
-    def _refused(self, hunk: Hunk, problem: str) -> PatchRefused:
-        reason = f"Hunk {hunk.number} {problem}"
-        return PatchRefused(reason, self._file, hunk.number, self._nearest(hunk))
 
-    def _nearest(self, hunk: Hunk) -> str:
-        """The lines around the one that shares most words with what the hunk looks for."""
-        wanted = [line.text for line in hunk.lines if line.sign not in "+~" and line.text.strip()]
-        words = {word for text in wanted for word in text.replace("(", " ").split()}
-        shared = [len(words & set(line.replace("(", " ").split())) for line in self._lines]
-        if not any(shared):
-            return ""
-        best = shared.index(max(shared))
-        return self._shown(max(0, best - len(wanted)), best + len(wanted))
-
-    def _shown(self, first: int, last: int) -> str:
-        shown = self._lines[first : min(last, first + _SHOWN_LINES)]
-        return "\n".join(line[:_SHOWN_COLUMNS] for line in shown)
+def _refused(hunk: Hunk, problem: str) -> PatchRefused:
+    return PatchRefused(f"Hunk {hunk.number} {problem}")
 
 
 def _read(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> _Reading:
     """What the hunk makes of the file at one place, without the context around its change, which
     another hunk may share."""
-    texts, warped = _indented(hunk, placement, lines)
+    texts = _indented(hunk, placement, lines)
     new: list[str] = []
     removed: list[str] = []
     at = placement.first
@@ -195,25 +169,9 @@ def _read(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> _Reading:
         first, new = first + 1, new[1:]
     while new and first < last and new[-1] == lines[last - 1]:
         last, new = last - 1, new[:-1]
-    cost = placement.cost + _evidence(hunk, placement, lines) + warped
-    around = (placement.first, placement.last)
-    return _Reading(cost, first, last, tuple(new), tuple(removed), around)
-
-
-def _evidence(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> float:
-    """What the header says against this place."""
-    cost = 0.0
-    if hunk.start is not None and hunk.start - 1 != placement.first:
-        cost += _ELSEWHERE
-    if hunk.heading and hunk.heading not in _enclosing(placement.first, lines):
-        cost += _OTHER_HEADING
-    if hunk.old_count is not None and not any(line.sign == "~" for line in hunk.lines):
-        items = [step for step in placement.steps if step.item >= 0]
-        added = sum(step.added for step in items)
-        removed = sum(hunk.lines[step.item].sign == "-" for step in items)
-        if (len(items) - added, len(items) - removed) != (hunk.old_count, hunk.new_count):
-            cost += _MISCOUNTED
-    return cost
+    heading_differs = hunk.heading not in _enclosing(placement.first, lines)
+    cost = placement.cost + (_OTHER_HEADING if heading_differs else 0.0)
+    return _Reading(cost, first, last, tuple(new), tuple(removed))
 
 
 def _enclosing(at: int, lines: Sequence[str]) -> str:
@@ -229,8 +187,8 @@ def _enclosing(at: int, lines: Sequence[str]) -> str:
     return "\n".join(found)
 
 
-def _indented(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> tuple[list[str], float]:
-    """The hunk's lines as they are indented in this file, and what speaks against that.
+def _indented(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> list[str]:
+    """The hunk's lines as they are indented in this file.
 
     Each hunk line on a file line says how one width in the hunk reads in the file. Where all
     agree, added lines follow them; where they do not, added lines are trusted as written.
@@ -247,9 +205,9 @@ def _indented(hunk: Hunk, placement: Placement, lines: Sequence[str]) -> tuple[l
             widths.setdefault(width if same else indent_width(item.text), set()).add(width)
     written = [line.text for line in hunk.lines]
     if any(len(found) > 1 for found in widths.values()):
-        return written, _WARPED
+        return written
     tabs = first_indent(lines) == "\t"
-    return [_shift(text, widths, tabs=tabs) for text in written], 0.0
+    return [_shift(text, widths, tabs=tabs) for text in written]
 
 
 def _shift(text: str, widths: dict[int, set[int]], *, tabs: bool) -> str:

@@ -41,7 +41,7 @@ def read_patch(
     Understands every format that `core.replies` tells apart, with prose and fences around it.
     `default_file` is meant where the reply names no file, or one that does not exist. All of the
     reply applies or none of it; what can be read in more than one way, or would lose something
-    that it does not name, is refused in a sentence, with the hunk and the nearest text in the file.
+    that it does not name, is refused in a sentence that names the hunk.
     """
     if len(text) > _LONGEST_REPLY or text.count("\n") > _MOST_LINES:
         return PatchRefused("The reply is too long to be a patch.")
@@ -114,7 +114,7 @@ class _Reading:
             is_known = self._known(edit) in self._files
             for name in (edit.target,) if is_known else (edit.file, edit.alias, edit.target):
                 if name and (problem := path_problem(name.removeprefix("./"))):
-                    return PatchRefused(problem, name)
+                    return PatchRefused(problem)
         joined = self._joined(edits)
         if isinstance(joined, PatchRefused):
             return joined
@@ -248,7 +248,7 @@ class _Reading:
         if not edit.hunks:
             if edit.file in self._files and edit.target:
                 return self._move(edit.file, edit.target, self._text(edit.file))
-            return PatchRefused("The patch shows no change of this file.", edit.file)
+            return PatchRefused("The patch shows no change of this file.")
         found = {file: self._placed(file, edit) for file in self._candidates(edit.file)}
         chosen = sorted(
             (result[1], file, result[0])
@@ -258,10 +258,10 @@ class _Reading:
         if not chosen:
             refused = next((r for r in found.values() if isinstance(r, PatchRefused)), None)
             reason = f"There is no file {edit.file} to change." if edit.file else "No file fits."
-            return refused or PatchRefused(reason, edit.file, 1)
+            return refused or PatchRefused(reason)
         if len(chosen) > 1 and chosen[0][0] == chosen[1][0]:
             both = f"{chosen[0][1]} and {chosen[1][1]}"
-            return PatchRefused(f"The diff names no file and fits both {both}.", hunk=1)
+            return PatchRefused(f"The diff names no file and fits both {both}.")
         _, file, text = chosen[0]
         self._after[file] = text
         return self._move(file, edit.target, text) if edit.target else None
@@ -269,13 +269,13 @@ class _Reading:
     def _placed(self, file: str, edit: FileEdit) -> tuple[str, float] | PatchRefused:
         """The text of `file` after the hunks, with the cost of their places."""
         before = self._text(file)
-        refused = PatchRefused(f"The hunks stand nowhere in {file} word for word.", file, 1)
+        refused = PatchRefused(f"The hunks stand nowhere in {file} word for word.")
         text = Text.of(before)
         if not self._exactly:
             chosen = choose(file, text.lines, edit.hunks, self._effort)
             if not isinstance(chosen, Chosen):
                 return chosen
-            return text.with_lines(chosen.lines, ended=_ended(edit, chosen.lines)), chosen.cost
+            return text.with_lines(chosen.lines), chosen.cost
         exact = like_git(before, edit.hunks) if edit.like_git else None
         if exact is not None and not ruin(file, before, exact):
             return exact, 0.0
@@ -285,17 +285,17 @@ class _Reading:
         )
         if lines is None:
             return refused
-        after = text.with_lines(lines, ended=_ended(edit, lines))
+        after = text.with_lines(lines)
         readings = [reading for hunk in hunks for reading in (hunk, *hunk.others)]
         removed = [line.text for h in readings for line in h.lines if line.sign == "-"]
         problem = objection(file, before, after, "\n".join(removed))
         if double := "" if problem else doubled(text.lines, lines):
             problem = f"adds `{double}`, which the file has there already."
-        return PatchRefused(f"The edit {problem}", file, 1) if problem else (after, 0.0)
+        return PatchRefused(f"The edit {problem}") if problem else (after, 0.0)
 
     def _move(self, file: str, target: str, text: str) -> PatchRefused | None:
         if target in self._files:
-            return PatchRefused(f"{file} cannot become {target}, which exists.", file)
+            return PatchRefused(f"{file} cannot become {target}, which exists.")
         self._after[file], self._after[target] = None, text
         return None
 
@@ -317,24 +317,16 @@ class _Reading:
         text = Text.of(before)
         merged = merge(text.lines, edit.text.replace("\r\n", "\n").removeprefix("\ufeff"))
         if isinstance(merged, NotMerged):
-            return PatchRefused(f"The code in the reply {merged.reason}", file)
+            return PatchRefused(f"The code in the reply {merged.reason}")
         after = text.with_lines(merged.lines)
         last = edit.text.rpartition("\n")[2].rstrip()
         if edit.cut and any(x.startswith(last) and x != last for x in text.lines if last):
-            return PatchRefused(f"The code in the reply ends within `{last.strip()}`.", file)
+            return PatchRefused(f"The code in the reply ends within `{last.strip()}`.")
         problem = objection(file, before, after, merged.removed, code=True, cut=edit.cut)
         if problem:
-            return PatchRefused(f"The code in the reply {problem}", file)
+            return PatchRefused(f"The code in the reply {problem}")
         self._after[file] = after
         return None
-
-
-def _ended(edit: FileEdit, lines: Sequence[str]) -> bool | None:
-    """What the hunks say of the last line's end, None where they do not reach it."""
-    marked = [hunk for hunk in edit.hunks if hunk.ends_without_newline is not None]
-    if not marked or not lines or marked[-1].new[-1:] != [lines[-1]]:
-        return None
-    return not marked[-1].ends_without_newline
 
 
 def _is_test_file(file: str) -> bool:

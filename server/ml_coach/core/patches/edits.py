@@ -31,9 +31,8 @@ class Hunk:
     What the header states, None where it does not: `start`, the first line, from 1; `old_count`
     and `new_count`; `new_start`, the first line of the new text. `headings` are the texts after
     `@@`: lines of the file above the place, the outer one first. `at_end` says that the place is
-    the end of the file, `ends_without_newline` what a `\\ No newline` mark says of the new text, if
-    any. `others` are further readings of the same part of a reply. A hunk that is not `like_diff`
-    may begin within a line.
+    the end of the file. `others` are further readings of the same part of a reply. A hunk that is
+    not `like_diff` may begin within a line.
     """
 
     lines: tuple[Line, ...]
@@ -42,7 +41,6 @@ class Hunk:
     old_count: int | None = None
     new_count: int | None = None
     headings: tuple[str, ...] = ()
-    ends_without_newline: bool | None = None
     at_end: bool = False
     others: tuple[Hunk, ...] = ()
     new_start: int | None = None

@@ -181,7 +181,7 @@ def _undefined(source: str) -> set[str]:
 
 
 def _oddities(tree: ast.Module) -> Iterator[str]:
-    """Statements that are never reached or stand twice, and methods without their object."""
+    """Statements that are never reached, and statements and definitions that stand twice."""
     for node in syntax.walk(tree):
         if isinstance(node, ast.Assign | ast.Return) and getattr(node.value, "value", None) is ...:
             yield f"`{syntax.unparsed(node)[:60]}` in the place of code"
@@ -194,18 +194,9 @@ def _oddities(tree: ast.Module) -> Iterator[str]:
                 if type(one) is type(other) and not isinstance(one, ast.Expr) and _same(one, other):
                     yield f"`{syntax.unparsed(one)[:60]}` twice"
         if isinstance(node, ast.Module | ast.ClassDef):
-            yield from _odd_definitions(node)
-
-
-def _odd_definitions(owner: ast.Module | ast.ClassDef) -> Iterator[str]:
-    plain = [s for s in owner.body if isinstance(s, syntax.Definition) and not s.decorator_list]
-    names = Counter(s.name for s in plain)
-    yield from (f"{name} defined twice" for name, count in names.items() if count > 1)
-    for method in plain if isinstance(owner, ast.ClassDef) else ():
-        if isinstance(method, ast.FunctionDef):
-            given = [a.arg for a in (*method.args.posonlyargs, *method.args.args)]
-            if not method.args.vararg and given[:1] not in (["self"], ["cls"]):
-                yield f"a method {method.name} without `self`"
+            plain = (s for s in node.body if isinstance(s, syntax.Definition))
+            names = Counter(s.name for s in plain if not s.decorator_list)
+            yield from (f"{name} defined twice" for name, count in names.items() if count > 1)
 
 
 def _same(one: ast.AST, other: ast.AST) -> bool:
@@ -241,10 +232,13 @@ def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
         if min(words[part] for part in name.split(".")) > 1:
             continue  # something uses it
         given, local, read = _variables(new[name])
+        said = {ast.dump(s) for s in new[name].body if not syntax.is_docstring(s)}
         for other in sorted(old.keys() & new.keys()):
             theirs = _variables(old[other])
-            is_namesake = other.rpartition(".")[2] in name and theirs[2] == read
-            if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_namesake):
+            kept = sum(ast.dump(s) in said for s in old[other].body)
+            is_alike = other.rpartition(".")[2] in name or 2 * kept >= len(said) > 0
+            is_alike = is_alike and theirs[2] == read
+            if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_alike):
                 return f"would have {name}, which nothing uses, beside {other}."
     return ""
 

@@ -28,7 +28,7 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     target = Text.of(source)
     stub = _found(outline(target.lines), function)
     if stub is None:
-        return PatchRefused(f"{file} has no function `{function}`.", file)
+        return PatchRefused(f"{file} has no function `{function}`.")
     codes = [s.text for s in replies.read(text).of("program")]
     if not codes:
         patch = read_patch(text, {file: source}, default_file=file)
@@ -38,13 +38,13 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     bodies = list(_bodies(codes, function))
     if len({"\n".join(lines[n.head : n.last]) for lines, n in bodies}) != 1:
         problem = "shows more than one body for" if bodies else "does not implement"
-        return PatchRefused(f"The reply {problem} `{function}`.", file)
+        return PatchRefused(f"The reply {problem} `{function}`.")
     lines, node = bodies[-1]
     theirs, mine = _definition(lines, node), _definition(target.lines, stub)
     # In newer syntax than ours there are no trees: what is undefined then, the guard refuses.
     if theirs and mine and _parameters(theirs.args) != _parameters(mine.args):
         named = ", ".join(name for _, name in _parameters(mine.args))
-        return PatchRefused(f"`{function}` has other parameters in the reply; use {named}.", file)
+        return PatchRefused(f"`{function}` has other parameters in the reply; use {named}.")
     merger = Merger(target.lines, lines)
     for part in outline(lines):
         if part.kind == "import":
@@ -54,7 +54,7 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
     after = target.with_lines(merged.lines)
     problem = merger.problem or objection(file, source, after, merged.removed)
     if problem or after == source:
-        return PatchRefused(f"The body in the reply {problem or 'is the one that is there.'}", file)
+        return PatchRefused(f"The body in the reply {problem or 'is the one that is there.'}")
     return make_patch({file: source}, {file: after})
 
 

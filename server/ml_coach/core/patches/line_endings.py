@@ -29,10 +29,9 @@ class Text:
         bare = [line[:-1] if line.endswith("\r") else line for line in lines]
         return cls(bare, ends, mark)
 
-    def with_lines(self, lines: Sequence[str], *, ended: bool | None = None) -> str:
+    def with_lines(self, lines: Sequence[str]) -> str:
         """The text with other lines. A line that stays keeps its end; a new one gets that of the
-        line which it replaces, or which stands above it. `ended` says whether the last line has
-        an end; None keeps it as it is."""
+        line which it replaces, or which stands above it. The last line has an end if it had one."""
         ends: list[str] = []
         at = 0
         for a, b, c, d in [
@@ -44,9 +43,8 @@ class Text:
                 own = min(a + index, b - 1) if b > a else a - 1
                 ends.append(self._end(own) or self._end(0))
             at = b
-        closed = (not self.ends or self.ends[-1] != "") if ended is None else ended
         ends = [end or self._end(0) for end in ends]
-        if ends and not closed:
+        if ends and self.ends[-1:] == [""]:
             ends[-1] = ""
         return self.mark + "".join(map("".join, zip(lines, ends, strict=True)))
 

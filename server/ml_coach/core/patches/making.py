@@ -44,10 +44,10 @@ def apply(patch: Patch, files: Mapping[str, str]) -> dict[str, str] | PatchRefus
     result = dict(files)
     for change in patch.changes:
         if problem := path_problem(change.file):
-            return PatchRefused(problem, change.file)
+            return PatchRefused(problem)
         current = files.get(change.file)
         if current != change.before:
-            return PatchRefused(_difference(change, current), change.file, nearest=current or "")
+            return PatchRefused(_difference(change, current))
         if change.after is None:
             del result[change.file]
         else:
@@ -185,16 +185,9 @@ def _span(start: int, end: int) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name as git writes it: in C's quotes where it holds a quote or a control character."""
-    if not any(c in '"\\' or ord(c) < 32 or ord(c) == 127 for c in name):
-        return name
-    return '"' + "".join(_escaped(c) for c in name) + '"'
-
-
-def _escaped(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    return f"\\{ord(c):03o}" if ord(c) < 32 or ord(c) == 127 else c
+    """A name as git writes it: in C's quotes where it holds a quote. A patch of a file whose name
+    holds a backslash or a control character is refused (safety.py)."""
+    return '"' + name.replace('"', '\\"') + '"' if '"' in name else name
 
 
 def _tabbed(name: str) -> str:

@@ -46,12 +46,12 @@ def read_search_blocks(
         body = lines[at + 1 : end]
         if end == len(lines):
             if not ended and body and body[-1].strip("`~ \t"):
-                return PatchRefused("The last SEARCH block of the reply has no end.", file)
+                return PatchRefused("The last SEARCH block of the reply has no end.")
             while body and not body[-1].strip("`~ \t"):
                 body.pop()
         found = _blocks(file, body, len(edits) + 1)
         if not found:
-            return PatchRefused("A SEARCH block of the reply has no `=======` line.", file)
+            return PatchRefused("A SEARCH block of the reply has no `=======` line.")
         edits += found
         above, at = "", end + 1
     return edits

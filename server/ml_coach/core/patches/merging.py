@@ -16,7 +16,6 @@ from textwrap import dedent
 from ml_coach.core.patches.bodies import (
     code_of,
     docstring,
-    in_strings,
     indent_unit,
     key,
     left_out,
@@ -35,6 +34,7 @@ from ml_coach.core.patches.outline import (
     tokens,
 )
 from ml_coach.core.python import syntax
+from ml_coach.core.python.scanning import in_strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,11 @@ class Merger:
         return Merged(lines, "\n".join(removed))
 
     def is_whole(self, old: Sequence[Node], new: Sequence[Node]) -> bool:
-        """Whether the code has all that the file has: names, imports, bodies, loose statements."""
+        """Whether the code has all that the file has: names, imports, bodies, loose statements,
+        decorators. What lacks one of these is put in by its parts, so that the rest stays."""
         mine, theirs = Counter(bound(old)), Counter(bound(new))
+        mine.update(_decorators(self.before, old))
+        theirs.update(_decorators(self.code, new))
         empty = Counter(name for name, node in definitions(new) if is_empty(node))
         empty -= Counter(name for name, node in definitions(old) if is_empty(node))
         loose = Counter(node.kind for node in old if node.kind in ("other", "guard"))
@@ -288,7 +291,8 @@ class Merger:
         if body_only or (fewer and own[-1].rstrip().endswith(":") and ":" in old.code):
             head = own
         decorators = self._reindented(theirs[new.first : new.head], new.indent, old.indent)
-        if not decorators or body_only:
+        fewer = not tokens("\n".join(decorators)) - tokens("\n".join(mine[old.first : old.head]))
+        if fewer or body_only:
             decorators = mine[old.first : old.head]
         unit = old.inner[0].indent if old.inner else old.indent + indent_unit(mine)
         written = new.inner[0].indent if new.inner else indent_of(body[0])
@@ -354,6 +358,12 @@ class Merger:
 
 def _is_method(node: Node) -> bool:
     return node.kind == "def" and bool(re.search(r"\(\s*(?:self|cls)\b", node.code))
+
+
+def _decorators(lines: Sequence[str], nodes: Sequence[Node]) -> list[str]:
+    """The decorators of the definitions, each with the name that it stands above."""
+    decorated = [n for node in nodes for n in _flat(node) if n.kind in ("def", "class")]
+    return [f"{lines[at].strip()} {n.name}" for n in decorated for at in range(n.first, n.head)]
 
 
 def _is_test(node: Node) -> bool:

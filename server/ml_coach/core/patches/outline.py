@@ -14,13 +14,10 @@ from functools import lru_cache
 from typing import Literal
 
 from ml_coach.core.patches.lines import indent_of, indent_width
+from ml_coach.core.python.scanning import scanned
 
 Kind = Literal["def", "class", "import", "name", "guard", "other"]
 
-_TOKEN = re.compile(
-    r"""(?P<comment>\#.*)|(?P<triple>\"""|''')|(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
-    r"|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<more>\\$)"
-)
 _SPECIAL = re.compile(r"[\"'#()\[\]{}\\]")
 _IMPORT = re.compile(r"\s*(?:import|from)\b")
 _GUARD = re.compile(r"\s*if\b.*__name__")
@@ -102,7 +99,7 @@ def _statement(lines: Sequence[str], first: int) -> tuple[int, str]:
             while not lines[at - 1].strip():
                 at -= 1
             return at, " ".join(pieces)
-        code, opened, quote, more = _scanned(lines[at], quote)
+        code, opened, quote, more = scanned(lines[at], quote)
         depth += opened
         closed = at if '""' in code else closed
         pieces.append(code.strip() if pieces else code.rstrip())
@@ -110,34 +107,6 @@ def _statement(lines: Sequence[str], first: int) -> tuple[int, str]:
             return at + 1, " ".join(pieces)
     # A string that never ends, ends with its line: what follows is looked at by itself.
     return (closed if quote and closed > first else first) + 1, pieces[0]
-
-
-def _scanned(line: str, quote: str) -> tuple[str, int, str, bool]:
-    """The line's code with its strings emptied, how many brackets it leaves open, the triple
-    quotes that are open at its end, and whether it goes on after a backslash."""
-    position, depth, code = 0, 0, ""
-    while position < len(line):
-        if quote:
-            end = line.find(quote, position)
-            if end < 0:
-                break
-            position, quote = end + 3, ""
-            continue
-        match = _TOKEN.search(line, position)
-        if not match:
-            code += line[position:]
-            break
-        code += line[position : match.start()]
-        position = match.end()
-        if match["comment"] or match["more"]:
-            return code, depth, "", bool(match["more"])
-        quote = match["triple"] or ""
-        if match["open"] or match["close"]:
-            depth += 1 if match["open"] else -1
-            code += match[0]
-        else:
-            code += '""'
-    return code, depth, quote, False
 
 
 def outline(lines: Sequence[str]) -> tuple[Node, ...]:

@@ -34,12 +34,12 @@ def _merged(change: FileChange, current: str | None) -> FileChange | PatchRefuse
         return change
     file = change.file
     if current is None:
-        return PatchRefused(f"{file} does not exist any more.", file)
+        return PatchRefused(f"{file} does not exist any more.")
     if change.before is None:
-        return PatchRefused(f"{file} exists already, with another text.", file, nearest=current)
+        return PatchRefused(f"{file} exists already, with another text.")
     if change.after is None:
         reason = f"{file} has changed since the patch that deletes it was made."
-        return PatchRefused(reason, file, nearest=current)
+        return PatchRefused(reason)
     return _three_way(file, change.before, change.after, current)
 
 
@@ -56,12 +56,7 @@ def _three_way(file: str, before: str, after: str, current: str) -> FileChange |
             other = changed_there[done]
             if _same(ours, theirs, (a, b, c, d), other):
                 continue
-            return PatchRefused(
-                f"Change {number} touches lines of {file} that have changed since.",
-                file,
-                number,
-                "".join(theirs[other[2] : max(other[3], other[2] + 1)][:40]),
-            )
+            return PatchRefused(f"Change {number} touches lines of {file} that have changed since.")
         merged += theirs[at : a + shift]
         merged += ours[c:d]
         at = b + shift
@@ -69,7 +64,7 @@ def _three_way(file: str, before: str, after: str, current: str) -> FileChange |
     text = "".join(merged)
     if file.endswith(".py") and not _compiles_like(text, after, current):
         reason = f"Together with what has changed in {file} it would not compile."
-        return PatchRefused(reason, file, nearest=current[:4_000])
+        return PatchRefused(reason)
     return FileChange(file, current, text)
 
 

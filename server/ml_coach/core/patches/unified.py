@@ -139,7 +139,7 @@ class _Reader:
         hunks = tuple(self.hunks)
         if self.kind == "create":
             text = "".join(f"{x.text}\n" for h in hunks for x in h.lines if x.sign != "-")
-            if any(hunk.ends_without_newline for hunk in hunks):
+            if any(x.unended and x.sign == "+" for h in hunks for x in h.lines):
                 text = text.removesuffix("\n")
             self.edits.append(FileEdit("create", self.file, hunks, text=text))
         elif self.kind == "delete":
@@ -157,20 +157,17 @@ def read_hunk(raw_lines: list[str], header: Hunk, *, strict: bool = False) -> Hu
     first = 0 if strict else next((at for at, raw in enumerate(raw_lines) if raw), 0)
     if header.start:
         header = replace(header, start=header.start + first)
-    without_newline: bool | None = None
     lines: list[Line] = []
     for raw in raw_lines[first:]:
         if raw.startswith("\\ ") or raw == "\\":
-            if lines:
-                lines[-1] = replace(lines[-1], unended=True)
-                without_newline = lines[-1].sign != "-" or bool(without_newline)
+            lines[-1:] = [replace(line, unended=True) for line in lines[-1:]]
         elif strict:
             plain = raw if raw.startswith(_SIGNED) else f" {raw}"
             lines.append(Line(cast("Sign", plain[0]), plain[1:], raw, plain != raw and bool(raw)))
         else:
             lines.append(_line(raw))
     lines = lines if strict else _by_words(_unnumbered(lines))
-    hunk = replace(header, lines=tuple(lines), ends_without_newline=without_newline)
+    hunk = replace(header, lines=tuple(lines))
     signed = [line for line in lines if line.sign in "+-"]
     if strict and signed and all(line.text.startswith(line.sign) for line in signed):
         # Each sign may be there twice: whether it is, only the file can tell.

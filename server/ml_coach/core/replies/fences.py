@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ml_coach.core.python.scanning import scanned
+
 _FENCE = re.compile(
     r"^(?P<lead>[ \t]*(?:(?:[-*+]|\d+[.)])[ \t]+)?)(?P<bar>`{3,}|~{3,})(?P<info>.*)$"
 )
@@ -21,7 +23,6 @@ _ONLY_FILE = re.compile(
 )
 _FILE_OF_TAG = re.compile(rf"(?:[:=\s\"'{{]|^)({_FILE})(?=[\"'}}\s]|$)")
 _QUOTED_FILE = re.compile(rf"[`*\"']({_FILE})[`*\"']")
-_TRIPLE = re.compile(r"(?s)\"\"\"|'''|\\.|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|#[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class _Reader:
         self._lines.append(line)
         is_code = self._opening is not None and self._tag not in _HOLDS_FENCES
         if is_code and ('"""' in line or "'''" in line or self._quote):
-            self._quote = _quote_after(line, self._quote)
+            self._quote = scanned(line, self._quote)[2]
 
     def _ends(self, mark: re.Match[str]) -> bool:
         opening = self._opening
@@ -174,21 +175,6 @@ class _Reader:
 
 def _width(lead: str) -> int:
     return len(lead.expandtabs(4))
-
-
-def _quote_after(line: str, quote: str) -> str:
-    """The triple quotes that are open after `line`, which begins within `quote`."""
-    at = 0
-    while True:
-        if quote:
-            end = line.find(quote, at)
-            if end < 0:
-                return quote
-            at, quote = end + 3, ""
-        found = next((m for m in _TRIPLE.finditer(line, at) if m[0] in ('"""', "'''")), None)
-        if found is None:
-            return ""
-        at, quote = found.end(), found[0]
 
 
 def file_named(line: str) -> str:

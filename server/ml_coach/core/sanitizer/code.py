@@ -47,7 +47,6 @@ class Code:
 
     source: str
     tree: ast.Module
-    done: tuple[str, ...] = ()
     lost: frozenset[str] = frozenset()
     truncated: bool = False
     fault: str = ""
@@ -85,11 +84,11 @@ class Code:
 
 
 def read(text: str) -> Code | None:
-    """The code in `text`, None where it holds none. What was left out is in `done` and `lost`."""
+    """The code in `text`, None where it holds none. What was left out is in `lost`."""
     if whole := _as_it_is(text):
         return whole
-    for words, mended in _mendings(text):
-        if mended != text and (code := _as_it_is(mended, (words,))):
+    for mended in _mendings(text):
+        if mended != text and (code := _as_it_is(mended)):
             return code
     return _skimmed(text)
 
@@ -107,25 +106,25 @@ def is_prose(statement: ast.stmt) -> bool:
             return False
 
 
-def _as_it_is(text: str, done: tuple[str, ...] = ()) -> Code | None:
+def _as_it_is(text: str) -> Code | None:
     tree = replies.parsed(text)
-    return None if tree is None or all(map(is_prose, tree.body)) else Code(text, tree, done)
+    return None if tree is None or all(map(is_prose, tree.body)) else Code(text, tree)
 
 
-def _mendings(text: str) -> Iterator[tuple[str, str]]:
-    yield from repairs.indentation_readings(text)
+def _mendings(text: str) -> Iterator[str]:
+    typed = text
     if not text.isascii():
         typed = _INVISIBLE.sub("", _SPACES.sub(" ", text)).translate(_TYPOGRAPHY)
-        yield "replaced typographic characters", typed
-        for words, mended in repairs.indentation_readings(typed):
-            yield f"replaced typographic characters and {words}", mended
+    for version in dict.fromkeys((text, typed)):
+        yield version
+        yield from (mended for _, mended in repairs.indentation_readings(version))
 
 
 def _skimmed(text: str) -> Code | None:
     """Every top-level statement in `text` that parses; prose between them is left out."""
     kept: list[str] = []
     lost: set[str] = set()
-    has_prose, truncated, fault = False, False, ""
+    truncated, fault = False, ""
     pieces = _pieces(text)
     at, budget = 0, _MOST_PARSED
     while at < len(pieces) and budget > 0:
@@ -141,15 +140,12 @@ def _skimmed(text: str) -> Code | None:
                 lost.add(binds[1] or binds[2])
             fault = fault or syntax.complaint(bare)
         elif bare.strip():
-            has_prose, truncated = True, False
+            truncated = False
         at = end
     tree = syntax.parse("\n".join(kept))
     if tree is None or all(map(is_prose, tree.body)):
         return None
-    done = ["cut the unfinished end back to the last whole statement"] if truncated else []
-    done += ["left out text that is no Python"] if has_prose or (fault and not truncated) else []
-    done += [f"left out `{name}`, which does not parse" for name in sorted(lost)]
-    return Code("\n".join(kept), tree, tuple(done), frozenset(lost), truncated, fault)
+    return Code("\n".join(kept), tree, frozenset(lost), truncated, fault)
 
 
 def _pieces(text: str) -> list[str]:
@@ -186,7 +182,7 @@ def _statement(pieces: list[str], at: int, budget: int) -> tuple[int, str, int]:
         end += 1
     piece = pieces[at]
     mendings = (_without_comments(piece), _without_stray_brackets(piece))
-    for mended in (*mendings, *(text for _, text in _mendings(piece))):
+    for mended in (*mendings, *_mendings(piece)):
         tree = syntax.parse(mended) if mended != piece and mended.strip() else None
         if tree is not None and not all(map(is_prose, tree.body)):
             return at + 1, mended, spent + 8 * len(piece)

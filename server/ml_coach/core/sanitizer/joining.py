@@ -30,13 +30,7 @@ def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code])
     order: list[int] = []
     for at in sorted(set(wanted)) or [len(parts) - 1]:
         _take(at, parts, homes, order)
-    whole = together([parts[at] for at in order])
-    left_out = {name for at, part in enumerate(parts) if at not in order for name in part.bound}
-    done = (
-        f"left out `{name}`, which nothing that was asked for needs"
-        for name in sorted(left_out - whole.bound)
-    )
-    return with_imports(replace(whole, done=(*whole.done, *done)), lenders)
+    return with_imports(together([parts[at] for at in order]), lenders)
 
 
 def _homes(parts: Sequence[Code]) -> dict[str, int]:
@@ -137,7 +131,6 @@ def together(parts: Sequence[Code]) -> Code:
     return Code(
         source,
         syntax.module(source),
-        (f"joined {len(parts)} blocks", *dict.fromkeys(w for part in parts for w in part.done)),
         frozenset[str]().union(*(part.lost for part in parts)),
         any(part.truncated for part in parts),
         next((part.fault for part in parts if part.fault), ""),
@@ -152,21 +145,20 @@ def _without_other_versions(part: Code, parts: Sequence[Code], homes: dict[str, 
     return without(part, {name for name in part.definitions if parts[homes[name]] is not part})
 
 
-def without(part: Code, names: Collection[str], done: Sequence[str] = ()) -> Code:
-    """`part` without its definitions of `names`, and with `done` of what was done for it."""
+def without(part: Code, names: Collection[str]) -> Code:
+    """`part` without its definitions of `names`."""
     places: list[Place] = [
         "drop" if isinstance(s, syntax.Definition) and s.name in names else "stay"
         for s in part.tree.body
     ]
-    return _placed(part, places, done=done)
+    return _placed(part, places)
 
 
-def _placed(part: Code, places: Sequence[Place], below: str = "", done: Sequence[str] = ()) -> Code:
+def _placed(part: Code, places: Sequence[Place], below: str = "") -> Code:
     if "drop" not in places:
         return part
     source = rewrite(part.source, part.tree, places) + below
-    tree = syntax.module(source)
-    return replace(part, source=source, tree=tree, done=(*part.done, *done))
+    return replace(part, source=source, tree=syntax.module(source))
 
 
 def _without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str]) -> Code:
@@ -174,15 +166,13 @@ def _without_own_imports(part: Code, parts: Sequence[Code], names: Collection[st
     defined = set(names).union(*(other.definitions for other in parts))
     places: list[Place] = []
     aliases: list[str] = []
-    done: list[str] = []
     for statement in part.tree.body:
         is_own = isinstance(statement, ast.ImportFrom) and _is_own(statement, parts, defined)
         places.append("drop" if is_own else "stay")
         if is_own and isinstance(statement, ast.ImportFrom):
             aliases += [f"{a.asname} = {a.name}" for a in statement.names if a.asname]
-            done.append(f"dropped the import of `{statement.module or '.'}`, which is in the reply")
     below = "\n\n\n" + "\n".join(aliases) if aliases else ""
-    return _placed(part, places, below, done)
+    return _placed(part, places, below)
 
 
 def _is_own(statement: ast.ImportFrom, parts: Sequence[Code], defined: Collection[str]) -> bool:
@@ -228,11 +218,8 @@ def with_imports(code: Code, lenders: Sequence[Code]) -> Code:
         if name not in code.bound
     }
     # What a module reads takes long to find, and most replies lack nothing.
-    lent = [
-        (name, imports[name])
-        for name in sorted(code.free_names & imports.keys() if imports else ())
-    ]
-    return _lent(code, lent, "another block")
+    lent = sorted(code.free_names & imports.keys() if imports else ())
+    return _lent(code, [imports[name] for name in lent])
 
 
 def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
@@ -252,7 +239,7 @@ def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
         name = min(rest)
         lent[name] = lendable[name]
         missing |= syntax.free_names(ast.Module([lendable[name]], [])) & lendable.keys()
-    return _lent(code, list(lent.items()), "the prompt")
+    return _lent(code, list(lent.values()))
 
 
 def _can_be_lent(statement: ast.stmt) -> bool:
@@ -263,11 +250,10 @@ def _can_be_lent(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
-def _lent(code: Code, lent: Sequence[tuple[str, ast.stmt]], where: str) -> Code:
+def _lent(code: Code, lent: Sequence[ast.stmt]) -> Code:
     if not lent:
         return code
-    pieces = dict.fromkeys(ast.unparse(statement) for _, statement in reversed(lent))
+    pieces = dict.fromkeys(ast.unparse(statement) for statement in reversed(lent))
     source = syntax.insert_at_top(code.source, code.tree, "\n\n\n".join(pieces))
-    done = (*code.done, *(f"took `{name}` from {where}" for name, _ in lent))
     tree = syntax.parse(source)
-    return code if tree is None else replace(code, source=source, tree=tree, done=done)
+    return code if tree is None else replace(code, source=source, tree=tree)

@@ -20,25 +20,14 @@ _ACTS = frozenset({
 })  # fmt: skip
 
 
-def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    """`source` without side effects on import, and what was done to it in plain words.
+def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
+    """`source` without side effects on import.
 
     Calls, prints and `input()` move under `if __name__ == "__main__":`; asserts go, because they
     are guesses that would fail a run.
     """
     places = _places(tree, names)
-    done: list[str] = []
-    if moved := places.count("main"):
-        done.append(
-            f'moved {_count(moved, "statement")} at module level under `if __name__ == "__main__":`'
-        )
-    if dropped := places.count("drop"):
-        done.append(f"dropped {_count(dropped, 'example')} at module level")
-    return (rewrite(source, tree, places) if done else source), tuple(done)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("s" if number != 1 else "")
+    return rewrite(source, tree, places) if {"main", "drop"} & set(places) else source
 
 
 # Places

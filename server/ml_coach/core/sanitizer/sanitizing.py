@@ -26,10 +26,9 @@ _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
 @dataclass(frozen=True, slots=True)
 class Sanitized:
-    """Python that compiles, ending in one newline, and what was done to the reply for it."""
+    """Python that compiles, ending in one newline."""
 
     source: str
-    done: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,7 @@ def sanitize(
     source = result.source.rstrip() + "\n"
     if problem := syntax.complaint(source):
         return Refused(f"The code does not compile: {problem}. Reply with the corrected code.")
-    is_same = source.strip() == reply.strip()
-    done = result.done if is_same or result.done else ("took the code out of the reply",)
-    return Sanitized(source, tuple(dict.fromkeys(done)))
+    return Sanitized(source)
 
 
 def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Code | Refused:
@@ -102,11 +99,11 @@ def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Cod
     found = _renamed(found, names)
     if problem := _objection(found, parts, names):
         return Refused(problem)
-    source, tidied = program_text.tidy(found.source, found.tree, names)
-    left = syntax.parse(source) if tidied else None
+    source = program_text.tidy(found.source, found.tree, names)
+    left = syntax.parse(source) if source != found.source else None
     if left is not None and all(map(syntax.is_docstring, left.body)):
         return Refused("The reply has only examples. Reply with the complete code.")
-    return replace(found, source=source, done=(*found.done, *tidied))
+    return replace(found, source=source)
 
 
 def _suite(reply: Reply, names: Sequence[str]) -> Code | Refused:
@@ -114,13 +111,13 @@ def _suite(reply: Reply, names: Sequence[str]) -> Code | Refused:
     if not parts:
         return Refused(_why_nothing(reply, has_tests=False))
     found = suite.of_parts(parts, names)
-    source, tidied = suite.tidy(found.source, found.tree, names)
+    source = suite.tidy(found.source, found.tree, names)
     tree = syntax.parse(source)
     if tree is None or not suite.tests_in(tree):
         return Refused("The reply has no test: write functions named test_... with asserts.")
     if comment := elision(source):
         return Refused(_elided(comment))
-    return replace(found, source=source, done=(*found.done, *tidied))
+    return replace(found, source=source)
 
 
 # Readings
@@ -181,7 +178,7 @@ def _body(reply: Reply, stub: ast.Module) -> Code | None:
             if tree is None or not _has_body(tree, last.name) or not syntax.compiles(source):
                 continue
             if syntax.free_names(tree) <= syntax.free_names(stub):
-                return Code(source, tree, (f"put the reply under the signature of `{last.name}`",))
+                return Code(source, tree)
     return None
 
 
@@ -225,8 +222,7 @@ def _renamed(found: Code, names: Sequence[str]) -> Code:
         return found
     lines = [f"{name} = {meant[0]}" for name, meant in zip(names, chosen, strict=True)]
     source = found.source.rstrip() + "\n\n\n" + "\n".join(lines)
-    done = (*found.done, *(f"added `{line}`" for line in lines))
-    return replace(found, source=source, tree=syntax.module(source), done=done)
+    return replace(found, source=source, tree=syntax.module(source))
 
 
 def _plain(name: str) -> str:

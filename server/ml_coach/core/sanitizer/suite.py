@@ -29,14 +29,13 @@ def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
     return joining.together([*lending, *testing] or parts)
 
 
-def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tuple[str, ...]]:
-    """`source` as a pytest file, and what was done to it in plain words.
+def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
+    """`source` as a pytest file.
 
     Copies of the program (`names`) go; asserts at module level become tests; of two tests with
     one name both stay. Importing the program is left to the caller.
     """
     lines = source.split("\n")
-    done: dict[str, None] = {}
     places: list[Place] = []
     loose: list[str] = []
     own = {
@@ -46,7 +45,6 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
         for name in syntax.bindings(statement)
     }
     for index, statement in enumerate(tree.body):
-        words = _why_not(statement, names, own)
         if _is_loose(statement):
             begin, end = statement.lineno, syntax.last_line(statement)
             shares = end in (s.lineno for s in tree.body[index + 1 :]) or "".join(
@@ -54,14 +52,9 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
             )
             text = [ast.unparse(statement)] if shares else lines[begin - 1 : end]
             loose.append(indented(text, begin, statement))
-        elif words and not (index == 0 and syntax.is_docstring(statement)):
-            done[words] = None
-        else:
-            places.append("stay")
-            continue
-        places.append("drop")
+        is_strange = _is_loose(statement) or _is_strange(statement, names, own)
+        places.append("drop" if is_strange else "stay")
     renamed = _second_names(tree, places)
-    done |= dict.fromkeys(f"renamed a second test to `{name}`" for name in renamed.values())
     for index, name in renamed.items():
         at = tree.body[index].lineno - 1
         lines[at] = re.sub(r"((?:def|class)\s+)\w+", rf"\g<1>{name}", lines[at], count=1)
@@ -74,10 +67,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> tuple[str, tu
         while name in taken:
             name += "_"
         source += f"\n\n\ndef {name}():\n{text}"
-    if loose:
-        tests = "test" if len(loose) == 1 else "tests"
-        done[f"made {len(loose)} {tests} of asserts at module level"] = None
-    return source.strip("\n"), tuple(done)
+    return source.strip("\n")
 
 
 def tests_in(tree: ast.Module) -> tuple[str, ...]:
@@ -114,28 +104,25 @@ def _is_loose(statement: ast.stmt) -> bool:
     )
 
 
-def _why_not(statement: ast.stmt, names: Collection[str], own: Collection[str]) -> str:
-    """Why a statement does not belong into a suite, empty where it does.
+def _is_strange(statement: ast.stmt, names: Collection[str], own: Collection[str]) -> bool:
+    """Whether a statement does not belong into a suite: a copy of the program, what runs the tests,
+    and what runs on import.
 
     `own` are the names that the suite assigns: what changes their objects sets them up.
     """
-    if not isinstance(statement, ast.Import | ast.ImportFrom):
-        for name in syntax.bindings(statement):
-            if name in names:
-                return f"dropped a copy of `{name}` from the tests"
+    is_import = isinstance(statement, ast.Import | ast.ImportFrom)
+    if not is_import and not {*names}.isdisjoint(syntax.bindings(statement)):
+        return True
     match statement:
-        case ast.If() if syntax.is_main_guard(statement):
-            return "dropped the part that runs the tests"
         case ast.Expr(value=ast.Constant(value=str())):
-            return ""
+            return False
         case ast.Expr(value=ast.Call()) if program_text.changes(statement) & set(own):
-            return ""
-        case ast.Expr() | ast.While() | ast.Raise():
-            return "dropped statements that run on import"
-        case ast.For() | ast.With() if not set(syntax.bindings(statement)):
-            return "dropped statements that run on import"
+            return False
+        case ast.For() | ast.With():
+            return not set(syntax.bindings(statement))
         case _:
-            return ""
+            runs = isinstance(statement, ast.Expr | ast.While | ast.Raise)
+            return runs or syntax.is_main_guard(statement)
 
 
 def _without_corrected(part: Code, later: Sequence[Code], names: Collection[str]) -> Code:
@@ -147,8 +134,7 @@ def _without_corrected(part: Code, later: Sequence[Code], names: Collection[str]
         for other in later
         if (new := other.definitions.get(test.name)) and _calls(test, names) & _calls(new, names)
     }
-    done = (f"took the later one of two tests `{name}`" for name in sorted(corrected))
-    return joining.without(part, corrected, tuple(done)) if corrected else part
+    return joining.without(part, corrected) if corrected else part
 
 
 def _calls(test: ast.stmt, names: Collection[str]) -> set[str]:
