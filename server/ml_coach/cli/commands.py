@@ -11,11 +11,12 @@ import typer
 from ml_coach import __version__
 from ml_coach.app import state_folder
 from ml_coach.cli.bench_command import bench
-from ml_coach.cli.endings import fail
+from ml_coach.cli.endings import FAILED, fail
+from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.model_commands import doctor, models, pull
-from ml_coach.cli.run_commands import answer, apply, runs, show
-from ml_coach.core.errors import ModelError
+from ml_coach.cli.run_commands import answer, runs, show
+from ml_coach.core.errors import ModelError, os_error_text
 from ml_coach.settings import SETTINGS
 
 _EPILOG = "Settings from the environment: " + "; ".join(
@@ -27,13 +28,15 @@ _cli = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 _model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 _cli.add_typer(_model_cli, name="model")
 _model_cli.command()(pull)
 # `--help` lists the commands in this order.
-for _command in (generate, runs, show, answer, apply, models, doctor, bench):
+for _command in (generate, runs, show, answer, apply, undo):
+    _cli.command()(_command)
+_cli.command("open")(open_files)
+for _command in (models, doctor, bench):
     _cli.command()(_command)
 
 
@@ -41,13 +44,17 @@ def run() -> None:
     """Runs the command line; what a user can mend is shown as a line without a traceback."""
     try:
         _cli()
-    except (ModelError, OSError) as error:
-        fail(str(error), 1)
+    except BrokenPipeError:
+        raise  # `main` ends quietly: whoever read the output has left.
+    except OSError as error:
+        fail(os_error_text(error), FAILED)
+    except ModelError as error:
+        fail(str(error), FAILED)
     except Exception:  # noqa: BLE001 - a bug of ours is reported in one line, its trace in a file
         log = state_folder() / "bug.txt"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc(), encoding="utf-8")
-        fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", 1)
+        fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", FAILED)
 
 
 def _show_version(wanted: bool) -> None:

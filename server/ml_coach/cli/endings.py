@@ -14,6 +14,8 @@ from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.types import Outcome
 
 USAGE = 2
+# Something outside of the program went wrong: the model, the sandbox, the disk, or ML Coach.
+FAILED = 4
 T = TypeVar("T")
 
 
@@ -24,8 +26,10 @@ def exit_code(outcome: Outcome, unsure: int) -> int:
             return 0
         case "unsure":
             return unsure
-        case "gave_up" | "failed":
+        case "gave_up":
             return 1
+        case "failed":
+            return FAILED
         case "stopped":
             return 130
 

@@ -119,16 +119,16 @@ def execution(
     )
 
 
-def missing_package(name: str, python: str) -> str:
+def missing_package(name: str, answer: WorkerAnswer) -> str:
     """Says what is missing and how to install it. The user decides: models invent packages. An
-    empty `python` is that of the level wasm, where nothing can be installed."""
-    if not python:
+    answer without a Python is that of the level wasm, where nothing can be installed."""
+    if not answer.python:
         return f"Python as WebAssembly has no package {name} at this level (wasm)"
     if name in sys.stdlib_module_names:
-        return f"the module {name} is not part of {python}"
+        return f"the module {name} is not part of {answer.python}"
     package = OTHERWISE_CALLED.get(name, name)
-    install = f"{shlex.quote(python)} -m pip install {package}"
-    return f"the package {name} is not installed; if you trust it: {install}"
+    installs = answer.installs or f"{shlex.quote(answer.python)} -m pip install"
+    return f"the package {name} is not installed; if you trust it: {installs} {package}"
 
 
 def evaluations(answer: WorkerAnswer, count: int) -> tuple[Evaluation, ...]:
@@ -191,7 +191,7 @@ def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
         kind = "input"
         message = f"IndexError: the program wants arguments in sys.argv, {NO_USER}"
     elif raised.name == "ModuleNotFoundError" and (missing := NO_MODULE.search(raised.text)):
-        kind, message = "missing_package", missing_package(missing[1], answer.python)
+        kind, message = "missing_package", missing_package(missing[1], answer)
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 
 

@@ -111,7 +111,7 @@ def judge(answer: WorkerAnswer, challenge: Challenge, suite: JudgedSuite) -> Tes
     if isinstance(answer.test_records, Forged):
         return _report("tampered", answer.test_records.why, answer, ())
     evidence = _evidence(answer.test_records)
-    cases, problems = _cases(evidence, suite, answer.python)
+    cases, problems = _cases(evidence, suite, answer)
     if stopped := _stopped(answer, suite, evidence):
         return _report("error", stopped.message, answer, cases, (stopped, *problems))
     if evidence.tampered:
@@ -260,7 +260,7 @@ def _agreed(evidence: _Evidence, full: str, suite: JudgedSuite) -> str:
 
 
 def _cases(
-    evidence: _Evidence, suite: JudgedSuite, python: str
+    evidence: _Evidence, suite: JudgedSuite, answer: WorkerAnswer
 ) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
     """One case per expected test and set of parameters; a finding for each that did not pass."""
     several = len(suite.expected) > 1
@@ -270,7 +270,7 @@ def _cases(
             expected = f"{file}::{test.name}"
             for pytest_id in evidence.runs_of(expected) or [expected]:
                 name = pytest_id if several else _without_file(pytest_id)
-                found.append(_case(pytest_id, name, test.line, evidence, suite, python))
+                found.append(_case(pytest_id, name, test.line, evidence, suite, answer))
     known = {case.name for case, _ in found}
     for pytest_id, reports in evidence.reports.items():  # inherited tests, which no text shows
         name = pytest_id if several else _without_file(pytest_id)
@@ -278,13 +278,18 @@ def _cases(
         if file in suite.expected and name not in known:
             if all(report.passed for report in reports.values()):
                 continue
-            found.append(_case(pytest_id, name, 0, evidence, suite, python))
+            found.append(_case(pytest_id, name, 0, evidence, suite, answer))
     problems = (finding for _, finding in found if finding)
     return tuple(case for case, _ in found), tuple(problems)
 
 
 def _case(
-    pytest_id: str, name: str, line: int, evidence: _Evidence, suite: JudgedSuite, python: str
+    pytest_id: str,
+    name: str,
+    line: int,
+    evidence: _Evidence,
+    suite: JudgedSuite,
+    answer: WorkerAnswer,
 ) -> tuple[Case, Finding | None]:
     """The case of one test. `name` is the name to show, `line` where the test is defined, 0 where
     that is not known."""
@@ -299,7 +304,7 @@ def _case(
         outcome = "failed" if bad is call else "error"
         message = bad.message.splitlines()[0] if bad.message.strip() else "it failed"
         if missing := findings.NO_MODULE.search(message):
-            kind, message = "missing_package", findings.missing_package(missing[1], python)
+            kind, message = "missing_package", findings.missing_package(missing[1], answer)
     elif kind_of := _agreed(evidence, pytest_id, suite):
         outcome = "failed"
         message = f"an object of type {kind_of} equals other values than the expected one as well"
@@ -332,7 +337,7 @@ def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:
     first = lines[0] if lines else _last_line(failure.detail)
     kind: FindingKind = "collection"
     if missing := findings.NO_MODULE.search(first):
-        kind, first = "missing_package", findings.missing_package(missing[1], answer.python)
+        kind, first = "missing_package", findings.missing_package(missing[1], answer)
     place = failure.places[-1] if failure.places else None
     file, line = (place.file, place.line) if place else (failure.file, _line_in(failure))
     finding = Finding(kind, first, file, line, detail=failure.detail)
