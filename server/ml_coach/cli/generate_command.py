@@ -31,7 +31,7 @@ def generate(
     prompt: Annotated[
         str,
         typer.Argument(
-            metavar="[PROMPT]",
+            metavar="PROMPT",
             help="What the program must do; @FILE reads it from a file, - from standard input.",
         ),
     ] = DEFAULT_PROMPT,
