@@ -19,8 +19,10 @@ from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.core.errors import ModelError, os_error_text
 from ml_coach.settings import SETTINGS
 
-_EPILOG = "Settings from the environment: " + "; ".join(
-    f"{s.variable} ({s.description.rstrip('.')})" for s in SETTINGS
+_EPILOG = (
+    "Settings: each flag of `generate` names its variable and stands in [tool.ml-coach] of "
+    "pyproject.toml, too. Variables without a flag: "
+    + "; ".join(f"{s.variable} ({s.description.rstrip('.')})" for s in SETTINGS if not s.flag)
 )
 _cli = typer.Typer(
     name="ml-coach",

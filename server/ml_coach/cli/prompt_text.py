@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ml_coach.app import DEFAULT_PROMPT
 from ml_coach.cli.endings import USAGE, fail
 from ml_coach.core.errors import os_error_text
 
@@ -31,6 +32,8 @@ def read_prompt(prompt: str, file: Path | None) -> str:
         fail(os_error_text(error) + hint, USAGE)
     if not text.strip():
         fail("The prompt is empty. Say what the program must do.", USAGE)
+    if text == DEFAULT_PROMPT:
+        sys.stderr.write(f"No prompt was given, so this one is used: {text}\n")
     return text
 
 
