@@ -26,6 +26,7 @@ from cattrs.strategies import configure_tagged_union
 from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
+from ml_coach.core.types import RunReport
 from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
@@ -169,6 +170,11 @@ class RunLog:
     def start(self, run_id: str) -> RunStarted:
         """The run's first event: its request and model. Raises `KeyError` as `summary` does."""
         return _start(run_id, self.events(run_id))
+
+    def report(self, run_id: str) -> RunReport | None:
+        """How the run ended; None where it did not. Raises `KeyError` when there is no such run."""
+        last, _ = _last_event(self.folder(run_id) / "events.jsonl")
+        return last.report if isinstance(last, RunFinished) else None
 
     def summary(self, run_id: str) -> RunSummary:
         """The run in a few words. Raises `KeyError` when there is no such run.

@@ -11,7 +11,7 @@ import pytest_asyncio
 from ml_coach.core.coach import Coach
 from ml_coach.core.events import Event, QuestionAnswered, QuestionAsked
 from ml_coach.core.judging.calibration import Calibration
-from ml_coach.core.judging.questions import next_question
+from ml_coach.core.judging.questions import next_question, ranked_calls
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile
 from ml_coach.core.question import Answer, Choice, Question
@@ -45,7 +45,7 @@ def candidates(*answers: dict[str, str]) -> list[Candidate]:
 
 
 def asked(programs: list[Candidate], suite: Suite = SUITE, *answered: str) -> Question | None:
-    return next_question(programs, suite, SPEC, answered)
+    return next_question(ranked_calls(programs, suite, SPEC), answered)
 
 
 def test_the_call_that_divides_the_programs_most_evenly_is_asked() -> None:

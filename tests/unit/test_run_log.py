@@ -66,9 +66,11 @@ def test_a_run_is_logged_while_it_runs(tmp_path: Path) -> None:
         # Before the end, as after a crash: everything so far is there.
         assert list(log.events("r1")) == EVENTS[:-1]
         assert log.summary("r1").outcome == ""
+        assert log.report("r1") is None
         record(EVENTS[-1])
     assert list(log.events("r1")) == EVENTS
     assert log.summary("r1").outcome == "gave_up"
+    assert log.report("r1") == REPORT
     assert (log.folder("r1") / "patch.diff").read_text() == PATCH.text
 
 

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from ml_coach.bench.table import Row
 from ml_coach.bench.trust import calibration_error, curve_svg, outcomes, risk_coverage
 from ml_coach.core.evidence import Division, Evidence
-from ml_coach.core.judging.agreement import agreement, division
+from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration, fit
+from ml_coach.core.judging.questions import division, ranked_calls
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.python.marks import marked
 from ml_coach.core.results import Evaluation, TestReport
-from ml_coach.core.types import Program
+from ml_coach.core.types import Program, Spec, Suite
 from ml_coach.models.calibrations import FILE, calibration_of
 
 GOOD = Evidence(
@@ -35,6 +36,10 @@ def _candidate(name: str, *answers: str) -> Candidate:
     )
     calls = tuple(f"f({n})" for n in range(len(answers)))
     return Candidate(Program(f"# {name}\n"), TestReport("passed"), values, len(answers), calls)
+
+
+def _division(programs: list[Candidate]) -> Division | None:
+    return division(ranked_calls(programs, Suite(""), Spec("")), ())
 
 
 def test_a_program_agrees_with_itself_and_with_equal_answers() -> None:
@@ -57,17 +62,17 @@ def test_a_repaired_program_is_none_of_those_that_were_drawn() -> None:
     assert (found.agreeing, found.share) == (1, 0.5)
 
 
-def test_the_call_that_divides_most_evenly_is_named_the_shortest_of_equals() -> None:
+def test_the_call_is_named_whose_right_answer_would_leave_fewest_programs() -> None:
     drawn = [
         _candidate("a", "1", "5", "9"), _candidate("b", "1", "5", "8"),
         _candidate("c", "1", "6", "8"), _candidate("d", "1", "6", "ValueError: no!"),
     ]  # fmt: skip
-    assert division(drawn) == Division("f(1)", (("5", 2), ("6", 2)))
-    assert division(drawn[:1]) is None
+    assert _division(drawn) == Division("f(2)", (("8", 2), ("9", 1), ("ValueError", 1)))
+    assert _division(drawn[:1]) is None
 
 
 def test_programs_that_fail_in_different_ways_are_not_divided() -> None:
-    assert division([_candidate("a", "KeyError: 1!"), _candidate("b", "ValueError: 2!")]) is None
+    assert _division([_candidate("a", "KeyError: 1!"), _candidate("b", "ValueError: 2!")]) is None
 
 
 def test_passed_says_which_tests_hold_and_how_many_programs_agree() -> None:

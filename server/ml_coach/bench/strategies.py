@@ -171,19 +171,8 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         model, setup.executor, folder, user,
         filters_tests="filter" not in setup.without, calibration=setup.calibration,
     )  # fmt: skip
-    request = Request(
-        task.prompt_with(given=setup.given),
-        max_questions=setup.questions,
-        max_iters=1 if "repair" in setup.without else setup.max_iters,
-        min_confidence=setup.min_confidence,
-        run_timeout_seconds=setup.timeout_seconds,
-        auto_patch=True,
-        examples=task.public_tests if setup.given else (),
-        seed=setup.seed,
-        limits=setup.limits,
-    )
+    request = _request(task, setup)
     if task.program:
-        request = replace(request, prompt=task.prompt, task="debug")
         stages["first"] = task.program
         folder.texts[request.program_file] = task.program
         if setup.given:
@@ -201,6 +190,22 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         stages, report.usage, report.outcome, report.reason,
         evidence=report.evidence, confidence=report.confidence, questions=user.asked,
     )  # fmt: skip
+
+
+def _request(task: Task, setup: Setup) -> Request:
+    """What the coach is asked: to write a program, or to debug the task's own."""
+    return Request(
+        task.prompt if task.program else task.prompt_with(given=setup.given),
+        task="debug" if task.program else "generate",
+        max_questions=setup.questions,
+        max_iters=1 if "repair" in setup.without else setup.max_iters,
+        min_confidence=setup.min_confidence,
+        run_timeout_seconds=setup.timeout_seconds,
+        auto_patch=True,
+        examples=task.public_tests if setup.given else (),
+        seed=setup.seed,
+        limits=setup.limits,
+    )
 
 
 def _model_client(setup: Setup) -> ModelClient:

@@ -7,7 +7,7 @@ _NOBODY_READS = 141
 
 
 def main() -> None:
-    """Entry point of `ml-coach` and of `python -m ml_coach`."""
+    """Entry point of `ml-coach` and of `python -m ml_coach`, and the last handler of errors."""
     import sys
 
     from ml_coach.cli.standard_streams import drop_output, open_closed
@@ -24,11 +24,15 @@ def main() -> None:
             from ml_coach.cli.sandbox_commands import main as sandbox_command
 
             raise SystemExit(sandbox_command(sys.argv[1:]))
-        from ml_coach.cli.commands import run
+        from ml_coach.cli.commands import command_line
 
-        run()
+        command_line()
     except KeyboardInterrupt:  # Ctrl-C may come while modules are still being imported.
         raise SystemExit(130) from None
     except BrokenPipeError:
         drop_output()
         raise SystemExit(_NOBODY_READS) from None
+    except Exception as error:  # noqa: BLE001 - a bug of ours is reported in one line
+        from ml_coach.cli.endings import fail_by
+
+        fail_by(error)

@@ -27,6 +27,7 @@ from ml_coach.cli.bench_table import show
 from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
 from ml_coach.core.ports import Model
+from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
 
@@ -72,8 +73,6 @@ async def run_and_report(
     belongs to other options.
     """
     app, console = App(), EscapingConsole()
-    scripted = read_solutions(options.coder) if options.coder else {}
-    solutions = read_solutions(options.solutions) if options.solutions else {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     progress = Progress(*columns, TimeElapsedColumn(), console=console)
     chosen = app.model(settings, _download_bar(progress))
@@ -85,12 +84,7 @@ async def run_and_report(
             model = ProfileOverride(model, replace(model.profile, plans=True))
         asked = _asked(model.name, settings, options)
         results = Results(options.output.with_suffix(".rows.jsonl"), asked)
-        setup = Setup(
-            model, executor, options.given, frozenset(options.without), options.samples,
-            options.seed, settings.max_iters, settings.run_timeout_seconds,
-            replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
-            calibration_of(model.name), scripted, options.questions, solutions, options.user,
-        )  # fmt: skip
+        setup = _setup(model, executor, settings, options)
         with progress:
             total = len(tasks) * len(strategies)
             done = sum((t.id, s) in results.rows for t in tasks for s in strategies)
@@ -118,6 +112,19 @@ async def run_and_report(
         files = [options.output, *options.also]
         write_calibration(options.calibrate, asked["model"], files)
     show(console, rows)
+
+
+def _setup(
+    model: Model, executor: SandboxedExecutor, settings: Settings, options: BenchOptions
+) -> Setup:
+    scripted = read_solutions(options.coder) if options.coder else {}
+    solutions = read_solutions(options.solutions) if options.solutions else {}
+    return Setup(
+        model, executor, options.given, frozenset(options.without), options.samples,
+        options.seed, settings.max_iters, settings.run_timeout_seconds,
+        replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
+        calibration_of(model.name), scripted, options.questions, solutions, options.user,
+    )  # fmt: skip
 
 
 def _download_bar(progress: Progress) -> Emit:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import traceback
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
 from rich.markup import escape
 
+from ml_coach.app import state_folder
 from ml_coach.cli.terminal_view import EscapingConsole
+from ml_coach.core.errors import ModelError, os_error_text
 from ml_coach.core.types import Outcome
 
 USAGE = 2
@@ -34,10 +37,26 @@ def exit_code(outcome: Outcome, unsure: int) -> int:
             return 130
 
 
+def complain(text: str) -> None:
+    """Prints `text` to standard error."""
+    EscapingConsole(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
+
+
 def fail(text: str, code: int) -> NoReturn:
     """Prints `text` to standard error and ends the command with this exit code."""
-    EscapingConsole(stderr=True).print(f"[red]ml-coach:[/] {escape(text)}", soft_wrap=True)
+    complain(text)
     raise SystemExit(code)
+
+
+def fail_by(error: Exception) -> NoReturn:
+    """Ends the command. What a user can mend is shown as a line without a traceback; the trace of
+    a bug of ours is kept in a file."""
+    if isinstance(error, ModelError | OSError):
+        fail(os_error_text(error) if isinstance(error, OSError) else str(error), FAILED)
+    log = state_folder() / "bug.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", FAILED)
 
 
 def run_until_done(work: Coroutine[Any, Any, T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -12,7 +12,7 @@ from rich.markup import escape
 from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.change_log import ChangeLog
 from ml_coach.claims import Taken
-from ml_coach.cli.endings import USAGE, exit_code, fail, run_until_done
+from ml_coach.cli.endings import USAGE, complain, exit_code, run_until_done
 from ml_coach.cli.next_commands import next_commands, show_next
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
 from ml_coach.cli.prompt_text import read_prompt
@@ -74,63 +74,59 @@ def generate(
     folder = source_folder(output, settings.program_file)
     request = request_from(settings, read_prompt(prompt, prompt_file), source_folder=folder)
     order = RunOrder(output, request, settings, overwrite=force, record=record)
-    carry_out(App(), order, as_json=as_json, verbose=verbose)
+    raise SystemExit(run_until_done(carry_out(App(), order, as_json=as_json, verbose=verbose)))
 
 
-def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool = False) -> NoReturn:
-    """Runs `order` at the terminal, shows how it ended, and ends the command with its exit code."""
+async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool = False) -> int:
+    """Runs `order` at the terminal and shows how it ended; returns the command's exit code."""
     claim = app.claims.claim(order.run_id, [order.root / file for file in order.replaced_files])
     if isinstance(claim, Taken):
-        fail(claim.sentence, USAGE)
+        complain(claim.sentence)
+        return USAGE
+    console = EscapingConsole()
     try:
         workspace = _workspace(app, order)
-        report = run_until_done(_run(app, order, workspace, as_json=as_json, verbose=verbose))
+        if isinstance(workspace, str):
+            complain(workspace)
+            return USAGE
+        view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
+        can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
+        reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
+        try:
+            if can_ask:
+                with view.paused():
+                    await ask_about_python(console, app, order.settings, order.root)
+            report = await app.run(order, workspace, reviewer, view)
+        finally:
+            view.close()
     finally:
+        await app.aclose()
         claim.release()
     if not as_json:
-        _show_end(report, order.root, order.run_id)
-    raise SystemExit(exit_code(report.outcome, order.settings.unsure_exit))
+        _show_end(console, report, order.root, order.run_id)
+    return exit_code(report.outcome, order.settings.unsure_exit)
 
 
-def _workspace(app: App, order: RunOrder) -> RunWorkspace:
-    """The folder to write into. Ends the command where a file in it may not be overwritten."""
+def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
+    """The folder to write into; a sentence where a file in it may not be overwritten."""
     folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
     if files[0] == files[1]:
-        fail("The program and its tests need two different files.", USAGE)
+        return "The program and its tests need two different files."
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
     # when the run writes.
     kept = app.run_log.folder_for(order.run_id) / "kept"
     workspace = RunWorkspace(folder, folder.texts(files), kept)
     if not order.overwrite and (foreign := folder.foreign(files)):
         were = "was" if len(foreign) == 1 else "were"
-        fail(
+        return (
             f"{' and '.join(foreign)} in {folder.root} {were} not written by ML Coach, or changed "
-            "since. Nothing was touched: use --force to overwrite, or -o for another folder.",
-            USAGE,
+            "since. Nothing was touched: use --force to overwrite, or -o for another folder."
         )
     return workspace
 
 
-async def _run(
-    app: App, order: RunOrder, workspace: RunWorkspace, *, as_json: bool, verbose: bool
-) -> RunReport:
-    console = EscapingConsole()
-    view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
-    can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
-    reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
-    try:
-        if can_ask:
-            with view.paused():
-                await ask_about_python(console, app, order.settings, order.root)
-        return await app.run(order, workspace, reviewer, view)
-    finally:
-        view.close()
-        await app.aclose()
-
-
-def _show_end(report: RunReport, output: Path, run_id: str) -> None:
+def _show_end(console: EscapingConsole, report: RunReport, output: Path, run_id: str) -> None:
     """Shows the report, and what the user can do next."""
-    console = EscapingConsole()
     show_report(console, report, folder=output, run_id=run_id)
     if report.question is not None:
         console.print()

@@ -15,14 +15,11 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import IO
 
-from rich.console import Console
-
-from ml_coach.cli.terminal_view import show_diff
+from ml_coach.cli.terminal_view import EscapingConsole, show_diff
 from ml_coach.core.changes import Patch
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
 from ml_coach.core.question import Answer, Question
-from ml_coach.core.wording import harmless
 
 _WHICH = "A letter, or what it should give; [n]ot defined, [s]kip, [q]uit: "
 _QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
@@ -44,7 +41,7 @@ class DeferringReviewer:
 class TerminalReviewer:
     """Asks on `console`; `paused` hides the live display while it does."""
 
-    console: Console
+    console: EscapingConsole
     paused: Callable[[], AbstractContextManager[None]]
 
     async def decide(self, patch: Patch, summary: str) -> Decision:
@@ -88,12 +85,12 @@ class TerminalReviewer:
                 self.console.print(answer, markup=False, highlight=False)
 
 
-def show_question(console: Console, question: Question) -> None:
+def show_question(console: EscapingConsole, question: Question) -> None:
     """Prints the question and its choices, each with a letter: a digit may be an answer itself."""
-    console.print(harmless(question.text), style="bold", markup=False, highlight=False)
+    console.print(question.text, style="bold", markup=False, highlight=False)
     for letter, choice in zip(ascii_lowercase, question.choices, strict=False):
         programs = f"{choice.programs} program{'' if choice.programs == 1 else 's'}"
-        line = f"  {letter}  {harmless(choice.shown)}   ({programs})"
+        line = f"  {letter}  {choice.shown}   ({programs})"
         console.print(line, markup=False, highlight=False)
 
 

@@ -89,7 +89,7 @@ def answer(
     known = _answer(report.question, text)
     request = answered(begun.request, report, known)
     order = RunOrder(folder_of(begun, output), request, settings, overwrite=force, replay=run_id)
-    carry_out(app, order, as_json=as_json)
+    raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
 
 
 def _answer(question: Question, text: str) -> Answer:

@@ -25,7 +25,7 @@ from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError, os_error_text
-from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted
+from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted, SpecWritten
 from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
@@ -167,7 +167,9 @@ async def _work(run: Run) -> End:
     if end := await _without_packages(run):
         return end
     run.begin("research")
-    await run.team.research(existing)
+    team = run.team
+    team.spec = await researcher.research(team.model_client, run.request, run.profile, existing)
+    run.emit(SpecWritten(team.spec))
     # Tests are written from the spec alone, so both can be asked for at once.
     first, suite = await all_of(_first_program(run, existing), _tests(run))
     if isinstance(suite, End):

@@ -52,9 +52,9 @@ class Evidence:
     is not known. `programs` were written apart, the same number in every run; `agreeing` of them
     answer every one of the `probes` alike. `agreement` is the mean share of the probes, 0 to 1, at
     which another program gives the same value; the chosen one gives so many different `values`.
-    `division` is the call that divides them most evenly. `untested` are the requirements,
-    quoted from the prompt, that no test is about. With `repaired` the program was changed after it
-    was chosen.
+    `division` is the call whose right answer would leave fewest of them. `untested` are the
+    requirements, quoted from the prompt, that no test is about. With `repaired` the program was
+    changed after it was chosen.
     """
 
     passed: Mapping[Provenance, int] = field(default_factory=dict[Provenance, int])

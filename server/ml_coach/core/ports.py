@@ -124,7 +124,8 @@ class Executor(Protocol):
     async def test(
         self, programs: Sequence[Program], suite: Suite, *, timeout_seconds: float
     ) -> tuple[TestReport, ...]:
-        """Judges each program with the same suite; one report per program, in order."""
+        """Judges each program with the same suite; one report per program, in order. Without a
+        program nothing is started."""
         ...
 
     async def evaluate(

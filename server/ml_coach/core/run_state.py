@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from ml_coach.core.agents.team import Team
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
-from ml_coach.core.evidence import Division, Evidence
+from ml_coach.core.evidence import Evidence
 from ml_coach.core.examples import open_requirements
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.collecting import collectable
 from ml_coach.core.judging.evaluator import CheckedProgram, Evaluator
-from ml_coach.core.judging.questions import next_question
+from ml_coach.core.judging.questions import RankedCall, division, next_question, ranked_calls
 from ml_coach.core.judging.voting import Candidate
 from ml_coach.core.ports import Profile, Reviewer, Workspace
 from ml_coach.core.question import Answer, Question
@@ -40,7 +40,8 @@ class RunState:
     program is among them. The run goes on with `chosen`, which is `origin` or was made of it.
     `draw` are the first of the candidates, for which `draw_size` replies were asked: the same
     number in every run, so that agreement among them means the same. `tried` holds the digests of
-    the checked programs and the signatures of their failures. `answers` are the user's, `question`
+    the checked programs and the signatures of their failures. `ranked` are the calls that the user
+    can be asked about, None while they are not known. `answers` are the user's, `question`
     is the one without an answer, and `left_open` are the calls that may give anything. `found` is
     the user's program as the run found it, `program` and `saved` are what the run put into the
     user's files. With `keeps_tests` the tests file stays as it is.
@@ -63,6 +64,7 @@ class RunState:
     pending: Patch | None = None
     evidence: Evidence | None = None
     confidence: float | None = None
+    ranked: tuple[RankedCall, ...] | None = None
     question: Question | None = None
     answers: list[Answer] = field(default_factory=list[Answer])
     left_open: frozenset[str] = frozenset()
@@ -110,6 +112,7 @@ class Run:
     async def compare_again(self) -> None:
         """Compares all candidates anew, now that the user answered a question."""
         state = self.state
+        state.ranked = None
         origin = next((n for n, c in enumerate(state.candidates) if c is state.origin), None)
         state.candidates = await self.compare([c.program for c in state.candidates])
         state.draw = tuple(state.candidates[: len(state.draw)])
@@ -148,10 +151,16 @@ class Run:
 
     def question(self) -> Question | None:
         """What to ask the user next: the call whose right answer would tell the most."""
+        return next_question(self._ranked(), self._answered)
+
+    def _ranked(self) -> tuple[RankedCall, ...]:
+        """The calls by what a right answer would tell, ranked once for evidence and question."""
         state = self.state
-        made = [state.chosen] if state.chosen and state.chosen not in state.candidates else []
-        programs = [*state.candidates, *made]
-        return next_question(programs, state.written, self.team.spec, self._answered)
+        if state.ranked is None:
+            made = [state.chosen] if state.chosen and state.chosen not in state.candidates else []
+            programs = [*state.candidates, *made]
+            state.ranked = ranked_calls(programs, state.written, self.team.spec)
+        return state.ranked
 
     @property
     def _answered(self) -> frozenset[str]:
@@ -160,7 +169,7 @@ class Run:
 
     def evidence(self) -> Evidence:
         """What speaks for and against the chosen program."""
-        state, question = self.state, self.question()
+        state = self.state
         chosen, best = state.chosen, state.best
         assert chosen is not None
         apart = agreement(chosen, state.draw, state.draw_size)
@@ -180,8 +189,7 @@ class Run:
             agreement=apart.share,
             probes=apart.probes,
             values=apart.values,
-            # The call that is asked about, so that report and question speak of the same one.
-            division=_division(question) or apart.division,
+            division=division(self._ranked(), self._answered),
             untested=tuple(r.quote for r in open_requirements(self.team.spec, state.suite)),
             repaired=all(c.program != chosen.program for c in state.candidates),
         )
@@ -225,10 +233,3 @@ def _set_aside(suite: Suite, dropped: Sequence[Dropped]) -> Suite:
     """The test file with no test left, and with what was dropped as comments."""
     lines = [f"# {d.test} was dropped, because {d.reason}: {d.source}" for d in dropped]
     return replace(suite, source="\n".join(["# No test is fit to judge the code.", *lines]) + "\n")
-
-
-def _division(question: Question | None) -> Division | None:
-    """How programs differ at the call of `question`; None where they agree there."""
-    if question is None or len(question.choices) < 2:
-        return None
-    return Division(question.call, tuple((c.text, c.programs) for c in question.choices))

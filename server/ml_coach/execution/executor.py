@@ -121,6 +121,8 @@ class SandboxedExecutor:
         self, programs: Sequence[Program], suite: Suite, *, timeout_seconds: float
     ) -> tuple[TestReport, ...]:
         """See `ports.Executor`."""
+        if not programs:
+            return ()
         try:
             expected = expected_tests(suite.source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -136,7 +138,9 @@ class SandboxedExecutor:
             for batch in self._batches(programs)
         ]
         judged = [report for reports in await _all(jobs) for report in reports]
-        return tuple(_blaming_conftest(left_out, report) for report in judged)
+        return tuple(
+            _blaming_conftest(left_out, report) if left_out else report for report in judged
+        )
 
     async def evaluate(
         self, programs: Sequence[Program], expressions: Sequence[str], *, timeout_seconds: float
@@ -329,7 +333,7 @@ def _blaming_conftest(left_out: Sequence[str], report: TestReport) -> TestReport
     out: such a failure says nothing of the program."""
     details = (finding.detail for finding in report.findings)
     missing = next(filter(None, map(NO_FIXTURE.search, details)), None)
-    if not left_out or missing is None:
+    if missing is None:
         return report
     why = (
         f"The {missing[1]} is not there: {left_out[0]} does more than define fixtures, "

@@ -195,8 +195,7 @@ def _test_record(kind: str, fields: list[str], files: Collection[str]) -> TestRe
             return Tampered(_text(what, 1000))
         case "end":
             (code,) = fields
-            sign = -1 if code.startswith("-") else 1
-            return RunEnded(sign * _number(code.removeprefix("-")))
+            return RunEnded(_exit_code(code))
         case _:
             raise _Unfit
 
@@ -240,6 +239,11 @@ def _number(digits: str) -> int:
     if not _is_number(digits):
         raise _Unfit
     return int(digits)
+
+
+def _exit_code(code: str) -> int:
+    number = _number(code.removeprefix("-"))
+    return -number if code.startswith("-") else number
 
 
 def _is_number(digits: str) -> bool:

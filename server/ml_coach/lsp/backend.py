@@ -100,6 +100,10 @@ class PastRuns(Protocol):
         """Everything in the run's log, in order."""
         ...
 
+    def report(self, run_id: str) -> RunReport | None:
+        """How the run ended; None where it did not."""
+        ...
+
     def latest(self, limit: int) -> Sequence[PastRun]:
         """The newest runs, newest first."""
         ...

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ml_coach.core.errors import (
@@ -36,6 +36,7 @@ _SHORTER = (
     "Your last reply was cut off by its length limit. Answer again from the start, "
     "much shorter: only what was asked for."
 )
+_ENDED_SILENTLY = "{} ended its reply without saying so."
 _MOST_CONTINUATIONS = 2
 # The usual rule of thumb for English and code; only used where a provider counts nothing itself.
 _CHARACTERS_PER_TOKEN = 4
@@ -141,6 +142,17 @@ class Budget:
         self.usage += replace(usage, calls=0)
 
 
+@dataclass(slots=True)
+class _Request:
+    """What has come of a request so far. `ended` is None until its reply is at an end."""
+
+    call_id: int
+    text: str = ""
+    ended: Ended | None = None
+    usage: Usage = field(default_factory=lambda: Usage(calls=1))
+    failures: int = 0
+
+
 class ModelClient:
     """Asks `model` for a run, within `budget`. Tests replace `sleep` and `chance` (0 to 1)."""
 
@@ -165,79 +177,93 @@ class ModelClient:
         self._ids = itertools.count(1)
 
     async def ask(self, call: Call) -> Reply:
-        """The whole reply, continued or asked for again where it was cut off.
+        """The reply, asked for again where the provider fails, and completed where it was cut off.
 
         Raises `BudgetSpent` before a request that the budget does not cover, and the
         `ModelError` that remains when retrying is over or pointless.
         """
-        reply = await self._request(call)
-        continuations = 0
-        most = 0 if call.may_be_cut else _MOST_CONTINUATIONS
-        while reply.finish == "length" and continuations < most:
-            continuations += 1
+        with self._reported(call) as request:
+            while request.ended is None:
+                request.text = ""
+                try:
+                    async with aclosing(self.model.stream(call)) as stream:
+                        async for piece in stream:
+                            if self._take(request, piece):
+                                break
+                            # A model may stream faster than pieces are handled; the rest of us
+                            # goes on.
+                            await asyncio.sleep(0)
+                        else:
+                            raise BadAnswerError(_ENDED_SILENTLY.format(self.model.name))
+                except (QuotaError, UnavailableError, BadAnswerError) as error:
+                    await self._wait(request, error)
+        reply = Reply(request.text, request.ended.finish, request.usage)
+        is_cut = reply.finish == "length" and not call.may_be_cut
+        return await self._completed(call, reply) if is_cut else reply
+
+    async def _completed(self, call: Call, reply: Reply) -> Reply:
+        """`reply`, which was cut off, with its continuation, or a shorter one in its place."""
+        for _ in range(_MOST_CONTINUATIONS):
             again = not reply.text.strip() or _loops(reply.text)
+            following = _shorter(call) if again else _continued(call, reply)
             try:
-                more = await self._request(_shorter(call) if again else _continued(call, reply))
+                more = await self.ask(replace(following, may_be_cut=True))
             except BadRequestError:
                 break  # What is there already leaves no room: the reply stays cut.
             text = more.text if again else join_continuation(reply.text, more.text)
             reply = Reply(text, more.finish, reply.usage + more.usage)
-            if again:
+            if again or reply.finish == "stop":
                 break
         return reply
 
-    async def _request(self, call: Call) -> Reply:
+    @contextmanager
+    def _reported(self, call: Call) -> Generator[_Request]:
         """One request with its retries, as one started and one finished call."""
         self.budget.take_call()
-        call_id = next(self._ids)
-        self._emit(CallStarted(call_id, call.purpose, self.model.name))
-        spent, finish = Usage(calls=1), "failed"
+        request = _Request(next(self._ids))
+        self._emit(CallStarted(request.call_id, call.purpose, self.model.name))
+        finish = "failed"
         try:
-            for failures in itertools.count(1):
-                try:
-                    text, ended = await self._attempt(call, call_id)
-                except (QuotaError, UnavailableError, BadAnswerError) as error:
-                    await self._wait(call_id, failures, error)
-                    self.budget.take_call()
-                    spent += Usage(calls=1)
-                else:
-                    counted = self._counted(call, text, ended.usage)
-                    self.budget.add(counted)
-                    spent += replace(counted, calls=0)
-                    finish = ended.finish
-                    return Reply(text, ended.finish, spent)
+            yield request
+            assert request.ended is not None
+            finish = request.ended.finish
+            counted = self._counted(call, request.text, request.ended.usage)
+            self.budget.add(counted)
+            request.usage += replace(counted, calls=0)
         except asyncio.CancelledError:
             finish = "cancelled"
             raise
         finally:
-            self._emit(CallFinished(call_id, call.purpose, spent, finish))
-        raise AssertionError("the loop above ends by returning or raising")
+            self._emit(CallFinished(request.call_id, call.purpose, request.usage, finish))
 
-    async def _attempt(self, call: Call, call_id: int) -> tuple[str, Ended]:
-        text = ""
-        async with aclosing(self.model.stream(call)) as stream:
-            async for piece in stream:
-                if isinstance(piece, Ended):
-                    return text, piece
-                text += piece
-                self._emit(TextArrived(call_id, piece))
-                if _loops(text):
-                    return text, Ended("length", Usage(calls=1))
-                # A model may stream faster than pieces are handled; the rest of us goes on.
-                await asyncio.sleep(0)
-        raise BadAnswerError(f"{self.model.name} ended its reply without saying so.")
+    def _take(self, request: _Request, piece: str | Ended) -> bool:
+        """Adds the piece to the request's reply; whether that is at its end now."""
+        if isinstance(piece, Ended):
+            request.ended = piece
+        else:
+            request.text += piece
+            self._emit(TextArrived(request.call_id, piece))
+            if _loops(request.text):
+                request.ended = Ended("length", Usage(calls=1))
+        return request.ended is not None
 
-    async def _wait(self, call_id: int, failures: int, error: ModelError) -> None:
-        if failures >= self._backoff.attempts:
+    async def _wait(self, request: _Request, error: ModelError) -> None:
+        """Waits before a further attempt, which costs one call more. Raises `error` after the last
+        attempt, and `BudgetSpent`."""
+        request.failures += 1
+        if request.failures >= self._backoff.attempts:
             raise error
         wanted = getattr(error, "retry_after_seconds", None)
-        delay = self._backoff.delay_seconds(failures, wanted, self._chance())
+        delay = self._backoff.delay_seconds(request.failures, wanted, self._chance())
         if delay >= self.budget.seconds_left:
             raise BudgetSpent(
                 f"The run's time ends before the model may be asked again in {delay:.0f} s: {error}"
             ) from error
-        self._emit(CallRetrying(call_id, failures + 1, self._backoff.attempts, delay, str(error)))
+        attempt, of = request.failures + 1, self._backoff.attempts
+        self._emit(CallRetrying(request.call_id, attempt, of, delay, str(error)))
         await self._sleep(delay)
+        self.budget.take_call()
+        request.usage += Usage(calls=1)
 
     def _counted(self, call: Call, text: str, usage: Usage) -> Usage:
         if not usage.tokens:

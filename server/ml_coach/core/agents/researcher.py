@@ -18,7 +18,8 @@ from ml_coach.core.examples import (
     stub_of,
 )
 from ml_coach.core.ports import Call, Profile
-from ml_coach.core.types import Spec
+from ml_coach.core.request import Request
+from ml_coach.core.types import Program, Spec
 
 _HEADING = re.compile(r"^\s*#*\s*\**(signatures|behaviou?rs|edge cases|assumptions)\b", re.I)
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.*\S)")
@@ -46,16 +47,20 @@ def with_examples(spec: Spec, examples: tuple[str, ...]) -> Spec:
     return replace(spec, examples=examples, stated=stated)
 
 
-async def research(model_client: ModelClient, prompt: str, profile: Profile) -> Spec:
-    """Adds the model's plan where the profile says that it helps, else only a missing interface.
+async def research(
+    model_client: ModelClient, request: Request, profile: Profile, existing: Program | None
+) -> Spec:
+    """The spec of `request`; that of the file `existing` where there is no prompt.
 
-    Tests are written without seeing the code, so both need one name to agree on.
+    A prompt for new code gets the model's plan where the profile says that it helps, else only a
+    missing interface: tests are written without seeing the code, so both need one name to agree on.
+    Raises `BudgetSpent` and `ModelError`.
     """
-    spec = read(prompt)
-    if profile.plans:
+    spec = read(request.prompt or (existing.source if existing else ""))
+    if existing is None and profile.plans:
         reply = await model_client.ask(Call("researcher", render("research", prompt=spec.prompt)))
         spec = with_plan(spec, reply.text)
-    if not spec.names and shape_of(spec).kind != "script":
+    if existing is None and not spec.names and shape_of(spec).kind != "script":
         call = Call(
             "researcher",
             render("interface", prompt=spec.prompt),
@@ -63,7 +68,7 @@ async def research(model_client: ModelClient, prompt: str, profile: Profile) -> 
             stop=("\n\n", "\n    "),
         )
         spec = with_interface(spec, (await model_client.ask(call)).text)
-    return spec
+    return spec if request.examples is None else with_examples(spec, request.examples)
 
 
 def with_plan(spec: Spec, reply: str) -> Spec:

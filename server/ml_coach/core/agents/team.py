@@ -1,14 +1,14 @@
-"""The four agents in one run: what each is told, and which event its result becomes."""
+"""The agents in one run: what each is told, and which event its result becomes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ml_coach.core.agents import coder, debugger, explainer, researcher, test_writer
+from ml_coach.core.agents import coder, debugger, explainer, test_writer
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import ModelClient
-from ml_coach.core.events import Emit, ProgramWritten, ReplyRefused, SpecWritten, SuiteWritten
+from ml_coach.core.events import Emit, ProgramWritten, ReplyRefused, SuiteWritten
 from ml_coach.core.finding import Finding
 from ml_coach.core.ports import Profile
 from ml_coach.core.request import Request
@@ -22,7 +22,7 @@ MOST_LESSONS = 3
 
 @dataclass(slots=True)
 class Team:
-    """The agents of one run. `spec` is what they work from, once `research` has set it.
+    """The agents of one run. `spec` is what they work from, once it was researched.
 
     `samples` and `diagnoses` count how often each was asked for, so that each has its own seed.
 
@@ -47,18 +47,6 @@ class Team:
     def lessons(self) -> tuple[str, ...]:
         """The latest lessons, at most `MOST_LESSONS`."""
         return tuple(self._lessons[-MOST_LESSONS:])
-
-    async def research(self, existing: Program | None) -> None:
-        """Sets `spec`: from the prompt, or from the user's own file where there is no prompt."""
-        request = self.request
-        if existing is not None:
-            spec = researcher.read(request.prompt or existing.source)
-        else:
-            spec = await researcher.research(self.model_client, request.prompt, self.profile)
-        if request.examples is not None:
-            spec = researcher.with_examples(spec, request.examples)
-        self.spec = spec
-        self.emit(SpecWritten(spec))
 
     async def write_program(
         self, existing: Program | None, *, sampled: bool = False

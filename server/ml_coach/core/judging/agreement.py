@@ -9,24 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ml_coach.core.evidence import Division
-from ml_coach.core.judging.voting import Candidate, agree, grouped, same_answer
-from ml_coach.core.results import Evaluation
-
-MOST_SHOWN = 80
+from ml_coach.core.judging.voting import Candidate, agree, same_answer
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`programs`, `agreeing`, `probes`, `values` and `division` are those of
-    `core.evidence.Evidence`; `share` is its `agreement`."""
+    """`programs`, `agreeing`, `probes` and `values` are those of `core.evidence.Evidence`;
+    `share` is its `agreement`."""
 
     programs: int
     agreeing: int
     share: float
     probes: int
     values: int
-    division: Division | None
 
 
 def agreement(chosen: Candidate, drawn: Sequence[Candidate], programs: int) -> Agreement:
@@ -44,7 +39,6 @@ def agreement(chosen: Candidate, drawn: Sequence[Candidate], programs: int) -> A
         share=sum(_share(chosen, other) for other in others) / compared if compared else 0.0,
         probes=len(chosen.answers),
         values=len({answer.value for answer in chosen.answers if not answer.error}),
-        division=division(drawn),
     )
 
 
@@ -54,28 +48,3 @@ def _share(chosen: Candidate, other: Candidate) -> float:
         return float(chosen.program.source == other.program.source)
     pairs = zip(chosen.answers, other.answers, strict=True)
     return sum(same_answer(one, another) for one, another in pairs) / len(chosen.answers)
-
-
-def division(drawn: Sequence[Candidate]) -> Division | None:
-    """The probe at which `drawn` differ most evenly; of equals the shortest. None where all agree.
-
-    Programs that only fail in different ways are not divided.
-    """
-    divisions = [
-        Division(call, answers)
-        for number, call in enumerate(drawn[0].calls if drawn else ())
-        if (answers := _answers([c.answers[number] for c in drawn]))
-    ]
-    return min(divisions, key=lambda d: (d.answers[0][1], len(d.call)), default=None)
-
-
-def _answers(evaluations: Sequence[Evaluation]) -> tuple[tuple[str, int], ...]:
-    """The different answers with how many gave each; none where there is only one, or no value."""
-    groups = grouped(evaluations, same_answer)
-    if len(groups) < 2 or all(group[0].error for group in groups):
-        return ()
-    return tuple((_shown(group[0]), len(group)) for group in groups)
-
-
-def _shown(answer: Evaluation) -> str:
-    return answer.error.split(":")[0] if answer.error else answer.value[:MOST_SHOWN]

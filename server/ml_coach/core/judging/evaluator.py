@@ -88,7 +88,7 @@ class Evaluator:
         seconds = self.limit_seconds
         findings, (report,) = await all_of(
             self.executor.inspect(program, files, timeout_seconds=seconds),
-            self._test([program], suite, seconds),
+            self.executor.test([program], suite, timeout_seconds=seconds),
         )
         if shape_of(spec).kind == "script":
             # Its tests run it with arguments; how it fails without any says nothing.
@@ -116,7 +116,8 @@ class Evaluator:
     ) -> list[Candidate]:
         """Each program, in order, with its test report and its answers to the probes."""
         asked = probes(suite, spec, programs[0].module if programs else "")
-        reports = await self._test(programs, suite, self.limit_seconds)
+        seconds = self.limit_seconds
+        reports = await self.executor.test(programs, suite, timeout_seconds=seconds)
         answers: tuple[tuple[Evaluation, ...], ...] = ((),) * len(programs)
         put = (*asked.ordinary, *asked.others) if asked.ordinary else ()
         if put:
@@ -124,7 +125,7 @@ class Evaluator:
             answers = await self.executor.evaluate(
                 [driver(p) for p in programs] if is_script else programs,
                 [probe.code for probe in put],
-                timeout_seconds=self.limit_seconds,
+                timeout_seconds=seconds,
             )
         shown = tuple(probe.shown for probe in put)
         return [
@@ -137,10 +138,11 @@ class Evaluator:
     ) -> FilterResult:
         """Filters `suite`, with the mutants of the chosen program and `others`, which were written
         independently of it, as evidence."""
-        (again,) = await self._test([chosen.program], suite, self.limit_seconds)
+        seconds = self.limit_seconds
+        (again,) = await self.executor.test([chosen.program], suite, timeout_seconds=seconds)
         shape = shape_of(spec)
         mistaken = mutants(chosen.program, runs_main=shape.kind == "script")
-        planted = await self._test(mistaken, suite, MUTANT_SECONDS)
+        planted = await self.executor.test(mistaken, suite, timeout_seconds=MUTANT_SECONDS)
         passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
         # Only of plain calls it is known that they are like those of other tests; a test of a class
@@ -170,7 +172,8 @@ class Evaluator:
         return right[0] if unanimous(candidates) else None
 
     async def _passing(self, edits: Sequence[Edit], suite: Suite) -> list[Edit]:
-        reports = await self._test([e.program for e in edits], suite, MUTANT_SECONDS)
+        programs = [e.program for e in edits]
+        reports = await self.executor.test(programs, suite, timeout_seconds=MUTANT_SECONDS)
         return [e for e, r in zip(edits, reports, strict=True) if r.verdict == "passed"]
 
     async def with_trace(
@@ -191,10 +194,3 @@ class Evaluator:
                 findings[number] = replace(finding, detail=trace)
                 break
         return tuple(findings)
-
-    async def _test(
-        self, programs: Sequence[Program], suite: Suite, seconds: float
-    ) -> tuple[TestReport, ...]:
-        if not programs:
-            return ()
-        return await self.executor.test(programs, suite, timeout_seconds=seconds)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 
-from ml_coach.core.evidence import BINDING
+from ml_coach.core.evidence import BINDING, Division
 from ml_coach.core.judging.probes import calls_of, source_of
 from ml_coach.core.judging.voting import Candidate, grouped, passes_binding, same_answer
 from ml_coach.core.python import syntax
@@ -23,26 +24,57 @@ from ml_coach.core.types import Spec, Suite
 LONGEST_CALL, LONGEST_ANSWER = 100, 80
 
 
-def next_question(
-    programs: Sequence[Candidate], suite: Suite, spec: Spec, answered: Container[str]
-) -> Question | None:
-    """The most telling call that neither the prompt nor an answer settles; None where there is no
-    call, or where no program does what is demanded, so that choosing among them helps nothing."""
-    voters = [p for p in programs if passes_binding(p.report, suite) and p.answers]
-    if not voters:
-        return None
-    told = _told(suite, spec)
-    written = _written(suite, spec)
-    ranked: list[tuple[tuple[float, ...], Question]] = []
-    for number, call in enumerate(voters[0].calls):
-        choices = _choices([p.answers[number] for p in voters])
-        if not choices or call in told or call in answered or not _is_call(call):
+@dataclass(frozen=True, slots=True)
+class RankedCall:
+    """A call, with what the programs answer to it.
+
+    `is_askable` says whether a person can answer it and nobody did: it and its answers fit into a
+    line, and neither the prompt nor the user states what is right.
+    """
+
+    call: str
+    choices: tuple[Choice, ...]
+    is_askable: bool
+
+
+def ranked_calls(programs: Sequence[Candidate], suite: Suite, spec: Spec) -> tuple[RankedCall, ...]:
+    """The calls at which a right answer would tell something, those to ask the user first, and of
+    these the most telling.
+
+    Where some programs do what is demanded, the others count for little. Where none does, choosing
+    among them helps nothing, so nothing is asked.
+    """
+    answering = [p for p in programs if p.answers]
+    voters = [p for p in answering if passes_binding(p.report, suite)]
+    told, written = _told(suite, spec), _written(suite, spec)
+    ranked: list[tuple[tuple[float, ...], RankedCall]] = []
+    for number, call in enumerate(answering[0].calls if answering else ()):
+        choices = _choices([p.answers[number] for p in voters or answering])
+        if all(choice.raises for choice in choices):
             continue
-        every = grouped([p.answers[number] for p in programs if p.answers], same_answer)
-        is_ordinary = number < voters[0].ordinary_answers
+        is_readable = _is_call(call) and all(c.raises or _is_readable(c.text) for c in choices)
+        is_askable = bool(voters) and is_readable and call not in told
+        every = grouped([p.answers[number] for p in answering], same_answer)
+        is_ordinary = number < answering[0].ordinary_answers
         rank = _rank(call, choices, [*map(len, every)], is_ordinary, written.get(call))
-        ranked.append((rank, Question(call, choices)))
-    return min(ranked, key=lambda one: one[0])[1] if ranked else None
+        ranked.append(((not is_askable, *rank), RankedCall(call, choices, is_askable)))
+    return tuple(each for _, each in sorted(ranked, key=lambda one: one[0]))
+
+
+def next_question(ranked: Sequence[RankedCall], answered: Container[str]) -> Question | None:
+    """What to ask the user, who was asked about the calls `answered`; None where none is left."""
+    asked = (r for r in ranked if r.is_askable and r.call not in answered)
+    return next((Question(r.call, r.choices) for r in asked), None)
+
+
+def division(ranked: Sequence[RankedCall], answered: Container[str]) -> Division | None:
+    """Where the programs differ: at the call of the next question where they differ there, else at
+    the most telling other one. None where they agree on every call."""
+    divided = (r for r in ranked if len(r.choices) > 1 and r.call not in answered)
+    first = next(divided, None)
+    if first is None:
+        return None
+    return Division(first.call, tuple((c.text[:LONGEST_ANSWER], c.programs) for c in first.choices))
 
 
 def _rank(
@@ -60,7 +92,7 @@ def _rank(
         for choice in choices
     )
     # An error, or an answer without content, is what right programs give to few of the calls.
-    is_empty = all(choice.raises or not ast.literal_eval(choice.text) for choice in choices)
+    is_empty = all(choice.raises or _is_empty(choice.text) for choice in choices)
     size = len(call) + sum(len(choice.text) for choice in choices)
     left = _left([choice.programs for choice in choices])
     return left, not differs, _left(groups), is_empty, not is_ordinary, size
@@ -72,16 +104,11 @@ def _left(groups: Sequence[int]) -> float:
 
 
 def _choices(answers: Sequence[Evaluation]) -> tuple[Choice, ...]:
-    """The different answers, most frequent first; none where one cannot be shown as a literal, or
-    all are errors."""
-    groups = grouped(answers, same_answer)
-    choices = tuple(
-        Choice(one.error.split(":")[0] or one.value, len(group), bool(one.error))
-        for group in groups
-        for one in group[:1]
+    """The different answers, most frequent first."""
+    return tuple(
+        Choice(group[0].error.split(":")[0] or group[0].value, len(group), bool(group[0].error))
+        for group in grouped(answers, same_answer)
     )
-    readable = all(c.raises or _is_readable(c.text) for c in choices)
-    return choices if readable and not all(c.raises for c in choices) else ()
 
 
 def _is_call(text: str) -> bool:
@@ -102,6 +129,10 @@ def _is_readable(text: str) -> bool:
     except (*syntax.NOT_PYTHON, TypeError):
         return False
     return True
+
+
+def _is_empty(text: str) -> bool:
+    return _is_readable(text) and not ast.literal_eval(text)
 
 
 def _told(suite: Suite, spec: Spec) -> frozenset[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from pygls.exceptions import JsonRpcException
 
-from ml_coach.core.events import RunFinished
 from ml_coach.core.question import Answer
 from ml_coach.core.types import RunReport
 from ml_coach.lsp.backend import Backend
@@ -102,13 +101,8 @@ class Answering:
 
     async def _report(self, run_id: str) -> RunReport:
         """The report of a run that left a question open. Raises RequestFailed for another run."""
-
-        def last() -> RunReport | None:
-            ends = [e for e in self.backend.run_log.events(run_id) if isinstance(e, RunFinished)]
-            return ends[-1].report if ends else None
-
         try:
-            report = await asyncio.to_thread(last)
+            report = await asyncio.to_thread(self.backend.run_log.report, run_id)
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r}.") from None
         if report is None or report.question is None:
