@@ -35,9 +35,10 @@ def named_run(log: RunLog, name: str) -> str:
     found = log.named(name)
     if len(found) == 1:
         return found[0]
+    if not found and name == "last":
+        fail("There is no run yet.", USAGE)
     if not found:
-        what = "There is no run yet." if name == "last" else f"There is no run {name!r}"
-        fail(what if name == "last" else f"{what}; `ml-coach runs` lists them.", USAGE)
+        fail(f"There is no run {name!r}; `ml-coach runs` lists them.", USAGE)
     shown = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
     fail(f"{name!r} may mean {len(found)} runs: {shown}. Write more of the id.", USAGE)
 

@@ -43,9 +43,6 @@ class SandboxOutcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 only for a clean end or a passed verdict."""
     chosen = _parser().parse_args(arguments)
-    if not (chosen.path.is_file() or (chosen.command == "pytest" and chosen.path.exists())):
-        sys.stderr.write(f"ml-coach: There is no file {harmless(str(chosen.path))}.\n")
-        return USAGE_ERROR
     executor = SandboxedExecutor(
         chosen.python, allow_weak=chosen.allow_weak_sandbox, only_level=chosen.level
     )
