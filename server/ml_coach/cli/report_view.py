@@ -65,7 +65,8 @@ def show_report(console: Console, report: RunReport, *, folder: Path, run_id: st
         table.add_row("file", _file(folder / file, report.files[file]))
     head = Text(f" {title(report)} ", f"bold {colour[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
-    body = Group(Text(harmless(report.reason)), table)
+    reason = f"{report.reason[:1].upper()}{report.reason[1:].rstrip('.')}."
+    body = Group(Text(harmless(reason)), table)
     console.print(Panel(body, title=head, title_align="left", border_style=colour[report.outcome]))
     if report.explanation:
         console.print(Text(harmless(report.explanation)))
