@@ -81,7 +81,8 @@ def _model(settings: Settings, access: registry.Access) -> Check:
     if parsed.provider == "recorded" and not Path(parsed.model).is_file():
         return Check("model", False, name, "There is no such transcript.")
     row = (same or [row for row in listed if row.name.startswith(f"{parsed.provider}:")])[0]
-    found = f"{name} ({row.why})" if row.why else name
+    # What is said of a provider's other models, such as how large they are, says nothing of this.
+    found = f"{name} ({row.why})" if row.why and (same or not row.available) else name
     mend = "" if row.available else "Mend this, or choose another model with --model."
     return Check("model", row.available, found, mend)
 

@@ -17,7 +17,7 @@ from test_terminal import CommandResult, Terminal, read_until, start_at_a_termin
 
 from ml_coach.core.errors import UnavailableError
 from ml_coach.models.llama_process import LlamaOptions, LlamaProcess
-from scripted_model import PROMPT, RIGHT, WRONG
+from scripted_model import DIVIDED_PROMPT, KEEPS, ONE_TEST, PROMPT, RIGHT, WRONG
 
 __all__ = ["terminal"]  # the fixture
 
@@ -181,6 +181,8 @@ async def test_doctor_tells_the_truth_and_changes_nothing(terminal: Terminal) ->
     named = await terminal.run("doctor", ML_COACH_MODEL="local:/nowhere/model.gguf")
     assert "/nowhere/model.gguf" in named.out.split("sandbox")[0]
     assert named.code == 1
+    # A hint for who has not named a model yet is not repeated to who has.
+    assert "name a model" not in (await terminal.run("doctor")).out
 
 
 async def test_a_disk_that_is_full_or_read_only_is_one_sentence(terminal: Terminal) -> None:
@@ -278,9 +280,15 @@ async def test_two_replies_at_once_are_printed_one_after_another(terminal: Termi
     ]
 
 
-async def test_one_call_is_one_call(terminal: Terminal) -> None:
+async def test_one_of_a_thing_is_no_plural(terminal: Terminal) -> None:
     ended = await terminal.run("generate", PROMPT, "--max-calls", "1")
     assert ": 1 call, " in ended.out
+    terminal.model.replies |= {
+        "coder": f"```python\n{KEEPS}```",
+        "test_writer": f"```python\n{ONE_TEST}```",
+    }
+    one = await terminal.run("generate", DIVIDED_PROMPT, "--max-questions", "0")
+    assert "1 test kept, 0 dropped; it notices " in one.out
 
 
 async def test_the_report_names_what_one_types_next(terminal: Terminal) -> None:

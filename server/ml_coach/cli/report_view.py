@@ -65,10 +65,16 @@ def show_report(console: Console, report: RunReport, *, folder: Path, run_id: st
         table.add_row("file", _file(folder / file, report.files[file]))
     head = Text(f" {title(report)} ", f"bold {colour[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
-    body = Group(Text(harmless(report.reason)), table)
+    body = Group(Text(harmless(_as_sentence(report.reason))), table)
     console.print(Panel(body, title=head, title_align="left", border_style=colour[report.outcome]))
     if report.explanation:
         console.print(Text(harmless(report.explanation)))
+
+
+def _as_sentence(reason: str) -> str:
+    """The reason with a capital letter, unless it begins with a name, which stays as it is."""
+    is_word = reason.partition(" ")[0].isalpha()
+    return reason[:1].upper() + reason[1:] if is_word else reason
 
 
 def _file(path: Path, text: str) -> Text:

@@ -79,7 +79,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
         case SuiteFiltered():
             text = f"{amount(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
             if event.mutation_score is not None:
-                text += f"; they notice {event.mutation_score:.0%} of planted mistakes"
+                who = "it notices" if len(event.kept) == 1 else "they notice"
+                text += f"; {who} {event.mutation_score:.0%} of planted mistakes"
             return text
         case TestsFinished():
             return tests_sentence(event.report)
