@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -56,12 +57,14 @@ class App:
     """Holds what runs share: the local model's process and the warm sandboxes.
 
     `editor` asks the editor's own models, where there are any. `only_level` tries one level of
-    containment and no other. Close it with `aclose`; it leaves no process behind.
+    containment and no other. `activated` is the virtual environment of the user's shell. Close it
+    with `aclose`; it leaves no process behind.
     """
 
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
     only_level: str = ""
+    activated: str = field(default_factory=lambda: os.environ.get("VIRTUAL_ENV", ""))
     _begun: int = 0
     _models: registry.Models = field(default_factory=registry.Models)
     _executors: dict[tuple[str, bool, Path | None, bool], SandboxedExecutor] = field(
@@ -125,9 +128,10 @@ class App:
 
     def unconfirmed_python(self, settings: Settings, folder: Path) -> str:
         """See `lsp.backend.Backend.unconfirmed_python`."""
-        from ml_coach.execution.interpreter import in_workspace
+        from ml_coach.execution.interpreter import activated, in_workspace
 
-        found = None if settings.python else in_workspace(folder)
+        named = settings.python or activated(self.activated, folder)
+        found = None if named else in_workspace(folder)
         confirmed = (str(line.get("folder", "")) for line in JsonLines(self._pythons_file))
         return "" if found is None or str(folder.resolve()) in confirmed else found[0]
 
@@ -160,6 +164,7 @@ class App:
                 allow_weak=settings.allow_weak_sandbox,
                 only_level=self.only_level,
                 starts_theirs=starts_theirs,
+                activated=self.activated,
             )
         return self._executors[key]
 

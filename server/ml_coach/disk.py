@@ -11,17 +11,22 @@ import asyncio
 import codecs
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from ml_coach.change_log import ChangeLog
+from ml_coach.core.changes import FileChange
 from ml_coach.json_lines import JsonLines, append
 
 logger = logging.getLogger(__name__)
 
 _ANY_WRITE = 0o222
+# A program, its tests and what an editor keeps beside them.
+_LEAST_FREE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class FolderWorkspace:
         if not os.access(there, os.W_OK) or not there.stat().st_mode & _ANY_WRITE:
             what = f"{there} is read-only" if there == path else f"the folder {there} is read-only"
             raise OSError(f"{path} cannot be written: {what}.")
+        if shutil.disk_usage(there).free < _LEAST_FREE_BYTES:
+            raise OSError(f"{path} cannot be written: the disk is full.")
 
     def _path(self, file: str) -> Path:
         root = self.root.resolve()
@@ -153,7 +160,7 @@ class RunWorkspace:
 
     `known` holds each file's text as the run found it, and later as the run wrote it. A file with
     any other text was changed by the user or by another run. It stays as it is, and what this run
-    wanted to write goes into the folder `kept`.
+    wanted to write goes into the folder `kept`, beside which the log of changes is.
     """
 
     folder: FolderWorkspace
@@ -193,7 +200,15 @@ class RunWorkspace:
         for file, text in new.items():
             # Before the write: a process that is killed in between leaves a file known as ours.
             self.folder.note(file, text)
+        log = ChangeLog(self.kept.parent)
+        changes = [FileChange(f, self.known.get(f), t) for f, t in new.items()]
+        changes = [change for change in changes if change.before != change.after]
+        if changes:
+            log.begin(self.root.resolve())
+            log.plan(changes, "run")
         await self.folder.write(new)
+        for change in changes:
+            log.add(change, "run")
         self.known.update(texts)
 
     def _keep(self, texts: Mapping[str, str]) -> None:

@@ -5,8 +5,10 @@ Changes nothing.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +20,8 @@ from ml_coach.core.types import Program
 from ml_coach.models import registry, weights
 from ml_coach.settings import Settings
 
-# Twice the 1.5B model's weights, because its parts are joined in a second file, and some room.
-_DISK_BYTES = 3_000_000_000
+# What a run's log and the private copies of its programs may need at most.
+_ROOM_BYTES = 100_000_000
 _GIGABYTE = 1e9
 
 
@@ -40,20 +42,21 @@ async def examine(
     workspace: Path | None = None,
     *,
     starts_theirs: bool = True,
+    activated: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Check, ...]:
     """All checks, in the order in which a run needs them. Takes a second and asks no network,
     unless the sandbox is that of the level wasm and has to be fetched.
 
     `state` is the folder where runs are kept, `workspace` the one whose virtual environment
-    programs would use, if `starts_theirs`. `progress` hears the bytes that are there of what the
-    sandbox fetches, and the bytes in all.
+    programs would use, if `starts_theirs`, where none is `activated` in the shell. `progress` hears
+    the bytes that are there of what the sandbox fetches, and the bytes in all.
     """
     return (
         _python(),
         _model(settings, access),
-        await _sandbox(settings, workspace, starts_theirs, progress),
-        _disk(),
+        await _sandbox(settings, workspace, starts_theirs, activated, progress),
+        _disk(settings, access, state),
         _memory(settings, access),
         _state(state),
     )
@@ -73,8 +76,13 @@ def _model(settings: Settings, access: registry.Access) -> Check:
         return Check("model", False, name, str(error))
     listed = registry.list_models(access)
     same = [row for row in listed if row.name == name]
+    if parsed.provider == "local" and (why := weights.fault(parsed.model, settings.weights)):
+        return Check("model", False, name, why)
+    if parsed.provider == "recorded" and not Path(parsed.model).is_file():
+        return Check("model", False, name, "There is no such transcript.")
     row = (same or [row for row in listed if row.name.startswith(f"{parsed.provider}:")])[0]
-    found = f"{name} ({row.why})" if row.why else name
+    # What is said of a provider's other models, such as how large they are, says nothing of this.
+    found = f"{name} ({row.why})" if row.why and (same or not row.available) else name
     mend = "" if row.available else "Mend this, or choose another model with --model."
     return Check("model", row.available, found, mend)
 
@@ -83,6 +91,7 @@ async def _sandbox(
     settings: Settings,
     workspace: Path | None,
     starts_theirs: bool,
+    activated: str,
     progress: Callable[[int, int], None] | None,
 ) -> Check:
     from ml_coach.execution.executor import SandboxedExecutor
@@ -93,6 +102,7 @@ async def _sandbox(
         workspace=workspace,
         allow_weak=settings.allow_weak_sandbox,
         starts_theirs=starts_theirs,
+        activated=activated,
     )
     program = Program("print(6 * 7)\n")
     try:
@@ -111,13 +121,28 @@ async def _sandbox(
     )  # fmt: skip
 
 
-def _disk() -> Check:
-    folder = weights.default_folder()
-    existing = next(p for p in (folder, *folder.parents) if p.exists())
-    free = shutil.disk_usage(existing).free
-    ok = free > _DISK_BYTES or any(weights.cached(w.name) for w in weights.KNOWN)
-    mend = f"Free {(_DISK_BYTES - free) / _GIGABYTE:.1f} GB, or set ML_COACH_WEIGHTS to a file."
-    return Check("disk", ok, f"{free / _GIGABYTE:.1f} GB free at {folder}", "" if ok else mend)
+def _disk(settings: Settings, access: registry.Access, state: Path) -> Check:
+    """Whether there is room for the weights that are still to be fetched, and for runs."""
+    name = settings.model or registry.default_model(access)
+    fetched = settings.weights.endswith(".gguf")
+    wanted = [w for w in weights.KNOWN if name == f"local:{w.name}" and not weights.cached(w.name)]
+    # Twice the weights, because their parts are joined in a second file.
+    room = 2 * wanted[0].size if wanted and not fetched else 0
+    places = {state: _ROOM_BYTES, Path(tempfile.gettempdir()): _ROOM_BYTES}
+    found = ""
+    for folder, needed in {**places, weights.default_folder(): room}.items():
+        free = shutil.disk_usage(_existing(folder)).free
+        found = f"{free / _GIGABYTE:.1f} GB free at {folder}"
+        if free < needed:
+            mend = f"Free {(needed - free) / _GIGABYTE:.2f} GB there"
+            or_else = ", or set ML_COACH_WEIGHTS to a file." if needed == room else "."
+            return Check("disk", False, found, mend + or_else)
+    return Check("disk", True, found)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    return next(p for p in (path, *path.parents) if p.exists())
 
 
 def _memory(settings: Settings, access: registry.Access) -> Check:
@@ -130,11 +155,9 @@ def _memory(settings: Settings, access: registry.Access) -> Check:
 
 
 def _state(state: Path) -> Check:
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        probe = state / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        return Check("runs", False, str(state), f"Make it writable: {error.strerror}.")
+    there = _existing(state)
+    if not there.is_dir():
+        return Check("runs", False, str(state), f"{there} is a file; a folder is wanted there.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        return Check("runs", False, str(state), f"Make {there} writable.")
     return Check("runs", True, str(state))

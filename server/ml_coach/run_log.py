@@ -10,6 +10,7 @@ The folder suffices to list, show, undo and resume a run.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class RunRecord:
         if isinstance(event, TextArrived):
             return  # calls.jsonl holds the whole reply.
         # Not buffered, so that a crash loses nothing that was generated.
-        self._events.write(encoded(to_json(event)))
+        self._events.write(encoded(to_json(event) | {"at": round(time.time(), 3)}))
         if isinstance(event, RunFinished) and event.report.pending is not None:
             text = event.report.pending.text
             (self.folder / "patch.diff").write_text(text, encoding="utf-8", newline="")
@@ -95,7 +96,7 @@ class RunSummary:
     """A line of `ml-coach runs`. `outcome` is empty for a run that never finished.
 
     `is_damaged` says that the end of its log cannot be read, so that the outcome is not known.
-    `question` is the one that the run left open.
+    `question` is the one that the run left open; `patch_waits` says that it left a patch.
     """
 
     run_id: str
@@ -104,6 +105,7 @@ class RunSummary:
     reason: str
     is_damaged: bool = False
     question: Question | None = None
+    patch_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,28 @@ class RunLog:
 
         Raises `KeyError` when there is no such run.
         """
+        for _, event in self.timed_events(run_id):
+            yield event
+
+    def timed_events(self, run_id: str) -> Iterator[tuple[float, Event]]:
+        """As `events`, each with the seconds since the first; 0 in a log without times."""
+        begun: float | None = None
         for line in JsonLines(self.folder(run_id) / "events.jsonl"):
+            at = line.pop("at", None)
+            at = float(at) if isinstance(at, int | float) else begun or 0.0
+            begun = at if begun is None else begun
             with suppress(ValueError):
-                yield from_json(line)
+                yield max(0.0, at - begun), from_json(line)
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """The ids that `name` may mean, newest first: `last` is the newest run, an id is itself,
+        and any part of an id means each run that has it."""
+        ids = self.ids()
+        if name == "last":
+            return tuple(run.run_id for run in self.latest(1))
+        return (
+            (name,) if name in ids else tuple(run_id for run_id in ids if name and name in run_id)
+        )
 
     def ids(self) -> list[str]:
         """All run ids, newest first."""
@@ -165,7 +186,10 @@ class RunLog:
         if isinstance(last, RunFinished):
             report = last.report
             outcome, reason = report.outcome, report.reason
-            return RunSummary(run_id, request, outcome, reason, question=report.question)
+            return RunSummary(
+                run_id, request, outcome, reason,
+                question=report.question, patch_waits=report.pending is not None,
+            )  # fmt: skip
         return RunSummary(run_id, request, "", "", is_damaged)
 
     def latest(self, limit: int) -> list[RunSummary]:

@@ -173,10 +173,12 @@ SETTINGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
-def from_environment(environment: Mapping[str, str]) -> tuple[Settings, list[str]]:
-    """The defaults overlaid with the environment, and one line for each bad variable."""
+def from_environment(
+    environment: Mapping[str, str], base: Settings | None = None
+) -> tuple[Settings, list[str]]:
+    """`base`, or else the defaults, overlaid with the environment; a line for each bad variable."""
     values = {s: environment.get(s.variable) for s in SETTINGS}
-    settings, problems = _overlay(Settings(), values, _variable)
+    settings, problems = _overlay(base or Settings(), values, _variable)
     return _with_key_host(settings), problems
 
 

@@ -108,7 +108,7 @@ async def test_a_wrong_program_is_patched_after_the_user_says_yes(
     report = await story.run()
     assert report.outcome == "passed"
     assert report.iterations == 2
-    repaired = [Diagnosed, *CHECK, PatchOffered, PatchApplied, SuiteFiltered, FilesSaved]
+    repaired = [Diagnosed, *CHECK, PatchOffered, SuiteFiltered, FilesSaved, PatchApplied]
     assert story.happened == [*START, SuiteFiltered, *CHECK, *repaired, RunFinished]
     removed, added = story.reviewer.asked[0].text.splitlines()[-2:]
     assert (removed, added) == ("-    return x + 2", "+    return x + 1")
@@ -139,7 +139,10 @@ async def test_a_patch_is_kept_for_later_where_no_user_can_be_asked(
 async def test_the_user_may_stop_at_a_patch(executor: SandboxedExecutor) -> None:
     replies = {"coder": [BAD], "test_writer": [TESTS], "debugger": [GOOD]}
     story = Story(executor, replies, answers=[Decision("stop")])
-    assert (await story.run()).outcome == "stopped"
+    report = await story.run()
+    assert report.outcome == "stopped"
+    assert report.pending == story.reviewer.asked[0]
+    assert "a patch that helps waits" in report.reason
 
 
 async def test_an_edited_patch_is_what_is_applied(executor: SandboxedExecutor) -> None:
@@ -222,7 +225,8 @@ async def test_a_patch_that_loses_a_test_is_discarded(executor: SandboxedExecuto
     )
     report = await story.run()
     assert report.outcome == "gave_up"
-    assert "MAX_ITERS" in report.reason
+    assert report.reason.startswith("After 2 iterations: ")
+    assert "test_given_2 failed (half(3) gave 0, expected 1)" in report.reason
     assert PatchDiscarded in story.happened
     assert PatchApplied not in story.happened
     assert "x == 4" in story.workspace.files["generated_code.py"]

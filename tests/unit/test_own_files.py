@@ -9,6 +9,7 @@ import pytest
 from parts import ScriptedModel
 
 from damaged_files import DAMAGES, KEEPS_ALL, damage
+from ml_coach.change_log import ChangeLog
 from ml_coach.core.changes import FileChange
 from ml_coach.core.events import FilesSaved, RunFinished, RunStarted, StageStarted
 from ml_coach.core.ports import Call, Message
@@ -17,7 +18,6 @@ from ml_coach.core.types import RunReport
 from ml_coach.core.usage import Usage
 from ml_coach.disk import WrittenFiles
 from ml_coach.json_lines import JsonLines, append
-from ml_coach.lsp.documents.change_log import ChangeLog
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.run_log import RunLog
 

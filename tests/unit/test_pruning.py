@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ml_coach.change_log import ChangeLog
 from ml_coach.claims import Claim, Claims
 from ml_coach.core.changes import FileChange
 from ml_coach.core.events import RunStarted
 from ml_coach.core.request import Request
-from ml_coach.lsp.documents.change_log import ChangeLog
 from ml_coach.pruning import prune
 from ml_coach.run_log import RunLog
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
+from typing import get_args
 
+from ml_coach.cli.endings import exit_code
+from ml_coach.core.types import Outcome
 from ml_coach.settings import SETTINGS, Settings
 
 TOP = Path(__file__).parents[2]
@@ -39,3 +42,10 @@ def test_the_picture_is_drawn_from_the_results() -> None:
     assert len(lines) >= 5, "A table lost its place in the picture."
     drawn = chart["PICTURE"].read_text(encoding="utf-8")
     assert drawn == chart["picture"](lines), "Run: python tests/benchmarks/chart.py"
+
+
+def test_the_exit_code_of_each_outcome_is_named() -> None:
+    (line,) = [t for t in README.read_text("utf-8").splitlines() if t.startswith("Exit codes: ")]
+    named = dict(re.findall(r"(\d+) (\w+(?: up)?)", line))
+    for outcome in get_args(Outcome):
+        assert named[str(exit_code(outcome, 3))] == outcome.replace("_", " ")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from ml_coach.project_settings import project_settings
 from ml_coach.settings import Settings, from_environment, key_host, with_editor, with_flags
 
 
@@ -95,3 +98,31 @@ def test_only_the_environment_and_a_flag_name_a_host_for_the_key() -> None:
 )
 def test_another_scheme_or_port_is_another_host(model: str, host: str) -> None:
     assert key_host(model) == host
+
+
+def test_a_project_counts_less_than_the_environment_and_names_no_host(tmp_path: Path) -> None:
+    file = tmp_path / "pyproject.toml"
+    table = '[tool.ml-coach]\nmax-iters = 5\nmax-calls = 7\nrun-timeout = "soon"\n'
+    table += 'python = "./evil"\nallow-weak-sandbox = true\n'
+    file.write_text(table + 'model = "openai:m@https://elsewhere/v1"\n', encoding="utf-8")
+    project, problems = project_settings(tmp_path)
+    assert (project.max_iters, project.max_calls, project.model) == (5, 7, "")
+    assert (project.python, project.allow_weak_sandbox) == ("", False)
+    told = f"[tool.ml-coach] in {file}: "
+    assert problems == [
+        f"{told}python may not come with a folder; use ML_COACH_PYTHON or --python.",
+        f"{told}allow-weak-sandbox may not come with a folder; "
+        "use ML_COACH_ALLOW_WEAK_SANDBOX or --allow-weak-sandbox.",
+        f"{told}an address may not come with a folder; use ML_COACH_MODEL or --model.",
+        f"{told}run-timeout=soon is not a number of seconds above 0; using 8.",
+    ]
+    settings, _ = from_environment({"MAX_ITERS": "2"}, project)
+    assert (settings.max_iters, settings.max_calls) == (2, 7)
+    assert settings.key_hosts == frozenset()
+
+
+def test_a_pyproject_that_is_no_toml_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool", encoding="utf-8")
+    settings, (problem,) = project_settings(tmp_path)
+    assert settings.max_iters == 3
+    assert "pyproject.toml is not used: " in problem

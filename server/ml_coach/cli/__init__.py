@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+# As a shell reports a command that the signal SIGPIPE ended.
+_NOBODY_READS = 141
+
 
 def main() -> None:
     """Entry point of `ml-coach` and of `python -m ml_coach`, and the last handler of errors."""
     import sys
 
+    from ml_coach.cli.standard_streams import drop_output, open_closed
+
+    open_closed()
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         if name == "serve":
@@ -23,6 +29,9 @@ def main() -> None:
         command_line()
     except KeyboardInterrupt:  # Ctrl-C may come while modules are still being imported.
         raise SystemExit(130) from None
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(_NOBODY_READS) from None
     except Exception as error:  # noqa: BLE001 - a bug of ours is reported in one line
         from ml_coach.cli.endings import fail_by
 

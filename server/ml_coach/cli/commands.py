@@ -9,13 +9,16 @@ import typer
 
 from ml_coach import __version__
 from ml_coach.cli.bench_command import bench
+from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.model_commands import doctor, models, pull
-from ml_coach.cli.run_commands import answer, apply, runs, show
+from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.settings import SETTINGS
 
-_EPILOG = "Settings from the environment: " + "; ".join(
-    f"{s.variable} ({s.description.rstrip('.')})" for s in SETTINGS
+_EPILOG = (
+    "Settings: each flag of `generate` names its variable and stands in [tool.ml-coach] of "
+    "pyproject.toml, too. Variables without a flag: "
+    + "; ".join(f"{s.variable} ({s.description.rstrip('.')})" for s in SETTINGS if not s.flag)
 )
 command_line = typer.Typer(
     name="ml-coach",
@@ -23,13 +26,15 @@ command_line = typer.Typer(
     epilog=_EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 _model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
 command_line.add_typer(_model_cli, name="model")
 _model_cli.command()(pull)
 # `--help` lists the commands in this order.
-for _command in (generate, runs, show, answer, apply, models, doctor, bench):
+for _command in (generate, runs, show, answer, apply, undo):
+    command_line.command()(_command)
+command_line.command("open")(open_files)
+for _command in (models, doctor, bench):
     command_line.command()(_command)
 
 

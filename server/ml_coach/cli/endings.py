@@ -13,10 +13,12 @@ from rich.markup import escape
 
 from ml_coach.app import state_folder
 from ml_coach.cli.terminal_view import EscapingConsole
-from ml_coach.core.errors import ModelError
+from ml_coach.core.errors import ModelError, os_error_text
 from ml_coach.core.types import Outcome
 
 USAGE = 2
+# Something outside of the program went wrong: the model, the sandbox, the disk, or ML Coach.
+FAILED = 4
 T = TypeVar("T")
 
 
@@ -27,8 +29,10 @@ def exit_code(outcome: Outcome, unsure: int) -> int:
             return 0
         case "unsure":
             return unsure
-        case "gave_up" | "failed":
+        case "gave_up":
             return 1
+        case "failed":
+            return FAILED
         case "stopped":
             return 130
 
@@ -48,11 +52,11 @@ def fail_by(error: Exception) -> NoReturn:
     """Ends the command. What a user can mend is shown as a line without a traceback; the trace of
     a bug of ours is kept in a file."""
     if isinstance(error, ModelError | OSError):
-        fail(str(error), 1)
+        fail(os_error_text(error) if isinstance(error, OSError) else str(error), FAILED)
     log = state_folder() / "bug.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", 1)
+    fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", FAILED)
 
 
 def run_until_done(work: Coroutine[Any, Any, T]) -> T:

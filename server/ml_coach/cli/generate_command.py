@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +10,16 @@ import typer
 from rich.markup import escape
 
 from ml_coach.app import DEFAULT_PROMPT, App
+from ml_coach.change_log import ChangeLog
 from ml_coach.claims import Taken
-from ml_coach.cli.endings import USAGE, complain, exit_code, fail, run_until_done
+from ml_coach.cli.endings import USAGE, complain, exit_code, run_until_done
+from ml_coach.cli.next_commands import next_commands, show_next
 from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
+from ml_coach.cli.prompt_text import read_prompt
 from ml_coach.cli.python_consent import ask_about_python
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
+from ml_coach.cli.shown_paths import shown
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
@@ -26,8 +29,15 @@ from ml_coach.run_order import RunOrder, request_from
 
 def generate(
     prompt: Annotated[
-        str, typer.Argument(help="What the program must do; - reads it from standard input.")
+        str,
+        typer.Argument(
+            metavar="PROMPT",
+            help="What the program must do; @FILE reads it from a file, - from standard input.",
+        ),
     ] = DEFAULT_PROMPT,
+    prompt_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read the prompt from this file.")
+    ] = None,
     output: OutputOption = Path(),
     model: ModelOption = None,
     max_iters: Annotated[str | None, setting("max_iters")] = None,
@@ -48,7 +58,8 @@ def generate(
     force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
     as_json: JsonOption = False,
     record: Annotated[
-        Path | None, typer.Option(help="Write the model's transcript to this file.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the model's transcript to this file."),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the model text.")] = False,
 ) -> None:
@@ -61,7 +72,7 @@ def generate(
         max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
     )  # fmt: skip
     folder = source_folder(output, settings.program_file)
-    request = request_from(settings, _read_prompt(prompt), source_folder=folder)
+    request = request_from(settings, read_prompt(prompt, prompt_file), source_folder=folder)
     order = RunOrder(output, request, settings, overwrite=force, record=record)
     raise SystemExit(run_until_done(carry_out(App(), order, as_json=as_json, verbose=verbose)))
 
@@ -96,20 +107,9 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
     return exit_code(report.outcome, order.settings.unsure_exit)
 
 
-def _read_prompt(prompt: str) -> str:
-    try:
-        prompt = sys.stdin.read() if prompt == "-" else prompt
-        prompt.encode()  # Raises for bytes that are not UTF-8, which Python reads as surrogates.
-    except UnicodeError:
-        fail("The prompt must be UTF-8 text.", USAGE)
-    if not prompt.strip():
-        fail("The prompt is empty. Say what the program must do.", USAGE)
-    return prompt
-
-
 def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     """The folder to write into; a sentence where a file in it may not be overwritten."""
-    folder, files = FolderWorkspace(order.root, app.written_files), order.replaced_files
+    folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
     if files[0] == files[1]:
         return "The program and its tests need two different files."
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
@@ -117,23 +117,26 @@ def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     kept = app.run_log.folder_for(order.run_id) / "kept"
     workspace = RunWorkspace(folder, folder.texts(files), kept)
     if not order.overwrite and (foreign := folder.foreign(files)):
+        were = "was" if len(foreign) == 1 else "were"
         return (
-            f"{' and '.join(foreign)} in {order.root.resolve()} was not written by ML Coach, or "
-            "was changed since. Nothing was touched: use --force to overwrite, or -o for a folder."
+            f"{' and '.join(foreign)} in {folder.root} {were} not written by ML Coach, or changed "
+            "since. Nothing was touched: use --force to overwrite, or -o for another folder."
         )
     return workspace
 
 
 def _show_end(console: EscapingConsole, report: RunReport, output: Path, run_id: str) -> None:
     """Shows the report, and what the user can do next."""
-    show_report(console, report, folder=str(output), run_id=run_id)
-    if report.pending is not None:
-        where = "" if output == Path() else f" -o {shlex.quote(str(output))}"
-        command = f"[bold]ml-coach apply {run_id}{escape(where)}[/]"
-        console.print(f"Apply the waiting patch with: {command}", soft_wrap=True)
+    show_report(console, report, folder=output, run_id=run_id)
     if report.question is not None:
         console.print()
         show_question(console, report.question)
-        console.print(f"Answer it with: [bold]ml-coach answer {run_id}[/]", soft_wrap=True)
-    if report.outcome == "stopped" and report.program and report.files:
-        console.print(f"The best program so far is in {escape(str(output / report.program.file))}")
+    if report.outcome == "stopped" and not report.pending and report.program and report.files:
+        best = escape(shown(output / report.program.file))
+        console.print(f"The best program so far is in {best}", soft_wrap=True, highlight=False)
+    replaced = ChangeLog(App().run_log.folder_for(run_id)).replaced()
+    if replaced:
+        files = " and ".join(escape(shown(output / file)) for file in replaced)
+        back = f"what stood there comes back with [bold]ml-coach undo {run_id}[/]"
+        console.print(f"Replaced {files}; {back}", soft_wrap=True, highlight=False)
+    show_next(console, next_commands(report, output, run_id))

@@ -69,7 +69,7 @@ def doctor() -> None:
         checks = run_until_done(
             examine(
                 settings, app.access(settings), app.state, folder,
-                starts_theirs=theirs, progress=fetched,
+                starts_theirs=theirs, activated=app.activated, progress=fetched,
             )
         )  # fmt: skip
     for check in checks:

@@ -9,10 +9,24 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from ml_coach import setting_values as values
 from ml_coach import settings as settings_module
 from ml_coach.cli.endings import USAGE, fail
 from ml_coach.cli.terminal_view import EscapingConsole
+from ml_coach.project_settings import project_settings
 from ml_coach.settings import Settings
+
+_METAVARS: dict[Any, str] = {
+    values.whole: "N",
+    values.number: "N",
+    values.seconds: "SECONDS",
+    values.price: "DOLLARS",
+    values.share: "SHARE",
+    values.exit_code: "CODE",
+    values.text: "NAME",
+    values.python_file: "FILE",
+    values.program_file: "FILE",
+}
 
 
 def setting(field: str, *flags: str) -> Any:
@@ -25,22 +39,28 @@ def setting(field: str, *flags: str) -> Any:
     flag = row.flag
     if isinstance(default, bool):
         flag, default = f"{flag}/--no-{flag.removeprefix('--')}", int(default)
+    if isinstance(default, float):
+        default = f"{default:g}"
     shown = f", default {default}" if default != "" else ""
-    return typer.Option(flag, *flags, help=f"{row.description} ({row.variable}{shown})")
+    help_text = f"{row.description} ({row.variable}{shown})"
+    return typer.Option(flag, *flags, help=help_text, metavar=_METAVARS.get(row.read))
 
 
 ModelOption = Annotated[str | None, setting("model", "-m")]
-OutputOption = Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's id; see `runs`.")]
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Events as JSON lines.")]
 
 
 def read_settings(**flags: Any) -> Settings:
-    """The settings of the environment, overlaid with flags by field name; None: no such flag.
+    """The project's settings, overlaid with the environment, then with flags by field name.
 
-    A bad variable is reported and its default used. A bad flag ends the command.
+    None: no such flag. What is bad is reported and not used; a bad flag ends the command.
     """
-    settings, problems = settings_module.from_environment(os.environ)
+    project, problems = project_settings(Path.cwd())
+    settings, more = settings_module.from_environment(os.environ, project)
+    problems += more
     console = EscapingConsole(stderr=True)
     for problem in problems:
         console.print(f"[yellow]ml-coach:[/] {escape(problem)}", soft_wrap=True)

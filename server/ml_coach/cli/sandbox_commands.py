@@ -9,10 +9,12 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from ml_coach.cli.sandbox_progress import starting_sandbox
+from ml_coach.core.errors import os_error_text
 from ml_coach.core.finding import Finding
 from ml_coach.core.results import Case, Execution, TestReport
 from ml_coach.core.wording import harmless
@@ -44,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     executor = SandboxedExecutor(
         chosen.python, allow_weak=chosen.allow_weak_sandbox, only_level=chosen.level
     )
-    run = _exec_file if chosen.command == "exec" else _pytest_folder
-    outcome = asyncio.run(_closing(executor, lambda: run(executor, chosen.path, chosen.timeout)))
+    if chosen.command == "exec":
+        run = partial(_exec_file, executor, chosen, _given_input(chosen.path))
+    else:
+        run = partial(_pytest_folder, executor, chosen.path, chosen.timeout)
+    outcome = asyncio.run(_closing(executor, run))
     return _show(outcome, executor.level, chosen.json)
 
 
@@ -55,8 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     for name, what in (("exec", "a Python file"), ("pytest", "a folder of tests, or one file")):
         command = commands.add_parser(name, help=f"run {what} in the sandbox")
         command.add_argument("path", type=Path, help=what)
-        command.add_argument("--timeout", type=float, default=8.0, help="seconds")
-        command.add_argument("--json", type=Path, help="where to write the verdict")
+        if name == "exec":
+            command.add_argument(
+                "arguments", nargs="*", metavar="-- ARG", help="what the program finds in sys.argv"
+            )
+        command.add_argument(
+            "--timeout", type=float, default=8.0, metavar="SECONDS", help="the default is 8"
+        )
+        command.add_argument("--json", type=Path, metavar="FILE", help="where to write the verdict")
         command.add_argument(
             "--python",
             default=os.environ.get("ML_COACH_PYTHON"),
@@ -87,18 +98,21 @@ async def _closing(
             await executor.prepare(fetched)
         return await run()
     except (SandboxUnavailable, TooLarge, OSError) as error:
-        why = str(error)
+        why = os_error_text(error) if isinstance(error, OSError) else str(error)
         return SandboxOutcome("error", why, findings=(Finding("runtime", why, ""),))
     finally:
         await executor.aclose()
 
 
 async def _exec_file(
-    executor: SandboxedExecutor, path: Path, timeout_seconds: float
+    executor: SandboxedExecutor, chosen: argparse.Namespace, standard_input: bytes
 ) -> SandboxOutcome:
     """Runs a script, with its folder around it. The verdict is `passed` for a clean end."""
-    file, files = await asyncio.to_thread(_script, path)
-    ran = await executor.run(file, files, timeout_seconds=timeout_seconds)
+    file, files = await asyncio.to_thread(_script, chosen.path)
+    ran = await executor.run(
+        file, files, timeout_seconds=chosen.timeout,
+        arguments=chosen.arguments, standard_input=standard_input,
+    )  # fmt: skip
     return _of_execution(ran)
 
 
@@ -109,6 +123,19 @@ async def _pytest_folder(
     only, files = await asyncio.to_thread(_tests, path)
     report = await executor.test_files(files, only=only, timeout_seconds=timeout_seconds)
     return _of_report(report)
+
+
+def _given_input(script: Path) -> bytes:
+    """What stands on standard input for the script; nothing where a user could still type.
+
+    It is read only where the script, or a module beside it, speaks of input: what nobody reads may
+    never end.
+    """
+    if sys.stdin.isatty():
+        return b""
+    texts = (file.read_bytes() for file in script.parent.glob("*.py") if file.is_file())
+    asks = any(word in text for text in texts for word in (b"stdin", b"input", b"open(0"))
+    return sys.stdin.buffer.read() if asks else b""
 
 
 def _script(path: Path) -> tuple[str, dict[str, bytes]]:
@@ -156,13 +183,14 @@ def _show(outcome: SandboxOutcome, level: str, json_file: Path | None) -> int:
     sys.stderr.write(harmless(outcome.stderr))
     where = ", ".join(part for part in (level, outcome.ran_on) if part)
     verdict = f"{outcome.verdict} ({where}){': ' if outcome.why else ''}{outcome.why}"
-    for line in (*map(_in_one_line, outcome.findings), verdict):
+    told = [f for f in outcome.findings if f.file or f.message != outcome.why]
+    for line in (*map(_in_one_line, told), verdict):
         sys.stderr.write(f"{harmless(line)}\n")
     if json_file:
         try:
             json_file.write_text(_as_json(outcome, level), encoding="utf-8")
         except OSError as error:
-            sys.stderr.write(f"The verdict cannot be written: {error}\n")
+            sys.stderr.write(f"The verdict cannot be written: {os_error_text(error)}\n")
             return USAGE_ERROR
     return 0 if outcome.verdict == "passed" else 1
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
 from typing import IO
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
+from ml_coach.cli.reply_text import ReplyText
+from ml_coach.cli.standard_streams import NOBODY_READS, drop_output
 from ml_coach.core.events import (
     CallFinished,
     CallRetrying,
@@ -63,10 +68,25 @@ _LABELS: dict[type[Event], str] = {
     CallRetrying: "wait",
 }
 _MOST_SHOWN = 5
+# Where the sentence of an event begins, after its time and its label.
+_TEXT_COLUMN = 19
 
 
 class EscapingConsole(Console):
-    """Escapes control characters, so that no text of a model or program can drive the terminal."""
+    """Escapes control characters, so that no text of a model or program can drive the terminal.
+
+    A name such as `a:b:c` is printed as it is, and not as the emoji of that name.
+    """
+
+    def __init__(
+        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None
+    ) -> None:
+        super().__init__(stderr=stderr, file=file, width=width, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """See `rich.console.Console.on_broken_pipe`. Called while `BrokenPipeError` is handled."""
+        drop_output()
+        raise BrokenPipeError(NOBODY_READS)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -84,8 +104,13 @@ class JsonView:
         self._out = out
 
     def __call__(self, event: Event) -> None:
-        self._out.write(json.dumps(to_json(event)) + "\n")
-        self._out.flush()
+        try:
+            self._out.write(json.dumps(to_json(event)) + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            drop_output()
+            sys.stderr.write(f"ml-coach: {NOBODY_READS}\n")
+            raise BrokenPipeError(NOBODY_READS) from None
 
     def paused(self) -> Paused:
         """Does nothing: there is no live line."""
@@ -117,10 +142,14 @@ class TerminalView:
     """
 
     def __init__(
-        self, console: Console, *, verbose: bool, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        *,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
-        self._verbose = verbose
+        self._replies = ReplyText(self._show_text) if verbose else None
         self._clock = clock
         self._started = clock()
         self._status = _Status(self._started)
@@ -133,6 +162,15 @@ class TerminalView:
             self._live.start()
 
     def __call__(self, event: Event) -> None:
+        try:
+            self._take(event)
+        except BrokenPipeError:
+            sys.stderr.write(f"ml-coach: {NOBODY_READS}\n")
+            raise
+
+    def _take(self, event: Event) -> None:
+        if self._replies and isinstance(event, CallStarted | TextArrived | CallFinished):
+            self._replies(event)
         match event:
             case StageStarted():
                 self._status.stage = DOING[event.stage]
@@ -141,12 +179,8 @@ class TerminalView:
                 self._status.call_started(self._clock())
             case TextArrived():
                 self._status.pieces += 1
-                if self._verbose:
-                    self._console.print(event.text, end="", style="dim", markup=False)
             case CallFinished():
                 self._status.first_piece = None
-                if self._verbose:
-                    self._console.print()
             case DownloadAdvanced():
                 self._advance(event)
             case RunFinished():
@@ -163,6 +197,9 @@ class TerminalView:
         if self._live:
             self._live.stop()
 
+    def _show_text(self, text: str) -> None:
+        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
     def _line(self, event: Event) -> None:
         label, text = _LABELS.get(type(event), ""), sentence(event)
         if not text:
@@ -170,11 +207,16 @@ class TerminalView:
         seconds = f"{self._clock() - self._started:6.1f} s"
         bad = isinstance(event, PatchDiscarded | ReplyRefused | CallRetrying)
         style = "yellow" if bad else _verdict_style(event)
-        line = Text.assemble((f"{seconds}  ", "dim"), (f"{label:<9}", "bold cyan"), (text, style))
+        line = Table.grid()
+        line.add_column(width=_TEXT_COLUMN)
+        line.add_column(overflow="fold")
+        head = Text.assemble((f"{seconds}  ", "dim"), (label, "bold cyan"))
+        line.add_row(head, Text(harmless(text), style))
         self._console.print(line)
         if isinstance(event, TestsFinished):
             for finding in event.report.findings[:_MOST_SHOWN]:
-                self._console.print(Text(f"{'':19}✗ {finding.message}", "red"))
+                found = Text(f"✗ {harmless(finding.message)}", "red")
+                self._console.print(Padding(found, (0, 0, 0, _TEXT_COLUMN)))
 
     def _advance(self, event: DownloadAdvanced) -> None:
         if self._download is None:

@@ -24,7 +24,7 @@ from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
-from ml_coach.core.errors import BudgetSpent, ModelError, SetupError
+from ml_coach.core.errors import BudgetSpent, ModelError, SetupError, os_error_text
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted, SpecWritten
 from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
@@ -76,6 +76,8 @@ class Coach:
         run = self._new_run(request, emit)
         emit(RunStarted(run_id, request, self.model.name, str(self.workspace.root)))
         try:
+            # What could not be saved is said before a model is loaded, or paid for it.
+            await self.workspace.check_writable(request.changed_files)
             await self.prepare()
             end = _judge(run, await _work(run), self.calibration)
             end = await ask_until_sure(run, end, self._go_on)
@@ -86,10 +88,13 @@ class Coach:
             if task := asyncio.current_task():
                 task.uncancel()
             # Whoever cancels may say why: an editor that ends is not the user's "stop".
-            end = End("stopped", str(stop) or "Stopped by the user.")
+            waits = "; a patch that helps waits for your decision" if run.state.pending else ""
+            end = End("stopped", str(stop) or f"Stopped by the user{waits}.")
         except BudgetSpent as spent:
             end = End("gave_up", str(spent))
-        except (ModelError, SetupError, OSError) as error:
+        except OSError as error:
+            end = End("failed", os_error_text(error))
+        except (ModelError, SetupError) as error:
             end = End("failed", str(error))
         except RecursionError:
             # Code that is nested too deeply is mostly left out; the prompt's own cannot be.
@@ -156,8 +161,6 @@ class Coach:
 
 async def _work(run: Run) -> End:
     """Every stage of a run in order."""
-    # What could not be saved is said before a model is paid for it.
-    await run.workspace.check_writable(run.request.changed_files)
     existing = await _existing_program(run)
     if isinstance(existing, End):
         return existing
@@ -183,7 +186,8 @@ async def _work(run: Run) -> End:
         state.chosen = chosen
         await run.save(chosen.program)
         outcome = "gave_up" if run.request.task == "write_tests" else "unsure"
-        return End(outcome, "No test could be written, so nothing can be said of the code.")
+        why = "No test could be written, so nothing can be said of the code."
+        return End(outcome, f"{why} An example in the prompt becomes a test.")
     return await _finish(run, chosen)
 
 
@@ -206,7 +210,10 @@ async def _without_packages(run: Run) -> End | None:
         return None
     packages = shape_of(researcher.read(run.request.prompt)).packages
     missing = await run.evaluator.missing(packages) if packages else ()
-    return End("failed", "; ".join(f.message for f in missing)) if missing else None
+    if not missing:
+        return None
+    said = "; ".join(f.message for f in missing)
+    return End("failed", f"{said[:1].upper()}{said[1:]}. Then start the run again.")
 
 
 async def _without_attempts(run: Run, end: End) -> End:

@@ -13,6 +13,8 @@ BudgetSpent            the run's own limit of calls, tokens or seconds; not a fa
 
 from __future__ import annotations
 
+import errno
+
 
 class ModelError(Exception):
     """Its text is one sentence for the user. It never holds a key or a request's headers."""
@@ -64,3 +66,29 @@ class BudgetSpent(Exception):
 
 class SetupError(Exception):
     """Something that every run needs is missing; its text says what to do about it."""
+
+
+# What the system's errors mean for a user who does not know them.
+_OS_WORDS = {
+    "ENOENT": "there is no such file or folder",
+    "ENOTDIR": "a part of the path is a file, not a folder",
+    "EISDIR": "it is a folder",
+    "EACCES": "you may not do that",
+    "EPERM": "you may not do that",
+    "EROFS": "it is on a file system that is read-only",
+    "ENOSPC": "the disk is full",
+    "EDQUOT": "your share of the disk is used up",
+    "ENAMETOOLONG": "its name is too long",
+    "EMFILE": "too many files are open",
+    "ELOOP": "its links lead to each other",
+}
+
+
+def os_error_text(error: OSError) -> str:
+    """An error of the system as one sentence for the user. Our own are sentences already."""
+    if error.errno is None:
+        return str(error)
+    known = _OS_WORDS.get(errno.errorcode.get(error.errno, ""))
+    why = known or (error.strerror or "the system refuses").lower()
+    where = f"{error.filename} cannot be used: " if error.filename else ""
+    return f"{where or why[:1].upper()}{why if where else why[1:]}."

@@ -16,6 +16,8 @@ from ml_coach.core.patches import rewriting
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.types import Diagnosis, Program
 
+_WHAT_HELPS = "More iterations, an example in the prompt or another model may help."
+
 
 async def repair(run: Run, current: CheckedProgram) -> End:
     """Repairs `current` until it passes or the run gives up; returns how the run ends."""
@@ -35,11 +37,15 @@ async def _repair_by_model(run: Run, current: CheckedProgram) -> End:
     may_start_afresh = request.task != "debug"
     repairs_in_a_row = 0
     while not current.passes:
+        lacking = _lacking(current)
+        if lacking and (run.state.started_afresh or not may_start_afresh):
+            return End("gave_up", lacking)
         if run.state.iteration >= request.max_iters:
             return _iterations_used_up(run, current)
         run.state.iteration += 1
         proposal: Diagnosis | End | None = None
-        if not may_start_afresh or repairs_in_a_row < run.profile.repairs:
+        # A repair installs nothing; a new program may do without the package.
+        if not lacking and (not may_start_afresh or repairs_in_a_row < run.profile.repairs):
             proposal = await _diagnose(run, current)
             repairs_in_a_row += 1
         if proposal is None and may_start_afresh:
@@ -62,11 +68,31 @@ def _passed(checked: CheckedProgram) -> End:
 
 def _iterations_used_up(run: Run, current: CheckedProgram) -> End:
     request = run.request
-    why = current.report.why or debugger.summarize(current.failures[:1])
     if request.task == "debug" and request.max_iters == 1:
         # The user only had the tests run and asked for no repair.
+        why = current.report.why or debugger.summarize(current.failures[:1])
         return End("gave_up", why)
-    return End("gave_up", f"MAX_ITERS ({request.max_iters}) is used up. {why}".strip())
+    tried = f"{request.max_iters} iteration{'' if request.max_iters == 1 else 's'}"
+    helps = "" if request.task == "debug" else f" {_WHAT_HELPS}"
+    return End("gave_up", f"After {tried}: {_what_fails(current)}.{helps}")
+
+
+def _lacking(checked: CheckedProgram) -> str:
+    """Which package that the program imports is missing, and how to install it; else empty."""
+    found = next((f.message for f in checked.failures if f.kind == "missing_package"), "")
+    return f"{found[:1].upper()}{found[1:]}. Then start the run again." if found else ""
+
+
+def _stuck(what: str, checked: CheckedProgram) -> str:
+    """Why a fresh start brought nothing, and what may help."""
+    return f"{what} after a fresh start: {_what_fails(checked)}. {_WHAT_HELPS}"
+
+
+def _what_fails(checked: CheckedProgram) -> str:
+    """Which test fails, and what it found."""
+    why = checked.report.why.rstrip(".")
+    found = checked.failures[0].message if checked.failures else ""
+    return f"{why} ({found})" if why and found and found not in why else why or found
 
 
 # Propose
@@ -100,7 +126,8 @@ async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
     candidates = await run.compare(programs)
     new = [c for c in candidates if c.program.digest not in run.state.tried]
     if not new:
-        return End("gave_up", "The same program came back after a fresh start.")
+        why = _lacking(current) or _stuck("The same program came back", current)
+        return End("gave_up", why)
     chosen = choose(new, run.state.written)
     run.state.candidates.append(chosen)
     run.state.origin = chosen
@@ -151,7 +178,7 @@ async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> Check
     run.team.learn(checked.failures[0].message if checked.failures else checked.report.why)
     run.emit(PatchDiscarded("It makes no more tests pass, or it loses one.", patch))
     if run.state.started_afresh and checked.signature in before:
-        return End("gave_up", f"The same failure came back. {checked.report.why}".strip())
+        return End("gave_up", _lacking(checked) or _stuck("The same failure came back", checked))
     return current
 
 
@@ -167,7 +194,11 @@ async def _offer(
     mends_syntax = any(f.kind == "syntax" for f in current.findings)
     if run.request.auto_patch or mends_syntax:
         return await _apply(run, patch, summary, checked)
+    # However the run ends meanwhile, the patch can still be applied.
+    run.state.pending = patch
     decision = await run.reviewer.decide(patch, summary)
+    if decision.answer in ("apply", "discard"):
+        run.state.pending = None
     match decision.answer:
         case "apply":
             if decision.edited is not None:
@@ -179,9 +210,9 @@ async def _offer(
             run.emit(PatchDiscarded("The user said no.", patch))
             return current
         case "stop":
-            return End("stopped", "Stopped by the user.")
+            why = "Stopped by the user; a patch that helps waits for your decision."
+            return End("stopped", why)
         case "later":
-            run.state.pending = patch
             return End("gave_up", "A patch that helps waits for your decision.")
 
 
@@ -193,17 +224,18 @@ async def _apply(
 ) -> CheckedProgram | End:
     """Makes `checked` the best program and filters the tests again, which may change the report."""
     state = run.state
-    run.emit(PatchApplied(patch, summary))
     # Not added to `state.candidates`: a program that was made of a candidate has no vote of its
     # own on the tests.
     (candidate,) = await run.compare([checked.program])
     judged_by = state.suite
     if end := await run.filter_tests(candidate):
+        run.emit(PatchApplied(patch, summary))  # That has saved the program.
         return end
     if state.suite != judged_by:
         checked = await run.check(checked.program)
     await run.save(checked.program, state.suite)
     state.best = checked
+    run.emit(PatchApplied(patch, summary))
     return checked
 
 

@@ -146,7 +146,8 @@ class Run:
         # The candidates' agreement chose this program, so it is worth keeping. The tests that were
         # dropped must not stand there as if they were its suite.
         await self.save(chosen.program, _set_aside(state.suite, state.dropped))
-        return End("unsure", "No test is fit to judge the code.")
+        why = "No test is fit to judge the code. An example in the prompt becomes a test."
+        return End("unsure", why)
 
     def question(self) -> Question | None:
         """What to ask the user next: the call whose right answer would tell the most."""

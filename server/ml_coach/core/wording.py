@@ -61,11 +61,11 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return f"{event.reason} ({wait}, attempt {event.attempt} of {event.attempts})"
         case SpecWritten():
             names = ", ".join(event.spec.names) or "no name found"
-            return f"{names}; {_count(len(event.spec.examples), 'given example')}"
+            return f"{names}; {amount(len(event.spec.examples), 'given example')}"
         case ReplyRefused():
             return f"The {event.agent.replace('_', ' ')}'s reply cannot be used: {event.reason}"
         case ProgramWritten():
-            lines = _count(event.program.source.count("\n"), "line")
+            lines = amount(event.program.source.count("\n"), "line")
             return _with_notes(f"{event.program.file}: {lines}", event.done)
         case CandidateChosen():
             return _choice(event)
@@ -77,9 +77,10 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             tests = tests_by_provenance(event.suite, event.suite.tests)
             return _with_notes(f"{event.suite.file}: {tests}", event.done)
         case SuiteFiltered():
-            text = f"{_count(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
+            text = f"{amount(len(event.kept), 'test')} kept, {len(event.dropped)} dropped"
             if event.mutation_score is not None:
-                text += f"; they notice {event.mutation_score:.0%} of planted mistakes"
+                who = "it notices" if len(event.kept) == 1 else "they notice"
+                text += f"; {who} {event.mutation_score:.0%} of planted mistakes"
             return text
         case TestsFinished():
             return tests_sentence(event.report)
@@ -104,15 +105,20 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
 def tests_sentence(report: TestReport) -> str:
     """`9 of 9 tests pass`, and why the run failed where that was not a failing test."""
     total = len(report.cases)
-    text = f"{len(report.passed)} of {_count(total, 'test')} pass{'es' if total == 1 else ''}"
+    text = f"{len(report.passed)} of {amount(total, 'test')} pass{'es' if total == 1 else ''}"
     text += f", {report.skipped} skipped" if report.skipped else ""
     return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+
+
+def title(report: RunReport) -> str:
+    """How a run ended, in one or two words."""
+    return "a patch waits" if report.pending else report.outcome.replace("_", " ")
 
 
 def ending(report: RunReport) -> str:
     """How a run ended that says something of its program: the tests, and what speaks for it."""
     parts = [tests_sentence(report.tests)] if report.tests else []
-    dropped = f"{_count(len(report.dropped), 'test')} dropped" if report.dropped else ""
+    dropped = f"{amount(len(report.dropped), 'test')} dropped" if report.dropped else ""
     # Of the user's own tests there is nothing to say but that they pass.
     why = "" if report.evidence is None and parts else report.reason.rstrip(".")
     parts += [part for part in (why, dropped) if part]
@@ -131,7 +137,8 @@ def tests_by_provenance(suite: Suite, tests: Iterable[str]) -> str:
     return counted(Counter(suite.provenance_of(test) for test in tests))
 
 
-def _count(number: int, noun: str) -> str:
+def amount(number: int, noun: str) -> str:
+    """`1 test`, `2 tests`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -44,11 +44,11 @@ NO_FIXTURE = re.compile(r"(fixture '\w+') not found")
 class SandboxedExecutor:
     """Runs code in a warm, contained worker that is started with the first run.
 
-    `python` and the `workspace`'s virtual environment decide which Python that is (workers.py).
-    Modules that code imports from the workspace are copied in, and so is each conftest.py of the
-    user's own tests. With `allow_weak` the user permits code to run with process limits only, where
-    nothing better works. `only_level` tries one level and no other. Without `starts_theirs` the
-    workspace's Python is not started.
+    `python`, the `activated` virtual environment and the `workspace`'s own decide which Python
+    that is (workers.py). Modules that code imports from the workspace are copied in, and so is each
+    conftest.py of the user's own tests. With `allow_weak` the user permits code to run with process
+    limits only, where nothing better works. `only_level` tries one level and no other. Without
+    `starts_theirs` the workspace's Python is not started.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class SandboxedExecutor:
         workspace: Path | None = None,
         only_level: str = "",
         starts_theirs: bool = True,
+        activated: str = "",
     ) -> None:
         self._limits = limits or ResourceLimits()
         self._workspace = workspace
@@ -70,6 +71,7 @@ class SandboxedExecutor:
             limits=self._limits,
             only_level=only_level,
             starts_theirs=starts_theirs,
+            activated=activated,
         )
         self._processors = os.cpu_count() or 1
 
@@ -97,12 +99,21 @@ class SandboxedExecutor:
         return (*static, *ran.findings)
 
     async def run(
-        self, file: str, files: Mapping[str, str | bytes], *, timeout_seconds: float
+        self,
+        file: str,
+        files: Mapping[str, str | bytes],
+        *,
+        timeout_seconds: float,
+        arguments: Sequence[str] = (),
+        standard_input: bytes = b"",
     ) -> Execution:
         """Runs `file`, one of `files`, as a script. `files` maps relative paths to contents: the
         private copy that the run sees."""
         package = _package(file, _text(files.get(file, "")))
-        request = _request("script", files, timeout_seconds, file=file, package=package)
+        request = _request(
+            "script", files, timeout_seconds, file=file, package=package,
+            arguments=list(arguments), input=standard_input.decode("latin-1"),
+        )  # fmt: skip
         (answer,) = await self._workers.run(request)
         return findings.execution(answer, file, self._limits, timeout_seconds)
 

@@ -123,24 +123,25 @@ def execution(
     )
 
 
-def missing_package(name: str, python: str) -> str:
+def missing_package(name: str, answer: WorkerAnswer) -> str:
     """Says what is missing and how to install it. The user decides: models invent packages. An
-    empty `python` is that of the level wasm, where nothing can be installed."""
-    if not python:
+    answer without a Python is that of the level wasm, where nothing can be installed."""
+    if not answer.python:
         return f"Python as WebAssembly has no package {name} at this level (wasm)"
     if name in sys.stdlib_module_names:
-        return f"the module {name} is not part of {python}"
+        return f"the module {name} is not part of {answer.python}"
     package = OTHERWISE_CALLED.get(name, name)
-    install = f"{shlex.quote(python)} -m pip install {package}"
-    return f"the package {name} is not installed; if you trust it: {install}"
+    installs = answer.installs or f"{shlex.quote(answer.python)} -m pip install"
+    return f"the package {name} is not installed; if you trust it: {installs} {package}"
 
 
-def lacking(error: str, python: str) -> str:
+def lacking(error: str, answer: WorkerAnswer) -> str:
     """What its Python does not have, where the text of an error says that; else empty. It says
-    nothing of the program. An empty `python` is that of the level wasm."""
+    nothing of the program."""
     if missing := NO_MODULE.search(error):
-        return missing_package(missing[1], python)
-    lacks = [what for text, what in NOT_AS_WEBASSEMBLY if text in error and not python]
+        return missing_package(missing[1], answer)
+    absent = () if answer.python else NOT_AS_WEBASSEMBLY
+    lacks = [what for text, what in absent if text in error]
     return f"Python as WebAssembly has no {lacks[0]} at this level (wasm)" if lacks else ""
 
 
@@ -203,7 +204,7 @@ def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
     elif raised.name == "IndexError" and ARGUMENT.match(raised.expression):
         kind = "input"
         message = f"IndexError: the program wants arguments in sys.argv, {NO_USER}"
-    elif raised.name in LACKING and (lacks := lacking(raised.text, answer.python)):
+    elif raised.name in LACKING and (lacks := lacking(raised.text, answer)):
         kind, message = "missing_package", lacks
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 

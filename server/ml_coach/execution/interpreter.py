@@ -113,11 +113,27 @@ def installed(known: Interpreter) -> int:
 
 def in_workspace(workspace: Path) -> tuple[str, int] | None:
     """(Python of the workspace's virtual environment, when that was made), also of a broken one."""
-    for name in (".venv", "venv"):
-        python = workspace / name / "bin" / "python"
-        for mark in (workspace / name / "pyvenv.cfg", python):
-            if os.path.lexists(mark):
-                return str(python), mark.lstat().st_mtime_ns
+    found = (_in_environment(workspace / name) for name in (".venv", "venv"))
+    return next(filter(None, found), None)
+
+
+def activated(environment: str, workspace: Path | None) -> tuple[str, int] | None:
+    """As `in_workspace`, of the virtual environment that the user activated in their shell.
+
+    None for one that is ours, and for the workspace's own: an editor activates that one unasked.
+    """
+    folder = Path(environment).absolute() if environment else None
+    if folder is None or folder.resolve() == Path(sys.prefix).resolve():
+        return None
+    own = [workspace / name for name in (".venv", "venv")] if workspace else []
+    return None if folder in [o.absolute() for o in own] else _in_environment(folder)
+
+
+def _in_environment(folder: Path) -> tuple[str, int] | None:
+    python = folder / "bin" / "python"
+    for mark in (folder / "pyvenv.cfg", python):
+        if os.path.lexists(mark):
+            return str(python), mark.lstat().st_mtime_ns
     return None
 
 

@@ -111,7 +111,7 @@ def judge(answer: WorkerAnswer, challenge: Challenge, suite: JudgedSuite) -> Tes
     if isinstance(answer.test_records, Forged):
         return _report("tampered", answer.test_records.why, answer, ())
     evidence = _evidence(answer.test_records)
-    cases, problems = _cases(evidence, suite, answer.python)
+    cases, problems = _cases(evidence, suite, answer)
     if stopped := _stopped(answer, suite, evidence):
         return _report("error", stopped.message, answer, cases, (stopped, *problems))
     if evidence.tampered:
@@ -263,7 +263,7 @@ def _agreed(evidence: _Evidence, full: str, suite: JudgedSuite) -> str:
 
 
 def _cases(
-    evidence: _Evidence, suite: JudgedSuite, python: str
+    evidence: _Evidence, suite: JudgedSuite, answer: WorkerAnswer
 ) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
     """One case per expected test and set of parameters; a finding for each that did not pass."""
     several = len(suite.expected) > 1
@@ -273,7 +273,7 @@ def _cases(
             expected = f"{file}::{test.name}"
             for pytest_id in evidence.runs_of(expected) or [expected]:
                 name = pytest_id if several else _without_file(pytest_id)
-                found.append(_case(pytest_id, name, test.line, evidence, suite, python))
+                found.append(_case(pytest_id, name, test.line, evidence, suite, answer))
     known = {case.name for case, _ in found}
     for pytest_id, reports in evidence.reports.items():  # inherited tests, which no text shows
         name = pytest_id if several else _without_file(pytest_id)
@@ -281,13 +281,18 @@ def _cases(
         if file in suite.expected and name not in known:
             if all(report.passed for report in reports.values()):
                 continue
-            found.append(_case(pytest_id, name, 0, evidence, suite, python))
+            found.append(_case(pytest_id, name, 0, evidence, suite, answer))
     problems = (finding for _, finding in found if finding)
     return tuple(case for case, _ in found), tuple(problems)
 
 
 def _case(
-    pytest_id: str, name: str, line: int, evidence: _Evidence, suite: JudgedSuite, python: str
+    pytest_id: str,
+    name: str,
+    line: int,
+    evidence: _Evidence,
+    suite: JudgedSuite,
+    answer: WorkerAnswer,
 ) -> tuple[Case, Finding | None]:
     """The case of one test. `name` is the name to show, `line` where the test is defined, 0 where
     that is not known."""
@@ -301,7 +306,7 @@ def _case(
     if bad:
         outcome = "failed" if bad is call else "error"
         message = bad.message.splitlines()[0] if bad.message.strip() else "it failed"
-        if lacks := findings.lacking(message, python):
+        if lacks := findings.lacking(message, answer):
             kind, message = "missing_package", lacks
     elif kind_of := _agreed(evidence, pytest_id, suite):
         outcome = "failed"
@@ -334,7 +339,7 @@ def _not_collected(failure: NotCollected, answer: WorkerAnswer) -> TestReport:
     lines = failure.message.splitlines()
     first = lines[0] if lines else _last_line(failure.detail)
     kind: FindingKind = "collection"
-    if lacks := findings.lacking(first, answer.python):
+    if lacks := findings.lacking(first, answer):
         kind, first = "missing_package", lacks
     place = failure.places[-1] if failure.places else None
     file, line = (place.file, place.line) if place else (failure.file, _line_in(failure))

@@ -49,8 +49,8 @@ class WorkerAnswer:
     `limit` is the limit at which the run was stopped. `test_records` are those of a run of tests,
     `script_records` those of any other, and `dropped_records` counts the lines on that channel that
     were none of ours. `stack` is where the run was when it was stopped or crashed. `python` is the
-    path of the Python that ran it; `ran_on` says in words which one that is and why. Times are in
-    seconds.
+    path of the Python that ran it, and `installs` the command that installs a package for the next
+    run; `ran_on` says in words which Python that is and why. Times are in seconds.
     """
 
     error: str = ""
@@ -64,6 +64,7 @@ class WorkerAnswer:
     stack: Place | None = None
     seconds: float = 0.0
     python: str = ""
+    installs: str = ""
     ran_on: str = ""
 
 

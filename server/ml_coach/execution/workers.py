@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,8 +31,9 @@ Worker: TypeAlias = "WarmWorker | WasmWorker"
 class Workers:
     """Hands each request to a worker on the Python that suits its code, started at its first use.
 
-    That is the Python called `python` where there is one. Else it is that of the `workspace`'s
-    virtual environment, unless only our own has all that the code imports.
+    That is the Python called `python` where there is one. Else it is that of the virtual
+    environment that the user `activated`, or of the `workspace`'s own, unless only our own has all
+    that the code imports.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class Workers:
         limits: ResourceLimits,
         only_level: str,
         starts_theirs: bool,
+        activated: str = "",
     ) -> None:
         self._python = python
+        self._activated = activated
         self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
         self._allow_weak = allow_weak
         self._limits = limits
@@ -86,13 +90,26 @@ class Workers:
             from ml_coach.execution.wasm.wasm_worker import DESCRIPTION
 
             return tuple(replace(each, ran_on=DESCRIPTION) for each in answers)
-        return tuple(replace(each, python=chosen.python, ran_on=ran_on) for each in answers)
+        run_by = {"python": chosen.python, "installs": self._installs(chosen), "ran_on": ran_on}
+        return tuple(replace(each, **run_by) for each in answers)
 
     async def aclose(self) -> None:
         """Ends every worker and all that runs in them. May be called twice."""
         workers, self._workers = self._workers, {}
         for worker in workers.values():
             await worker.aclose()
+
+    def _installs(self, chosen: Interpreter) -> str:
+        """What installs a package for programs. Our own environment is not the user's to change:
+        it may be one that a tool made, and an update replaces it."""
+        python = Path(chosen.python)
+        if chosen is not interpreter.our_own() or self._workspace is None:
+            return f"{shlex.quote(str(python))} -m pip install"
+        found = interpreter.in_workspace(self._workspace)
+        python = Path(found[0]) if found else self._workspace / ".venv" / "bin" / "python"
+        folder = shlex.quote(str(python.parent.parent))
+        made = "" if found else f"python3 -m venv {folder} && "
+        return f"{made}{shlex.quote(str(python))} -m pip install"
 
     async def _interpreter_for(self, sources: Mapping[str, str]) -> tuple[Interpreter, str]:
         """The interpreter for these files, and why it is not the user's."""
@@ -116,14 +133,16 @@ class Workers:
                 why = f"Nothing is run: {error}. The setting ML_COACH_PYTHON or --python names it."
                 raise SandboxUnavailable(why) from None
             return self._users
-        found = interpreter.in_workspace(self._workspace) if self._workspace else None
+        active = interpreter.activated(self._activated, self._workspace)
+        own = interpreter.in_workspace(self._workspace) if self._workspace else None
+        found = active or own
         async with self._starting:
             if found != self._environment:  # made, made anew, or gone since the last run
                 if self._users and (worker := self._workers.get(self._users)):
                     await self._forget(self._users, worker)
                 self._environment, self._users, self._why_not_users = found, None, ""
                 try:
-                    if found and not self._starts_theirs:
+                    if found and not active and not self._starts_theirs:
                         raise Unusable(
                             f"{found[0]} is not used until you allow it: answer yes in a terminal "
                             "or an editor, or name it with --python or ML_COACH_PYTHON"

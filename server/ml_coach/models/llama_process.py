@@ -86,7 +86,10 @@ class LlamaProcess:
 
         A URL, or `unix://` and a socket's path. Raises `UnavailableError` when loading fails.
         """
-        return await asyncio.shield(asyncio.wrap_future(self._address))
+        waiting = asyncio.wrap_future(self._address)
+        # Whoever waits may be cancelled; asyncio would report the error that nobody heard then.
+        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(waiting)
 
     async def end(self) -> None:
         """Kills the child, which has nothing to save, and waits until it is gone."""

@@ -138,6 +138,19 @@ async def ensure(
             raise WeightsError(f"ML_COACH_WEIGHTS={source} is not {names}.")
 
 
+def fault(name_or_path: str, source: str) -> str:
+    """Why `ensure` would refuse these before it fetches anything; empty where it would not."""
+    try:
+        for given in (source, name_or_path):
+            if given.endswith(".gguf"):
+                _user_file(given)
+                return ""
+        _known(name_or_path)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
 def _known(name: str) -> Weights:
     for weights in KNOWN:
         if weights.name == name:

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 import types
@@ -113,7 +114,9 @@ def _main_module(file: str) -> types.ModuleType:
 
 def _script(request: dict[str, Any], work: str, record: RecordWriter) -> int:
     file = f"{work}/{request['file']}"
-    sys.argv = [file]
+    sys.argv = [file, *request.get("arguments", ())]
+    if given := request.get("input"):
+        _read_from(given.encode("latin-1"))
     module = _main_module(file)
     # The workspace's own folder stays on the path: tests import this file from there.
     if request["package"]:
@@ -140,6 +143,14 @@ def _script(request: dict[str, Any], work: str, record: RecordWriter) -> int:
     with contextlib.suppress(BaseException):
         atexit._run_exitfuncs()
     return status
+
+
+def _read_from(content: bytes) -> None:
+    """Puts the content on standard input, from a file: a pipe would hold too little of it."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
 
 
 def _status_of(leaving: SystemExit) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from ml_coach.change_log import Action
 from ml_coach.core.python import syntax
 from ml_coach.core.request import Request
 from ml_coach.lsp.backend import Backend
@@ -39,7 +40,6 @@ from ml_coach.lsp.commands.command_results import (
 from ml_coach.lsp.commands.pairing import Pairing
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
-from ml_coach.lsp.documents.change_log import Action
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents
 from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.run_details import RunAction, RunDetails

@@ -18,7 +18,7 @@ from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client, SentEdit
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, edits_between
-from ml_coach.lsp.documents.texts import holds_change, same_text
+from ml_coach.text_merging import holds_change, same_text
 
 # An editor that sends its changes only when it is idle (eglot: half a second) needs this long.
 READ_BACK_SECONDS = 2.0

@@ -92,7 +92,7 @@ class Documents:
     def default_root(self) -> Path:
         """The first folder. Raises RequestFailed where the editor has none."""
         if not self.client.roots:
-            raise RequestFailed("Open a folder first, or say with targetUri which file to write.")
+            raise RequestFailed("Open a folder first, or the Python file that is to be written.")
         return self.client.roots[0]
 
     # URIs

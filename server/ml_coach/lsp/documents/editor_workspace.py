@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ml_coach.change_log import Action, ChangeLog
 from ml_coach.core.changes import FileChange, PatchRefused
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.delivery import Delivery, UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
-from ml_coach.lsp.documents.texts import merged, plain, same_text, with_line_ends_of
+from ml_coach.text_merging import merged, plain, same_text, with_line_ends_of
 
 # Each try takes an editor's round trip, in which nobody types for so many times in a row.
 _MOST_TRIES = 5

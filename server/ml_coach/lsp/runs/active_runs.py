@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml_coach.change_log import Action, ChangeLog
 from ml_coach.claims import Claim, Taken
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffered, RunFinished
@@ -17,7 +18,6 @@ from ml_coach.core.types import Outcome, Program, RunReport
 from ml_coach.core.usage import Usage
 from ml_coach.lsp.backend import Backend, PastRun
 from ml_coach.lsp.client import Client
-from ml_coach.lsp.documents.change_log import Action, ChangeLog
 from ml_coach.lsp.documents.delivery import UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace

@@ -17,10 +17,10 @@ from ml_coach.core.question import Answer, Question
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.documents.positions import edits_between
-from ml_coach.lsp.documents.texts import merged, plain, with_line_ends_of
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.open_questions import ask_user
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.text_merging import merged, plain, with_line_ends_of
 
 # A dialogue may stay open for as long as the user is away; the quick fix stays anyway.
 ASK_SECONDS = 3600.0

@@ -26,7 +26,6 @@ from ml_coach.core.types import RunReport, Suite
 from ml_coach.core.wording import ending, sentence
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
-from ml_coach.lsp.documents.texts import same_text
 from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.agents import WritingStream
 from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
@@ -34,6 +33,7 @@ from ml_coach.lsp.runs.open_questions import OpenQuestions
 from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.run_tracker import RunTracker
 from ml_coach.run_order import RunOrder
+from ml_coach.text_merging import same_text
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast, get_args
 
 from ml_coach.core.changes import FileChange
 from ml_coach.json_lines import JsonLines, append
-from ml_coach.lsp.documents.texts import same_text
+from ml_coach.text_merging import same_text
 
 Action = Literal["run", "undo", "redo"]
 """What made a change: the run itself, or its undoing or redoing. On disk the key is `act`."""
@@ -75,7 +75,7 @@ class ChangeLog:
 
     @property
     def root(self) -> Path | None:
-        """The folder that the run worked in, None for a run that was not started by an editor."""
+        """The folder that the run worked in, None for a run that changed nothing."""
         for line in JsonLines(self._file):
             root = line.get("root")
             if isinstance(root, str) and Path(root).is_absolute() and "\0" not in root:
@@ -95,6 +95,11 @@ class ChangeLog:
     def files(self) -> tuple[str, ...]:
         """The files that the run changed, or was about to change."""
         return tuple(dict.fromkeys(entry.change.file for entry in self._entries()))
+
+    def replaced(self) -> tuple[str, ...]:
+        """The files that held another text before the run."""
+        first = {entry.change.file: entry.change.before for entry in reversed(self._entries())}
+        return tuple(file for file, before in first.items() if before)
 
     def latest_action(self) -> Action | None:
         """Who made the latest change that is noted, None where there is none or the log is damaged.

@@ -1,0 +1,156 @@
+"""`ml-coach apply`, `undo` and `open`: what a run did to files, and what it left to be done."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ml_coach.app import App
+from ml_coach.change_log import Action, ChangeLog
+from ml_coach.claims import Taken
+from ml_coach.cli.endings import FAILED, USAGE, fail, run_until_done
+from ml_coach.cli.run_reference import RunArgument, folder_of, named_run, report_of
+from ml_coach.cli.shown_paths import shown
+from ml_coach.cli.terminal_view import EscapingConsole, show_diff
+from ml_coach.core.changes import FileChange, Patch, PatchRefused
+from ml_coach.core.patches import rebase
+from ml_coach.disk import FolderWorkspace
+from ml_coach.undo_steps import NextStep, next_step, texts_after
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="DIR", help="The folder to write into; else that of the run."
+    ),
+]
+
+
+def apply(run: RunArgument = "last", output: FolderOption = None) -> None:
+    """Apply the patch that a run left waiting."""
+    app = App()
+    run_id = named_run(app.run_log, run)
+    begun, report = report_of(app.run_log, run_id)
+    if report is None or report.pending is None:
+        fail(f"No patch waits in run {run_id}.", USAGE)
+    workspace = FolderWorkspace(folder_of(begun, output).resolve(), app.written_files)
+    log = ChangeLog(app.run_log.folder(run_id))
+    with _claimed(app, run_id, workspace.root, [c.file for c in report.pending.changes]):
+        refusal = run_until_done(_apply(report.pending, workspace, log))
+    if refusal:
+        fail(refusal, FAILED)
+    files = ", ".join(shown(workspace.root / change.file) for change in report.pending.changes)
+    told = f"Applied to {escape(files)}. Take it back with: [bold]ml-coach undo {run_id}[/]"
+    EscapingConsole().print(told, soft_wrap=True, highlight=False)
+
+
+def undo(run: RunArgument = "last") -> None:
+    """Put back the files as they were before a run; said twice, it puts the run's texts back."""
+    app = App()
+    run_id = named_run(app.run_log, run)
+    log = ChangeLog(app.run_log.folder(run_id))
+    root = log.root
+    if log.is_damaged:
+        fail(f"The log of what run {run_id} changed is damaged, so it cannot be undone.", FAILED)
+    if root is None:
+        fail(f"Run {run_id} changed no file.", USAGE)
+    workspace = FolderWorkspace(root, app.written_files)
+    with _claimed(app, run_id, root, log.files()):
+        done = run_until_done(_undo(workspace, log))
+    if isinstance(done, str):
+        fail(done, FAILED)
+    was = "As before the run" if done.action == "undo" else "As the run left it"
+    console = EscapingConsole()
+    for file in dict.fromkeys(change.file for change in done.changes):
+        path = root / file
+        what = escape(shown(path)) + ("" if path.exists() else " (removed)")
+        console.print(f"{was}: {what}", soft_wrap=True, highlight=False)
+    console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
+
+
+def open_files(run: RunArgument = "last") -> None:
+    """Open a run's program and tests in your editor; without a terminal, print where they are."""
+    app = App()
+    run_id = named_run(app.run_log, run)
+    begun, report = report_of(app.run_log, run_id)
+    folder = Path(begun.folder if begun else "")
+    paths = [folder / file for file in report.files] if report else []
+    there = [str(path) for path in paths if path.exists()]
+    if not there:
+        fail(f"Run {run_id} left no file that is still there.", USAGE)
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        EscapingConsole().print("\n".join(there), soft_wrap=True, markup=False, highlight=False)
+        return
+    try:
+        raise SystemExit(subprocess.run([*shlex.split(editor), *there], check=False).returncode)
+    except (OSError, ValueError) as error:
+        fail(f"The editor {editor} does not start: {error}. Set VISUAL or EDITOR.", USAGE)
+
+
+@contextmanager
+def _claimed(app: App, run_id: str, root: Path, files: Iterable[str]) -> Generator[None]:
+    """Ends the command where another process works on the run or on one of the files."""
+    claim = app.claims.claim(run_id, [root / file for file in files])
+    if isinstance(claim, Taken):
+        fail(claim.sentence, USAGE)
+    try:
+        yield
+    finally:
+        claim.release()
+
+
+async def _apply(patch: Patch, workspace: FolderWorkspace, log: ChangeLog) -> str:
+    """Applies and shows the patch; the reason where it cannot be applied, else empty."""
+    texts: dict[str, str] = {}
+    for change in patch.changes:
+        text = await workspace.read(change.file)
+        if text is None and change.before is not None:
+            there = f"There is no {change.file} in {workspace.root}."
+            return f"{there} With -o you name the folder that holds it."
+        texts[change.file] = text or ""
+    fitted = rebase(patch, texts)
+    if isinstance(fitted, PatchRefused):
+        return f"{fitted.reason} Nothing was changed."
+    for change in fitted.changes:
+        workspace.note(change.file, change.after or "")
+    await _make(fitted.changes, workspace, log, "run")
+    show_diff(EscapingConsole(), fitted.text)
+    return ""
+
+
+async def _undo(workspace: FolderWorkspace, log: ChangeLog) -> NextStep | str:
+    """Makes the next step, all files or none; the reason where that cannot be."""
+    step = await next_step(log, workspace.read)
+    if step is None:
+        return "That run changed no file."
+    texts = await texts_after(step.changes, workspace.read)
+    if isinstance(texts, PatchRefused):
+        return f"{texts.reason} Nothing was changed."
+    await workspace.check_writable(list(texts))
+    before = {file: await workspace.read(file) for file in texts}
+    changes = [FileChange(file, before[file], after) for file, after in texts.items()]
+    await _make(changes, workspace, log, step.action)
+    return step
+
+
+async def _make(
+    changes: Sequence[FileChange], workspace: FolderWorkspace, log: ChangeLog, action: Action
+) -> None:
+    """Writes the changes, which are logged before and after."""
+    log.begin(workspace.root.resolve())
+    log.plan(changes, action)
+    for change in changes:
+        if change.after is None:
+            await workspace.delete(change.file)
+        else:
+            await workspace.write({change.file: change.after})
+        log.add(change, action)

@@ -1,0 +1,63 @@
+"""How a user names an earlier run: `last`, an id, or a part of one that no other run has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_coach.app import App
+from ml_coach.cli.endings import USAGE, fail
+from ml_coach.core.events import Event, RunFinished, RunStarted
+from ml_coach.core.types import RunReport
+from ml_coach.run_log import RunLog
+
+_MOST_NAMED = 5
+
+
+def _complete(begun: str) -> list[str]:
+    return [name for name in ("last", *App().run_log.ids()[:50]) if name.startswith(begun)]
+
+
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="`last`, an id from `ml-coach runs`, or a part of one that no other run has.",
+        autocompletion=_complete,
+    ),
+]
+
+
+def named_run(log: RunLog, name: str) -> str:
+    """The id of the run that the user means. Ends the command where that is none, or several."""
+    found = log.named(name)
+    if len(found) == 1:
+        return found[0]
+    if not found and name == "last":
+        fail("There is no run yet.", USAGE)
+    if not found:
+        fail(f"There is no run {name!r}; `ml-coach runs` lists them.", USAGE)
+    shown = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
+    fail(f"{name!r} may mean {len(found)} runs: {shown}. Write more of the id.", USAGE)
+
+
+def report_of(log: RunLog, run_id: str) -> tuple[RunStarted | None, RunReport | None]:
+    """How a run began and how it ended; None for what its log does not hold."""
+    events: list[Event] = []
+    try:
+        events += log.events(run_id)
+    except KeyError:
+        fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+    begun = next((e for e in events if isinstance(e, RunStarted)), None)
+    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
+    return begun, report
+
+
+def folder_of(begun: RunStarted | None, output: Path | None) -> Path:
+    """The folder that the user named, else the one that the run wrote into."""
+    folder = output or Path(begun.folder if begun else "")
+    if not folder.is_dir():
+        fail(f"There is no folder {folder}. With -o you name the one to write into.", USAGE)
+    return folder
