@@ -89,6 +89,8 @@ def test_inputs_that_are_called_valid_or_not(prompt: str, tests: list[str]) -> N
         ("Write divide(a, b). divide(6, 3) is 2. Division by zero gives None.",
          ["assert divide(6, 0) is None"]),
         ("Función f(n). Si n es negativo lanza ValueError.", [raising("f(-1)")]),
+        # Nothing says what may be passed for the jobs.
+        ("Write run_all(jobs, limit). limit < 1 -> ValueError", []),
     ],
 )  # fmt: skip
 def test_an_input_that_is_described_becomes_an_instance(prompt: str, tests: list[str]) -> None:

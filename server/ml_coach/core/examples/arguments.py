@@ -137,10 +137,12 @@ def _with_others(function: Function, given: dict[str, str]) -> list[str] | None:
 
 
 def _kind_beside(function: Function, place: int) -> str:
-    """The kind of an argument: its own, else a number where all others are numbers."""
+    """The kind of an argument: its own; of one that is only a letter a number, where all others are
+    numbers."""
     kinds = [function.kind(at) for at in range(len(function.parameters))]
     others = {kind for at, kind in enumerate(kinds) if at != place}
-    return kinds[place] or ("num" if others == {"num"} else "")
+    is_letter = len(function.parameters[place]) == 1
+    return kinds[place] or ("num" if is_letter and others == {"num"} else "")
 
 
 def _with_file(
