@@ -187,6 +187,7 @@ def main() -> None:
         text = text[:LONGEST_REPLY]
         timed("repair", text, lambda t=text: repairs.repair(t))
         timed("examples", text, lambda t=text: examples.extract_examples(t))
+        timed("stated", text, lambda t=text: examples.extract_stated(f"Write f(x). {t}"))
         timed("names", text, lambda t=text: (examples.signatures_of(t), examples.names_of(t)))
     slow.sort(reverse=True)
     print(f"{sum(ends.values())} replies: {dict(ends)}")

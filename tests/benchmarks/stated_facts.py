@@ -28,13 +28,27 @@ from pathlib import Path
 from typing import Any
 
 from ml_coach.core.agents import researcher
+from ml_coach.core.agents.test_support import support
 from ml_coach.core.examples import extract_stated
+from ml_coach.core.python.repairs import add_missing_imports
 from ml_coach.core.types import Program, Spec, StatedTest, Suite
 from ml_coach.execution.executor import SandboxedExecutor
 
 _SECONDS = 30.0
 _WRAPPERS = {"sorted", "set", "frozenset", "list", "tuple", "Counter", "str", "repr"}
 _APPROXIMATE = {"approx", "allclose", "isclose"}
+
+
+# A run of a script, as the data has it; our tests have it as the fixture `run` instead.
+_SCRIPT = re.compile(
+    r"subprocess\.run\(\[sys\.executable, '[\w.]+'(?:, )?(?P<args>[^\]]*)\]"
+    r"(?:, input=(?P<stdin>'.*?'))?, capture_output=True, text=True\)"
+)
+
+
+def _as_run(found: re.Match[str]) -> str:
+    stdin = f", stdin={found['stdin']}" if found["stdin"] else ""
+    return f"run([{found['args']}]{stdin})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +63,9 @@ class Check:
 
 def read_check(test: str) -> Check | None:
     """What a test checks, None where it has another form than one assertion at its end."""
+    test = _SCRIPT.sub(_as_run, textwrap.dedent(test))
     try:
-        body = ast.parse(textwrap.dedent(test)).body
+        body = ast.parse(test).body
     except SyntaxError:
         return None
     body = [s for s in body if not isinstance(s, ast.Import | ast.ImportFrom)]
@@ -207,15 +222,26 @@ async def _run(
         if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     ]
     lines = ["import asyncio", "import math", "import pytest"]
-    if names and program.is_importable:
+    if names and program.is_importable and "= run(" not in str(tests):
         lines.append(f"from {program.module} import {', '.join(names)}")
         lines.append(f"FUNC = {names[-1]}")
+    statements = "\n".join(test.statement for test in tests)
+    lines += _imports(statements)
+    if "= run(" in statements:
+        imports, text = support("", program.module, of_script=True)
+        lines += [*imports, text]
     for number, test in enumerate(tests):
         body = textwrap.indent(test.statement, "    ")
-        lines.append(f"\n\ndef test_{number}():\n{body}")
+        fixture = "run" if "= run(" in test.statement else ""
+        lines.append(f"\n\ndef test_{number}({fixture}):\n{body}")
     suite = Suite("\n".join(lines) + "\n", "test_facts.py")
     (report,) = await executor.test([program], suite, timeout_seconds=_SECONDS)
     return [f"test_{number}" in report.passed for number in range(len(tests))]
+
+
+def _imports(statements: str) -> tuple[str, ...]:
+    """The imports that a suite of ours adds for names such as `np`."""
+    return add_missing_imports(statements)[1]
 
 
 @dataclass(slots=True)

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ml_coach.core.examples import extract_examples, names_of, signatures_of, stub_of
+from ml_coach.core.examples import (
+    extract_examples,
+    extract_stated,
+    names_of,
+    signatures_of,
+    stub_of,
+)
 from ml_coach.core.python import syntax
 from ml_coach.core.python.repairs import repair
 from ml_coach.core.sanitizer import Refused, Sanitized, sanitize
@@ -209,6 +215,26 @@ def test_prompts_and_repairs_take_every_text(text: str) -> None:
         assert len(ast.parse(statement).body) == 1
 
 
+# Pieces of what prompts say, so that the readers of statements get far.
+_SAYINGS = (
+    "Write f(text). ", "Write class Stack with push(x). ", "Write a script a.py. ",
+    "'a' becomes 'b'", "0 to 12 is 'x'", "ValueError for ", "an empty string ",
+    "if n is negative ", " and ", " or ", "(e.g. ", "12", "not ", "valid: ", ", ", ". ", "\n- ",
+    "\n\n", "s = Stack(); ", "s.push(1) ", "`python a.py x` -> `y`", "$ python a.py\n1\n",
+    "args: [1, 2]\nresult: 3\n", " should be ", "a file with the lines a, b ", "Given ",
+    "When I push 1", "Then ", ">>> f(1)\n2\n", "| a | b |\n", "|---|---|\n", "np.array([1])",
+    "...", "f(1) returns 2", " -> ", "'", "(", "[", "zero", "\u2028",
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(_SAYINGS) | st.text(max_size=5), max_size=30).map("".join))
+def test_what_is_stated_can_stand_in_a_test_whatever_the_prompt(text: str) -> None:
+    for test in extract_stated(text):
+        ast.parse(test.statement)
+        assert test.quote in text
+
+
 @pytest.mark.parametrize("module", [heapq, textwrap, ast, json])
 def test_the_standard_library_stays(module: object) -> None:
     source = Path(str(module.__file__)).read_text("utf-8")  # type: ignore[attr-defined]
@@ -239,4 +265,5 @@ def test_absurd_texts_end_too(text: str) -> None:
     assert isinstance(sanitize(text, names=("f",)), Sanitized | Refused)
     assert isinstance(sanitize(f"```python\n{text}\n```"), Sanitized | Refused)
     extract_examples(text)
+    extract_stated(text)
     repair(text[:64_000])

@@ -31,7 +31,8 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class StatedTest:
-    """A test, as one statement, whose literals all stand in one statement of the prompt.
+    """A test whose literals all stand in one statement of the prompt, or are instances of the
+    inputs that it describes. It is one statement, or steps that end in one.
 
     `quote` is the piece of the prompt that states it.
     """

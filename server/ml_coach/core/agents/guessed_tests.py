@@ -173,11 +173,15 @@ def _up_to_rounding(statement: ast.Module) -> ast.Module:
 
 
 def call_of(statement: str) -> str:
-    """What a test is about: the left side of its comparison, or the call that must raise."""
+    """What a test is about: the left side of its comparison, or the call that must raise, with the
+    steps before it."""
     try:
-        node = syntax.module(statement).body[0]
-    except (SyntaxError, ValueError, IndexError):
+        *steps, node = syntax.module(statement).body
+    except (SyntaxError, ValueError):
         return statement
+    if steps:
+        before = "\n".join(ast.unparse(step) for step in steps)
+        return f"{before}\n{call_of(ast.unparse(node))}"
     if isinstance(node, ast.Assert):
         test = node.test
         test = test.operand if isinstance(test, ast.UnaryOp) else test

@@ -151,7 +151,9 @@ def as_functions(statements: Sequence[str], kind: str) -> str:
     functions: list[str] = []
     for number, statement in enumerate(statements, 1):
         body = textwrap.indent(_indentable(statement), "    ")
-        functions.append(f"def test_{kind}_{number}():\n{body}\n")
+        # A test of a script's run takes the fixture that runs it.
+        fixture = "run" if re.search(r"(?<![\w.])run\(", statement) and kind == "stated" else ""
+        functions.append(f"def test_{kind}_{number}({fixture}):\n{body}\n")
     return "\n\n".join(functions)
 
 

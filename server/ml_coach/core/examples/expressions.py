@@ -6,6 +6,7 @@ import ast
 import builtins
 import re
 from dataclasses import dataclass
+from typing import cast
 
 from ml_coach.core.python import syntax
 
@@ -150,6 +151,10 @@ def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example 
     node = closed_value(value)
     if node is None:
         return None
+    if re.search(r"\bnp\.", code):
+        if not isinstance(node, ast.List | ast.Tuple | ast.Constant | ast.UnaryOp) or any_order:
+            return None
+        return Example(f"assert np.allclose({code}, {value})", code, value, False)
     if any_order and isinstance(node, ast.List | ast.Tuple | ast.Set):
         return _sorted(code, value, node)
     if any_order and isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -186,15 +191,56 @@ def _is_number(node: ast.expr) -> bool:
 def _sorted(code: str, value: str, node: ast.List | ast.Tuple | ast.Set) -> Example | None:
     if any(isinstance(n, ast.Constant) and isinstance(n.value, float) for n in node.elts):
         return None
-    kinds = {type(n.value) for n in node.elts if isinstance(n, ast.Constant)}
-    if len(kinds) != 1 or not all(isinstance(n, ast.Constant) for n in node.elts):
+    if any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node)):
+        return None
+    kinds = {_shape(item) for item in ast.literal_eval(node)}
+    if len(kinds) != 1 or (not kinds <= {("int",), ("str",)} and "tuple" not in next(iter(kinds))):
         return None
     items = sorted(ast.literal_eval(node))
     return Example(f"assert sorted({code}) == {items!r}", code, value, False)
 
 
+def _shape(value: object) -> tuple[str, ...]:
+    """The type of a value and, of a tuple, those of its items. One shape can be sorted."""
+    if isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
+        return ("tuple", *(type(item).__name__ for item in items))
+    return (type(value).__name__,)
+
+
 def raises(code: str, error: str, exact: bool) -> Example:
     return Example(f"with pytest.raises({error}):\n    {code}", code, f"raises {error}", exact)
+
+
+def first_items(code: str, items: str) -> Example:
+    """The first items that an endless iterator gives."""
+    count = len(ast.literal_eval(items))
+    statement = f"from itertools import islice\nassert list(islice({code}, {count})) == {items}"
+    return Example(statement, code, items, False)
+
+
+def printed(code: str, text: str) -> Example:
+    """What a call prints, but for the blanks around it."""
+    statement = (
+        "import contextlib, io\nout = io.StringIO()\nwith contextlib.redirect_stdout(out):\n"
+        f"    {code}\nassert out.getvalue().strip() == {text}"
+    )
+    return Example(statement, code, text, False)
+
+
+def with_file(example: Example, content: str) -> Example:
+    """`example`, whose `path` is a file with this content."""
+    steps = (
+        "import os, tempfile\npath = os.path.join(tempfile.mkdtemp(), 'data.txt')\n"
+        f"with open(path, 'w') as fh:\n    fh.write({content!r})"
+    )
+    statement, call = f"{steps}\n{example.statement}", f"{steps}\n{example.call}"
+    return Example(statement, call, example.value, example.exact)
+
+
+def answers(code: str, truth: bool) -> Example:
+    """A test of a call whose answer is only said to be yes or no."""
+    return Example(f"assert {'' if truth else 'not '}{code}", code, str(truth), False)
 
 
 def is_self_contained(test: ast.expr) -> bool:
@@ -204,7 +250,7 @@ def is_self_contained(test: ast.expr) -> bool:
         return False
     called = {node.func.id for node in calls if isinstance(node.func, ast.Name)}
     bound = set(syntax.target_names(test))
-    free = syntax.loads(test) - called - bound - syntax.BUILTINS - {"math", "asyncio"}
+    free = syntax.loads(test) - called - bound - syntax.BUILTINS - {"math", "asyncio", "np"}
     return not free and bool(called - syntax.BUILTINS)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from ml_coach.core.examples import expressions, interface, layout, words
 from ml_coach.core.examples.cases import cases
@@ -44,6 +45,7 @@ def extract_stated(
     return stated_tests(prompt, names, signatures, examples, _stub(prompt))
 
 
+@lru_cache(maxsize=4)
 def _given(prompt: str) -> list[tuple[str, Example]]:
     """Each given example as it can stand in a test, and as the prompt has it."""
     tree = _stub(prompt)
@@ -91,25 +93,28 @@ def _expected_instead(prompt: str, unwanted: frozenset[int]) -> Iterator[tuple[i
                 break
 
 
+@lru_cache(maxsize=4)
 def signatures_of(prompt: str) -> tuple[str, ...]:
     """The signatures that a prompt asks for: `roman_to_int(s: str) -> int`, `class Stack`."""
     prompt = prompt[:LONGEST_PROMPT]
     tree = _stub(prompt)
     if tree is not None:
         return tuple(interface.signature(definition) for definition in syntax.asked(tree))
-    names = _names(prompt, None)
+    names = names_of(prompt)
     asked = [(name, text) for name, text in interface.prose_signatures(prompt) if name in names]
     others = set(names) - {name for name, _ in asked}
     asked += interface.signatures_of_names(prompt, others)
     return tuple(dict.fromkeys(text for _, text in asked))
 
 
+@lru_cache(maxsize=4)
 def names_of(prompt: str) -> tuple[str, ...]:
     """The functions and classes that a prompt asks for, as far as it names them."""
     prompt = prompt[:LONGEST_PROMPT]
     return _names(prompt, _stub(prompt))
 
 
+@lru_cache(maxsize=4)
 def _stub(prompt: str) -> ast.Module | None:
     stub = interface.stub_of(prompt)
     tree = syntax.parse(stub) if stub else None
@@ -151,7 +156,7 @@ def _sentences(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Exam
     if tree is not None:
         names = {s.name for s in tree.body if isinstance(s, syntax.Definition)}
     else:
-        names = set(_names(prompt, None))
+        names = set(names_of(prompt))
     lines = [line.lstrip() for line in prompt.splitlines()]
     code = {at for at, line in enumerate(lines) if DOCTEST.match(line) or ASSERT.match(line)}
     for at, example in calls_with_values(prompt):

@@ -52,9 +52,17 @@ _CLASS_NAME = re.compile(
     r"|Abstract|Base|Simple|Single|Undo)\b)([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
     r"(?:data)?class\b",
 )
+# "Write ShoppingCart with add(item)"
+_ASKED_CLASS = re.compile(
+    r"\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
+    r"`?([A-Z][a-z]\w*)`?(?:\([^()\n]*\))?\s+(?:with|that has|which has|having)\b"
+)
 # A line that begins with the class and what it is made of: "Scaler(low=0, high=1): ..."
 _CLASS_LINE = re.compile(
     r"^[ \t]*(?:[-*•][ \t]*)?`?([A-Z]\w*[a-z]\w*)\([^()\n]*\)`?[ \t]*(?::|->)", re.MULTILINE
+)
+_OWN_ERROR = re.compile(
+    r"\b([A-Z]\w*[a-z]\w*)`? (?:is|as|be) an? (?:custom |new |own )?(?:exception|error)\b"
 )
 # Before a signature that begins a line: a bullet, and other signatures.
 _LINE_BEGINS = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])?[ \t]*`?(?:\w+\([^()\n]*\)`?,?[ \t]*`?)*\Z")
@@ -162,6 +170,8 @@ def class_names(prompt: str) -> tuple[str, ...]:
     head = prompt.partition("\n")[0]
     found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
     found += _CLASS_LINE.findall(prompt)
+    found += _ASKED_CLASS.findall(prompt)
+    found += _OWN_ERROR.findall(prompt)
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
 
 
@@ -228,7 +238,7 @@ def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
 
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
     """The name and the place of each `name(...)` that a sentence asks for."""
-    classes = class_names(prompt)
+    classes, begun = class_names(prompt), _CLASS.search(prompt)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         name = match[1]
         end = expressions.bracket_end(prompt, match.end() - 1)
@@ -236,7 +246,7 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
             continue
         before = re.split(r"[.;!?](?:\s|$)|\n", prompt[max(0, match.start() - 300) : match.start()])
         # In a sentence about a class, what is not said to be a function is a method of it.
-        is_method = _CLASS.search(prompt, 0, match.start()) and not name[0].isupper()
+        is_method = begun and begun.end() <= match.start() and not name[0].isupper()
         is_beside = any(f"{known}(" in before[-1] for known in classes if known != name)
         of_class = is_method and (_OF_A_CLASS.search(before[-1]) or not _WRITES.search(before[-1]))
         if (is_beside or of_class) and not _FUNCTION.search(before[-1]):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from ml_coach.core.examples.written import ASSERT, DOCTEST, FENCE
 
@@ -29,15 +29,21 @@ _WANTED = re.compile(
 )
 _CODE = re.compile(r"\s*(?:def|class|async def|return|import|from \S+ import|@)\b")
 _ARROW = re.compile(r"->|=>|→|⇒|➞")
+_ERROR_ALONE = re.compile(r"`?[A-Z]\w*(?:Error|Exception|Iteration)`?")
 _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A list item, a line or a paragraph of prose: its place in the prompt."""
+    """A list item, a line or a paragraph of prose: its place in the prompt.
+
+    `lead` is the place of the line above it that ends in a colon, or names an error, where that
+    line speaks of what is listed below it.
+    """
 
     start: int
     end: int
+    lead: Piece | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,10 @@ def unwanted_lines(prompt: str) -> frozenset[int]:
 
 def pieces(prompt: str) -> Iterator[Piece]:
     """The prompt's prose: no code, no doctest, no table, and nothing that a heading calls wrong."""
+    yield from _with_leads(prompt, _prose(prompt))
+
+
+def _prose(prompt: str) -> Iterator[Piece]:
     unwanted = unwanted_lines(prompt)
     start = end = -1
     before = ""
@@ -94,6 +104,7 @@ def pieces(prompt: str) -> Iterator[Piece]:
         text, line_start = raw.strip(), at
         at += len(raw)
         in_doctest = bool(text) and (in_doctest or bool(DOCTEST.match(text)))
+        in_doctest = in_doctest and not FENCE.match(text)
         is_prose = bool(text) and not (
             in_doctest or number in unwanted or text.startswith("|") or _is_code(text)
         )
@@ -108,6 +119,22 @@ def pieces(prompt: str) -> Iterator[Piece]:
             end = line_start + len(raw.rstrip())
     if start >= 0:
         yield Piece(start, end)
+
+
+def _with_leads(prompt: str, found: Iterable[Piece]) -> Iterator[Piece]:
+    lead: Piece | None = None
+    depth = 0
+    for piece in found:
+        text = prompt[piece.start : piece.end]
+        line = prompt[prompt.rfind("\n", 0, piece.start) + 1 : piece.end]
+        indented = len(line) - len(line.lstrip())
+        is_below = indented > depth or BULLET.match(line) is not None
+        if text.endswith(":") or _ERROR_ALONE.fullmatch(text):
+            lead, depth = piece, indented
+            yield piece
+        else:
+            lead = lead if is_below else None
+            yield replace(piece, lead=lead)
 
 
 def _is_code(text: str) -> bool:

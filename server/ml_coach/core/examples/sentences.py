@@ -14,7 +14,7 @@ MOST_CALLS = 300  # that are looked at in one prompt
 CALL = re.compile(r"(?<![\w.])([A-Za-z_]\w*)\(")
 _RETURNS = re.compile(
     r"""[`"']?[ \t]*(?:
-        (?P<arrow>={1,2}>|-{1,2}>|→|➞|⇒|⟶|➜)
+        (?P<arrow>={1,2}>|-{1,2}>|→|➞|⇒|⟶|➜|\#[ \t]*(?:=>|->|→)?)
       | (?P<equal>={2,3}|=)
       | (?:(?:should|must|will|would|shall)\ )?
         (?P<about>(?:be\ |is\ )?(?:about|approximately|roughly)|≈)
@@ -34,7 +34,7 @@ _RAISES = re.compile(
 # value does not end it ("returns 3 and 5"), nor does a factorial ("= 5! = 120").
 _ENDS = re.compile(
     r"""[`"']?[ \t]*(?:$|\#|//|;|\.(?:\s|$)|\)|\(|—|–|because\b|since\b|(?:again|too|as well)\b"""
-    r"""|and[ \t]+`?[\w.]+\("""
+    r"""|and[ \t]+`?(?:await[ ])?[\w.]+\("""
     r"""|and[ \t]+(?:it|never|not|nothing|no|is|has|does|can|cannot|may|should|must|will|would"""
     r"""|for|if|when|otherwise|(?:rais|throw|print|leav|work|handl|ignor|accept|tak|run|keep|chang"""
     r"""|modifi)e?s)\b"""
@@ -58,7 +58,7 @@ _TAKES_BACK = re.compile(
     re.IGNORECASE,
 )
 _CORRECTS = re.compile(
-    r"[.,;(\n—–-]\s*(?:(?:and|but|it|this|that|which)\s+)*(?:expected(?:\s+\w+)?:?"
+    r"[.,;(\n—–-]\s*(?:(?:and|but|it|this|that|which)\s+)*(?:expected(?:\s+\w+)?:?|(?:i|we)\s+(?:would\s+)?expect(?:ed)?"
     r"|(?:should|must)\s+(?:\w+\s+)?(?:return|be|give|yield|equal))\s+`?",
     re.IGNORECASE,
 )
@@ -101,6 +101,7 @@ _CHANGE = re.compile(
     re.I,
 )
 _OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
+_BASES = re.compile(r"bin|hex|oct|base")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
 
@@ -192,6 +193,9 @@ def _read_value(
         is_textual and re.match(r"`?(?:true|false|null|nil)\b", rest[returns.end() :])
     ):
         return None
+    if _BASES.search(expressions.callee(code)) and re.fullmatch(r"\d+", text):
+        # "to_binary(5) returns 101" may mean a text.
+        return Example(f"assert str({code}) == {text!r}", code, text, False)
     if returns["about"] or "≈" in returns[0]:
         return expressions.nearly(code, text)
     return expressions.equal(code, text, False)

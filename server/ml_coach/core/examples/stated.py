@@ -1,58 +1,45 @@
-"""What a prompt's sentences and tables state → tests.
+"""What a prompt's sentences, lists and tables state → tests.
 
-Three forms are read: an input that becomes a result, an error for listed inputs, and the rows of a
-table. Everything else is left to the model, whose tests `proposals.py` compares with the prompt.
+Read are an input that becomes a result, an error for listed or described inputs, lists of valid and
+invalid inputs, and the rows of a table. Everything else is left to the model, whose tests
+`proposals.py` compares with the prompt.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ml_coach.core.examples import expressions, layout, sentences, words
+from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
+from ml_coach.core.examples.arguments import calls_of, fits
+from ml_coach.core.examples.blocks import file_cases, script_runs, structured_cases
 from ml_coach.core.examples.coroutines import awaited
+from ml_coach.core.examples.corrections import correction_of, corrections
 from ml_coach.core.examples.expressions import Example
-from ml_coach.core.examples.functions import Function, functions_of, kind_of
-from ml_coach.core.examples.tokens import Token, is_literal, tokens
+from ml_coach.core.examples.forms import Statement
+from ml_coach.core.examples.functions import Function, functions_of, learn_call
+from ml_coach.core.examples.steps import objects
+from ml_coach.core.examples.tables import table_rows
+from ml_coach.core.examples.tokens import Token, tokens
+from ml_coach.core.examples.written import shown_calls
 from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
 
 MOST = 200
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|lazily|yields?)\b", re.IGNORECASE)
-# The forms, spelled in kinds of tokens (words.py). A form is anchored at the start of a clause and
-# ends where the clause does, so that no word is left between an input and its result that could
-# change their meaning.
-_START = r"(?:^|(?<=[.;:,(–ja]))"
-_ITEM = "(?:P[Al]?)?[VB]"
-_SEPARATOR = "(?:,a|,O|[,aO])"
-_LIST = f"{_ITEM}(?:{_SEPARATOR}{_ITEM})*"
-_EXAMPLES = r"[FI]?[WXPMlOaiF,]{0,10}\(?G,?:?"
-_OPENED = rf"(?:{_EXAMPLES}|[FI]?[Pl]{{0,2}}?)"
-# A second value behind a result would make it a part of something else: "returns 3 and 5".
-_END = rf"(?=$|[.;:)(–jQ]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
-_IN = f"(?P<input>C|{_LIST})"
-_FORMS = tuple(
-    re.compile(form)
-    for form in (
-        # 'a b' becomes 'a-b'; for 'x' the output is 2; IV -> 4
-        rf"{_START}{_OPENED}{_IN}(?:\)?,?M?(?=[Ll])[LliP]{{1,3}}:?|W{{0,3}}A[Ll]?)(?P<result>[VB]){_END}",
-        # ValueError for inputs such as 'a', 'b' or the empty string
-        rf"(?P<result>E)R?,?(?:\(?{_EXAMPLES}|[FI]P?l?){_IN}(?={_END[3:-1]}|O)",
-        # 'nine' and '' raise a TypeError; '' -> ValueError
-        rf"{_START}{_OPENED}{_IN}\)?,?(?:A|[RLl]{{1,3}})(?P<result>E)R?(?=$|[.;:)(–ja,WRL])",
-    )
+# A bare result that is a text and no number, date, formula or name: `$5.00`, `a3b2`, `ASAP`.
+_TEXT = re.compile(
+    r"[$€£]\d[\d.,]*|\d[\d.,]*[%€$£]|(?=\w*[A-Za-z])(?!0[xbo])[A-Z0-9]{2,}|[a-z]+\d\w*"
 )
-_NOTE = re.compile(
-    r"(?i)#|no\.?|nr\.?|case|id|comments?|notes?|remarks?|why|reason|description|explanation|rule|"
-    r"meaning|bemerkung|warum|grund|remarque|nota"
+_GENERAL = re.compile(
+    r"inputs?|examples?|values?|cases?|ones?|arguments?|strings?|texts?|entries|samples?|calls?"
+    r"|eingaben?|beispiele?|entrées?|exemples?|entradas?|ejemplos?"
 )
-_RESULT = re.compile(
-    r"(?i)(?:expected|results?|outputs?|returns?|answers?|gives?|value|ergebnis|ausgabe|résultat|"
-    r"sortie|resultado|salida|risultato|erwartet|→|->|=|`?\w+\(.*\))"
+_ALL = re.compile(r"(?i)\b(?:all|both|each|every|alle|beide|toutes?|tous|todas?|todos|ambas)\b")
+_ASKED = re.compile(
+    r"(?i)\b(?:if|whether|ob|si|se)\s+(?:\w+\s+){1,3}?(?:is|are|ist|est|es|sind|r)\s+([^.,:;\n]{2,40})"
 )
-_PAST_TITLE = re.compile(r"(?i)\b(?:now|today|current|actual|old|before|wrong|observed|got)\b")
 
 
 def stated_tests(
@@ -66,9 +53,16 @@ def stated_tests(
 
     Left out is what calls what `examples` call already, and what is stated in two ways.
     """
-    functions = functions_of(names, signatures, examples)
+    functions = functions_of(names, signatures, examples, prompt)
+    if interface.asks_for_script(prompt):
+        functions = []
     reader = _Reader(prompt, functions, names)
-    found = sorted([*reader.sentences(), *reader.tables()], key=lambda pair: pair[0].start)
+    found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
+    if interface.asks_for_script(prompt):
+        found = list(script_runs(prompt))
+    for function in functions if len(functions) == len(names) == 1 else ():
+        found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
+    found.sort(key=lambda pair: pair[0].start)
     given = {expressions.normal(example.call) for example in examples}
     values: dict[str, set[str]] = {}
     for _, example in found:
@@ -84,14 +78,6 @@ def stated_tests(
     return tuple(unique.values())[:MOST]
 
 
-class _Statement(NamedTuple):
-    """Inputs and the result that is stated for them. `place` holds its tokens."""
-
-    inputs: tuple[Token, ...]
-    result: Token
-    place: layout.Piece
-
-
 Found = tuple[layout.Piece, Example]
 
 
@@ -103,64 +89,181 @@ class _Reader:
         self._names = set(names)
         # Where a class is asked for, an input may be one of its methods'.
         self._functions = functions if len(functions) == len(names) else ()
+        self._parameters = {p for function in self._functions for p in function.parameters}
         self._any_order = words.ANY_ORDER.search(prompt) is not None
         self._generates = _GENERATES.search(prompt) is not None
+        self._asked = _words(" ".join([*names, *_ASKED.findall(prompt)]))
+        self._judged_until = -1  # where a sentence ends that judges inputs
+        self._refusal = ""
 
     def sentences(self) -> Iterator[Found]:
         """One test for each input; none where the prompt reports a fault, which may be stated."""
-        if words.REPORT.search(self._prompt):
-            return
-        parameters = {p for function in self._functions for p in function.parameters}
-        for piece in layout.pieces(self._prompt):
-            found = tokens(self._prompt, piece.start, piece.end, self._names, parameters)
-            for statement in _statements(found):
-                for example in self._examples(statement, piece):
-                    yield statement.place, example
+        reports = words.REPORT.search(self._prompt) is not None
+        pieces = [(piece, self._tokens(piece)) for piece in layout.pieces(self._prompt)]
+        self._refusal = _refusal([token for _, found in pieces for token in found])
+        said: list[tuple[Statement, layout.Piece, list[Token]]] = []
+        for piece, found in pieces:
+            own = [] if reports else list(forms.statements(found))
+            if reports:
+                own = [s for s in forms.statements(found) if self._is_wanted(s)]
+            own += corrections(found)
+            if not own and piece.lead:
+                own = list(forms.statements([*self._tokens(piece.lead), *found]))
+            said += [(statement, piece, found) for statement in own]
+        # What is said in values shows which other arguments go with an input that is described.
+        said += self._below_doctests(pieces)
+        said.sort(key=_reading_order)
+        for statement, piece, found in said:
+            for example in self._examples(statement, piece, found):
+                yield statement.place, example
 
-    def _examples(self, statement: _Statement, piece: layout.Piece) -> Iterator[Example]:
-        first, result = statement.inputs[0], statement.result
-        is_call = first.kind == "C"
-        # A call with its value behind it is read with the given examples.
-        if is_call and sentences.reads(self._prompt[first.end :]):
+    def _is_wanted(self, statement: Statement) -> bool:
+        """Whether the sentence of a statement says that it is how things should be."""
+        end = re.compile(r"[.;!?](?:\s|$)|\n").search(self._prompt, statement.place.end)
+        said = self._prompt[statement.place.start : end.start() if end else len(self._prompt)]
+        return words.WANTS.search(said) is not None
+
+    def _below_doctests(
+        self, pieces: Sequence[tuple[layout.Piece, list[Token]]]
+    ) -> Iterator[tuple[Statement, layout.Piece, list[Token]]]:
+        """What stands below a doctest with a wrong output says what is right."""
+        lines = self._prompt.splitlines(keepends=True)
+        for number, call in shown_calls(self._prompt):
+            start = sum(map(len, lines[:number]))
+            below = next((p for p in pieces if p[0].start > start), None)
+            token = Token("C", start, start, call)
+            if below and (statement := correction_of(token, below[1])):
+                yield statement, *below
+
+    def tables(self) -> Iterator[Found]:
+        if len(self._functions) != 1:
             return
-        function = Function("") if is_call else self._function(statement, piece)
-        calls = [first.code] if is_call else self._calls(statement, function)
-        for call in calls:
-            if result.kind == "E":
+        for place, call, value in table_rows(self._prompt, self._functions[0]):
+            if value in expressions.ERRORS:
+                yield place, expressions.raises(call, value, False)
+            elif example := self._equal(call, value):
+                yield place, example
+
+    def _tokens(self, piece: layout.Piece) -> list[Token]:
+        return tokens(self._prompt, piece.start, piece.end, self._names, self._parameters)
+
+    def _examples(
+        self, statement: Statement, piece: layout.Piece, found: Sequence[Token]
+    ) -> Iterator[Example]:
+        first = statement.inputs[0]
+        if first.kind == "C":
+            yield from self._of_call(statement, first)
+        elif first.kind in "WM":
+            yield from self._bare(statement, first)
+        else:
+            before = [t.code for t in found if t.kind == "P" and t.start < statement.place.end]
+            for function in self._meant(statement, piece):
+                yield from self._of_inputs(statement, function, before[-1] if before else "")
+
+    def _of_call(self, statement: Statement, call: Token) -> Iterator[Example]:
+        """What is stated of a call. With its value right behind it, it is a given example, unless
+        the value is no literal."""
+        result = statement.result
+        if result is None:
+            return
+        is_text = result.kind == "B" and _TEXT.fullmatch(ast.literal_eval(result.code))
+        is_read = sentences.reads(self._prompt[call.end :])
+        if is_read and not (statement.corrects or is_text or result.kind in "Z~"):
+            return
+        for example in self._expect(call.code, result, Function(""), ""):
+            learn_call({f.name: f for f in self._functions}, example.call, example.value)
+            yield example
+
+    def _of_inputs(
+        self, statement: Statement, function: Function, subject: str
+    ) -> Iterator[Example]:
+        result, named = statement.result, _texts(statement.words)
+        if result is not None and named and not _are_alike(named, _words(function.name)):
+            return
+        # An error may hide nowhere else, a value may depend on what is not said.
+        is_error = result is not None and result.kind in "ER"
+        any_others = statement.opens and (is_error or bool(function.shown))
+        contents = [t.condition.bound for t in statement.inputs
+                    if t.condition and t.condition.op == "file"]  # fmt: skip
+        for arguments in calls_of(statement.inputs, function, subject, any_others=any_others):
+            call = f"{function.name}({', '.join(arguments)})"
+            if result is None:
+                yield from self._judged(call, statement, function)
+                continue
+            for example in self._expect(call, result, function, arguments[0]):
+                is_in_file = "path" in arguments and contents
+                yield expressions.with_file(example, contents[0]) if is_in_file else example
+            if result.kind in "VB":
+                function.shown.append(arguments)
+
+    def _expect(
+        self, call: str, result: Token, function: Function, argument: str
+    ) -> Iterator[Example]:
+        match result.kind:
+            case "E":
                 yield expressions.raises(call, result.code, False)
-            elif _fits(result, function, -1) and (example := self._equal(call, result.code)):
-                yield example
+            case "R":
+                yield expressions.raises(call, "Exception", False)
+            case "S" if len(function.parameters) <= 1 and call:
+                value = self._equal(call, argument)
+                yield from [value] if value else []
+            case "Z" if self._generates:
+                yield expressions.equal(f"list({call})", "[]", False)
+            case "~" if self._generates:
+                yield expressions.first_items(call, result.code)
+            case "w":
+                yield expressions.printed(call, result.code)
+            case "V" | "B" if fits(result.code, function, -1) and (
+                result.kind == "V" or function.kind(-1) in ("str", "")
+            ):
+                value = self._equal(call, result.code)
+                yield from [value] if value else []
+            case _:
+                pass
 
-    def _function(self, statement: _Statement, piece: layout.Piece) -> Function | None:
-        """The function that is meant: the only one, or the only one that is named before."""
-        if len(self._functions) == 1:
-            return self._functions[0]
+    def _bare(self, statement: Statement, first: Token) -> Iterator[Example]:
+        """A text without quotes that becomes one of its own letters, or what a function without
+        arguments gives one by one."""
+        result = statement.result
+        if first.kind == "M" and result and self._generates:
+            yield expressions.first_items(f"{first.code}()", result.code)
+        elif result and len(self._functions) == 1 and self._functions[0].kind(0) in ("", "str"):
+            given, made = (set(re.findall(r"[a-z]", t.code.lower())) for t in (first, result))
+            is_data = result.kind == "B" or given == made
+            if self._functions[0].most in (1, None) and len(made) > 1 and made <= given and is_data:
+                call = f"{self._functions[0].name}({first.code})"
+                yield expressions.equal(call, result.code, False)
+
+    def _judged(self, call: str, statement: Statement, function: Function) -> Iterator[Example]:
+        """What a call answers that is said to be valid or not, or to be what the prompt asks."""
+        words, nouns = _texts(statement.words), _texts(statement.nouns)
+        is_asked = _are_alike(words, self._asked)
+        if statement.elliptic:
+            is_asked = statement.place.start < self._judged_until
+        elif not words and all(_is_general(noun, function) for noun in nouns):
+            # "Valid: ...", "valid inputs: ..." may be about an error that the prompt names.
+            if self._refusal:
+                if not statement.truth:
+                    yield expressions.raises(call, self._refusal, False)
+                    self._judged_until = _sentence_end(self._prompt, statement.place.end)
+                return
+            is_asked = function.is_boolean
+        is_said = function.is_boolean or statement.elliptic
+        if is_asked and (is_said or _are_alike(_words(function.name), words, all)):
+            self._judged_until = _sentence_end(self._prompt, statement.place.end)
+            yield expressions.answers(call, statement.truth)
+
+    def _meant(self, statement: Statement, piece: layout.Piece) -> Sequence[Function]:
+        """The functions that are meant: the only one, the only one named before, or all."""
+        if len(self._functions) < 2:
+            return self._functions
+        sentence = re.split(r"[.;!?]\s|\n", self._prompt[piece.start : statement.place.start])[-1]
+        sentence += self._prompt[statement.place.start : statement.place.end]
+        if _ALL.search(sentence):
+            return self._functions
         before = self._prompt[piece.start : statement.place.end]
         meant = [f for f in self._functions if re.search(rf"\b{re.escape(f.name)}\b", before)]
-        return meant[0] if len(meant) == 1 else None
-
-    def _calls(self, statement: _Statement, function: Function | None) -> list[str]:
-        """The calls that the inputs stand for; none where it is not certain."""
-        if function is None:
-            return []
-        inputs = [t for t in statement.inputs if t.kind != "P"]
-        named = [t.code for t in statement.inputs if t.kind == "P"]
-        least, most = function.least, function.most
-        if len(named) > 1 or (named and most != 1):
-            if sorted(named) != sorted(function.parameters) or len(named) != len(inputs):
-                return []
-            groups = [[inputs[named.index(parameter)] for parameter in function.parameters]]
-        elif most == 1 or (most is None and len(inputs) == 1):
-            groups = [[token] for token in inputs]
-        elif least is not None and most is not None and 1 < least <= len(inputs) <= most:
-            groups = [inputs]
-        else:
-            return []
-        return [
-            f"{function.name}({', '.join(t.code for t in group)})"
-            for group in groups
-            if all(_fits(t, function, place) for place, t in enumerate(group))
-        ]
+        return meant if len(meant) == 1 else ()
 
     def _equal(self, call: str, value: str) -> Example | None:
         if self._generates:
@@ -169,89 +272,52 @@ class _Reader:
             call = call if call.startswith("list(") else f"list({call})"
         return expressions.compared(call, value, any_order=self._any_order, exact=False)
 
-    def tables(self) -> Iterator[Found]:
-        """One test for each row of a table: a column for each argument, the last for the result."""
-        if len(self._functions) != 1:
-            return
-        function = self._functions[0]
-        for table in layout.tables(self._prompt):
-            head, *rows = table.rows
-            kept = [
-                n for n, cell in enumerate(head)
-                if not _NOTE.fullmatch(_bare(cell)) and not _PAST_TITLE.search(cell)
-            ]  # fmt: skip
-            if not _is_of(function, [_bare(head[n]) for n in kept]):
-                continue
-            columns = [[row[n] if n < len(row) else "" for row in rows] for n in kept]
-            coded = list(zip(*(_column(column) for column in columns), strict=True))
-            for place, cells in zip(table.places[1:], coded, strict=True):
-                *arguments, value = cells
-                call = f"{function.name}({', '.join(arguments)})"
-                if value in expressions.ERRORS:
-                    yield place, expressions.raises(call, value, False)
-                elif all(cells) and (example := self._equal(call, value)):
-                    yield place, example
+
+def _reading_order(said: tuple[Statement, layout.Piece, list[Token]]) -> tuple[bool, int]:
+    statement = said[0]
+    is_open = any(t.condition or t.kind == "P" for t in statement.inputs)
+    return is_open, statement.place.start
 
 
-def _statements(found: Sequence[Token]) -> Iterator[_Statement]:
-    """What a piece's tokens state, in one of the forms."""
-    # "should" and "must" change nothing in what is stated.
-    plain = [token for token in found if token.kind != "K"]
-    kinds = "".join(token.kind for token in plain)
-    taken: set[int] = set()
-    for form in _FORMS:
-        for match in form.finditer(kinds):
-            inside = range(match.start(), match.end())
-            if taken.intersection(inside) or _is_doubtful(kinds, match):
-                continue
-            taken.update(inside)
-            inputs = plain[match.start("input") : match.end("input")]
-            yield _Statement(
-                tuple(t for t in inputs if t.kind in "VBCP"),
-                plain[match.start("result")],
-                layout.Piece(plain[match.start()].start, plain[match.end() - 1].end),
-            )
+_LITTLE = {"ist", "est", "has", "can", "check", "valid", "the"}
 
 
-def _is_doubtful(kinds: str, match: re.Match[str]) -> bool:
-    """Whether the clause denies, doubts, or speaks of the past."""
-    before = re.split("[.;j]", kinds[: match.start()])[-1]
-    after = re.split("[.;j,]", kinds[match.end() :])[0]
-    # What an error is for may hold a "not": "a line without a sign raises ValueError".
-    doubt = "[ND]|X[LR]*$" if "E" in match[0] else "[NXD]"
-    return re.search(doubt, before) is not None or re.search("[ND]", match[0] + after) is not None
+def _words(text: str) -> list[str]:
+    """The words in a text or a name that say what something is."""
+    return [w for w in re.findall(r"[^\W\d_]{3,}", text.lower()) if w not in _LITTLE]
 
 
-def _fits(token: Token, function: Function | None, place: int) -> bool:
-    """Whether a token may be this argument, or for -1 the result, by what is known of its type."""
-    value = expressions.closed_value(token.code)
-    known = function.kinds.get(place, set[str]()) if function else set[str]()
-    if value is None or (token.kind == "B" and known - {"str"}):
-        return False
-    return not known or kind_of(value) in known or (place == -1 and kind_of(value) == "none")
+def _texts(tokens: Sequence[Token]) -> list[str]:
+    return [token.code.strip("'\"").lower() for token in tokens]
 
 
-def _is_of(function: Function, titles: Sequence[str]) -> bool:
-    """Whether a table's columns are the function's arguments and, last, its result."""
-    count = len(titles) - 1
-    most = function.most if function.most is not None else count
-    least = function.least if function.least is not None else count
-    if count < 1 or not least <= count <= most or _PAST_TITLE.search(titles[-1]):
-        return False
-    is_named = tuple(titles[:-1]) == function.parameters
-    return is_named or count == 1 or _RESULT.match(titles[-1]) is not None
+def _are_alike(
+    words: Sequence[str], others: Sequence[str], which: Callable[[Iterable[bool]], bool] = any
+) -> bool:
+    """Whether any word (or all words) of the one are among the others, but for their endings."""
+    return bool(words) and which(
+        any(w[:5] == o[:5] or w in (f"{o}s", f"{o}e") or o in (f"{w}s", f"{w}e") for o in others)
+        for w in words
+    )
 
 
-def _bare(cell: str) -> str:
-    return cell.strip("`*_ ")
+def _is_general(word: str, function: Function) -> bool:
+    """Whether a noun beside "valid" means any input: "valid inputs", "valid codes" of a `code`."""
+    return _GENERAL.fullmatch(word) is not None or _are_alike(
+        [word], [*function.parameters, *_words(function.name)]
+    )
 
 
-def _column(cells: Sequence[str]) -> list[str]:
-    """The cells as Python: literals where all are (but for errors), else texts."""
-    plain = [cell.strip("`* ") for cell in cells]
-    if all(is_literal(cell) or cell in expressions.ERRORS for cell in plain):
-        return plain
-    return [
-        cell if cell in expressions.ERRORS or re.match(r"['\"]", cell) else repr(cell)
-        for cell in plain
-    ]
+def _sentence_end(text: str, at: int) -> int:
+    end = re.compile(r"[.;!?](?:\s|$)|\n").search(text, at)
+    return end.end() if end else len(text)
+
+
+def _refusal(found: Sequence[Token]) -> str:
+    """The error that the prompt wants for what is invalid, empty where it names none."""
+    kinds = "".join(token.kind for token in found if token.kind not in "KP")
+    said = re.search(r"(?P<a>E)[FI]?[WFI]{0,2}U|U[W]{0,2}[RLlA]{1,2}(?P<b>E)|j,?R(?P<c>E)", kinds)
+    if said is None or said.lastgroup is None:
+        return ""
+    kept = [token for token in found if token.kind not in "KP"]
+    return kept[said.start(said.lastgroup)].code

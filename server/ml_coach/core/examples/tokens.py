@@ -7,17 +7,24 @@ import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from ml_coach.core.examples import expressions, words
+from ml_coach.core.examples import conditions, expressions, words
+from ml_coach.core.examples.conditions import Condition
 
 CALL = re.compile(r"(?:await\s+)?([A-Za-z_][\w.]*)\(")
 _ERROR = re.compile(r"[A-Z]\w*(?:Error|Exception|Iteration|Interrupt|Exit)s?\b")
-_NUMBER = re.compile(r"[-+−]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)(?![\w%°€$/:@-]|\.\w)")
+_NUMBER = re.compile(r"[-+−]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)(?![\w%°€$/@-]|[.:]\w)")
 _STRING = re.compile(r"[rb]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
 _CURLY = re.compile(r"“([^”\n]*)”|„([^“”\n]*)[“”]|‘([^’\n]*)’|«([^»\n]*)»|「([^」\n]*)」")
 _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
+_FIRST_WORD = re.compile(r"\s*(?:the\s+|der\s+|die\s+|das\s+|le\s+|la\s+|el\s+)?`?(\w+)")
+_LACKS = re.compile(r"(?:no|keine?n?|aucune?|sans|sin|without any)\s+(\w+)", re.IGNORECASE)
+_TESTED = re.compile(r"\s*(?:must|is|ist|es|no es|est|n['’]est|=|<|>)")
+_NO = re.compile(r"(?i)(?:no|nein|non)(?=\s*(?:[.,;)\n]|$))")
+_MUST = re.compile(r"(?i)\b(?:be|sein|être|ser)\s+$")
 _NAMED = re.compile(r"(\w+)\s*=(?!=)")
 _AFTER_ARROW = re.compile(r"(?:->|=>|→|⇒)\s*$")
+_ARRAY = re.compile(r"np\.array\(")
 _MARKS = {
     "。": ".", "、": ",", "；": ";", "：": ":", "，": ",", "—": "–", "–": "–", "/": "/", "…": "~",
     **{mark: mark for mark in ",;:()"},
@@ -30,12 +37,14 @@ _ACRONYM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a prompt. `code` is its Python (value, call, error) or its name (mention)."""
+    """A piece of a prompt. `code` is its Python (value, call, error) or its name (mention).
+    `condition` is what it says of an argument."""
 
     kind: str
     start: int
     end: int
     code: str = ""
+    condition: Condition | None = None
 
 
 def tokens(text: str, start: int, end: int, names: Set[str], parameters: Set[str]) -> list[Token]:
@@ -58,8 +67,8 @@ def tokens(text: str, start: int, end: int, names: Set[str], parameters: Set[str
 def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -> Iterator[Token]:
     if text[at] == "`":
         yield _ticked(text, at, end, names, parameters)
-    elif text[at] == "'" and at and text[at - 1].isalpha():
-        yield Token("", at, at + (2 if text.startswith("'s ", at) else 1))  # "it's"
+    elif skipped := _skipped(text, at):
+        yield skipped
     elif (string := _STRING.match(text, at, end)) and is_literal(string[0]):
         name = string[0].strip("'\"")
         kind, code = ("P", name) if name in parameters else ("V", string[0])
@@ -69,16 +78,46 @@ def _read(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     elif error := _ERROR.match(text, at, end):
         kind = "E" if error[0].rstrip("s") in expressions.ERRORS else "W"
         yield Token(kind, at, error.end(), error[0].rstrip("s"))
-    elif call := _call(text, at, end, names):
-        yield call
-    elif bracket := _bracketed(text, at, end):
-        yield bracket
-    elif (number := _NUMBER.match(text, at, end)) and is_literal(number[0].replace("−", "-")):
-        yield Token("V", at, number.end(), number[0].replace("−", "-"))
     elif empties := words.empties_at(text, at):
         yield from (Token("V", at, empties[1], code) for code in empties[0])
+    elif said := _condition(text, at, end, parameters):
+        yield said
+    elif code := _bracketed(text, at, end) or _call(text, at, end, names):
+        yield code
+    elif (number := _NUMBER.match(text, at, end)) and is_literal(number[0].replace("−", "-")):
+        yield Token("V", at, number.end(), number[0].replace("−", "-"))
     else:
         yield _word(text, at, end, names, parameters)
+
+
+def _skipped(text: str, at: int) -> Token | None:
+    """A docstring's quotes, and an apostrophe, which opens no text ("it's")."""
+    if text.startswith(('"""', "'''"), at):
+        return Token("", at, at + 3)
+    if text[at] == "'" and at and text[at - 1].isalpha():
+        return Token("", at, at + (2 if text.startswith("'s ", at) else 1))
+    return None
+
+
+def _condition(text: str, at: int, end: int, parameters: Set[str]) -> Token | None:
+    """A condition on an argument, or the comparison of two parameters: "lo > hi"."""
+    if at and (text[at - 1].isalnum() or text[at - 1] in "_."):
+        return None
+    if (lacks := _LACKS.match(text, at, end)) and lacks[1] in parameters:
+        return Token("y", at, lacks.end(), condition=Condition("empty", subject=lacks[1]))
+    if found := conditions.condition_at(text, at, end):
+        condition, close = found
+        return Token("y", at, close, condition=condition)
+    if found := conditions.comparator_at(text, at, end):
+        op, close = found
+        after = _FIRST_WORD.match(text, close)
+        if after and after[1] in parameters:
+            return Token("c", at, close, op)
+    if _MUST.search(text[max(0, at - 12) : at]) and (
+        found := conditions.demanded_at(text, at, end)
+    ):
+        return Token("y", at, found[1], condition=found[0])
+    return None
 
 
 def is_literal(text: str) -> bool:
@@ -117,6 +156,10 @@ def _call(text: str, at: int, end: int, names: Set[str]) -> Token | None:
 
 
 def _bracketed(text: str, at: int, end: int) -> Token | None:
+    if array := _ARRAY.match(text, at, end):
+        close = expressions.bracket_end(text, array.end() - 1)
+        is_closed = close is not None and is_literal(text[array.end() - 1 : close])
+        return Token("V", at, close, text[at:close]) if close and is_closed else None
     if text[at] not in "[{(":
         return None
     close = expressions.bracket_end(text, at)
@@ -132,6 +175,8 @@ def _bracketed(text: str, at: int, end: int) -> Token | None:
 def _mark(text: str, at: int, end: int) -> Token | None:
     if arrow := _ARROW.match(text, at, end):
         return Token("A", at, arrow.end())
+    if text.startswith("...", at):
+        return Token("~", at, at + 3)
     if text[at] in ".!?" and not text[at + 1 : at + 2].isalnum():
         return Token(".", at, at + 1)
     return Token(_MARKS[text[at]], at, at + 1) if text[at] in _MARKS else None
@@ -148,8 +193,11 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     close = at + max(len(word), 1)
     if plain in names:
         return Token("M", at, close, plain)
-    if plain in parameters and (len(plain) > 1 or plain not in "aiyeo"):
-        return Token("P", at, close, plain)
+    for name in (plain, plain.lower()) if len(plain) > 2 else (plain,):
+        if name in parameters and (
+            len(plain) > 1 or plain not in "aiyeo" or _TESTED.match(text, close)
+        ):
+            return Token("P", at, close, name)
     if plain.lower() in words.CONSTANTS:
         return Token("V", at, close, words.CONSTANTS[plain.lower()])
     # A word alone behind an arrow is a text: "1 -> I".
@@ -162,6 +210,8 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
 def _said(text: str, at: int, end: int, word: str) -> Token:
     """A phrase that is known, else a bare word."""
     close = at + max(len(word), 1)
+    if _NO.match(text, at, end):
+        return Token("U", at, close)  # "9: no"
     phrase = words.phrase_at(text, at)
     if phrase and not (phrase[1] < close and _looks_like_data(word)):
         return Token(phrase[0], at, min(phrase[1], end))
@@ -173,6 +223,7 @@ def _said(text: str, at: int, end: int, word: str) -> Token:
 def _looks_like_data(word: str) -> bool:
     """Whether a bare word is rather an input or a result than a word: `IV`, `a@b.co`."""
     return not _ACRONYM.match(word) and bool(
-        re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word)
+        re.fullmatch(r"[*•#]{2,}\w+", word)
+        or re.search(r"^[^<>=*+^]*(?:\d|[@$/_]|\w[.:]\w|\w-\d)[^<>=*+^]*$", word)
         or re.fullmatch(r"[A-Z]{2,}", word)
     )

@@ -20,7 +20,8 @@ _DIRECTIVE = re.compile(r"#\s*doctest:")
 _TAKEN_BACK = re.compile(
     r"(?:`{3}\s*)?(?:but|instead|which is|this is|that is|it should|i expect\w*|wrong"
     r"|the (?:right|correct)|expected|should)\b[^\n]*"
-    r"\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b",
+    r"\b(?:should|expect\w*|wrong|incorrect|right|correct|be|instead|not)\b"
+    r"|(?:`{3}\s*)?it (?:should|must) (?:return|give|be|yield|raise|not)\b",
     re.IGNORECASE,
 )
 # A docstring may begin and end in the lines of its example.
@@ -80,6 +81,52 @@ def doctests(prompt: str) -> Iterator[tuple[int, Example]]:
         # No output means None, if the prompt shows by another example that it writes outputs.
         if expressions.is_plain_call(shown.code) and expressions.callee(shown.code) in with_output:
             yield shown.line, expressions.equal(shown.code, "None", True)
+
+
+def sessions(prompt: str) -> Iterator[tuple[int, int, Example]]:
+    """The examples that need what was done above them, each with the lines (from 0) of its own
+    `>>>`: the steps stand before its check."""
+    lines = prompt.splitlines()
+    done: list[ast.stmt] = []
+    for shown in _shown(prompt):
+        tree = syntax.parse(shown.code)
+        if tree is None or len(tree.body) != 1 or _DIRECTIVE.search(shown.code):
+            return
+        statement = tree.body[0]
+        steps = _needed(statement, done)
+        is_shown = isinstance(statement, ast.Expr) and not _is_taken_back(lines, shown)
+        example = _doctest(shown.code, shown.wanted) if is_shown else None
+        if example and any(isinstance(n, ast.Call) for step in steps for n in ast.walk(step)):
+            before = "\n".join(ast.unparse(step) for step in steps)
+            yield (
+                shown.line,
+                shown.line + 1 + len(shown.wanted),
+                Example(f"{before}\n{example.statement}", f"{before}\n{example.call}",
+                        example.value, True),
+            )  # fmt: skip
+        # What raises changes nothing that can be relied on.
+        if not (example and example.value.startswith("raises")):
+            done.append(statement)
+
+
+def shown_calls(prompt: str) -> Iterator[tuple[int, str]]:
+    """Each call behind a `>>>` with its line, counted from 0."""
+    for shown in _shown(prompt):
+        if expressions.is_plain_call(shown.code) and expressions.is_example_call(shown.code):
+            yield shown.line, shown.code
+
+
+def _needed(statement: ast.stmt, done: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """The statements of `done` that make or change what `statement` reads."""
+    wanted = set(syntax.loads(statement))
+    steps: list[ast.stmt] = []
+    for step in reversed(done):
+        names = {*syntax.bindings(step), *syntax.loads(step)}
+        is_about = names & wanted & {n for other in done for n in syntax.bindings(other)}
+        if is_about:
+            steps.insert(0, step)
+            wanted |= names
+    return steps
 
 
 def _shown(prompt: str) -> Iterator[_Shown]:
