@@ -95,6 +95,10 @@ class Backoff:
         return own if wanted is None else max(own, wanted + self.first_seconds * chance)
 
 
+def _spent(limit: str, setting: str) -> BudgetSpent:
+    return BudgetSpent(f"The run's limit of {limit} is used up; the setting “{setting}” raises it.")
+
+
 class Budget:
     """What one run may spend, and what it has. Shared by every call of the run."""
 
@@ -130,11 +134,11 @@ class Budget:
     def take_call(self) -> None:
         """Counts one request, or raises `BudgetSpent`. Counted first, for calls run in parallel."""
         if self.usage.calls >= self._max_calls:
-            raise BudgetSpent(f"The run's limit of {self._max_calls} model calls is used up.")
+            raise _spent(f"{self._max_calls} model calls", "max calls")
         if self.usage.tokens >= self._max_tokens:
-            raise BudgetSpent(f"The run's limit of {self._max_tokens} tokens is used up.")
+            raise _spent(f"{self._max_tokens} tokens", "max tokens")
         if self.seconds_left <= 0:
-            raise BudgetSpent(f"The run's limit of {self._max_seconds:g} s is used up.")
+            raise _spent(f"{self._max_seconds:g} s", "max seconds")
         self.usage += Usage(calls=1)
 
     def add(self, usage: Usage) -> None:
