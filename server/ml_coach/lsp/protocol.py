@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
@@ -18,9 +19,11 @@ from pygls.protocol import (
     LanguageServerProtocol,
     lsp_method,
 )
-from pygls.uris import from_fs_path
+from pygls.uris import from_fs_path, to_fs_path
 
 logger = logging.getLogger(__name__)
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class RequestFailed(JsonRpcException):
@@ -38,6 +41,21 @@ def invalid(sentence: str) -> JsonRpcInvalidParams:
 def uri_of(path: Path) -> str:
     """The URI of an absolute path, as pygls spells it."""
     return from_fs_path(str(path)) or path.as_uri()
+
+
+def holds_half_character(text: str) -> bool:
+    """Whether a lone surrogate is in a text: JSON can hold it, but no file and no request can."""
+    return not text.isascii() and _HALF.search(text) is not None
+
+
+def path_of(uri: str) -> Path | None:
+    """The absolute path behind a URI, without links; None where the URI names no file that this
+    system can have: of another scheme, with a NUL, or through links in a circle."""
+    try:
+        path = to_fs_path(uri)
+        return Path(path).resolve() if path else None
+    except (ValueError, OSError, RuntimeError):
+        return None
 
 
 def shown(text: str) -> str:
