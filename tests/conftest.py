@@ -25,8 +25,8 @@ def pytest_runtest_makereport(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that drive the model:
-    two models at once would share two cores."""
+    """With `-n 2 --dist loadgroup` a file's tests stay together, and so do all that drive the
+    model: two models at once would share two cores."""
     if not config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
         return
     for item in items:
