@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 from ml_coach.core.changes import FileChange
 from ml_coach.json_lines import JsonLines, append
-from ml_coach.text_merging import same_text
+from ml_coach.text_merging import holds_half_character, same_text
 
 Action = Literal["run", "undo", "redo"]
 """What made a change: the run itself, or its undoing or redoing. On disk the key is `act`."""
@@ -151,12 +151,16 @@ def _entry(line: dict[str, Any]) -> _Entry | None:
     """The change in a line, None where it holds none that this version knows."""
     file, action = line.get("file"), line.get("act")
     texts = [line.get("before", 0), line.get("after", 0)]
-    if not isinstance(file, str) or action not in get_args(Action) or not file:
+    if not _is_text(file) or not file or "\0" in file or action not in get_args(Action):
         return None
-    if not all(text is None or isinstance(text, str) for text in texts):
+    if not all(text is None or _is_text(text) for text in texts):
         return None
     change = FileChange(file, *cast("list[str | None]", texts))
     return _Entry(change, cast("Action", action), "planned" if line.get("planned") else "made")
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and not holds_half_character(value)
 
 
 def _is_plan_for(entry: _Entry, file: str) -> bool:

@@ -33,7 +33,7 @@ _LOOK_SECONDS = 0.2
 @dataclass(frozen=True, slots=True)
 class Taken:
     """Somebody else works on it: the run `run_id` of the process `pid`. `file` is empty where the
-    run itself is active."""
+    run itself is active. `run_id` is empty and `pid` 0 where they did not say who they are."""
 
     run_id: str
     pid: int
@@ -42,13 +42,12 @@ class Taken:
     @property
     def sentence(self) -> str:
         """What the user is told."""
-        where = "" if self.pid == os.getpid() else f" of another window (process {self.pid})"
+        run = f"The run {self.run_id}" if self.run_id else "A run"
+        if self.pid != os.getpid():
+            run += " of another window" + (f" (process {self.pid})" if self.pid else "")
         if not self.file:
-            return f"The run {self.run_id}{where} is still going on; stop it first."
-        return (
-            f"The run {self.run_id}{where} is working on {self.file}; "
-            "stop it first or let it finish."
-        )
+            return f"{run} is still going on; stop it first."
+        return f"{run} is working on {self.file}; stop it first or let it finish."
 
 
 @dataclass(slots=True)
@@ -119,9 +118,13 @@ class Claims:
     root: Path
 
     def claim(self, run_id: str, files: Iterable[Path]) -> Claim | Taken:
-        """Claims a run and the files that it works on: all of them or none."""
+        """Claims a run and the files that it works on: all of them or none. Raises `OSError`."""
         claim = Claim(run_id, self.root)
-        taken = claim.claim_run() or claim.add(files)
+        try:
+            taken = claim.claim_run() or claim.add(files)
+        except BaseException:
+            claim.release()
+            raise
         if taken is None:
             return claim
         claim.release()

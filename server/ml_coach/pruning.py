@@ -63,7 +63,7 @@ def _runs(log: RunLog, claims: Claims) -> Iterator[_Kept]:
         age = time.time() - last
         newest_of = {file for file in _changed_files(folder) if file not in undoable}
         undoable |= newest_of
-        can_be_undone = any(file.exists() for file in newest_of)
+        can_be_undone = any(_exists(file) for file in newest_of)
         is_fresh = age < _DAY_SECONDS or claims.holder(run_id) is not None
         yield _Kept(run_id, folder, size, age, not (can_be_undone or is_fresh))
 
@@ -76,6 +76,13 @@ def _size_and_time(folder: Path) -> tuple[int, float]:
             size += status.st_size
             last = max(last, status.st_mtime if path != folder else 0.0)
     return size, last
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except (OSError, ValueError):  # A damaged log holds names that no file can have.
+        return False
 
 
 def _changed_files(folder: Path) -> set[Path]:

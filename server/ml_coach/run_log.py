@@ -31,6 +31,7 @@ from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
 _TAIL_BYTES = 1_000_000
+_LONGEST_NAME = 255
 
 
 @cache
@@ -127,7 +128,8 @@ class RunLog:
 
     def folder_for(self, run_id: str) -> Path:
         """Where a run's log is or would be. Raises `KeyError` for an impossible id."""
-        if not run_id or "/" in run_id or "\\" in run_id or run_id.startswith("."):
+        is_name = 0 < len(run_id) <= _LONGEST_NAME and not set(run_id) & {"/", "\\", "\0"}
+        if not is_name or run_id.startswith("."):
             raise KeyError(run_id)
         return self.root / "runs" / run_id
 

@@ -74,6 +74,7 @@ def text(value: Any) -> str:
     """A text without the space around it."""
     if not isinstance(value, str):
         raise ValueError
+    value.encode()  # Half a character (a lone surrogate) can be sent to no model.
     return value.strip()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from typing import overload
 
 from ml_coach.core.changes import PatchRefused
 from ml_coach.core.patches import make_patch, rebase
 from ml_coach.core.patches.lines import line_end
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @overload
@@ -73,3 +76,8 @@ def _without_common_ends(one: str, other: str) -> tuple[str, str]:
     one, other, shortest = one[start:], other[start:], shortest - start
     end = next((i for i in range(shortest) if one[-1 - i] != other[-1 - i]), shortest)
     return one[: len(one) - end], other[: len(other) - end]
+
+
+def holds_half_character(text: str) -> bool:
+    """Whether a lone surrogate is in a text: JSON can hold it, but no file and no request can."""
+    return not text.isascii() and _HALF.search(text) is not None

@@ -48,6 +48,28 @@ def test_a_file_is_claimed_once(tmp_path: Path, file: Path, holder: subprocess.P
     claim.release()
 
 
+def test_a_claim_that_cannot_be_noted_holds_nothing(tmp_path: Path, file: Path) -> None:
+    claims = Claims(tmp_path)
+    (tmp_path / "claims").write_text("in the way")
+    with pytest.raises(OSError, match="claims"):
+        claims.claim("mine", [file])
+    assert claims.holder("mine") is None
+    (tmp_path / "claims").unlink()
+    claim = claims.claim("mine", [file])
+    assert isinstance(claim, Claim)
+    claim.release()
+
+
+def test_a_holder_that_does_not_say_who_it_is_has_a_sentence(
+    tmp_path: Path, file: Path, holder: subprocess.Popen[str]
+) -> None:
+    for note in tmp_path.rglob("*.json"):
+        note.write_bytes(b"\xff{")
+    taken = Claims(tmp_path).claim("mine", [file])
+    assert isinstance(taken, Taken)
+    assert taken.sentence.startswith("A run of another window is working on a.py;")
+
+
 def test_a_run_is_claimed_once(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     claims = Claims(tmp_path)
     assert claims.claim("other", []) == Taken("other", holder.pid)

@@ -76,6 +76,20 @@ def test_a_damaged_change_log_is_read_whole_or_called_damaged(tmp_path: Path, ki
     assert log.is_damaged or log.root is None or set(logged.changes) == set(changes)
 
 
+IMPOSSIBLE = ["", "a\0b", "\ud83d.py", 5, None]
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_a_change_log_with_a_name_that_no_file_can_have_is_damaged(
+    tmp_path: Path, name: object
+) -> None:
+    log = ChangeLog(tmp_path)
+    log.begin(tmp_path)
+    append(tmp_path / "changes.jsonl", {"file": name, "before": None, "after": "x", "act": "run"})
+    assert log.is_damaged
+    assert log.files() == ()
+
+
 @every_damage
 async def test_a_damaged_recording_is_replayed_as_far_as_it_goes(tmp_path: Path, kind: str) -> None:
     file = tmp_path / "calls.jsonl"

@@ -91,3 +91,10 @@ def test_a_run_with_a_damaged_log_is_pruned_like_any_other(past: Past) -> None:
     changes.write_bytes(b"\xff\x00[]{")
     os.utime(changes, (0, 0))
     assert past.prune(30, 500) == ("1",)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "\ud83d.py"])
+def test_a_name_that_no_file_can_have_stops_no_pruning(past: Past, name: str) -> None:
+    past.run("1", 90, name)
+    past.run("2", 90)
+    assert past.prune(30, 500) == ("1", "2")

@@ -89,6 +89,12 @@ def test_an_unknown_or_unsafe_id_is_refused(tmp_path: Path, run_id: str) -> None
         RunLog(tmp_path).folder(run_id)
 
 
+@pytest.mark.parametrize("run_id", ["", ".", "..", "a/b", "a\\b", "a\0b", "a" * 300])
+def test_an_id_that_no_folder_can_have_is_refused(tmp_path: Path, run_id: str) -> None:
+    with pytest.raises(KeyError):
+        RunLog(tmp_path).folder_for(run_id)
+
+
 def test_a_run_that_ended_before_it_logged_its_request_is_not_listed(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     with log.record("20260101-000000-aaaa") as record:

@@ -61,6 +61,12 @@ def test_an_unknown_editor_setting_is_reported() -> None:
     assert "mlCoach.maxiters" in problem
 
 
+def test_half_a_character_is_no_text() -> None:
+    settings, (problem,) = with_editor(Settings(), {"model": "openai:\ud83d"})
+    assert settings.model == Settings().model
+    assert "mlCoach.model" in problem
+
+
 @pytest.mark.parametrize("word", ["1", "true", "Yes", "on"])
 def test_switches_take_the_usual_words(word: str) -> None:
     assert from_environment({"AUTO_PATCH": word})[0].auto_patch

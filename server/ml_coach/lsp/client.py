@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
-from pygls.uris import to_fs_path
 from pygls.workspace import PositionCodec, Workspace
 
-from ml_coach.lsp.protocol import member, shown
+from ml_coach.lsp.protocol import member, path_of, shown
 
 if TYPE_CHECKING:
     from pygls.lsp.server import LanguageServer
@@ -49,11 +48,11 @@ class SentEdit:
         if self.reply.cancelled():
             return "the editor has gone"
         if error := self.reply.exception():
-            return str(error)
+            return shown(str(error))
         reply = self.reply.result()
         if member(reply, "applied") is True:
             return ""
-        return str(member(reply, "failureReason") or "the editor gave no reason")
+        return shown(str(member(reply, "failureReason") or "the editor gave no reason"))
 
 
 class Client:
@@ -203,8 +202,7 @@ class Client:
         uris = [folder.uri for folder in self.workspace.folders.values()]
         if not uris and self.workspace.root_uri:
             uris = [self.workspace.root_uri]
-        paths = (to_fs_path(uri) for uri in uris)
-        return [Path(path).resolve() for path in paths if path]
+        return [path for uri in uris if (path := path_of(uri)) is not None]
 
     # Requests, notifications and messages
 

@@ -12,10 +12,13 @@ from typing import Any
 LONGEST_MESSAGE = 2**28
 _LONGEST_HEADER = 2**16
 # Header names are written in any case. The second pattern finds a header behind the rest of a body
-# whose length was given too short; JSON text cannot hold it, because line ends are escaped there.
+# whose length was given too short, or within one whose length was given too long; JSON text cannot
+# hold it, because line ends are escaped there.
 _LENGTH = re.compile(rb"^content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r?$", re.I | re.M)
 _ANYWHERE = re.compile(rb"content-length[ \t]*:[ \t]*(\d{1,18})[ \t]*(?:\r\n|\Z)", re.I)
 _MOST_COMPLAINTS = 50
+# In bytes, from the name `Content-Length` to the end of the header.
+_LONGEST_REST = 256
 
 
 class Framing:
@@ -29,6 +32,8 @@ class Framing:
         self._complaints = 0
         self._bytes = bytearray()
         self._length: int | None = None
+        # So much of an incomplete message holds no other message's header.
+        self._searched = 0
 
     def feed(self, piece: bytes) -> Iterator[Any]:
         """The messages that are complete with `piece`."""
@@ -39,7 +44,9 @@ class Framing:
             if self._length is None:
                 continue
             if len(self._bytes) < self._length:
-                return
+                if not self._cut_off_at_header():
+                    return
+                continue
             body = bytes(self._bytes[: self._length])
             del self._bytes[: self._length]
             self._length = None
@@ -67,8 +74,25 @@ class Framing:
         elif int(found[-1]) > LONGEST_MESSAGE:
             self._skip(f"a message of {int(found[-1])} bytes, more than {LONGEST_MESSAGE}")
         else:
-            self._length = int(found[-1])
+            self._length, self._searched = int(found[-1]), 0
         return True
+
+    def _cut_off_at_header(self) -> bool:
+        """Gives up an incomplete message where the next one's header stands in its midst.
+
+        Without this, a length that is far too long would make the server deaf for ever.
+        """
+        while (end := self._bytes.find(b"\r\n\r\n", self._searched)) >= 0:
+            self._searched = end + 1
+            begin = max(0, end - _LONGEST_REST)
+            header = _ANYWHERE.search(bytes(self._bytes[begin : end + 2]))
+            if header is not None:
+                self._skip(f"a message shorter than its length: {bytes(self._bytes[:80])!r}")
+                del self._bytes[: begin + header.start()]
+                self._length = None
+                return True
+        self._searched = max(0, len(self._bytes) - 3)
+        return False
 
     def _skip_body(self, body: bytes, error: Exception) -> None:
         if not body:

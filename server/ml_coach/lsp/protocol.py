@@ -18,7 +18,7 @@ from pygls.protocol import (
     LanguageServerProtocol,
     lsp_method,
 )
-from pygls.uris import from_fs_path
+from pygls.uris import from_fs_path, to_fs_path
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,16 @@ def invalid(sentence: str) -> JsonRpcInvalidParams:
 def uri_of(path: Path) -> str:
     """The URI of an absolute path, as pygls spells it."""
     return from_fs_path(str(path)) or path.as_uri()
+
+
+def path_of(uri: str) -> Path | None:
+    """The absolute path behind a URI, without links; None where the URI names no file that this
+    system can have: of another scheme, with a NUL, or through links in a circle."""
+    try:
+        path = to_fs_path(uri)
+        return Path(path).resolve() if path else None
+    except (ValueError, OSError, RuntimeError):
+        return None
 
 
 def shown(text: str) -> str:

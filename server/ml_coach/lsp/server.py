@@ -157,12 +157,13 @@ def _lifetime(server: CoachServer) -> None:
         _code_actions(server)
         if server.client.pulls_diagnostics:
             _pulled_diagnostics(server)
+        # From now on, not from `initialized` on: the editor may end in between.
+        if isinstance(pid := server.process_id, int):
+            server.watch_editor(pid)
 
     @server.feature(lsp.INITIALIZED)
     def initialized(params: lsp.InitializedParams) -> None:
         server.open()
-        if isinstance(pid := server.process_id, int):
-            server.watch_editor(pid)
         if server.client.can("workspace.did_change_configuration.dynamic_registration"):
             method, options = lsp.WORKSPACE_DID_CHANGE_CONFIGURATION, {"section": "mlCoach"}
             wanted = lsp.Registration("ml-coach-configuration", method, options)

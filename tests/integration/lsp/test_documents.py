@@ -217,6 +217,21 @@ async def test_unsaved_text_counts_not_the_text_on_disk(start: StartEditor, root
     assert (root / "sums.py").read_text() == "def add(a, b):\n    return 0\n"
 
 
+async def test_a_document_with_half_a_character_is_left_alone(start: StartEditor, root: Path):
+    (root / "sums.py").write_text(WRONG)
+    (root / "test_sums.py").write_text(
+        "from sums import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    )
+    editor = await start()
+    odd = f"# \ud83d\n{WRONG}"
+    editor.open("sums.py", odd)
+    await editor.command("debug", uri=editor.uri("sums.py"), autoPatch=True)
+    report = await editor.until(editor.finished)
+    assert report["outcome"] == "failed"
+    assert "sums.py holds half a character" in report["reason"]
+    assert editor.text("sums.py") == odd
+
+
 @pytest.mark.parametrize("profile", ["neovim-0.11", "emacs28-eglot-1.24", "neovim-0.7"])
 async def test_columns_are_counted_in_the_clients_encoding(start: StartEditor, profile: str):
     editor = await start(profile)
@@ -375,6 +390,46 @@ class TestClientsWithBadAnswers:
         assert report["outcome"] == "failed"
         assert _read(report["reason"].split("kept in ")[1].rstrip(".")) == RIGHT
         assert editor.text("generated_code.py") == WRONG
+
+    @pytest.mark.parametrize("done", ["both files", "one file"])
+    async def test_an_edit_that_is_made_and_called_refused_can_be_undone(
+        self, start: StartEditor, done: str
+    ):
+        editor = await start()
+        apply = editor.apply
+
+        def deny(edit: lsp.WorkspaceEdit) -> bool:
+            if done == "one file" and not editor.edits:
+                first = edit.document_changes[0].uri
+                edit.document_changes = [
+                    change
+                    for change in edit.document_changes
+                    if first == getattr(change, "uri", None)
+                    or first == getattr(getattr(change, "text_document", None), "uri", None)
+                ]
+                apply(edit)
+                return False
+            applied = apply(edit)
+            return applied and done == "one file"
+
+        editor.apply = deny
+        run_id = await editor.generate(PROMPT, autoPatch=True)
+        assert (await editor.until(editor.finished))["outcome"] == "passed"
+        assert editor.text("generated_code.py") == RIGHT
+        assert (await editor.command("undoRun", runId=run_id))["action"] == "undone"
+        assert editor.text("generated_code.py") is None
+        assert editor.text("test_generated.py") is None
+
+    async def test_an_editors_error_text_is_shown_without_control_marks(self, start: StartEditor):
+        editor = await start()
+
+        def fail(edit: lsp.WorkspaceEdit) -> bool:
+            raise RuntimeError("\u202eno\x1b[31m ![x](http://x)")
+
+        editor.apply = fail
+        await editor.generate(PROMPT, autoPatch=True)
+        reason = (await editor.until(editor.finished))["reason"]
+        assert r"\x202eno\x1b[31m ![x] (http://x)" in reason
 
 
 class TestTypingWhileAnEditArrives:

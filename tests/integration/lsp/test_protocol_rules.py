@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from editor import SERVER
 from raw import framed, raw_peer
 
 NOT_INITIALIZED, INVALID_REQUEST, INVALID_PARAMS = -32002, -32600, -32602
+REQUEST_FAILED = -32803
 
 
 async def test_a_request_before_initialize_is_refused_and_breaks_nothing(tmp_path: Path):
@@ -68,6 +70,11 @@ BAD_BYTES = {
     "a length of terabytes": b"Content-Length: 999999999999\r\n\r\n" + BODY,
     "a length that is too short": b"Content-Length: 20\r\n\r\n" + BODY,
     "a length that is too long": b"Content-Length: %d\r\n\r\n%s" % (len(BODY) + 30, BODY),
+    "a length that is megabytes too long": b"Content-Length: 200000000\r\n\r\n" + BODY,
+    "a length that is megabytes too long before a header of two lines": (
+        b"Content-Length: 200000000\r\n\r\n{"
+        + framed(method="$/lost").replace(b"\r\n\r\n", b"\r\nContent-Type: text\r\n\r\n")
+    ),
     "lines of a shell": b"bash: warning: no such locale\n\n",
     "200 kB without a line end": b"x" * 200_000,
     "200 kB of empty lines": b"\r\n" * 100_000,
@@ -136,6 +143,45 @@ async def test_messages_that_cannot_be_answered_are_passed_over(tmp_path: Path):
         peer.send(framed(method="textDocument/didOpen", params={"textDocument": 5}))
         peer.send(framed(method="$/cancelRequest"))
         assert await peer.answers()
+
+
+ODD_URIS = (
+    "file:///a%00b.py",
+    "file:///" + "x" * 5000 + ".py",
+    "file://[::1",
+    "http://[::1",
+    "untitled:notes",
+    "",
+)
+
+
+@pytest.mark.parametrize("uri", ODD_URIS)
+async def test_a_document_and_a_folder_that_no_path_can_name_break_nothing(
+    tmp_path: Path, uri: str
+):
+    async with raw_peer(tmp_path) as peer:
+        folders = [{"uri": peer.root.as_uri(), "name": "a"}, {"uri": uri, "name": "b"}]
+        if "error" in await peer.initialize(workspaceFolders=folders):
+            await peer.initialize("again")
+        document = {"uri": uri, "languageId": "python", "version": 1, "text": "# coach: do it\n"}
+        peer.send(framed(method="textDocument/didOpen", params={"textDocument": document}))
+        peer.send(framed(method="initialized", params={}))
+        for number, argument in enumerate(({"uri": uri}, {"uri": uri, "testUri": uri})):
+            command = {"command": "mlCoach.debug", "arguments": [argument]}
+            error = (await peer.ask(number, "workspace/executeCommand", command))["error"]
+            assert error["code"] in (INVALID_PARAMS, REQUEST_FAILED), error
+        assert await peer.answers()
+
+
+async def test_the_server_ends_with_an_editor_that_ends_before_it_says_initialized(tmp_path: Path):
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE
+    )
+    async with raw_peer(tmp_path) as peer:
+        await peer.initialize(processId=process.pid)
+        await peer.ask(1, "no/such")  # By its answer the process has been looked at.
+        await process.communicate(b"\n")
+        assert await asyncio.wait_for(peer.process.wait(), 10) == 1
 
 
 async def test_the_server_ends_with_the_editors_process_though_another_holds_the_pipe(

@@ -21,9 +21,11 @@ from ml_coach.core.ports import Call, Profile
 from ml_coach.core.request import Request
 from ml_coach.core.types import Program, Spec
 
-_HEADING = re.compile(r"^\s*#*\s*\**(signatures|behaviou?rs|edge cases|assumptions)\b", re.I)
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.*\S)")
-_SIGNATURE = re.compile(r"^\s*(?:async\s+)?(?:def\s+(\w+)\s*\(.*|class\s+(\w+).*)", re.M)
+# Possessive, because a model may write white space until its limit: what could be tried again at
+# each of 100,000 characters would keep the whole server waiting.
+_HEADING = re.compile(r"^\s*+#*+\s*+\**+(signatures|behaviou?rs|edge cases|assumptions)\b", re.I)
+_BULLET = re.compile(r"^\s*+(?:[-*•]|\d++[.)])\s++(\S(?:.*\S)?)")
+_SIGNATURE = re.compile(r"^[ \t]*+(?:async\s++)?(?:def\s++(\w++)\s*+\(.*|class\s++(\w++).*)", re.M)
 
 
 def read(prompt: str) -> Spec:

@@ -166,8 +166,9 @@ class _Reader:
             if inset and all(not line[:inset].strip() for line in lines):
                 lines = [line[inset:] for line in lines]
             if not closed:
+                lines = list(lines)  # One copy: a reply may end in 50,000 empty lines.
                 while lines and not lines[-1].strip():
-                    lines = lines[:-1]
+                    lines.pop()
             text = "".join(f"{line}\n" for line in lines)
             self.blocks.append(Block(text, self._tag, self._file, self._start, self._intro, closed))
         self._lines, self._opening, self._quote, self._nested = [], None, "", False

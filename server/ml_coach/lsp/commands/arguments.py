@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ml_coach.lsp.protocol import invalid
+from ml_coach.text_merging import holds_half_character
 
 T = TypeVar("T")
 
@@ -159,7 +160,7 @@ def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
         # In Python a bool is an int; in JSON it is not.
         if not isinstance(value, allowed) or (isinstance(value, bool) and annotation != "bool"):
             raise invalid(f"{key!r} of {command} must be {wanted}.")
-        if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        if isinstance(value, str) and holds_half_character(value):
             raise invalid(f"{key!r} of {command} holds half a character (a lone surrogate).")
         values[field.name] = value
     for key, field in fields.items():

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from pygls.uris import to_fs_path
-
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.positions import Text
-from ml_coach.lsp.protocol import RequestFailed, invalid, uri_of
+from ml_coach.lsp.protocol import RequestFailed, invalid, path_of, uri_of
 
 # In characters. A longer document is neither parsed nor split into lines: that would keep every
 # other request waiting, and take fifty times its size of memory.
@@ -63,10 +61,9 @@ class Documents:
         In an editor without any folder a file's own folder is its root. `argument` is the name of
         the command's argument, for the message.
         """
-        path = to_fs_path(uri) if ":" in uri else None
-        if not path:
+        resolved = path_of(uri)
+        if resolved is None:
             raise invalid(f"{argument} must be the URI of a file, like file:///folder/name.py.")
-        resolved = Path(path).resolve()
         if resolved.suffix != ".py":
             raise invalid(f"{argument} must name a Python file; {resolved.name} is not one.")
         root = self._innermost_root(resolved)
@@ -77,10 +74,10 @@ class Documents:
 
     def root_of(self, uri: str) -> Path:
         """The workspace folder of any document; raises like `default_root` where there is none."""
-        path = to_fs_path(uri) if ":" in uri else None
-        if not path:
+        path = path_of(uri)
+        if path is None:
             return self.default_root()
-        return self._innermost_root(Path(path).resolve()) or self.client.roots[0]
+        return self._innermost_root(path) or self.client.roots[0]
 
     def _innermost_root(self, path: Path) -> Path | None:
         roots = self.client.roots
@@ -109,11 +106,13 @@ class Documents:
         """Remembers the editor's URI of an open document. Returns the URI used for it before."""
         if uri in self._known_uris:
             return uri  # This is called at each change of a document: no look at the disk.
-        path = Path(to_fs_path(uri) or "").resolve()
+        self._known_uris.add(uri)
+        path = path_of(uri)
+        if path is None:
+            return uri
         known = self._editor_uris.setdefault(path, [])
         before = known[-1] if known else uri_of(path)
         known.append(uri)
-        self._known_uris.add(uri)
         return before
 
     # Texts
@@ -145,8 +144,9 @@ class Documents:
 
     def disk_text(self, uri: str) -> str | None:
         """The text on disk of a document; None where it cannot be read."""
+        path = path_of(uri)
         try:
-            return Path(to_fs_path(uri) or "").read_text("utf-8-sig")
+            return None if path is None else path.read_text("utf-8-sig")
         except (OSError, UnicodeDecodeError):
             return None
 

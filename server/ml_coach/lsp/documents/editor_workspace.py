@@ -17,7 +17,13 @@ from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.delivery import Delivery, UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
-from ml_coach.text_merging import merged, plain, same_text, with_line_ends_of
+from ml_coach.text_merging import (
+    holds_half_character,
+    merged,
+    plain,
+    same_text,
+    with_line_ends_of,
+)
 
 # Each try takes an editor's round trip, in which nobody types for so many times in a row.
 _MOST_TRIES = 5
@@ -74,15 +80,22 @@ class EditorWorkspace:
         """
         delivery = self._delivery()
 
+        changes: list[FileChange] = []
+        unsettled: dict[str, FileChange] = {}
+
         def arrived(change: FileChange) -> None:
+            unsettled.pop(change.file, None)
             self.record_change(change)
             # What the text holds beyond what was wanted is the user's.
             self.known[change.file] = texts[change.file]
 
-        changes: list[FileChange] = []
         # A user who types while an edit is on its way makes it out of date.
         for _ in range(_MOST_TRIES):
             changes = [change for file in texts if (change := await self._change(file, texts))]
+            # An editor may make some of the changes and then say that it made none.
+            for file in unsettled.keys() - {change.file for change in changes}:
+                arrived(unsettled[file])
+            unsettled.update({change.file: change for change in changes})
             self.plan_changes(changes)
             if not changes or await delivery.put(tuple(changes), arrived):
                 return
@@ -148,6 +161,11 @@ class EditorWorkspace:
         uri = self.uri(file)
         text = self.documents.open_text(uri)
         if text is not None:
+            if holds_half_character(text):
+                raise OSError(
+                    f"{file} holds half a character (a lone surrogate), so it cannot be saved; "
+                    "ML Coach leaves it alone."
+                )
             self.unopened.texts.pop(uri, None)
             return text
         on_disk = await self.disk.read(file)
