@@ -20,10 +20,11 @@ import pytest_asyncio
 
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.terminal_view import EscapingConsole
-from ml_coach.core.events import RunFinished
+from ml_coach.core.events import RunFinished, RunStarted
+from ml_coach.core.request import Request
 from ml_coach.core.types import RunReport
 from ml_coach.core.usage import Usage
-from ml_coach.run_log import from_json
+from ml_coach.run_log import RunLog, from_json
 from scripted_model import (
     DIVIDED_PROMPT,
     JOINS,
@@ -250,6 +251,20 @@ async def test_two_runs_in_one_folder_do_not_overwrite_each_other(terminal: Term
     await slow.communicate()
     assert slow.returncode == 0
     assert terminal.text("generated_code.py") == RIGHT
+
+
+async def test_old_runs_are_removed_where_that_is_asked_for(terminal: Terminal) -> None:
+    log = RunLog(terminal.home / "state" / "ml-coach")
+    for run_id in ("20200101-101500-aaaa", "20200102-101500-bbbb"):
+        with log.record(run_id) as record:
+            record(RunStarted(run_id, Request("p"), "m"))
+    for path in (log.folder("20200101-101500-aaaa"), *log.folder("20200101-101500-aaaa").iterdir()):
+        os.utime(path, (0, 0))
+    listed = await terminal.run("runs")
+    assert "20200101-101500-aaaa" in listed.out
+    pruned = await terminal.run("runs", "--prune")
+    assert "Removed 1 run, " in pruned.out
+    assert log.ids() == ["20200102-101500-bbbb"]
 
 
 async def test_events_as_json_lines(terminal: Terminal) -> None:
