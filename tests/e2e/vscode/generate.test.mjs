@@ -16,7 +16,7 @@ scene('a prompt becomes a tested program, with the fix taken from the lightbulb'
 
   await wb.show('test_generated.py');
   await wb.squiggle('test_generated.py').waitFor();
-  await wb.lens('test_generated.py', '1 of 4 pass').waitFor();
+  await wb.lens('test_generated.py', '2 of 5 pass').waitFor();
   await wb.shot('04-failing-test');
   assert.ok(read('generated_code.py').includes(WRONG));
 
@@ -26,10 +26,10 @@ scene('a prompt becomes a tested program, with the fix taken from the lightbulb'
   await wb.shot('05-lightbulb');
   await wb.quickFix('Apply ML Coach patch', { shot: '06-quick-fix' });
 
-  await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+  await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(RIGHT), 'the fix in the file');
   await wb.squiggle('test_generated.py').waitFor({ state: 'detached' });
-  await wb.lens('test_generated.py', '4 of 4 pass').waitFor();
+  await wb.lens('test_generated.py', '5 of 5 pass').waitFor();
   // The question about the patch was answered by the lightbulb.
   await wb.notification('ML Coach has a patch').waitFor({ state: 'detached' });
   await wb.shot('07-passed');

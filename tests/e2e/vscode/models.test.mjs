@@ -66,6 +66,6 @@ scene('a model that another extension brings serves a run', {
   await wb.page.keyboard.press('Escape');
   await wb.command('ML Coach: Generate');
   await wb.answer(PROMPT);
-  await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+  await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
   await wb.shot('02-passed');
 });

@@ -20,7 +20,7 @@ scene('a prompt of several lines is written in an editor', { name: 'prompt', mac
   await wb.shot('02-editor');
   await wb.titleAction('Generate from This Prompt').click();
 
-  await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+  await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(RIGHT), 'the program');
   // Nothing asks whether to save the prompt.
   assert.equal(await wb.page.locator('.tab[data-resource-name^="Untitled"]').count(), 0);

@@ -16,11 +16,11 @@ scene('a patch is read as a diff and applied from there', { name: 'review' }, as
   await wb.shot('02-runs-while-waiting');
 
   await wb.titleAction('Apply Patch').click();
-  await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+  await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(RIGHT), 'the fix in the file');
   await wb.diffEditor.waitFor({ state: 'detached' });
   await wb.treeRow('Patch applied').waitFor();
-  await wb.lens('test_generated.py', '4 of 4 pass').waitFor();
+  await wb.lens('test_generated.py', '5 of 5 pass').waitFor();
   await wb.shot('03-runs-when-passed');
 
   await wb.treeRow('test_given_1').last().click();
@@ -35,7 +35,7 @@ scene('an earlier prompt is taken up again, and Apply All takes every patch of i
   await wb.answer(PROMPT);
   await wb.button('ML Coach has a patch', 'Discard');
   await wb.notification('The same program came back').waitFor();
-  await wb.lens('test_generated.py', '1 of 4 pass').waitFor();
+  await wb.lens('test_generated.py', '2 of 5 pass').waitFor();
   await wb.shot('01-discarded');
   assert.ok(read('generated_code.py').includes(WRONG));
 
@@ -53,7 +53,7 @@ scene('an earlier prompt is taken up again, and Apply All takes every patch of i
   await wb.titleAction('Apply All Patches').hover();
   await wb.shot('04-diff');
   await wb.titleAction('Apply All Patches').click();
-  await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+  await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
   await until(() => read('generated_code.py').includes(`/ window for i in ${RIGHT}`), 'both fixes in the file');
   await wb.command('View: Show ML Coach');
   await wb.treeRow('passed').waitFor();
@@ -81,7 +81,7 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.shot('01-failed');
   await wb.statusItem('waiting for your decision').click();
   await wb.titleAction('Apply Patch').click();
-  await wb.told('generated_code.py passed: 4 of 4 tests pass');
+  await wb.told('generated_code.py passed: 5 of 5 tests pass');
   await wb.shot('02-passed');
 
   await wb.command('Test: Run All Tests');

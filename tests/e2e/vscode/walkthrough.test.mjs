@@ -46,7 +46,7 @@ if (process.env.ML_COACH_PICTURES !== undefined) {
     await wb.treeRow('Patch waiting').waitFor();
     await take(wb, 'fix', { x: 0, y: 36, width: 800, height: 440 });
     await wb.titleAction('Apply Patch').click();
-    await wb.notification('generated_code.py passed: 4 of 4 tests pass').waitFor();
+    await wb.notification('generated_code.py passed: 5 of 5 tests pass').waitFor();
     await wb.show('test_generated.py');
     await take(wb, 'what', { x: 0, y: 36, width: 800, height: 440 });
   });
