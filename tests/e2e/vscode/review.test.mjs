@@ -87,7 +87,7 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await wb.command('Test: Run All Tests');
   await wb.notification('ML Coach: testing generated_code.py').waitFor();
   await wb.shot('03-again');
-  await wb.page.locator('.test-explorer', { hasText: '4/4' }).waitFor();
+  await wb.page.locator('.test-explorer', { hasText: '5/5' }).waitFor();
 
   // A rerun stands apart, and there is nothing of it to undo.
   await wb.command('View: Show ML Coach');
