@@ -103,7 +103,8 @@ export class Workbench {
 
   /** Clicks `target` with the right button and takes the entry at the end of `path`. */
   async menu(target, path, { shot } = {}) {
-    const entry = (label) => this.page.getByRole('menuitem', { name: label, exact: true });
+    // Its key stands behind an entry's name.
+    const entry = (label) => this.page.getByRole('menuitem', { name: new RegExp(`^${label}(?: Ctrl|$)`) });
     await target.click({ button: 'right' });
     for (const label of path) await entry(label).hover();
     if (shot !== undefined) await this.shot(shot);
