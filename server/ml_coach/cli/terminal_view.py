@@ -18,7 +18,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from ml_coach.cli.reply_text import ReplyText
+from ml_coach.cli.shown_replies import ReplyText
 from ml_coach.cli.standard_streams import NOBODY_READS, drop_output
 from ml_coach.core.events import (
     CallFinished,

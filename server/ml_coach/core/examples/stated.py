@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
-from ml_coach.core.examples.arguments import calls_of, fits
 from ml_coach.core.examples.blocks import file_cases, script_runs, structured_cases
+from ml_coach.core.examples.call_arguments import calls_of, fits
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.corrections import correction_of, corrections
 from ml_coach.core.examples.expressions import Example
