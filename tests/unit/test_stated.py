@@ -9,7 +9,6 @@ from ml_coach.core.agents.guessed_tests import without_copies
 from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.examples import (
     extract_examples,
-    extract_stated,
     names_of,
     open_requirements,
     requirements_of,
@@ -17,18 +16,11 @@ from ml_coach.core.examples import (
 )
 from ml_coach.core.examples.proposals import as_stated
 from ml_coach.core.types import Spec, StatedTest
+from unit.stated_statements import raising, statements
 
 ASK = "Write f(text). "
 ASK_NUMBER = "Write f(n). "
 ASK_TWO = "Write f(a, b). "
-
-
-def raising(call: str, error: str = "ValueError") -> str:
-    return f"with pytest.raises({error}):\n    {call}"
-
-
-def statements(prompt: str) -> list[str]:
-    return [test.statement for test in extract_stated(prompt)]
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,7 @@ import pytest
 from ml_coach.core.agents import researcher
 from ml_coach.core.agents.guessed_tests import call_of
 from ml_coach.core.agents.suite_assembly import assemble
-from ml_coach.core.examples import extract_stated
-
-
-def raising(call: str, error: str = "ValueError") -> str:
-    return f"with pytest.raises({error}):\n    {call}"
-
-
-def statements(prompt: str) -> list[str]:
-    return [test.statement for test in extract_stated(prompt)]
+from unit.stated_statements import raising, statements
 
 
 @pytest.mark.parametrize(

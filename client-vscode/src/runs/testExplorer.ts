@@ -57,10 +57,12 @@ export class TestExplorer implements vscode.Disposable {
 
   private async follow(run: Run): Promise<void> {
     const uri = testsOf(run);
-    if (run.report !== null && uri !== undefined) {
+    const report = JSON.stringify(run.report);
+    const isNew = this.shown.get(run.runId) !== report;
+    // A run changes many times a second, its tests only with a report or at its end.
+    if (run.report !== null && uri !== undefined && (isNew || !run.active)) {
       const lineOf = await linesIn(uri, this.connection);
-      const report = JSON.stringify(run.report);
-      if (this.shown.get(run.runId) !== report) {
+      if (isNew) {
         this.shown.set(run.runId, report);
         this.show(run, run.report, uri, lineOf);
       }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -103,7 +104,8 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
         await app.aclose()
         claim.release()
     if not as_json:
-        _show_end(console, report, order.root, order.run_id)
+        log = ChangeLog(app.run_log.folder_for(order.run_id))
+        _show_end(console, report, order.root, order.run_id, log.replaced())
     return exit_code(report.outcome, order.settings.unsure_exit)
 
 
@@ -125,8 +127,14 @@ def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     return workspace
 
 
-def _show_end(console: EscapingConsole, report: RunReport, output: Path, run_id: str) -> None:
-    """Shows the report, and what the user can do next."""
+def _show_end(
+    console: EscapingConsole,
+    report: RunReport,
+    output: Path,
+    run_id: str,
+    replaced: Sequence[str],
+) -> None:
+    """Shows the report, the files that were `replaced`, and what the user can do next."""
     show_report(console, report, folder=output, run_id=run_id)
     if report.question is not None:
         console.print()
@@ -134,7 +142,6 @@ def _show_end(console: EscapingConsole, report: RunReport, output: Path, run_id:
     if report.outcome == "stopped" and not report.pending and report.program and report.files:
         best = escape(shown(output / report.program.file))
         console.print(f"The best program so far is in {best}", soft_wrap=True, highlight=False)
-    replaced = ChangeLog(App().run_log.folder_for(run_id)).replaced()
     if replaced:
         files = " and ".join(escape(shown(output / file)) for file in replaced)
         back = f"what stood there comes back with [bold]ml-coach undo {run_id}[/]"

@@ -9,7 +9,7 @@ import typer
 
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail
-from ml_coach.core.events import Event, RunFinished, RunStarted
+from ml_coach.core.events import RunStarted
 from ml_coach.core.types import RunReport
 from ml_coach.run_log import RunLog
 
@@ -45,14 +45,11 @@ def named_run(log: RunLog, name: str) -> str:
 
 def report_of(log: RunLog, run_id: str) -> tuple[RunStarted | None, RunReport | None]:
     """How a run began and how it ended; None for what its log does not hold."""
-    events: list[Event] = []
     try:
-        events += log.events(run_id)
+        begun = next((e for e in log.events(run_id) if isinstance(e, RunStarted)), None)
+        return begun, log.report(run_id)
     except KeyError:
         fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
-    begun = next((e for e in events if isinstance(e, RunStarted)), None)
-    report = next((e.report for e in reversed(events) if isinstance(e, RunFinished)), None)
-    return begun, report
 
 
 def folder_of(begun: RunStarted | None, output: Path | None) -> Path:

@@ -35,7 +35,7 @@ from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
 from ml_coach.core.python import syntax
 from ml_coach.core.question_loop import ask_until_sure
-from ml_coach.core.repair_loop import repair
+from ml_coach.core.repair_loop import after_install, repair
 from ml_coach.core.request import Request
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
@@ -210,10 +210,8 @@ async def _without_packages(run: Run) -> End | None:
         return None
     packages = shape_of(researcher.read(run.request.prompt)).packages
     missing = await run.evaluator.missing(packages) if packages else ()
-    if not missing:
-        return None
     said = "; ".join(f.message for f in missing)
-    return End("failed", f"{said[:1].upper()}{said[1:]}. Then start the run again.")
+    return End("failed", after_install(said)) if missing else None
 
 
 async def _without_attempts(run: Run, end: End) -> End:

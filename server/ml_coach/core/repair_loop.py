@@ -80,7 +80,12 @@ def _iterations_used_up(run: Run, current: CheckedProgram) -> End:
 def _lacking(checked: CheckedProgram) -> str:
     """Which package that the program imports is missing, and how to install it; else empty."""
     found = next((f.message for f in checked.failures if f.kind == "missing_package"), "")
-    return f"{found[:1].upper()}{found[1:]}. Then start the run again." if found else ""
+    return after_install(found) if found else ""
+
+
+def after_install(missing: str) -> str:
+    """What a finding says of a missing package, as a sentence that says how to go on."""
+    return f"{missing[:1].upper()}{missing[1:]}. Then start the run again."
 
 
 def _stuck(what: str, checked: CheckedProgram) -> str:

@@ -12,10 +12,14 @@ scene('a prompt of several lines is written in an editor', { name: 'prompt', mac
   await wb.shot('01-box');
   await wb.page.locator('.quick-input-titlebar .codicon-edit').first().click();
   await wb.page.locator('.tab[data-resource-name^="Untitled"]').first().waitFor();
+  // Keys that are pressed before the editor has the focus are lost.
+  const line = (text) => wb.page.locator('.monaco-editor.focused .view-line', { hasText: text }).first();
+  await line(FIRST).click();
   await wb.page.keyboard.press('Control+End');
   for (const sentence of REST) {
     await wb.page.keyboard.press('Enter');
     await wb.page.keyboard.insertText(`- ${sentence}`);
+    await line(`- ${sentence}`).waitFor();
   }
   await wb.shot('02-editor');
   await wb.titleAction('Generate from This Prompt').click();

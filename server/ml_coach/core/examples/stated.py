@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
-from ml_coach.core.examples.blocks import file_cases, script_runs, structured_cases
+from ml_coach.core.examples.blocks import Found, file_cases, script_runs, structured_cases
 from ml_coach.core.examples.call_arguments import calls_of, fits
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.corrections import correction_of, corrections
@@ -27,6 +27,7 @@ from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
 
 MOST = 200
+_SENTENCE_END = re.compile(r"[.;!?](?:\s|$)|\n")
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|lazily|yields?)\b", re.IGNORECASE)
 # A bare result that is a text and no number, date, formula or name: `$5.00`, `a3b2`, `ASAP`.
 _TEXT = re.compile(
@@ -53,15 +54,14 @@ def stated_tests(
 
     Left out is what calls what `examples` call already, and what is stated in two ways.
     """
-    functions = functions_of(names, signatures, examples, prompt)
-    if interface.asks_for_script(prompt):
-        functions = []
-    reader = _Reader(prompt, functions, names)
-    found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
     if interface.asks_for_script(prompt):
         found = list(script_runs(prompt))
-    for function in functions if len(functions) == len(names) == 1 else ():
-        found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
+    else:
+        functions = functions_of(names, signatures, examples, prompt)
+        reader = _Reader(prompt, functions, names)
+        found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
+        for function in functions if len(functions) == len(names) == 1 else ():
+            found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
     found.sort(key=lambda pair: pair[0].start)
     given = {expressions.normal(example.call) for example in examples}
     values: dict[str, set[str]] = {}
@@ -76,9 +76,6 @@ def stated_tests(
             quote = prompt[place.start : place.end]
             unique.setdefault(call, StatedTest(plain.statement, quote))
     return tuple(unique.values())[:MOST]
-
-
-Found = tuple[layout.Piece, Example]
 
 
 class _Reader:
@@ -103,9 +100,7 @@ class _Reader:
         self._refusal = _refusal([token for _, found in pieces for token in found])
         said: list[tuple[Statement, layout.Piece, list[Token]]] = []
         for piece, found in pieces:
-            own = [] if reports else list(forms.statements(found))
-            if reports:
-                own = [s for s in forms.statements(found) if self._is_wanted(s)]
+            own = [s for s in forms.statements(found) if not reports or self._is_wanted(s)]
             own += corrections(found)
             if not own and piece.lead:
                 own = list(forms.statements([*self._tokens(piece.lead), *found]))
@@ -119,7 +114,7 @@ class _Reader:
 
     def _is_wanted(self, statement: Statement) -> bool:
         """Whether the sentence of a statement says that it is how things should be."""
-        end = re.compile(r"[.;!?](?:\s|$)|\n").search(self._prompt, statement.place.end)
+        end = _SENTENCE_END.search(self._prompt, statement.place.end)
         said = self._prompt[statement.place.start : end.start() if end else len(self._prompt)]
         return words.WANTS.search(said) is not None
 
@@ -309,7 +304,7 @@ def _is_general(word: str, function: Function) -> bool:
 
 
 def _sentence_end(text: str, at: int) -> int:
-    end = re.compile(r"[.;!?](?:\s|$)|\n").search(text, at)
+    end = _SENTENCE_END.search(text, at)
     return end.end() if end else len(text)
 
 

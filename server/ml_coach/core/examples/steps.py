@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from ml_coach.core.examples import expressions, layout
+from ml_coach.core.examples.blocks import Found
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.tokens import Token, tokens
 from ml_coach.core.examples.written import sessions
 from ml_coach.core.python import syntax
 
-Found = tuple[layout.Piece, Example]
 _CALLED = re.compile(r"(?<!\w)([a-z_]\w*)\(")
 _LISTED = re.compile(
     r"\b(?:with|methods?|supports?|offers?|has|mit|avec|con|provides?|having|implements?)\s+"
