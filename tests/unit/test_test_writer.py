@@ -9,7 +9,10 @@ import pytest
 from ml_coach.core.agents.guessed_tests import MOST_GUESSED, single_tests, split_asserts, stated
 from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.agents.suite_assembly import assemble
+from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.test_writer import write_tests
+from ml_coach.core.events import Event, SuiteWritten
+from ml_coach.core.request import Request
 from ml_coach.core.types import Spec
 from unit.parts import SMALL, ScriptedModel
 
@@ -197,9 +200,12 @@ async def test_a_copy_of_the_programs_function_is_left_out_of_the_tests() -> Non
     budget = Budget(max_calls=1, max_tokens=1000, max_seconds=1)
     model_client = ModelClient(model, budget, lambda event: None)
     spec = Spec("", names=("decode",), examples=("assert decode(encode('a')) == 'a'",))
-    written = await write_tests(model_client, spec, model.profile, "m", "test_m.py", pytest.fail)
-    assert written.suite.tests == ("test_given_1", "test_a")
-    assert "def encode" not in written.suite.source
+    events: list[Event] = []
+    team = Team(model_client, Request("", program_file="m.py"), model.profile, events.append, spec)
+    suite = await write_tests(team)
+    assert suite.tests == ("test_given_1", "test_a")
+    assert "def encode" not in suite.source
+    assert [e.suite for e in events if isinstance(e, SuiteWritten)] == [suite]
 
 
 def test_independent_asserts_get_a_function_each() -> None:

@@ -16,7 +16,7 @@ from ml_coach.core.agents import coder, researcher
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient
 from ml_coach.core.agents.suite_assembly import assemble
-from ml_coach.core.agents.team import SAMPLE_TEMPERATURE
+from ml_coach.core.agents.team import SAMPLE_TEMPERATURE, Team
 from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import UnavailableError
@@ -135,16 +135,10 @@ async def _majority(task: Task, setup: Setup) -> Answer:
     """
     model_client, spec = _model_client(setup), _spec(task, setup)
     programs = await _samples(model_client, spec, setup)
-    written = await write_tests(
-        _model_client(setup),
-        spec,
-        setup.model.profile,
-        programs[0].module,
-        "test_generated.py",
-        _ignore,
-    )
-    evaluator = Evaluator(setup.executor, setup.timeout_seconds, lambda event: None)
-    largest = clusters(await evaluator.compare(programs, written.suite, spec))[0]
+    request, profile = _request(task, setup), setup.model.profile
+    suite = await write_tests(Team(_model_client(setup), request, profile, _ignore, spec))
+    evaluator = Evaluator(setup.executor, setup.timeout_seconds, _ignore)
+    largest = clusters(await evaluator.compare(programs, suite, spec))[0]
     stages = {"first": programs[0].source, "final": largest[0].program.source}
     return Answer(stages, model_client.budget.usage)
 
@@ -211,7 +205,7 @@ def _request(task: Task, setup: Setup) -> Request:
 def _model_client(setup: Setup) -> ModelClient:
     limits = setup.limits
     budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
-    return ModelClient(setup.model, budget, lambda event: None)
+    return ModelClient(setup.model, budget, _ignore)
 
 
 def _spec(task: Task, setup: Setup) -> Spec:
@@ -239,7 +233,7 @@ async def _sample(
     return Program("") if isinstance(written, Refused) else written.program
 
 
-def _ignore(reason: str) -> None:
+def _ignore(_: object) -> None:
     pass
 
 

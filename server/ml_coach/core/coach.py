@@ -19,11 +19,12 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ml_coach.core.agents import researcher
+from ml_coach.core.agents import coder, researcher
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import Budget, ModelClient, Price
 from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
+from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError, os_error_text
 from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted, SpecWritten
 from ml_coach.core.examples import shape_of
@@ -168,10 +169,14 @@ async def _work(run: Run) -> End:
         return end
     run.begin("research")
     team = run.team
-    team.spec = await researcher.research(team.model_client, run.request, run.profile, existing)
+    team.spec = await researcher.research(team, existing)
     run.emit(SpecWritten(team.spec))
-    # Tests are written from the spec alone, so both can be asked for at once.
-    first, suite = await all_of(_first_program(run, existing), _tests(run))
+    if existing is not None and run.request.task != "implement":
+        first, suite = existing, await _tests(run)
+    else:
+        run.begin("code")
+        # Tests are written from the spec alone, so both can be asked for at once.
+        first, suite = await all_of(coder.write_program(team, existing), _tests(run))
     if isinstance(suite, End):
         return suite
     state = run.state
@@ -238,14 +243,6 @@ async def _existing_program(run: Run) -> Program | End | None:
     return run.state.found
 
 
-async def _first_program(run: Run, existing: Program | None) -> Program | Refused:
-    """The program that the run starts from: the user's, or the coder's best guess."""
-    if existing is not None and run.request.task != "implement":
-        return existing
-    run.begin("code")
-    return await run.team.write_program(existing)
-
-
 async def _tests(run: Run) -> Suite | End:
     """The user's own tests where their program is debugged, else what the test writer gives."""
     request = run.request
@@ -261,7 +258,7 @@ async def _tests(run: Run) -> Suite | End:
             users = frozenset(suite.functions) - request.guessed
             return replace(suite, provenance=dict.fromkeys(users, "own"))
     run.begin("tests")
-    return await run.team.write_tests()
+    return await write_tests(run.team)
 
 
 async def _choose(run: Run, first: Program | Refused, existing: Program | None) -> Candidate | End:
@@ -274,7 +271,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
         size = run.profile.candidates
     if size > 1:
         run.begin("code")
-        programs += await run.team.sample_programs(size - 1, existing)
+        programs += await coder.sample_programs(run.team, size - 1, existing)
     _take_names(run, programs)
     state.candidates = await run.compare(programs)
     state.draw, state.draw_size = tuple(state.candidates), size
@@ -298,7 +295,8 @@ async def _best(
     known = [*state.candidates, *made]
     if size > 1 and not any(passes_binding(c.report, state.written) for c in known):
         run.begin("code")
-        state.candidates += await run.compare(await run.team.sample_programs(size, existing))
+        more = await coder.sample_programs(run.team, size, existing)
+        state.candidates += await run.compare(more)
     if not state.candidates:
         return None
     chosen = choose([*state.candidates, *made], state.written)

@@ -6,7 +6,7 @@ A patch that the user edited before saying yes is applied as it is.
 
 from __future__ import annotations
 
-from ml_coach.core.agents import debugger
+from ml_coach.core.agents import coder, debugger
 from ml_coach.core.agents.team import MOST_LESSONS
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Diagnosed, PatchApplied, PatchDiscarded, PatchOffered
@@ -109,7 +109,7 @@ async def _diagnose(run: Run, current: CheckedProgram) -> Diagnosis | None:
     diagnosis = debugger.repair_without_model(current.program)
     if diagnosis is None or _was_tried(run, diagnosis, current):
         failures = await run.evaluator.with_trace(current, run.state.suite, run.team.spec)
-        diagnosis = await run.team.debug(current.program, failures)
+        diagnosis = await debugger.debug(run.team, current.program, failures)
     run.emit(Diagnosed(diagnosis))
     if diagnosis.blame == "tests":
         # The coder may never change a test; only the test filter may drop one.
@@ -127,7 +127,7 @@ async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
     for finding in current.failures[:MOST_LESSONS]:
         run.team.learn(finding.message)
     run.begin("code")
-    programs = await run.team.sample_programs(run.profile.candidates, existing)
+    programs = await coder.sample_programs(run.team, run.profile.candidates, existing)
     candidates = await run.compare(programs)
     new = [c for c in candidates if c.program.digest not in run.state.tried]
     if not new:
@@ -169,36 +169,57 @@ def _was_tried(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> bool:
     return patch is not None and _patched(current.program, patch).digest in run.state.tried
 
 
-# Try
+# Try, offer, apply
 
 
 async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> CheckedProgram | End:
-    """The program to go on with: the patched one if it is better and accepted, else `current`."""
-    patch = diagnosis.patch
+    """The program to go on with: the patched one if it is better and accepted, else `current`.
+
+    The patched one becomes the best program and has the tests filtered again, which may change its
+    report.
+    """
+    state, patch, summary = run.state, diagnosis.patch, diagnosis.summary
     assert patch is not None
-    before = set(run.state.tried)
+    before = set(state.tried)
     checked = await run.check(_patched(current.program, patch))
-    if checked.improves_on(current):
-        return await _offer(run, patch, diagnosis.summary, checked, current)
-    run.team.learn(checked.failures[0].message if checked.failures else checked.report.why)
-    run.emit(PatchDiscarded("It makes no more tests pass, or it loses one.", patch))
-    if run.state.started_afresh and checked.signature in before:
-        return End("gave_up", _lacking(checked) or _stuck("The same failure came back", checked))
-    return current
-
-
-# Offer
+    if not checked.improves_on(current):
+        run.team.learn(checked.failures[0].message if checked.failures else checked.report.why)
+        run.emit(PatchDiscarded("It makes no more tests pass, or it loses one.", patch))
+        if state.started_afresh and checked.signature in before:
+            why = _lacking(checked) or _stuck("The same failure came back", checked)
+            return End("gave_up", why)
+        return current
+    accepted = await _offer(run, patch, summary, checked, current)
+    if not isinstance(accepted, Patch):
+        return accepted or current
+    if accepted is not patch:
+        checked = await run.check(_patched(current.program, accepted))
+    # Not added to `state.candidates`: a program that was made of a candidate has no vote of its
+    # own on the tests.
+    (candidate,) = await run.compare([checked.program])
+    judged_by = state.suite
+    end = await run.filter_tests(candidate)
+    if end is None:
+        if state.suite != judged_by:
+            checked = await run.check(checked.program)
+        await run.save(checked.program, state.suite)
+        state.best = checked
+    run.emit(PatchApplied(accepted, summary))  # Where the run is over, the filter has saved it.
+    return end or checked
 
 
 async def _offer(
     run: Run, patch: Patch, summary: str, checked: CheckedProgram, current: CheckedProgram
-) -> CheckedProgram | End:
-    """Applies a patch that helps, or asks the user first. `checked` is `current` with `patch`."""
+) -> Patch | End | None:
+    """The patch to apply, as the user may have edited it; None where the user refuses it.
+
+    `checked` is `current` with `patch`, which helps.
+    """
     run.begin("patch")
     run.emit(PatchOffered(patch, summary, len(checked.report.passed), len(checked.report.cases)))
     mends_syntax = any(f.kind == "syntax" for f in current.findings)
     if run.request.auto_patch or mends_syntax:
-        return await _apply(run, patch, summary, checked)
+        return patch
     # However the run ends meanwhile, the patch can still be applied.
     run.state.pending = patch
     decision = await run.reviewer.decide(patch, summary)
@@ -206,42 +227,16 @@ async def _offer(
         run.state.pending = None
     match decision.answer:
         case "apply":
-            if decision.edited is not None:
-                patch = decision.edited
-                checked = await run.check(_patched(current.program, patch))
-            return await _apply(run, patch, summary, checked)
+            return patch if decision.edited is None else decision.edited
         case "discard":
             run.team.learn(f"The user refused: {summary}")
             run.emit(PatchDiscarded("The user said no.", patch))
-            return current
+            return None
         case "stop":
             why = "Stopped by the user; a patch that helps waits for your decision."
             return End("stopped", why)
         case "later":
             return End("gave_up", "A patch that helps waits for your decision.")
-
-
-# Apply
-
-
-async def _apply(
-    run: Run, patch: Patch, summary: str, checked: CheckedProgram
-) -> CheckedProgram | End:
-    """Makes `checked` the best program and filters the tests again, which may change the report."""
-    state = run.state
-    # Not added to `state.candidates`: a program that was made of a candidate has no vote of its
-    # own on the tests.
-    (candidate,) = await run.compare([checked.program])
-    judged_by = state.suite
-    if end := await run.filter_tests(candidate):
-        run.emit(PatchApplied(patch, summary))  # That has saved the program.
-        return end
-    if state.suite != judged_by:
-        checked = await run.check(checked.program)
-    await run.save(checked.program, state.suite)
-    state.best = checked
-    run.emit(PatchApplied(patch, summary))
-    return checked
 
 
 def _patched(program: Program, patch: Patch) -> Program:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ml_coach.core.agents import explainer
 from ml_coach.core.agents.team import Team
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import Emit, FilesSaved, StageStarted, SuiteFiltered
@@ -197,7 +198,7 @@ class Run:
     async def explain(self) -> None:
         """Writes the explanation that the prompt asks for, where it asks for one."""
         file = self.request.explanation_file
-        if file and (text := await self.team.explain()):
+        if file and (text := await explainer.explain(self.team)):
             self.state.explanation = text
             await self.workspace.write({file: text})
             self.state.saved[file] = text

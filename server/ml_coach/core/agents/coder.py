@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
+from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.model_client import ModelClient
+from ml_coach.core.agents.team import SAMPLE_TEMPERATURE, Team
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.changes import PatchRefused
+from ml_coach.core.events import ProgramWritten
 from ml_coach.core.patches import read_body
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.python import syntax
@@ -53,6 +57,39 @@ class CoderTask:
     tries: int
     read: Callable[[str], CoderResult | Refused]
     read_last: Callable[[str], CoderResult | Refused]
+
+
+async def write_program(
+    team: Team, existing: Program | None, *, sampled: bool = False
+) -> Program | Refused:
+    """One program: the model's best guess, or a `sampled` other one. `existing` is the file around
+    the stub that is to be implemented. Raises `BudgetSpent` and `ModelError`."""
+    team.samples += sampled
+    wanted = CoderRequest(
+        team.spec,
+        team.profile,
+        team.request.program_file,
+        lessons=team.lessons,
+        temperature=SAMPLE_TEMPERATURE if sampled else None,
+        seed=team.request.seed + team.samples,
+        # Shown its bad reply a small model repeats it; a sample is something else.
+        tries=1 if team.profile.candidates > 1 else TRIES,
+    )
+    if existing is None:
+        task = whole_program(wanted)
+    else:
+        task = body_of_stub(wanted, existing, team.request.function)
+    written = await write(team.model_client, task, partial(team.refuse, "coder"))
+    if isinstance(written, Refused):
+        return written
+    team.emit(ProgramWritten(written.program, written.done))
+    return written.program
+
+
+async def sample_programs(team: Team, number: int, existing: Program | None) -> list[Program]:
+    """Up to `number` other programs, decoded in parallel. Raises as `write_program`."""
+    asked = (write_program(team, existing, sampled=True) for _ in range(number))
+    return [program for program in await all_of(*asked) if isinstance(program, Program)]
 
 
 def task_text(spec: Spec) -> str:

@@ -6,14 +6,14 @@ import re
 from pathlib import PurePosixPath
 
 from ml_coach.core.agents.coder import task_text
-from ml_coach.core.agents.model_client import ModelClient
+from ml_coach.core.agents.team import SAMPLE_TEMPERATURE, Team
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.finding import Finding
 from ml_coach.core.patches import read_patch, rewriting
-from ml_coach.core.ports import Call, Profile
+from ml_coach.core.ports import Call
 from ml_coach.core.python.repairs import repair
-from ml_coach.core.types import Diagnosis, Program, Spec
+from ml_coach.core.types import Diagnosis, Program
 
 # More than this and a small model fixes the last one and forgets the first.
 MOST_FINDINGS = 4
@@ -34,35 +34,28 @@ def repair_without_model(program: Program) -> Diagnosis | None:
     return Diagnosis("code", "; ".join(done) or "repaired", rewriting(program, source))
 
 
-async def debug(
-    model_client: ModelClient,
-    spec: Spec,
-    profile: Profile,
-    program: Program,
-    findings: tuple[Finding, ...],
-    *,
-    lessons: tuple[str, ...] = (),
-    temperature: float | None = None,
-    seed: int | None = None,
-) -> Diagnosis:
-    """The model's diagnosis. `patch` is None where its reply holds no change that can be applied;
-    the summary then says why. A patch that touches a test file blames the tests."""
+async def debug(team: Team, program: Program, findings: tuple[Finding, ...]) -> Diagnosis:
+    """The model's diagnosis: its best guess first, later on a sampled one. `patch` is None where
+    its reply holds no change that can be applied; the summary then says why. A patch that touches a
+    test file blames the tests. Raises `BudgetSpent` and `ModelError`."""
+    team.diagnoses += 1
+    profile = team.profile
     messages = render(
         f"debug_{profile.edit_format}",
-        task=task_text(spec),
+        task=task_text(team.spec),
         file=program.file,
         program=fenced(program.source),
         findings=_findings_text(findings),
-        lessons=bullets("Earlier corrections failed so:", lessons),
+        lessons=bullets("Earlier corrections failed so:", team.lessons),
     )
     call = Call(
         "debugger",
         messages,
         max_tokens=profile.max_tokens,
-        temperature=profile.temperature if temperature is None else temperature,
-        seed=seed,
+        temperature=SAMPLE_TEMPERATURE if team.diagnoses > 1 else profile.temperature,
+        seed=team.request.seed + team.diagnoses,
     )
-    reply = await model_client.ask(call)
+    reply = await team.model_client.ask(call)
     if reply.finish == "length":
         return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
     text = reply.text

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from ml_coach.core.agents.coder import task_text
-from ml_coach.core.agents.model_client import ModelClient
+from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.templates import render
-from ml_coach.core.ports import Call, Profile
-from ml_coach.core.types import Spec
+from ml_coach.core.ports import Call
 
 MOST_TOKENS = 500
 
 
-async def explain(model_client: ModelClient, spec: Spec, profile: Profile) -> str:
-    """The explanation, ending in one newline; empty where the model gave none. Raises
-    `BudgetSpent` and `ModelError`."""
-    messages = render("explain", task=task_text(spec))
-    most = min(MOST_TOKENS, profile.max_tokens)
-    reply = await model_client.ask(Call("explainer", messages, max_tokens=most, may_be_cut=True))
+async def explain(team: Team) -> str:
+    """The explanation that the prompt asks for, ending in one newline; empty where the model gave
+    none. Raises `BudgetSpent` and `ModelError`."""
+    messages = render("explain", task=task_text(team.spec))
+    most = min(MOST_TOKENS, team.profile.max_tokens)
+    call = Call("explainer", messages, max_tokens=most, may_be_cut=True)
+    reply = await team.model_client.ask(call)
     text = reply.text.strip()
     if reply.finish == "length":
         # What was cut off ends with its last whole sentence.

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from ml_coach.core.agents.guessed_tests import call_of
-from ml_coach.core.agents.model_client import ModelClient
+from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.templates import render
 from ml_coach.core.examples import (
     extract_examples,
@@ -17,8 +17,7 @@ from ml_coach.core.examples import (
     signatures_of,
     stub_of,
 )
-from ml_coach.core.ports import Call, Profile
-from ml_coach.core.request import Request
+from ml_coach.core.ports import Call
 from ml_coach.core.types import Program, Spec
 
 # Possessive, because a model may write white space until its limit: what could be tried again at
@@ -49,17 +48,16 @@ def with_examples(spec: Spec, examples: tuple[str, ...]) -> Spec:
     return replace(spec, examples=examples, stated=stated)
 
 
-async def research(
-    model_client: ModelClient, request: Request, profile: Profile, existing: Program | None
-) -> Spec:
-    """The spec of `request`; that of the file `existing` where there is no prompt.
+async def research(team: Team, existing: Program | None) -> Spec:
+    """The spec of the run's request; that of the file `existing` where there is no prompt.
 
     A prompt for new code gets the model's plan where the profile says that it helps, else only a
     missing interface: tests are written without seeing the code, so both need one name to agree on.
     Raises `BudgetSpent` and `ModelError`.
     """
+    request, model_client = team.request, team.model_client
     spec = read(request.prompt or (existing.source if existing else ""))
-    if existing is None and profile.plans:
+    if existing is None and team.profile.plans:
         reply = await model_client.ask(Call("researcher", render("research", prompt=spec.prompt)))
         spec = with_plan(spec, reply.text)
     if existing is None and not spec.names and shape_of(spec).kind != "script":

@@ -7,16 +7,16 @@ a large one writes a pytest file. What single asserts cannot test has a form of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ml_coach.core.agents.coder import details_text, task_text
 from ml_coach.core.agents.guessed_tests import read_guessed, stated
-from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.suite_assembly import assemble, import_line, imported
+from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.templates import render
 from ml_coach.core.agents.test_forms import MOST_TOKENS as MOST_FORM_TOKENS
 from ml_coach.core.agents.test_forms import form_of
+from ml_coach.core.events import SuiteWritten
 from ml_coach.core.examples import Shape, shape_of
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.sanitizer import Refused
@@ -32,45 +32,29 @@ line ::= "assert " [^\n]+ "\n"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TestWriterResult:
-    """A suite and what was done to the reply to get it."""
-
-    __test__ = False  # pytest collects classes named Test*
-
-    suite: Suite
-    done: tuple[str, ...]
-
-
-async def write_tests(
-    model_client: ModelClient,
-    spec: Spec,
-    profile: Profile,
-    module: str,
-    tests_file: str,
-    refused: Callable[[str], None],
-) -> TestWriterResult:
-    """The given examples as tests, and the model's own behind them. They import the program as
-    `module`.
+async def write_tests(team: Team) -> Suite:
+    """The given examples as tests, and the model's own behind them. They import the program.
 
     Where the model writes nothing usable the suite holds the given tests alone; it is empty
-    (no test function) only where there is neither. `refused` is called with the reason of each
-    reply that could not be used. Raises `BudgetSpent` and `ModelError`.
+    (no test function) only where there is neither. Raises `BudgetSpent` and `ModelError`.
     """
+    spec, request = team.spec, team.request
+    source, done = "", ()
     shape = shape_of(spec)
-    call, single = _first_call(spec, shape, profile, module)
+    call, single = _first_call(spec, shape, team.profile, request.module)
     for _ in range(TRIES):
-        reply = await model_client.ask(call)
+        reply = await team.model_client.ask(call)
         spec = replace(spec, stated=spec.stated + stated(reply.text, spec))
         guessed = read_guessed(reply.text, spec, shape, single=single)
         if not isinstance(guessed, Refused):
             source, done = guessed
-            suite = assemble(spec, module, tests_file, source)
-            return TestWriterResult(suite, done)
-        refused(guessed.reason)
+            break
+        team.refuse("test_writer", guessed.reason)
         again = Message("user", f"{guessed.reason} Reply with the tests only.")
         call = replace(call, messages=(*call.messages[:2], Message("assistant", reply.text), again))
-    return TestWriterResult(assemble(spec, module, tests_file, ""), ())
+    suite = assemble(spec, request.module, request.tests_file, source)
+    team.emit(SuiteWritten(suite, done))
+    return suite
 
 
 def _first_call(spec: Spec, shape: Shape, profile: Profile, module: str) -> tuple[Call, bool]:
