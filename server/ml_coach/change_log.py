@@ -9,7 +9,7 @@ whether the change arrived: `last_action` asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, cast, get_args
@@ -65,6 +65,18 @@ class ChangeLog:
     def add(self, change: FileChange, action: Action) -> None:
         """Notes one change that was made. Raises `OSError`."""
         self._append(change, action)
+
+    def each(
+        self, changes: Sequence[FileChange], action: Action, root: Path
+    ) -> Iterator[FileChange]:
+        """Yields each of `changes` for the caller to make in the folder `root`. All are noted
+        before the first one, and each again once it is made. Raises `OSError`."""
+        if changes:
+            self.begin(root)
+            self.plan(changes, action)
+        for change in changes:
+            yield change
+            self.add(change, action)
 
     def save_copy(self, file: str, text: str) -> Path:
         """Saves a text beside the log and returns its path."""

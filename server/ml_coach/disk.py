@@ -76,7 +76,23 @@ class FolderWorkspace:
     async def write(self, texts: Mapping[str, str]) -> None:
         """See `core.ports.Workspace.write`."""
         for file, text in texts.items():
-            await asyncio.to_thread(self._write, file, text)
+            await asyncio.to_thread(self.write_file, file, text)
+
+    def write_file(self, file: str, text: str) -> None:
+        """Writes one file, with the folders above it; blocks meanwhile."""
+        path = self._path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Who marked the file as UTF-8 finds the mark again; texts are read without it.
+        encoding = "utf-8-sig" if _has_byte_order_mark(path) else "utf-8"
+        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding=encoding, newline="") as out:
+                out.write(text)
+            Path(scratch).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            Path(scratch).replace(path)
+        except BaseException:
+            Path(scratch).unlink(missing_ok=True)
+            raise
 
     async def delete(self, file: str) -> None:
         """Removes `file`; it may be gone already."""
@@ -138,21 +154,6 @@ class FolderWorkspace:
         except UnicodeDecodeError as error:
             raise OSError(f"{path} is not UTF-8 text; ML Coach leaves it alone.") from error
 
-    def _write(self, file: str, text: str) -> None:
-        path = self._path(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Who marked the file as UTF-8 finds the mark again; texts are read without it.
-        encoding = "utf-8-sig" if _has_byte_order_mark(path) else "utf-8"
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding=encoding, newline="") as out:
-                out.write(text)
-            Path(scratch).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
-            Path(scratch).replace(path)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
-
 
 @dataclass(frozen=True, slots=True)
 class RunWorkspace:
@@ -185,11 +186,11 @@ class RunWorkspace:
 
         Raises `OSError` in that case; its text is a sentence for the user.
         """
-        new: dict[str, str] = {}
+        changes: list[FileChange] = []
         for file, text in texts.items():
             now, known = await self.folder.read(file), self.known.get(file)
-            if now == known:
-                new[file] = text
+            if now == known and text != known:
+                changes.append(FileChange(file, known, text))
             elif now is None or text not in (now, known):
                 self._keep(texts)
                 how = "removed" if now is None else "changed"
@@ -197,18 +198,12 @@ class RunWorkspace:
                     f"{file} was {how} while the run worked, so it is left as it is. "
                     f"What ML Coach wrote is kept in {self.kept}"
                 )
-        for file, text in new.items():
-            # Before the write: a process that is killed in between leaves a file known as ours.
-            self.folder.note(file, text)
         log = ChangeLog(self.kept.parent)
-        changes = [FileChange(f, self.known.get(f), t) for f, t in new.items()]
-        changes = [change for change in changes if change.before != change.after]
-        if changes:
-            log.begin(self.root.resolve())
-            log.plan(changes, "run")
-        await self.folder.write(new)
-        for change in changes:
-            log.add(change, "run")
+        for change in log.each(changes, "run", self.root.resolve()):
+            text = texts[change.file]
+            # Before the write: a process that is killed in between leaves a file known as ours.
+            self.folder.note(change.file, text)
+            await asyncio.to_thread(self.folder.write_file, change.file, text)
         self.known.update(texts)
 
     def _keep(self, texts: Mapping[str, str]) -> None:

@@ -81,7 +81,7 @@ def open_files(run: RunArgument = "last") -> None:
     app = App()
     run_id = named_run(app.run_log, run)
     begun, report = report_of(app.run_log, run_id)
-    folder = Path(begun.folder if begun else "")
+    folder = Path(begun.folder)
     paths = [folder / file for file in report.files] if report else []
     there = [str(path) for path in paths if path.exists()]
     if not there:
@@ -146,11 +146,8 @@ async def _make(
     changes: Sequence[FileChange], workspace: FolderWorkspace, log: ChangeLog, action: Action
 ) -> None:
     """Writes the changes, which are logged before and after."""
-    log.begin(workspace.root.resolve())
-    log.plan(changes, action)
-    for change in changes:
+    for change in log.each(changes, action, workspace.root.resolve()):
         if change.after is None:
             await workspace.delete(change.file)
         else:
             await workspace.write({change.file: change.after})
-        log.add(change, action)

@@ -82,7 +82,7 @@ def answer(
     app, settings = App(), read_settings()
     run_id = named_run(app.run_log, run)
     begun, report = report_of(app.run_log, run_id)
-    if begun is None or report is None or report.question is None:
+    if report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
     if begun.request.task != "generate":
         fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)

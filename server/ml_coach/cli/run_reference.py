@@ -43,18 +43,18 @@ def named_run(log: RunLog, name: str) -> str:
     fail(f"{name!r} may mean {len(found)} runs: {shown}. Write more of the id.", USAGE)
 
 
-def report_of(log: RunLog, run_id: str) -> tuple[RunStarted | None, RunReport | None]:
-    """How a run began and how it ended; None for what its log does not hold."""
+def report_of(log: RunLog, run_id: str) -> tuple[RunStarted, RunReport | None]:
+    """How a run began and how it ended, None where it did not. Ends the command where there is no
+    such run."""
     try:
-        begun = next((e for e in log.events(run_id) if isinstance(e, RunStarted)), None)
-        return begun, log.report(run_id)
+        return log.start(run_id), log.report(run_id)
     except KeyError:
         fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
 
 
-def folder_of(begun: RunStarted | None, output: Path | None) -> Path:
+def folder_of(begun: RunStarted, output: Path | None) -> Path:
     """The folder that the user named, else the one that the run wrote into."""
-    folder = output or Path(begun.folder if begun else "")
+    folder = output or Path(begun.folder)
     if not folder.is_dir():
         fail(f"There is no folder {folder}. With -o you name the one to write into.", USAGE)
     return folder

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextlib
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.finding import Finding
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Evaluation, Execution, TestReport
@@ -137,7 +137,7 @@ class SandboxedExecutor:
             self._judge(common, batch, {suite.file: expected}, timeout_seconds, suite.may_skip)
             for batch in self._batches(programs)
         ]
-        judged = [report for reports in await _all(jobs) for report in reports]
+        judged = [report for reports in await all_of(*jobs) for report in reports]
         return tuple(
             _blaming_conftest(left_out, report) if left_out else report for report in judged
         )
@@ -147,7 +147,7 @@ class SandboxedExecutor:
     ) -> tuple[tuple[Evaluation, ...], ...]:
         """See `ports.Executor`."""
         jobs = [self._values(program, expressions, timeout_seconds) for program in programs]
-        return tuple(await _all(jobs))
+        return await all_of(*jobs)
 
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
         """See `ports.Executor`."""
@@ -353,17 +353,3 @@ def _package(file: str, source: str) -> str:
 def _broken_suite(suite: Suite, error: BaseException) -> Finding:
     line = error.lineno or 0 if isinstance(error, SyntaxError) else 0
     return Finding("collection", f"the tests do not compile: {error}", suite.file, line)
-
-
-async def _all(jobs: Sequence[Any]) -> list[Any]:
-    """Like `asyncio.gather`; when one job fails or we are cancelled, it waits until all others have
-    stopped."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        with contextlib.suppress(BaseException):
-            await asyncio.gather(*tasks, return_exceptions=True)
-        raise
