@@ -15,7 +15,7 @@ from typing import Any
 from ml_coach.lsp import run_details
 from ml_coach.lsp.commands import command_results
 from ml_coach.lsp.commands.answering import Answering
-from ml_coach.lsp.commands.arguments import Limits, camel
+from ml_coach.lsp.commands.arguments import RunSettings, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
 from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.commands.starting import Starting
@@ -80,7 +80,7 @@ def _markdown() -> str:
         cells = (f"`{command.full_name}`", argument and f"`{argument}`", f"`{result}`")
         row = " | ".join(cell.replace("|", r"\|") for cell in cells)
         lines.append(f"| {row} | {command.does} |")
-    shown = [f"- Limits: `{_object(_fields(Limits))}`"]
+    shown = [f"- RunSettings: `{_object(_fields(RunSettings))}`"]
     shown += [f"- {name}: `{_plain_type(_NAMED[name])}`" for name in _NAMED if name != "RunEvent"]
     for kind in _nested_types():
         shown.append(f"- {kind.__name__}: `{_object(_members(kind))}`")
@@ -91,7 +91,7 @@ def _typescript() -> str:
     kinds = dict.fromkeys((*_nested_types(), *(types_of(command)[1] for command in COMMANDS)))
     parts = [
         *(f"export type {n} = {_plain_type(t)};" for n, t in _NAMED.items() if n != "RunEvent"),
-        _interface(Limits, _fields(Limits)),
+        _interface(RunSettings, _fields(RunSettings)),
         *(_interface(kind, _members(kind)) for kind in kinds),
         "/** Each command's argument and result. */\nexport interface Commands {",
     ]
@@ -112,10 +112,10 @@ def _argument(command: Command) -> str:
     """The argument in TypeScript's words, empty for none."""
     kind, _ = types_of(command)
     fields = _fields(kind)
-    if not issubclass(kind, Limits):
+    if not issubclass(kind, RunSettings):
         return _object(fields) if fields else ""
-    own = {key: value for key, value in fields.items() if key not in _fields(Limits)}
-    return f"{_object(own)} & Limits"
+    own = {key: value for key, value in fields.items() if key not in _fields(RunSettings)}
+    return f"{_object(own)} & RunSettings"
 
 
 def _fields(kind: type) -> dict[str, str]:

@@ -9,7 +9,7 @@ export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
 export type RunAction = 'stop' | 'undo' | 'redo' | 'resume';
 
 /** Settings that a command may name for one run; the others are those of the folder. */
-export interface Limits {
+export interface RunSettings {
   readonly maxIters?: number;
   readonly runTimeout?: number;
   readonly autoPatch?: boolean;
@@ -219,10 +219,10 @@ export interface CheckList {
 
 /** Each command's argument and result. */
 export interface Commands {
-  'mlCoach.generate': [{prompt: string, targetUri?: string, testUri?: string, documentUri?: string, overwrite?: boolean} & Limits, RunRef];
-  'mlCoach.implement': [{uri: string, function: string} & Limits, RunRef];
-  'mlCoach.debug': [{uri: string, testUri?: string} & Limits, RunRef];
-  'mlCoach.writeTests': [{uri: string} & Limits, RunRef];
+  'mlCoach.generate': [{prompt: string, targetUri?: string, testUri?: string, documentUri?: string, overwrite?: boolean} & RunSettings, RunRef];
+  'mlCoach.implement': [{uri: string, function: string} & RunSettings, RunRef];
+  'mlCoach.debug': [{uri: string, testUri?: string} & RunSettings, RunRef];
+  'mlCoach.writeTests': [{uri: string} & RunSettings, RunRef];
   'mlCoach.runTests': [{uri: string}, RunRef];
   'mlCoach.tests': [{uri: string}, TestList];
   'mlCoach.stop': [{runId?: string, reason?: string}, Stopped];

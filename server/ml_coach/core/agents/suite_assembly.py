@@ -43,9 +43,13 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
         body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
     names = imported(spec, f"{given}\n{body}")
     is_script = shape_of(spec).kind == "script"
-    lent, support_text = support(body, module, of_script=is_script)
+    support_imports, support_text = support(body, module, of_script=is_script)
     # A script does its work when it is imported.
-    needed = ["import pytest", *lent, *([] if is_script else [import_line(module, names)])]
+    needed = [
+        "import pytest",
+        *support_imports,
+        *([] if is_script else [import_line(module, names)]),
+    ]
     ours = (*needed, f"import {module}")
     kept = [i for i in imports if i not in ours and not i.startswith(f"from {module} ")]
     # Of two imports of one name the later one holds: it must be the one for the given tests.

@@ -17,7 +17,7 @@ _CONTEXT = 3
 # SequenceMatcher is quadratic: above this many line pairs in all, a block is replaced as a whole.
 _PAIRS = 250_000
 
-Block = tuple[int, int, int, int]
+ChangedBlock = tuple[int, int, int, int]
 """`before[a:b]` becomes `after[c:d]`."""
 
 
@@ -63,7 +63,7 @@ def reverse(patch: Patch) -> Patch:
     )
 
 
-def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[Block]:
+def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[ChangedBlock]:
     """Where two lists of lines differ, in order, in time close to linear.
 
     Common ends are cut off, then lines that occur once on both sides split the rest (patience
@@ -76,7 +76,7 @@ def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[Block]:
     while end < shortest - start and before[-1 - end] == after[-1 - end]:
         end += 1
     a, b, c, d = start, len(before) - end, start, len(after) - end
-    blocks: list[Block] = []
+    blocks: list[ChangedBlock] = []
     budget = _PAIRS
     for piece in _pieces(before, after, (a, b, c, d)):
         a, b, c, d = piece
@@ -93,7 +93,9 @@ def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[Block]:
     return blocks
 
 
-def _pieces(before: Sequence[str], after: Sequence[str], block: Block) -> Iterator[Block]:
+def _pieces(
+    before: Sequence[str], after: Sequence[str], block: ChangedBlock
+) -> Iterator[ChangedBlock]:
     a, b, c, d = block
     if (b - a) * (d - c) > 10_000:
         for i, k in _unique_in_both(before[a:b], after[c:d]):
@@ -163,8 +165,8 @@ def _hunks(before: str, after: str) -> Iterator[str]:
         yield from (_marked(" ", line) for line in old[at:end_old])
 
 
-def _grouped(blocks: list[Block]) -> Iterator[list[Block]]:
-    group: list[Block] = []
+def _grouped(blocks: list[ChangedBlock]) -> Iterator[list[ChangedBlock]]:
+    group: list[ChangedBlock] = []
     for block in blocks:
         if group and block[0] - group[-1][1] > 2 * _CONTEXT:
             yield group

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches.lines import kept_lines
-from ml_coach.core.patches.making import Block, changed_blocks, make_patch
+from ml_coach.core.patches.making import ChangedBlock, changed_blocks, make_patch
 from ml_coach.core.python.compiling import LONGEST, parsed
 
 
@@ -68,7 +68,9 @@ def _three_way(file: str, before: str, after: str, current: str) -> FileChange |
     return FileChange(file, current, text)
 
 
-def _same(ours: Sequence[str], theirs: Sequence[str], mine: Block, other: Block) -> bool:
+def _same(
+    ours: Sequence[str], theirs: Sequence[str], mine: ChangedBlock, other: ChangedBlock
+) -> bool:
     return mine[:2] == other[:2] and ours[mine[2] : mine[3]] == theirs[other[2] : other[3]]
 
 

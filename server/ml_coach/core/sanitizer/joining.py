@@ -10,7 +10,7 @@ from dataclasses import replace
 from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
-from ml_coach.core.sanitizer.program_text import Place, rewrite
+from ml_coach.core.sanitizer.program_text import Destination, rewrite
 
 
 def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code]) -> Code:
@@ -118,7 +118,7 @@ def together(parts: Sequence[Code]) -> Code:
     bodies: list[str] = []
     futures: dict[str, None] = {}
     for part in parts:
-        places: list[Place] = []
+        places: list[Destination] = []
         for statement in part.tree.body:
             is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
             if is_future:
@@ -147,14 +147,14 @@ def _without_other_versions(part: Code, parts: Sequence[Code], homes: dict[str, 
 
 def without(part: Code, names: Collection[str]) -> Code:
     """`part` without its definitions of `names`."""
-    places: list[Place] = [
+    places: list[Destination] = [
         "drop" if isinstance(s, syntax.Definition) and s.name in names else "stay"
         for s in part.tree.body
     ]
     return _placed(part, places)
 
 
-def _placed(part: Code, places: Sequence[Place], below: str = "") -> Code:
+def _placed(part: Code, places: Sequence[Destination], below: str = "") -> Code:
     if "drop" not in places:
         return part
     source = rewrite(part.source, part.tree, places) + below
@@ -164,7 +164,7 @@ def _placed(part: Code, places: Sequence[Place], below: str = "") -> Code:
 def _without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str]) -> Code:
     """`part` without imports of what the reply itself defines, as all becomes one module."""
     defined = set(names).union(*(other.definitions for other in parts))
-    places: list[Place] = []
+    places: list[Destination] = []
     aliases: list[str] = []
     for statement in part.tree.body:
         is_own = isinstance(statement, ast.ImportFrom) and _is_own(statement, parts, defined)
@@ -218,8 +218,8 @@ def with_imports(code: Code, lenders: Sequence[Code]) -> Code:
         if name not in code.bound
     }
     # What a module reads takes long to find, and most replies lack nothing.
-    lent = sorted(code.free_names & imports.keys() if imports else ())
-    return _lent(code, [imports[name] for name in lent])
+    borrowed = sorted(code.free_names & imports.keys() if imports else ())
+    return _with_statements(code, [imports[name] for name in borrowed])
 
 
 def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
@@ -234,12 +234,12 @@ def with_stub(code: Code, stub: ast.Module, names: Collection[str]) -> Code:
     missing = set(code.free_names & lendable.keys()) if lendable else set[str]()
     if code.bound.intersection(names):
         missing |= {name for name, s in lendable.items() if isinstance(s, syntax.Definition)}
-    lent: dict[str, ast.stmt] = {}
-    while rest := missing - lent.keys():
+    borrowed: dict[str, ast.stmt] = {}
+    while rest := missing - borrowed.keys():
         name = min(rest)
-        lent[name] = lendable[name]
+        borrowed[name] = lendable[name]
         missing |= syntax.free_names(ast.Module([lendable[name]], [])) & lendable.keys()
-    return _lent(code, list(lent.values()))
+    return _with_statements(code, list(borrowed.values()))
 
 
 def _can_be_lent(statement: ast.stmt) -> bool:
@@ -250,10 +250,10 @@ def _can_be_lent(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Import | ast.ImportFrom)
 
 
-def _lent(code: Code, lent: Sequence[ast.stmt]) -> Code:
-    if not lent:
+def _with_statements(code: Code, borrowed: Sequence[ast.stmt]) -> Code:
+    if not borrowed:
         return code
-    pieces = dict.fromkeys(ast.unparse(statement) for statement in reversed(lent))
+    pieces = dict.fromkeys(ast.unparse(statement) for statement in reversed(borrowed))
     source = syntax.insert_at_top(code.source, code.tree, "\n\n\n".join(pieces))
     tree = syntax.parse(source)
     return code if tree is None else replace(code, source=source, tree=tree)

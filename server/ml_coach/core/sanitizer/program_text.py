@@ -9,7 +9,7 @@ from typing import Literal
 
 from ml_coach.core.python import syntax
 
-Place = Literal["stay", "main", "drop"]
+Destination = Literal["stay", "main", "drop"]
 
 # What a call by itself is made for: to show something, to wait, or to run what is defined. Every
 # other call may set up what is defined: `random.seed(0)`, `register("a", handler)`.
@@ -33,7 +33,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
 # Places
 
 
-def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
+def _places(tree: ast.Module, names: Collection[str]) -> list[Destination]:
     """Where each top-level statement belongs, found from the last to the first.
 
     What binds or changes a name that is needed stays: one that a definition reads, that is asked
@@ -52,7 +52,7 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
     read = (syntax.free_names(ast.Module([s], [])) for s in tree.body if _only_defines(s))
     needed = set(names).union(*read) - own
     moved: set[str] = set()
-    places: list[Place] = []
+    places: list[Destination] = []
     for statement in reversed(tree.body):
         inside = _outside_functions(statement)
         called = _called(inside)
@@ -61,7 +61,7 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Place]:
         is_public = any(name[:1].isupper() or name.startswith("_") for name in changed)
         is_needed = changed & needed or (is_public and not asks)
         never_ends = any(isinstance(node, ast.While) for node in inside)
-        place: Place = "stay"
+        place: Destination = "stay"
         if _is_sketch(statement, real) or _checks(statement, inside, is_needed=bool(is_needed)):
             place = "drop"
         elif _only_defines(statement) or (is_needed and not never_ends and "input" not in called):
@@ -180,7 +180,7 @@ def _owner(part: ast.expr) -> str:
 # Text
 
 
-def rewrite(source: str, tree: ast.Module, places: Sequence[Place]) -> str:
+def rewrite(source: str, tree: ast.Module, places: Sequence[Destination]) -> str:
     """`source` with each top-level statement where it belongs, comments kept."""
     lines = source.split("\n")
     spans = [(syntax.first_line(s), syntax.last_line(s)) for s in tree.body]

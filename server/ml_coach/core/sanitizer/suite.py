@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer import joining, program_text
 from ml_coach.core.sanitizer.code import Code
-from ml_coach.core.sanitizer.program_text import Place, indented, rewrite
+from ml_coach.core.sanitizer.program_text import Destination, indented, rewrite
 
 
 def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
@@ -36,7 +36,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
     one name both stay. Importing the program is left to the caller.
     """
     lines = source.split("\n")
-    places: list[Place] = []
+    places: list[Destination] = []
     loose: list[str] = []
     own = {
         name
@@ -148,7 +148,7 @@ def _calls(test: ast.stmt, names: Collection[str]) -> set[str]:
     }
 
 
-def _second_names(tree: ast.Module, places: Sequence[Place]) -> dict[int, str]:
+def _second_names(tree: ast.Module, places: Sequence[Destination]) -> dict[int, str]:
     """A new name for every test that an earlier one's name would hide."""
     taken = set(syntax.top_level(tree))
     seen: set[str] = set()

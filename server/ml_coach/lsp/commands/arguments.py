@@ -23,7 +23,7 @@ _CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RunSettings:
     """Settings that a command may name for one run; the others are those of the folder."""
 
     max_iters: int | None = None
@@ -33,7 +33,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generate(Limits):
+class Generate(RunSettings):
     """`document_uri` chooses the workspace folder where there is no `target_uri`."""
 
     prompt: str
@@ -44,7 +44,7 @@ class Generate(Limits):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Implement(Limits):
+class Implement(RunSettings):
     """`function` is the stub's dotted name, as in `Class.method`."""
 
     uri: str
@@ -52,7 +52,7 @@ class Implement(Limits):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Debug(Limits):
+class Debug(RunSettings):
     """Without `test_uri` the program's own tests are looked for."""
 
     uri: str
@@ -60,7 +60,7 @@ class Debug(Limits):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteTests(Limits):
+class WriteTests(RunSettings):
     """The program that tests are written for."""
 
     uri: str

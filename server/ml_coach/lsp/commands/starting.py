@@ -12,8 +12,8 @@ from ml_coach.lsp.commands.arguments import (
     Debug,
     Generate,
     Implement,
-    Limits,
     OneRun,
+    RunSettings,
     RunTests,
     WriteTests,
 )
@@ -102,7 +102,7 @@ class Starting:
     async def run_tests(self, argument: RunTests) -> RunRef:
         """Inspects a program and runs its tests; asks no model. Takes either file of the two."""
         file, text = self._open(argument.uri)
-        settings = await self._settings(file.root, Limits(max_iters=1))
+        settings = await self._settings(file.root, RunSettings(max_iters=1))
         program, tests = file.file, self.pairing.tests_of(file, settings)
         if is_tests(file.file):
             program, tests = self.pairing.program_of(file, text), file.file
@@ -150,14 +150,14 @@ class Starting:
         )  # fmt: skip
         return {"runId": await self.runs.start(RunOrder(program.root, request, settings))}
 
-    async def _settings(self, root: Path, limits: Limits) -> Settings:
+    async def _settings(self, root: Path, own: RunSettings) -> Settings:
         """The folder's settings with those of the command over them."""
         settings = await self.configuration.of(root)
         named = {
-            "maxIters": limits.max_iters,
-            "runTimeout": limits.run_timeout,
-            "autoPatch": limits.auto_patch,
-            "model": limits.model,
+            "maxIters": own.max_iters,
+            "runTimeout": own.run_timeout,
+            "autoPatch": own.auto_patch,
+            "model": own.model,
         }
         settings, problems = with_editor(settings, named)
         if problems:
