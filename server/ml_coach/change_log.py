@@ -98,7 +98,7 @@ class ChangeLog:
     def is_damaged(self) -> bool:
         """Whether a whole line cannot be read, so that a change may be missing.
 
-        The line that a crash cut off is none: nothing was changed before it was written.
+        A line that a crash cut off does not count: nothing was changed before it was written.
         """
         lines = JsonLines(self._file)
         known = sum("root" in line or _entry(line) is not None for line in lines)

@@ -33,8 +33,8 @@ _ACCIDENTS = (
 class SimulatedUser:
     """Implements `core.ports.Reviewer`: accepts every patch, answers up to `patience` questions.
 
-    `solution` is the reference program, None where there is none, so that nothing is answered.
-    With the manner `errs` one answer in ten is another choice, with `skips` one in three is none;
+    `solution` is the reference program; without one, no question is answered. With the manner
+    `errs` one answer in ten is another choice, with `skips` one question in three is left open;
     which ones depends on `seed` alone.
     """
 

@@ -31,7 +31,8 @@ RunArgument = Annotated[
 
 
 def named_run(log: RunLog, name: str) -> str:
-    """The id of the run that the user means. Ends the command where that is none, or several."""
+    """The id of the run that the user means. Ends the command where no run has that
+    name, or more than one."""
     found = log.named(name)
     if len(found) == 1:
         return found[0]

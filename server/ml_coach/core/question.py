@@ -59,7 +59,7 @@ class Question:
     def read(self, text: str, date: str = "") -> Answer | str:
         """What a person typed: a Python literal, `raises X`, `not defined` or `skip`.
 
-        A sentence that says what is wanted where it is none of these.
+        Anything else gives a sentence that says what can be typed.
         """
         text = text.strip()
         if text.lower() == "skip":

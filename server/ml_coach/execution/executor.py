@@ -278,7 +278,7 @@ def _tests_spec(
 
 @lru_cache(maxsize=16)  # A suite judges many programs, and is read once.
 def _names(source: str) -> JsonObject:
-    """The names that a test file binds, for what watches that nobody else binds them."""
+    """The names that a test file binds: in the sandbox no other code may bind them anew."""
     patches_itself = source.replace('__name__ == "__main__"', "").count("__name__")
     if patches_itself:
         return {"once": {}, "bound": None}

@@ -136,7 +136,7 @@ class CoachProtocol(LanguageServerProtocol):
         if known_id is None:
             return
         if method is None:
-            # A reply of no known form is none: whoever waits for it must not wait for ever.
+            # A reply that cannot be read is an error, because our request would wait for ever.
             waiting = self._request_futures.pop(known_id, None)
             if waiting is not None and not waiting.done():
                 waiting.set_exception(JsonRpcException("The reply has no known form."))

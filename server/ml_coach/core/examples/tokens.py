@@ -121,7 +121,7 @@ def _condition(text: str, at: int, end: int, parameters: Set[str]) -> Token | No
 
 
 def is_literal(text: str) -> bool:
-    """Whether `text` is a plain Python literal; `2024-12-31` is none, though an expression."""
+    """Whether `text` is a plain Python literal; `2024-12-31` is an expression."""
     value = expressions.closed_value(text)
     return value is not None and not any(isinstance(n, ast.BinOp) for n in ast.walk(value))
 

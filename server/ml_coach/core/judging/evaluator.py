@@ -145,8 +145,8 @@ class Evaluator:
         planted = await self.executor.test(mistaken, suite, timeout_seconds=MUTANT_SECONDS)
         passing = {case.function for case in chosen.report.cases if case.outcome == "passed"}
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
-        # Only of plain calls it is known that they are like those of other tests; a test of a class
-        # may use a method that is none.
+        # Only plain calls can be compared with those of other tests: a test of a class may use a
+        # method that no other test uses.
         alike = familiar(suite, spec.names, trusted) if shape.is_plain else frozenset[str]()
         if shape.is_plain and not trusted:
             # Nothing that was tried works: that says more of the programs than of the tests.

@@ -71,7 +71,7 @@ def filter_tests(
     votes = _votes([_outcomes(report) for report in others], suite)
     planted = [_outcomes(report) for report in mutants]
     crashing = [_crashed(report) for report in others]
-    # One program's crash alone is shared by nobody.
+    # Without other programs to compare with, a crash cannot be shared.
     everywhere = {t for t in _crashed(chosen) if others and all(t in c for c in crashing)}
     shared = {t for t in everywhere if t in familiar}
     kept: list[str] = []

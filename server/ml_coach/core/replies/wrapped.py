@@ -70,7 +70,7 @@ def from_json(text: str) -> list[Item] | str | None:
 
 
 def _literal(text: str) -> object:
-    """The value of a Python literal, as `repr` writes it; None where the text is none."""
+    """The value of a Python literal, as `repr` writes it; None for other text."""
     try:
         value: object = ast.literal_eval(text)
     except (*syntax.NOT_PYTHON, TypeError):
