@@ -1,5 +1,5 @@
 """The agents: each is a prompt and a reader of its reply, nothing more.
 
-They ask through `model_client.ModelClient` and return plain data. They know no editor and no file
-system, and import nothing from `judging`. `team.py` holds what the four share in one run.
+Each is given the run's `team.Team`, asks through its model client, and returns plain data. They
+know no editor and no file system, and import nothing from `judging`.
 """
