@@ -198,7 +198,8 @@ async def test_a_disk_that_is_full_or_read_only_is_one_sentence(terminal: Termin
             )
             assert ended.code == code, ended
             words = {"doctor": "Free 0.10 GB there|Make .*small writable"}.get(command, why)
-            assert re.search(words, ended.out), ended
+            # The report is wrapped where the folder's name is long.
+            assert re.search(words, " ".join(ended.out.replace("│", "").split())), ended
             assert "Errno" not in ended.out + ended.err
     assert terminal.model.asked == []
 
