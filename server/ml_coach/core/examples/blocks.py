@@ -34,10 +34,11 @@ _NO_INPUT = re.compile(
     r"(?=[.,;\s]|$)",
     re.IGNORECASE,
 )
+# Blanks are taken possessively: between optional signs each way to share them would be tried.
 _CASE = re.compile(
-    r"^[ \t]*-?[ \t]*\{?[ \t]*['\"]?(?:args|arguments|params)['\"]?[ \t]*[:=][ \t]*"
-    r"(?P<args>\[.*\])[ \t]*,?\s*['\"]?(?P<key>results?|returns?|expected|outputs?|raises)['\"]?"
-    r"[ \t]*[:=][ \t]*(?P<value>.+?)"
+    r"^[ \t]*+-?[ \t]*+\{?[ \t]*+['\"]?(?:args|arguments|params)['\"]?[ \t]*+[:=][ \t]*+"
+    r"(?P<args>\[.*\])[ \t]*+,?\s*+['\"]?(?P<key>results?|returns?|expected|outputs?|raises)['\"]?"
+    r"[ \t]*+[:=][ \t]*+(?P<value>.+?)"
     r"[ \t]*\}?,?$",
     re.MULTILINE,
 )

@@ -18,6 +18,7 @@ ERRORS = frozenset(
 _ATTRIBUTE = re.compile(r"\.[A-Za-z_]\w*")
 _MATTERS = re.compile(r"\\.|[\"'()\[\]{}\n]", re.DOTALL)
 _LONGEST = 1000  # characters between a bracket and the one that closes it
+_DEEPEST = 100  # brackets within each other; Python reads no more than 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def bracket_end(text: str, at: int) -> int | None:
             quote = char
         elif char in "([{":
             depth += 1
+            if depth > _DEEPEST:
+                return None
         elif char in ")]}":
             depth -= 1
             if depth == 0:

@@ -14,7 +14,9 @@ CALL = re.compile(r"(?:await\s+)?([A-Za-z_][\w.]*)\(")
 _ERROR = re.compile(r"[A-Z]\w*(?:Error|Exception|Iteration|Interrupt|Exit)s?\b")
 _NUMBER = re.compile(r"[-+−]?(?:\d[\d_]*(?:\.\d+)?(?:[eE][-+]?\d+)?|\.\d+)(?![\w%°€$/@-]|[.:]\w)")
 _STRING = re.compile(r"[rb]?(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")(?!\w)")
-_CURLY = re.compile(r"“([^”\n]*)”|„([^“”\n]*)[“”]|‘([^’\n]*)’|«([^»\n]*)»|「([^」\n]*)」")
+_CURLY = re.compile(
+    r"“([^”\n]{0,500})”|„([^“”\n]{0,500})[“”]|‘([^’\n]{0,500})’|«([^»\n]{0,500})»|「([^」\n]{0,500})」"
+)
 _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
 _FIRST_WORD = re.compile(r"\s*(?:the\s+|der\s+|die\s+|das\s+|le\s+|la\s+|el\s+)?`?(\w+)")

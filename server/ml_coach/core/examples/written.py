@@ -26,7 +26,7 @@ _TAKEN_BACK = re.compile(
 )
 # A docstring may begin and end in the lines of its example.
 _OPENING = re.compile(r"^\s*(?:[rR]?(?:\"{3}|'{3})[^>]*)?")
-_CLOSING = re.compile(r"\s*(?:\"{3}|'{3})\s*$")
+_QUOTES = ('"""', "'''")
 # Between a call and its value in one line.
 _GAP = re.compile(r"(?<=\))\s*(?:->|=>|==|→|⇒|➞|#\s*(?:=>|->|→)?|\breturns\b|\s)\s*")
 _MORE = re.compile(r"\.\.\.(?:[ \t](.*))?$")
@@ -146,9 +146,9 @@ def _shown(prompt: str) -> Iterator[_Shown]:
             source.append(more[1] or "")
             at += 1
         while at < len(lines) and lines[at].strip() and not _stops_doctest(lines[at]):
-            wanted.append(_CLOSING.sub("", lines[at].removeprefix(indentation)))
+            wanted.append(_unclosed(lines[at].removeprefix(indentation)))
             at += 1
-            if _CLOSING.search(lines[at - 1]):
+            if lines[at - 1].rstrip().endswith(_QUOTES):
                 break
         yield _Shown(start, "\n".join(source).strip(), tuple(wanted))
 
@@ -156,7 +156,7 @@ def _shown(prompt: str) -> Iterator[_Shown]:
 def _in_one_line(line: str) -> Iterator[tuple[str, str]]:
     """Calls and their values that stand in one line, as in a short docstring:
     `"Twice x. >>> f(2)  4"`."""
-    for shown in _CLOSING.sub("", line).split(">>>")[1:]:
+    for shown in _unclosed(line).split(">>>")[1:]:
         for gap in _GAP.finditer(shown := shown.strip().removesuffix(".")):
             code, value = shown[: gap.start()], shown[gap.end() :]
             if expressions.is_plain_call(code) and expressions.closed_value(value) is not None:
@@ -164,9 +164,15 @@ def _in_one_line(line: str) -> Iterator[tuple[str, str]]:
                 break
 
 
+def _unclosed(line: str) -> str:
+    """The line without the quotes that end a docstring."""
+    bare = line.rstrip()
+    return bare[:-3].rstrip() if bare.endswith(_QUOTES) else line
+
+
 def _stops_doctest(line: str) -> bool:
     text = line.strip()
-    return bool(DOCTEST.match(text) or FENCE.match(text)) or text.startswith(('"""', "'''"))
+    return bool(DOCTEST.match(text) or FENCE.match(text)) or text.startswith(_QUOTES)
 
 
 def _doctest(code: str, wanted: Sequence[str]) -> Example | None:

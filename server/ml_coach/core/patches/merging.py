@@ -33,6 +33,7 @@ from ml_coach.core.patches.outline import (
     outline,
     tokens,
 )
+from ml_coach.core.patches.targets import Targets, flat, reads
 from ml_coach.core.python import syntax
 from ml_coach.core.python.scanning import in_strings
 
@@ -106,6 +107,10 @@ class Merger:
     kept: list[str] = field(default_factory=list[str])
     problem: str = ""
     imports: set[str] = field(default_factory=set[str])  # what the file imports already
+    reads: dict[str, tuple[int, int]] = field(init=False)  # where the reply's blocks name a word
+
+    def __post_init__(self) -> None:
+        self.reads = reads(self.code)
 
     def merged(self) -> Merged:
         lines = list(self.before)
@@ -141,7 +146,7 @@ class Merger:
         if loose and not known:
             self.problem = f"runs `{loose[0][:60]}` when it is imported, unlike the file."
         unit = self._reindented(self.code, "", "")
-        nodes = [n for node in outline(self.before) for n in _flat(node)]
+        nodes = [n for node in outline(self.before) for n in flat(node)]
         documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}
         merged = self._blended(list(self.before), unit, documented)
         if merged != list(self.before):
@@ -151,12 +156,13 @@ class Merger:
         """Finds the place of each new statement: all at the top, or all in the class `owner`."""
         waiting: list[str] = []
         end = -1
+        targets = Targets(old, new)
         for node in new:
             if node.kind == "import" and owner is None:
                 self.add_import(old, node)
             if node.kind in ("guard", "other", "import"):
                 continue
-            target = self._target(old, new, node, owner)
+            target = self._target(targets, node, owner)
             if target is None and owner is None and _is_method(node):
                 self.problem = f"shows the method {node.name} without its class."
             if target is None and node.kind == "name" and not self._is_read(node, owner):
@@ -164,7 +170,7 @@ class Merger:
             if target is None:
                 waiting += self._source(node, owner)
                 continue
-            around = next((o for o in old if o.first <= target.first < o.last), target)
+            around = targets.around(target)
             if waiting:
                 gap = [""] * (1 if owner else 2) if waiting[-1] else []
                 self.pieces.append((around.first, around.first, [*waiting, *gap]))
@@ -179,24 +185,17 @@ class Merger:
         constant."""
         if owner or node.name.isupper() or not self.before:
             return True
-        others = [*self.code[: node.first], *self.code[node.last :]]
-        inside = "\n".join(line for line in others if line[:1] in (" ", "\t", "@"))
-        return not tokens(inside).keys().isdisjoint(node.keys)
+        found = (self.reads[key] for key in node.keys if key in self.reads)
+        return any(first < node.first or last >= node.last for first, last in found)
 
-    def _target(
-        self, old: Sequence[Node], new: Sequence[Node], node: Node, owner: Node | None
-    ) -> Node | None:
+    def _target(self, targets: Targets, node: Node, owner: Node | None) -> Node | None:
         """What the new statement takes the place of; of several as many as the reply has, too."""
-        places = [o for o in old if set(o.keys) & set(node.keys) and o.kind != "import"]
+        places = targets.binding(node.keys)
         if owner is None and not places and node.kind == "def":
-            inner = [n for o in old for n in _flat(o) if n.kind == "def"]
-            places = [n for n in inner if n.keys == node.keys]
+            places = targets.inside(node.keys)
             if len(places) > 1:
                 self.problem = f"defines {node.name}, which has no one place in the file."
-        same = [n for n in new if n.keys == node.keys]
-        if len(places) > 1 and len(same) == len(places):
-            return places[same.index(node)]
-        return places[-1] if places else None
+        return targets.chosen(places, node)
 
     def _replace(self, old: Node, new: Node) -> None:
         if new.kind == "class" and old.kind == "class":
@@ -266,7 +265,7 @@ class Merger:
 
     def add_import(self, old: Sequence[Node], new: Node) -> None:
         if not self.imports:
-            self.imports = {text for o in old for n in _flat(o) for _, text in imported(n.code)}
+            self.imports = {text for o in old for n in flat(o) for _, text in imported(n.code)}
         known = self.imports
         wanted = [text for _, text in imported(new.code) if text not in known]
         taken = set(bound(old))
@@ -362,16 +361,12 @@ def _is_method(node: Node) -> bool:
 
 def _decorators(lines: Sequence[str], nodes: Sequence[Node]) -> list[str]:
     """The decorators of the definitions, each with the name that it stands above."""
-    decorated = [n for node in nodes for n in _flat(node) if n.kind in ("def", "class")]
+    decorated = [n for node in nodes for n in flat(node) if n.kind in ("def", "class")]
     return [f"{lines[at].strip()} {n.name}" for n in decorated for at in range(n.first, n.head)]
 
 
 def _is_test(node: Node) -> bool:
     return node.kind in ("def", "class") and node.name.startswith(("test", "Test"))
-
-
-def _flat(node: Node) -> list[Node]:
-    return [node, *(n for inner in node.inner for n in _flat(inner))]
 
 
 def end_of_imports(old: Sequence[Node], lines: Sequence[str], *, future: bool) -> int:

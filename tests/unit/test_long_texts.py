@@ -1,5 +1,5 @@
-"""A reply of white space alone is read at once: reading it took minutes, in which the server
-answered nobody and did not notice that its editor had gone."""
+"""A text that repeats itself up to its limit is read at once: reading it took minutes, in which
+the server answered nobody and did not notice that its editor had gone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import pytest
 LONGEST = 150_000
 _RESEARCHER = "from ml_coach.core.agents.researcher import read, with_interface, with_plan"
 _REPLIES = "from ml_coach.core import replies"
+_EXAMPLES = "from ml_coach.core.examples import extract_examples, extract_stated"
+_PATCHES = "from ml_coach.core.patches import read_patch"
+_FILES = "{'m.py': 'def f(x):' + chr(10) + '    return x' + chr(10)}, default_file='m.py'"
 
 
 @pytest.mark.parametrize(
@@ -21,8 +24,11 @@ _REPLIES = "from ml_coach.core import replies"
         f"{_RESEARCHER}; with_plan(read('Add.'), '- ' + ' ' * {LONGEST})",
         f"{_RESEARCHER}; with_interface(read('Add.'), chr(10) * {LONGEST})",
         f"{_REPLIES}; replies.read('```python' + chr(10) * {LONGEST})",
+        f"{_EXAMPLES}; extract_examples('Write f(x).' + chr(9) * {LONGEST} + 'a')",
+        f"{_EXAMPLES}; extract_stated('Write f(x).' + chr(10) + chr(9) * {LONGEST} + 'a')",
+        f"{_PATCHES}; read_patch(('x = 1' + chr(10)) * {LONGEST // 6}, {_FILES})",
     ],
 )
-def test_white_space_is_read_at_once(program: str) -> None:
+def test_what_repeats_itself_is_read_at_once(program: str) -> None:
     # In a process of its own, because nothing can interrupt a regular expression.
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
