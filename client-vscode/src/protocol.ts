@@ -55,9 +55,10 @@ export interface PatchDetails {
   readonly note: string;
 }
 
-/** One test's outcome. `line` is where it failed, 0 where that is unknown. */
+/** One test's outcome. `provenance` says where the test comes from. `line` is where it failed, 0 where that is unknown. */
 export interface CaseDetails {
   readonly name: string;
+  readonly provenance: 'own' | 'confirmed' | 'given' | 'stated' | 'property' | 'guessed';
   readonly outcome: 'passed' | 'failed' | 'error' | 'skipped' | 'not_run';
   readonly message: string;
   readonly line: number;

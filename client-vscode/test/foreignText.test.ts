@@ -23,7 +23,7 @@ function requestsOf(markdown: string): string[] {
 }
 
 function runOf(text: string): Run {
-  const test = { name: `test_a[${text}]`, outcome: 'failed' as const, message: text, line: 1, seconds: 0 };
+  const test = { name: `test_a[${text}]`, provenance: 'guessed' as const, outcome: 'failed' as const, message: text, line: 1, seconds: 0 };
   const report = { verdict: 'failed' as const, why: text, ranOn: text, tests: [test, test] };
   return {
     runId: text, rootUri: '', prompt: text, model: text, sandbox: text, task: 'generate', programFile: text, testsFile: text,

@@ -9,7 +9,7 @@ const ROOT = 'file:///home/me/project';
 const patch: PatchDetails = { patchId: 'run-1/p1', text: '--- p.py\n+++ p.py\n@@ -1 +1 @@\n-a = 1\n+a = 2\n', summary: 'Count from one', state: 'waiting', note: '1 of 1 tests pass with it' };
 const failed: ReportDetails = {
   verdict: 'failed', why: '', ranOn: 'Python 3.12.1 of this project',
-  tests: [{ name: 'test_a', outcome: 'failed', message: 'assert 1 == 2', line: 4, seconds: 0.01 }],
+  tests: [{ name: 'test_a', provenance: 'given', outcome: 'failed', message: 'assert 1 == 2', line: 4, seconds: 0.01 }],
 };
 const details: RunDetails = {
   runId: 'run-1', rootUri: ROOT, prompt: 'Add one', task: 'generate', programFile: 'p.py', testsFile: 'test_p.py', model: 'local:m',

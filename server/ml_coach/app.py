@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event, SuiteWritten
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, WrittenFiles
@@ -109,12 +110,12 @@ class App:
 
     @property
     def test_authors(self) -> TestAuthors:
-        """Who wrote which test."""
+        """Where the tests come from that ML Coach wrote."""
         return TestAuthors(self.state / "test_authors.jsonl")
 
-    def guessed_tests(self, source: str) -> frozenset[str]:
-        """See `lsp.backend.Backend.guessed_tests`."""
-        return self.test_authors.guessed_in(source)
+    def provenance_in(self, source: str) -> Mapping[str, Provenance]:
+        """See `lsp.backend.Backend.provenance_in`."""
+        return self.test_authors.provenance_in(source)
 
     def unconfirmed_host(self, settings: Settings) -> str:
         """See `lsp.backend.Backend.unconfirmed_host`."""

@@ -6,7 +6,8 @@
     <state folder>/claims/<file>.lock, .json     the same for each file that a run works on
 
 The lock is the operating system's: it ends with the process, however that ends. The JSON beside it
-says who holds the lock; it counts only as long as that process lives.
+says who holds the lock; it counts only as long as that process lives. Where it says nothing that
+can be read, the lock itself is asked.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from ml_coach.json_lines import parsed
 # Two clocks tell when a process began, and they differ by less than this.
 _SAME_START_SECONDS = 2.0
 _LOOK_SECONDS = 0.2
+# Whoever only asks whether a lock is held holds it for a moment, which is no claim.
+_ASKING_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,10 @@ class Claim:
 
     def _lock(self, place: Path) -> bool:
         place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_suffix(".lock"), timeout=0, thread_local=False)
+        lock = FileLock(
+            place.with_suffix(".lock"), timeout=_ASKING_SECONDS,
+            poll_interval=_ASKING_SECONDS / 5, thread_local=False,
+        )  # fmt: skip
         try:
             lock.acquire()
         except Timeout:
@@ -118,7 +124,13 @@ class Claims:
     root: Path
 
     def claim(self, run_id: str, files: Iterable[Path]) -> Claim | Taken:
-        """Claims a run and the files that it works on: all of them or none. Raises `OSError`."""
+        """Claims a run and the files that it works on: all of them or none.
+
+        Raises `OSError`, with a sentence where the state folder cannot be written into.
+        """
+        for folder in ("runs", "claims"):
+            if fault := unusable(self.root / folder):
+                raise OSError(fault)
         claim = Claim(run_id, self.root)
         try:
             taken = claim.claim_run() or claim.add(files)
@@ -132,7 +144,10 @@ class Claims:
 
     def holder(self, run_id: str) -> Taken | None:
         """Who works on the run now, in this process or in another; None where nobody does."""
-        return _holder(_run_place(self.root, run_id))
+        place = _run_place(self.root, run_id)
+        if _noted(place) is None and _is_locked(place):
+            return Taken(run_id, 0)
+        return _holder(place)
 
     def must_stop(self, run_id: str) -> bool:
         """Whether somebody asked the run to end."""
@@ -168,6 +183,17 @@ async def stopped_from_outside(claims: Claims, run_id: str) -> AsyncGenerator[No
         looking.cancel()
 
 
+def unusable(folder: Path) -> str:
+    """What the user has to do before anything can be kept in this folder or in one to be made
+    there, as a sentence; empty where that is nothing."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is a file, but ML Coach needs a folder there: move it away or delete it."
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"Make {there} writable: ML Coach keeps its runs there."
+    return ""
+
+
 def stop_file(root: Path, run_id: str) -> Path:
     """The file whose presence asks a run to end."""
     return root / "runs" / run_id / "stop"
@@ -184,16 +210,37 @@ def _place(root: Path, file: Path) -> Path:
 
 
 def _holder(place: Path) -> Taken | None:
+    match _noted(place):
+        case run_id, pid, started if _lives(pid, started):
+            return Taken(run_id, pid)
+        case _:
+            return None
+
+
+def _noted(place: Path) -> tuple[str, int, float] | None:
+    """Which run and process the note names, and when that began; None for one that says nothing."""
     try:
-        found = parsed(place.with_suffix(".json").read_bytes()) or {}
+        found = parsed(place.with_suffix(".json").read_bytes())
     except OSError:
         return None
-    run_id, pid, started = found.get("run_id"), found.get("pid"), found.get("started")
-    if not isinstance(run_id, str) or not isinstance(pid, int):
-        return None
-    if not isinstance(started, int | float) or not _lives(pid, started):
-        return None
-    return Taken(run_id, pid)
+    match found:
+        case {"run_id": str(run_id), "pid": int(pid), "started": int() | float() as started}:
+            return run_id, pid, started
+        case _:
+            return None
+
+
+def _is_locked(place: Path) -> bool:
+    """Whether somebody holds the lock. Where there is no note nobody does."""
+    if not place.with_suffix(".json").exists():
+        return False
+    try:
+        with FileLock(place.with_suffix(".lock"), timeout=0, thread_local=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 
 def _lives(pid: int, started: float) -> bool:

@@ -5,7 +5,6 @@ Changes nothing.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from ml_coach.claims import unusable
 from ml_coach.core.errors import BadRequestError
 from ml_coach.core.types import Program
 from ml_coach.models import registry, weights
@@ -155,9 +155,5 @@ def _memory(settings: Settings, access: registry.Access) -> Check:
 
 
 def _state(state: Path) -> Check:
-    there = _existing(state)
-    if not there.is_dir():
-        return Check("runs", False, str(state), f"{there} is a file; a folder is wanted there.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        return Check("runs", False, str(state), f"Make {there} writable.")
-    return Check("runs", True, str(state))
+    mend = unusable(state / "runs") or unusable(state / "claims")
+    return Check("runs", not mend, str(state), mend)

@@ -75,7 +75,7 @@ class JsonLines:
         try:
             if not stat.S_ISREG(self.path.stat().st_mode):
                 raise OSError("it is no file")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         with self.path.open("rb") as file:
             while line := file.readline(LONGEST_LINE_BYTES):

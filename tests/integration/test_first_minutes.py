@@ -185,8 +185,25 @@ async def test_doctor_tells_the_truth_and_changes_nothing(terminal: Terminal) ->
     assert "name a model" not in (await terminal.run("doctor")).out
 
 
+@pytest.mark.parametrize("in_the_way", [".", "runs", "claims"])
+async def test_a_file_where_the_state_folder_belongs_is_one_sentence(
+    terminal: Terminal, in_the_way: str
+) -> None:
+    file = terminal.home / "state" / "ml-coach" / in_the_way
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    sentence = f"{file} is a file, but ML Coach needs a folder there: move it away or delete it."
+    readers = () if in_the_way == "claims" else ("runs", "show", "undo", "apply", "answer", "open")
+    for command in ("generate", "doctor", *readers):
+        ended = await terminal.run(command, *([PROMPT] if command == "generate" else []))
+        assert sentence in " ".join((ended.out + ended.err).split()), ended
+        assert "Errno" not in ended.out + ended.err
+        assert ended.code == (1 if command == "doctor" else 4)
+    assert (terminal.model.asked, file.read_text()) == ([], "mine")
+
+
 async def test_a_disk_that_is_full_or_read_only_is_one_sentence(terminal: Terminal) -> None:
-    """In namespaces of the test's own, where it may mount."""
+    """In namespaces of the test's own, where it may mount. A long path breaks a line anywhere."""
     for options, why in (("size=16k", "the disk is full"), ("ro", "is read-only")):
         (terminal.folder / "small").mkdir(exist_ok=True)
         mounted = f"mount -t tmpfs -o {options} tmpfs small && $0 -m ml_coach"

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from ml_coach.core.coach import Coach
-from ml_coach.core.events import Event, QuestionAnswered, QuestionAsked
+from ml_coach.core.events import Event, QuestionAnswered, QuestionAsked, SuiteWritten
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.questions import next_question, ranked_calls
 from ml_coach.core.judging.voting import Candidate
@@ -206,6 +206,9 @@ async def test_an_answer_is_kept_as_a_test_and_chooses_the_program(
     assert "n + 2" in story.program
     assert report.suite is not None
     assert "confirmed" in report.suite.provenance.values()
+    # Whoever shows the tests, or remembers them, hears of it at once.
+    *_, told = [e.suite for e in story.events if isinstance(e, SuiteWritten)]
+    assert told.provenance == report.suite.provenance
     tests = story.workspace.files["test_generated.py"]
     assert (
         "# ml-coach: confirmed\ndef test_confirmed_1():\n    # The user's answer of 2026-01-02."

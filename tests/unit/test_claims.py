@@ -51,7 +51,7 @@ def test_a_file_is_claimed_once(tmp_path: Path, file: Path, holder: subprocess.P
 def test_a_claim_that_cannot_be_noted_holds_nothing(tmp_path: Path, file: Path) -> None:
     claims = Claims(tmp_path)
     (tmp_path / "claims").write_text("in the way")
-    with pytest.raises(OSError, match="claims"):
+    with pytest.raises(OSError, match=r"claims is a file, .*: move it away or delete it\.$"):
         claims.claim("mine", [file])
     assert claims.holder("mine") is None
     (tmp_path / "claims").unlink()
@@ -68,6 +68,28 @@ def test_a_holder_that_does_not_say_who_it_is_has_a_sentence(
     taken = Claims(tmp_path).claim("mine", [file])
     assert isinstance(taken, Taken)
     assert taken.sentence.startswith("A run of another window is working on a.py;")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\xff{", "[]", '{"run_id": 1}', '{"run_id": "other", "pid": 0}']
+)
+def test_a_run_whose_holder_does_not_say_who_it_is_is_active_until_that_ends(
+    tmp_path: Path, text: str, holder: subprocess.Popen[str]
+) -> None:
+    claims = Claims(tmp_path)
+    (tmp_path / "runs" / "other" / "claim.json").write_text(text, encoding="latin-1")
+    assert claims.holder("other") == Taken("other", 0)
+    assert claims.claim("other", []) == Taken("other", 0)
+    holder.kill()
+    holder.wait()
+    assert claims.holder("other") is None
+    claim = claims.claim("other", [])
+    assert isinstance(claim, Claim)
+    # In the same process, too, the lock is seen.
+    (tmp_path / "runs" / "other" / "claim.json").write_text(text, encoding="latin-1")
+    assert claims.holder("other") == Taken("other", 0)
+    claim.release()
+    assert claims.holder("other") is None
 
 
 def test_a_run_is_claimed_once(tmp_path: Path, holder: subprocess.Popen[str]) -> None:

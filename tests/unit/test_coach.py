@@ -30,6 +30,7 @@ from ml_coach.core.events import (
     SuiteWritten,
     TestsFinished,
 )
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision, Profile
 from ml_coach.core.request import Request
@@ -855,23 +856,34 @@ async def test_a_stub_that_gets_no_right_body_is_given_back_as_it_was(
     assert story.workspace.files["shop.py"] == source
 
 
-async def test_a_test_that_a_model_guessed_may_be_dropped_when_its_program_is_debugged(
+async def test_only_guessed_tests_may_be_dropped_when_their_program_is_debugged(
     executor: SandboxedExecutor,
 ) -> None:
     tests = (
         "from shop import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n\n\n"
-        "def test_nothing():\n    assert total is not None\n"
+        "def test_nothing():\n    assert total is not None\n\n\n"
+        "def test_no_more():\n    assert total is not None\n"
     )
     files = {"shop.py": "def total(xs):\n    return sum(xs)\n", "test_shop.py": tests}
-    for guessed, dropped in ((frozenset({"test_nothing"}), ["test_nothing"]), (frozenset(), [])):
+    kept: tuple[Provenance, ...] = ("given", "stated", "property", "confirmed")
+    cases: list[tuple[dict[str, Provenance], list[str]]] = [
+        ({}, []),
+        ({"test_nothing": "guessed"}, ["test_nothing"]),
+        *(({"test_nothing": kind}, []) for kind in kept),
+        *(({"test_nothing": "guessed", "test_no_more": kind}, ["test_nothing"]) for kind in kept),
+    ]
+    for provenance, dropped in cases:
         story = Story(
             executor, {}, task="debug", prompt="", files=files, program_file="shop.py",
-            tests_file="test_shop.py", guessed=guessed, max_iters=1,
+            tests_file="test_shop.py", provenance=provenance, max_iters=1,
         )  # fmt: skip
         report = await story.run()
         assert report.outcome == "passed", report.reason
         assert [d.test for d in report.dropped] == dropped
         assert story.workspace.files["test_shop.py"] == tests
+        assert report.suite is not None
+        for test in ("test_total", "test_nothing", "test_no_more"):
+            assert report.suite.provenance_of(test) == provenance.get(test, "own")
 
 
 async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from ml_coach.core.coach import Coach
-from ml_coach.core.events import Event
+from ml_coach.core.events import Emit, Event, SuiteWritten
 from ml_coach.core.finding import Finding
 from ml_coach.core.ports import Profile
 from ml_coach.core.request import Request
@@ -135,6 +135,7 @@ async def _run(
     programs: Sequence[str],
     tests: str,
     max_iters: int = 1,
+    emit: Emit = lambda event: None,
     **more: str,
 ) -> tuple[RunReport, MemoryWorkspace, ScriptedModel]:
     replies = {
@@ -143,9 +144,9 @@ async def _run(
         "debugger": ["I cannot."],
         **{agent: [reply] for agent, reply in more.items()},
     }
-    model, workspace, events = ScriptedModel(replies, TWO), MemoryWorkspace(), list[Event]()
+    model, workspace = ScriptedModel(replies, TWO), MemoryWorkspace()
     coach = Coach(model, executor, workspace, ScriptedReviewer([]))
-    report = await coach.run(Request(prompt, max_iters=max_iters, auto_patch=True), events.append)
+    report = await coach.run(Request(prompt, max_iters=max_iters, auto_patch=True), emit)
     return report, workspace, model
 
 
@@ -263,10 +264,16 @@ async def test_a_program_without_any_test_is_kept_and_nothing_is_claimed(
 async def test_a_misread_name_refuses_no_program(executor: SandboxedExecutor) -> None:
     tests = "assert double_it(1) == 2\nassert double_it(4) == 8"
     program = "def twice(x):\n    return x * 2\n"
-    report, workspace, _ = await _run(executor, "Write double_it(x)", [program], tests)
+    events: list[Event] = []
+    report, workspace, _ = await _run(
+        executor, "Write double_it(x)", [program], tests, emit=events.append
+    )
     assert report.outcome == "passed", report.reason
     assert workspace.files["generated_code.py"] == program
     assert "assert twice(4) == 8" in workspace.files["test_generated.py"]
+    # The tests as they stand there are told of, so that they are known again.
+    *_, told = [event.suite for event in events if isinstance(event, SuiteWritten)]
+    assert told.source == workspace.files["test_generated.py"]
 
 
 async def test_an_explanation_that_is_asked_for_gets_a_file_and_stands_in_the_report(

@@ -76,6 +76,7 @@ export class TestExplorer implements vscode.Disposable {
     file.children.replace(report.tests.map((test) => {
       const item = this.controller.createTestItem(`${uri.toString()}::${test.name}`, test.name, uri);
       item.range = lineOf(test.name);
+      item.description = test.provenance;
       return item;
     }));
     this.controller.items.add(file);

@@ -17,7 +17,7 @@ from ml_coach.cli.generate_command import carry_out
 from ml_coach.cli.options import JsonOption, read_settings
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import TerminalReviewer, read_answer, show_question
-from ml_coach.cli.run_reference import RunArgument, folder_of, named_run, report_of
+from ml_coach.cli.run_reference import RunArgument, folder_of, named_run, refuse_unusable, report_of
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.events import RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
@@ -38,7 +38,11 @@ def runs(
             "Runs of today and those that can be undone stay.",
             highlight=False,
         )
-    for run in App().run_log.latest(limit):
+    log = App().run_log
+    found = log.latest(limit)
+    if not found:
+        refuse_unusable(log)
+    for run in found:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"

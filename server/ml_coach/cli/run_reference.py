@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ml_coach.app import App
-from ml_coach.cli.endings import USAGE, fail
+from ml_coach.claims import unusable
+from ml_coach.cli.endings import FAILED, USAGE, fail
 from ml_coach.core.events import RunStarted
 from ml_coach.core.types import RunReport
 from ml_coach.run_log import RunLog
@@ -36,12 +37,20 @@ def named_run(log: RunLog, name: str) -> str:
     found = log.named(name)
     if len(found) == 1:
         return found[0]
+    if not found:
+        refuse_unusable(log)
     if not found and name == "last":
         fail("There is no run yet.", USAGE)
     if not found:
         fail(f"There is no run {name!r}; `ml-coach runs` lists them.", USAGE)
     shown = ", ".join(found[:_MOST_NAMED]) + (", ..." if len(found) > _MOST_NAMED else "")
     fail(f"{name!r} may mean {len(found)} runs: {shown}. Write more of the id.", USAGE)
+
+
+def refuse_unusable(log: RunLog) -> None:
+    """Ends the command where the log's folder is none, so that no run could be found there."""
+    if fault := unusable(log.root / "runs"):
+        fail(fault, FAILED)
 
 
 def report_of(log: RunLog, run_id: str) -> tuple[RunStarted, RunReport | None]:

@@ -26,7 +26,14 @@ from ml_coach.core.agents.suite_assembly import renamed
 from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.errors import BudgetSpent, ModelError, SetupError, os_error_text
-from ml_coach.core.events import CandidateChosen, Emit, RunFinished, RunStarted, SpecWritten
+from ml_coach.core.events import (
+    CandidateChosen,
+    Emit,
+    RunFinished,
+    RunStarted,
+    SpecWritten,
+    SuiteWritten,
+)
 from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
@@ -252,11 +259,7 @@ async def _tests(run: Run) -> Suite | End:
             if fault := syntax.complaint(source):
                 return End("failed", f"{request.tests_file} does not compile: {fault}")
             run.state.keeps_tests = True
-            if not request.guessed:
-                return Suite(source, request.tests_file, own=True)
-            suite = Suite(source, request.tests_file)
-            users = frozenset(suite.functions) - request.guessed
-            return replace(suite, provenance=dict.fromkeys(users, "own"))
+            return Suite(source, request.tests_file, request.provenance, own=True)
     run.begin("tests")
     return await write_tests(run.team)
 
@@ -314,8 +317,10 @@ def _take_names(run: Run, programs: list[Program]) -> None:
     defined = [_defined(program, spec.names) for program in programs]
     if not set(spec.names) <= set[str]().union(*defined):
         suite, names = renamed(state.written, programs[0].module, spec.names, defined)
-        state.written = state.suite = suite
         run.team.spec = replace(spec, names=names)
+        if suite != state.written:
+            state.written = state.suite = suite
+            run.emit(SuiteWritten(suite))
 
 
 def _defined(program: Program, names: Sequence[str]) -> set[str]:

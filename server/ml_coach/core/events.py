@@ -136,7 +136,8 @@ class ProgramInspected:
 
 @dataclass(frozen=True, slots=True)
 class SuiteWritten:
-    """`done` lists what was changed between the model's reply and the suite."""
+    """Also told of a suite that was changed since, by an answer of the user or a name that was
+    misread. `done` lists what was changed between the model's reply and the suite."""
 
     suite: Suite
     done: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from ml_coach.core.events import QuestionAnswered, QuestionAsked
+from ml_coach.core.events import QuestionAnswered, QuestionAsked, SuiteWritten
 from ml_coach.core.python.marks import marked
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.run_state import End, Run
@@ -60,6 +60,7 @@ def _learn(run: Run, answer: Answer) -> None:
         state.left_open |= {answer.call}
         return
     state.written = _with_test(state.written, answer)
+    run.emit(SuiteWritten(state.written))
     team.spec = replace(team.spec, confirmed=(*team.spec.confirmed, answer.shown))
 
 

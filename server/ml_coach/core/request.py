@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.question import Answer
 from ml_coach.core.usage import Limits
 
@@ -25,9 +27,10 @@ class Request:
     tests are written. Files are relative to the workspace; `source_folder` is what the program's
     import name lacks of its file, such as `src`. `examples` are given asserts; None takes those of
     the prompt. A run ends `unsure` whose `confidence` is below `min_confidence` (see `RunReport`).
-    `guessed` names the tests in the user's file that a model guessed in an earlier run. At most
-    `max_questions` are asked of the user; the first of them are answered by `answers`, where the
-    run goes on from an earlier one. `seed` makes sampled programs repeatable.
+    `provenance` says of the tests in the user's file where they come from, as far as earlier runs
+    wrote them (see `Suite`). At most `max_questions` are asked of the user; the first of them are
+    answered by `answers`, where the run goes on from an earlier one. `seed` makes sampled programs
+    repeatable.
     """
 
     prompt: str
@@ -41,7 +44,7 @@ class Request:
     run_timeout_seconds: float = 8.0
     auto_patch: bool = False
     examples: tuple[str, ...] | None = None
-    guessed: frozenset[str] = frozenset()
+    provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
     max_questions: int = 3
     answers: tuple[Answer, ...] = ()
     seed: int = 0

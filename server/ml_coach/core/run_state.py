@@ -142,7 +142,7 @@ class Run:
         state.suite, state.dropped = filtered.suite, state.uncollected + filtered.dropped
         state.mutation_score = filtered.mutation_score
         self.emit(SuiteFiltered(filtered.kept, state.dropped, filtered.mutation_score))
-        if filtered.kept or state.suite.own:
+        if filtered.kept or state.suite.is_kept_whole:
             return None
         # The candidates' agreement chose this program, so it is worth keeping. The tests that were
         # dropped must not stand there as if they were its suite.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import keyword
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -93,8 +92,11 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One pytest file. `provenance` says of its test functions where they come from; one that is
-    not in it is guessed. With `own` it is a file of the user's, and every test is own."""
+    """One pytest file. `provenance` says of its test functions where they come from.
+
+    One that is not in it is guessed. With `own` the file stood there before the run: a test that
+    is not in `provenance` is the user's own, and none is dropped but a guessed one.
+    """
 
     source: str
     file: str = "test_generated.py"
@@ -109,37 +111,35 @@ class Suite:
     @property
     def has_binding_tests(self) -> bool:
         """Whether any of its tests binds the program, see `is_binding`."""
-        return self.own or any(self.is_binding(test) for test in self.provenance)
+        return self.is_kept_whole or any(self.is_binding(test) for test in self.functions)
+
+    @property
+    def is_kept_whole(self) -> bool:
+        """Whether it stood there before the run and holds no guessed test, so that it is judged
+        as it is."""
+        return self.own and "guessed" not in self.provenance.values()
 
     @property
     def functions(self) -> tuple[str, ...]:
         """Names of all test functions (`test_x`, `TestA::test_b`)."""
-        tree = syntax.parse(self.source)
-        return tuple(_functions(tree, "")) if tree else ()
+        return tuple(name for name, _ in syntax.test_functions(self.source))
 
     @property
     def may_skip(self) -> bool:
         """Whether a test may be skipped: only where the user's own file asks for it."""
-        return self.own and any(word in self.source for word in ("skip", "xfail"))
+        return self.is_kept_whole and any(word in self.source for word in ("skip", "xfail"))
 
     def provenance_of(self, test: str) -> Provenance:
         """Where this test function (`test_x`, `TestA::test_b`) comes from."""
-        return "own" if self.own else self.provenance.get(test.split("[", 1)[0], "guessed")
+        return self.provenance.get(test.split("[", 1)[0], "own" if self.own else "guessed")
 
     def is_binding(self, test: str) -> bool:
         """Whether the user or the prompt demands what this test checks.
 
         No test filter drops such a test, and a program that fails one is wrong.
         """
-        return self.provenance_of(test) in BINDING
-
-
-def _functions(scope: ast.Module | ast.ClassDef, prefix: str) -> Iterator[str]:
-    for node in scope.body:
-        if isinstance(node, ast.ClassDef):
-            yield from _functions(node, f"{prefix}{node.name}::")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and syntax.is_test(node.name):
-            yield prefix + node.name
+        provenance = self.provenance_of(test)
+        return provenance in BINDING or (self.own and provenance != "guessed")
 
 
 @dataclass(frozen=True, slots=True)

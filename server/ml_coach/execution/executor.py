@@ -179,9 +179,9 @@ class SandboxedExecutor:
         return report
 
     async def _conftests(self, suite: Suite, judged: Collection[str]) -> dict[str, str]:
-        """The conftest.py files of the user's own tests: other tests were written without them.
+        """The conftest.py files of the user's own tests: guessed tests were written without them.
         One that is itself `judged` is left out."""
-        if self._workspace is None or not suite.own:
+        if self._workspace is None or not suite.is_kept_whole:
             return {}
         found = await asyncio.to_thread(workspace_modules.conftests, suite.file, self._workspace)
         return {name: text for name, text in found.items() if name not in judged}

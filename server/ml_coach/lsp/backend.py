@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ml_coach.claims import Claims
 from ml_coach.core.events import Emit, Event, RunStarted
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
@@ -140,8 +141,9 @@ class Backend(Protocol):
         """Makes `editor:` models possible."""
         ...
 
-    def guessed_tests(self, source: str) -> frozenset[str]:
-        """The names of the tests in a file that a model guessed and nobody changed since."""
+    def provenance_in(self, source: str) -> Mapping[str, Provenance]:
+        """Where the tests in a file come from, by name: those that earlier runs wrote and nobody
+        changed since."""
         ...
 
     def unconfirmed_host(self, settings: Settings) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from ml_coach.core.evidence import Provenance
+
 Task = Literal["generate", "implement", "debug", "write_tests", "test"]
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 RunAction = Literal["stop", "undo", "redo", "resume"]
@@ -18,9 +20,11 @@ class StageDetails(TypedDict):
 
 
 class CaseDetails(TypedDict):
-    """One test's outcome. `line` is where it failed, 0 where that is unknown."""
+    """One test's outcome. `provenance` says where the test comes from. `line` is where it failed, 0
+    where that is unknown."""
 
     name: str
+    provenance: Provenance
     outcome: Literal["passed", "failed", "error", "skipped", "not_run"]
     message: str
     line: int

@@ -137,6 +137,7 @@ def create_server(load: Callable[[], Backend]) -> CoachServer:
 
 def _handler(server: CoachServer, command: Command) -> Callable[..., Coroutine[Any, Any, Any]]:
     async def handle(*arguments: Any) -> Any:
+        from ml_coach.core.errors import os_error_text
         from ml_coach.lsp.commands.arguments import read_arguments
 
         handler = command.handler((await server.session()).commands)
@@ -144,7 +145,7 @@ def _handler(server: CoachServer, command: Command) -> Callable[..., Coroutine[A
         try:
             return await handler(read_arguments(kind, command.full_name, arguments))
         except OSError as error:
-            raise RequestFailed(str(error)) from None
+            raise RequestFailed(os_error_text(error)) from None
 
     return handle
 

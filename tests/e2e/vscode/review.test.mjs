@@ -77,7 +77,7 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   await row('test_generated.py').waitFor();
   await row('test_generated.py').click();
   await wb.page.keyboard.press('ArrowRight');
-  await row('test_given_1').waitFor();
+  await row('test_given_1').locator('.test-label-description', { hasText: 'given' }).waitFor();
   await wb.shot('01-failed');
   await wb.statusItem('waiting for your decision').click();
   await wb.titleAction('Apply Patch').click();
@@ -92,11 +92,16 @@ scene('the Test Explorer shows the generated tests and runs them again', { name:
   // A rerun stands apart, and there is nothing of it to undo.
   await wb.command('View: Show ML Coach');
   await wb.treeRow('Test runs').click();
-  await wb.treeRow('Test generated').waitFor();
+  await wb.treeRow('Test generated').filter({ hasText: 'passed' }).waitFor();
   await wb.shot('04-test-runs-apart');
+  // It calls no test the user's own that the prompt or the model brought.
+  await wb.show('test_generated.py');
+  for (const origin of ['given', 'stated', 'guessed']) await wb.lens('test_generated.py', `${origin}, passed`).waitFor();
+  assert.equal(await wb.lens('test_generated.py', 'own, ').count(), 0);
+  await wb.shot('05-where-tests-come-from');
   await wb.command('ML Coach: Undo Run');
   await wb.told('the run was undone');
   await wb.command('ML Coach: Show Run');
   await wb.row('passed').nth(0).waitFor();
-  await wb.shot('05-picker');
+  await wb.shot('06-picker');
 });

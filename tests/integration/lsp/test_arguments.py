@@ -127,3 +127,21 @@ async def test_runs_events_models_and_doctor_answer_as_documented(start: StartEd
     assert models["default"].startswith("openai:scripted@")
     assert any(row["name"].startswith("local:") for row in models["models"])
     assert all({"name", "ok"} <= set(c) for c in (await editor.command("doctor"))["checks"])
+
+
+@pytest.mark.parametrize("command", ["generate", "runTests", "writeTests"])
+async def test_a_file_where_the_state_folder_belongs_is_one_sentence(
+    start: StartEditor, root: Path, tmp_path: Path, command: str
+):
+    file = tmp_path / "state" / "ml-coach"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("mine")
+    (root / "sums.py").write_text(WRONG)
+    (root / "test_sums.py").write_text("def test_it():\n    assert True\n")
+    editor = await start()
+    argument = {"prompt": PROMPT} if command == "generate" else {"uri": editor.uri("sums.py")}
+    with pytest.raises(JsonRpcException) as refused:
+        await editor.command(command, **argument)
+    sentence = f"{file} is a file, but ML Coach needs a folder there: move it away or delete it."
+    assert str(refused.value) == sentence
+    assert (await editor.command("runs"))["runs"] == []

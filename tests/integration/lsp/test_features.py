@@ -116,8 +116,8 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     )
     shown = {lens.range.start.line: lens.command.title for lens in lenses}
     assert shown[0] == "ML Coach: 1 of 2 pass. Run again"
-    assert "failed. Run again" in shown[5]
-    assert "passed. Run again" in shown[10]
+    assert shown[5] == "guessed, failed. Run again"
+    assert shown[10] == "guessed, passed. Run again"
 
     await editor.choose(await editor.action("sums.py", "Apply"))
     assert (await editor.until(editor.finished))["outcome"] == "passed"
@@ -276,18 +276,105 @@ async def test_where_the_tests_of_a_file_stand(start: StartEditor, root: Path):
         assert (await editor.command("tests", uri=editor.uri(other)))["tests"] == []
 
 
-async def test_who_wrote_a_test_is_known_after_a_restart(start: StartEditor, root: Path):
+SQUEEZE = (
+    'Write squeeze(text), which is idempotent. squeeze("aab") == "ab". "ccd" becomes "cd". '
+    '"eef" becomes "ef".'
+)
+SQUEEZED = """def squeeze(text):
+    kept = ""
+    for letter in text:
+        kept += "" if kept.endswith(letter) else letter
+    return kept
+"""
+ORIGINS = {
+    "test_given_1": "given",
+    "test_stated_1": "stated",
+    "test_stated_2": "stated",
+    "test_property_1": "property",
+    "test_example_1": "guessed",
+}
+
+
+async def _lenses(editor: Editor, file: str) -> dict[str, str]:
+    """The lens above each test, without what can be done."""
+    if editor.uri(file) not in editor.buffers:
+        editor.open(file)
+    lines = (editor.text(file) or "").splitlines()
+    found = await editor.client.text_document_code_lens_async(
+        lsp.CodeLensParams(lsp.TextDocumentIdentifier(editor.uri(file)))
+    )
+    above = ((lines[lens.range.start.line], lens.command.title) for lens in found)
+    return {
+        line.removeprefix("def ").split("(")[0]: title.removesuffix(". Run again")
+        for line, title in above
+        if line.startswith("def ")
+    }
+
+
+async def test_where_a_test_comes_from_is_known_after_a_restart(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    model.replies |= {
+        "coder": f"```python\n{SQUEEZED}```\n",
+        "test_writer": "assert squeeze('ghh') == 'gh'\n",
+    }
     first = await start("kate-22.12")
-    await first.generate(PROMPT, autoPatch=True)
-    await first.until(first.finished)
+    run_id = await first.generate(SQUEEZE)
+    assert (await first.until(first.finished))["outcome"] == "passed"
+    made = await _lenses(first, "test_generated.py")
+    assert made == {test: f"{origin}, passed" for test, origin in ORIGINS.items()}
     tests = root / "test_generated.py"
-    tests.write_text(tests.read_text() + "\n\ndef test_mine():\n    assert add(2, 2) == 4\n")
+    mine = "\n\n# ml-coach: given\ndef test_mine():\n    assert squeeze('') == ''\n"
+    changed = tests.read_text().replace('"eef"', '"eeeef"').replace("'eef'", "'eeeef'")
+    assert changed != tests.read_text()
+    tests.write_text(changed + mine)
+
+    now = {**ORIGINS, "test_stated_2": "own", "test_mine": "own"}
     second = await start("kate-22.12")
-    await second.command("runTests", uri=second.uri("test_generated.py"))
+    rerun = (await second.command("runTests", uri=second.uri("test_generated.py")))["runId"]
     report = await second.until(second.finished)
     assert report["outcome"] == "passed"
-    provenance = {"test_mine": "own"}
-    assert (report["suite"]["own"], report["suite"]["provenance"]) == (False, provenance)
+    known = {test: origin for test, origin in now.items() if origin != "own"}
+    assert (report["suite"]["own"], report["suite"]["provenance"]) == (True, known)
+    assert await _lenses(second, "test_generated.py") == {t: f"{o}, passed" for t, o in now.items()}
+    # What the Test Explorer shows, of both runs, after another restart too.
+    third = await start("kate-22.12")
+    for run, origins in ((run_id, ORIGINS), (rerun, now)):
+        drawn = (await third.command("run", runId=run))["report"]["tests"]
+        assert {test["name"]: test["provenance"] for test in drawn} == origins
+
+
+async def test_a_debugging_run_that_is_resumed_knows_what_the_user_changed_meanwhile(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    first = await start("kate-22.12")
+    await first.generate(f"{PROMPT} add(2, 3) == 5", autoPatch=True)
+    assert (await first.until(first.finished))["outcome"] == "passed"
+    (root / "generated_code.py").write_text(WRONG)
+    model.forget()
+    model.held.add("debugger")
+    first.events.clear()
+    debugged = await first.command("debug", uri=first.uri("generated_code.py"))
+    assert first.event("RunStarted") or await first.until(lambda: first.event("RunStarted"))
+    origins = first.event("RunStarted")["request"]["provenance"]
+    assert sorted(origins.values()) == ["given", "guessed", "guessed"]
+    await model.was_asked("debugger")
+    given = next(test for test, origin in origins.items() if origin == "given")
+    # The lens says so in the middle of the run, too.
+    assert (await _lenses(first, "test_generated.py"))[given] == "given, failed"
+    first.process.kill()
+    await first.process.wait()
+    tests = root / "test_generated.py"
+    tests.write_text(tests.read_text().replace("add(2, 3) == 5", "add(2, 4) == 6"))
+    model.held.clear()
+
+    second = await start("kate-22.12")
+    await second.command("resume", runId=debugged["runId"])
+    await second.until(lambda: second.event("RunStarted"))
+    resumed = second.event("RunStarted")["request"]["provenance"]
+    assert resumed == {test: origin for test, origin in origins.items() if test != given}
+    await second.until(lambda: second.event("PatchOffered"))
+    assert (await _lenses(second, "test_generated.py"))[given] == "own, failed"
 
 
 @pytest.mark.parametrize("profile", ["vscode-1.139-languageclient-9"])

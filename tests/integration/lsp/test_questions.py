@@ -129,6 +129,11 @@ async def test_a_question_is_still_open_after_a_restart_of_the_server(start: Sta
     )
     await ended(second)
     assert CONFIRMED in second.text(TESTS)
+    # A third server knows the test of the answer again.
+    third = await start("kate-22.12")
+    await third.command("runTests", uri=third.uri(TESTS))
+    suite = (await ended(third))["suite"]
+    assert suite["provenance"]["test_confirmed_1"] == "confirmed"
 
 
 async def test_a_client_that_asks_by_itself_is_asked_until_it_says_what_can_be_read(

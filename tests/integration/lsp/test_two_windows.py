@@ -24,6 +24,10 @@ async def test_a_run_of_another_window_is_listed_as_active_elsewhere(start: Star
     first, second, run_id = await two_windows(start)
     (row,) = (await second.command("runs"))["runs"]
     assert (row["runId"], row["active"], row["elsewhere"]) == (run_id, True, True)
+    # Also where the note of who it is was damaged.
+    (Path(row["folder"]) / "claim.json").write_bytes(b"\xff{")
+    (row,) = (await second.command("runs"))["runs"]
+    assert (row["active"], row["elsewhere"]) == (True, True)
     (row,) = (await first.command("runs"))["runs"]
     assert (row["active"], row["elsewhere"]) == (True, False)
     await first.choose(await first.action("generated_code.py", "Apply"))

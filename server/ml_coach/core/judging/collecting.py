@@ -39,7 +39,7 @@ def collectable(
     None where a program was tested, where the fault may be one of the programs', which the tests
     import as `module`, and where a test would be lost that no filter drops.
     """
-    if suite.own or any(report.cases for report in reports):
+    if suite.is_kept_whole or any(report.cases for report in reports):
         return None
     findings = (finding for report in reports for finding in report.findings)
     for finding in findings:

@@ -163,7 +163,8 @@ class Evaluator:
         one of them would be a guess.
         """
         edits = await asyncio.to_thread(small_edits, program)
-        trusted = ("limit", "turn") if len(suite.provenance) > 1 else ("limit",)
+        given = sum(kind != "guessed" for kind in suite.provenance.values())
+        trusted = ("limit", "turn") if given > 1 else ("limit",)
         right = await self._passing([e for e in edits if e.kind in trusted], suite)
         if not right:
             return None

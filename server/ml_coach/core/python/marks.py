@@ -3,7 +3,7 @@
     # ml-coach: guessed
     def test_guessed_1():
 
-The comment is for whoever reads the file. ML Coach itself remembers a guessed test by its code
+The comment is for whoever reads the file. ML Coach itself remembers a test by its code
 (test_authors.py), so a comment that is deleted or copied changes nothing.
 """
 

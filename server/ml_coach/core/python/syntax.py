@@ -180,6 +180,23 @@ def tests(source: str) -> list[Definition]:
     return [node for node in body if isinstance(node, Definition) and is_test(node.name)]
 
 
+def test_functions(source: str) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """All test functions with their names (`test_x`, `TestA::test_b`); none where it does not
+    parse. A class counts whatever it is called: those of unittest have any name."""
+    tree = parse(source)
+    return list(_test_functions(tree, "")) if tree else []
+
+
+def _test_functions(
+    scope: ast.Module | ast.ClassDef, prefix: str
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in scope.body:
+        if isinstance(node, ast.ClassDef):
+            yield from _test_functions(node, f"{prefix}{node.name}::")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_test(node.name):
+            yield prefix + node.name, node
+
+
 def test_places(source: str) -> dict[str, int]:
     """The line, counted from 1, of the `def` of each test, by names such as `TestA::test_b`."""
     places: dict[str, int] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.evidence import Provenance
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.commands.arguments import (
     Debug,
@@ -130,7 +132,11 @@ class Starting:
             raise RequestFailed(f"That run worked in {root or 'a terminal'}, not open here.")
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
-        return RunOrder(root, start.request, settings, replay=run_id)
+        request = start.request
+        if request.task == "debug":
+            # The user may have changed tests since.
+            request = replace(request, provenance=self._provenance(root, request.tests_file))
+        return RunOrder(root, request, settings, replay=run_id)
 
     async def _start_on(
         self,
@@ -143,7 +149,7 @@ class Starting:
     ) -> RunRef:
         """Starts a task on a program that exists."""
         if task == "debug":
-            fields["guessed"] = self.backend.guessed_tests(self.text(program.root, tests))
+            fields["provenance"] = self._provenance(program.root, tests)
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests,
             source_folder=source_folder(program.root, program.file), **fields,
@@ -177,6 +183,9 @@ class Starting:
             except (OSError, UnicodeDecodeError) as error:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
+
+    def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
+        return self.backend.provenance_in(self.text(root, tests))
 
     def text(self, root: Path, file: str) -> str:
         """The text of a file, from the editor or from disk; empty where there is none."""

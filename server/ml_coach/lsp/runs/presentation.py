@@ -188,9 +188,12 @@ def _test_title(name: str, state: SuiteState) -> str:
     for drop in state.dropped:
         if drop.test.split("[")[0].split("::")[0] == name:
             return f"dropped: {drop.reason}"
-    kept = state.suite.provenance_of(name)
-    cases = state.report.cases if state.report else ()
-    outcomes = [c.outcome for c in cases if c.function.split("::")[0] == name]
+    every = state.report.cases if state.report else ()
+    cases = [case for case in every if case.function.split("::")[0] == name]
+    # The tests of a class may come from several.
+    functions = [case.function for case in cases] or [name]
+    kept = " and ".join(dict.fromkeys(map(state.suite.provenance_of, functions)))
+    outcomes = [case.outcome for case in cases]
     if not outcomes:
         return f"{kept}, not run yet. Run"
     bad = next((outcome for outcome in outcomes if outcome not in ("passed", "skipped")), "")

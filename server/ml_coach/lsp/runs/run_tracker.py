@@ -28,7 +28,7 @@ from ml_coach.core.events import (
 )
 from ml_coach.core.request import Request
 from ml_coach.core.results import TestReport
-from ml_coach.core.types import Stage
+from ml_coach.core.types import Stage, Suite
 from ml_coach.lsp.run_details import (
     CaseDetails,
     IterationDetails,
@@ -69,6 +69,7 @@ class RunTracker:
     details: RunDetails
     patches: dict[str, Patch] = field(default_factory=dict[str, Patch])
     on_trial: bool = False
+    _suite: Suite = field(default_factory=lambda: Suite(""))
 
     @classmethod
     def of(cls, run_id: str, request: Request, root_uri: str) -> RunTracker:
@@ -87,6 +88,8 @@ class RunTracker:
         details["prompt"], details["task"] = request.prompt, task_of(request)
         details["programFile"], details["testsFile"] = request.program_file, request.tests_file
         details["autoPatch"] = request.auto_patch
+        if request.task == "debug":
+            self._suite = Suite("", request.tests_file, request.provenance, own=True)
 
     def take(self, event: Event) -> bool:  # noqa: C901 - one flat match
         """Notes one event. False where it changes nothing that is shown."""
@@ -105,13 +108,13 @@ class RunTracker:
                 if "tests" in self._running():
                     self._finish("code")
             case SuiteWritten():
-                details["testsFile"] = event.suite.file
+                self._suite, details["testsFile"] = event.suite, event.suite.file
                 self._finish("tests")
             case SuiteFiltered():
                 details["dropped"] = [{"test": d.test, "reason": d.reason} for d in event.dropped]
                 self._finish("filter")
             case TestsFinished():
-                report = self._iteration()["report"] = _report(event.report)
+                report = self._iteration()["report"] = _report(event.report, self._suite)
                 if not self.on_trial:
                     details["report"] = report
                 self._finish("pytest")
@@ -208,11 +211,11 @@ class RunTracker:
         self._iteration()["patches"].append(row)
 
 
-def _report(report: TestReport) -> ReportDetails:
+def _report(report: TestReport, suite: Suite) -> ReportDetails:
     tests = [
         CaseDetails(
-            name=case.name, outcome=case.outcome, message=case.message, line=case.line,
-            seconds=case.seconds,
+            name=case.name, provenance=suite.provenance_of(case.function), outcome=case.outcome,
+            message=case.message, line=case.line, seconds=case.seconds,
         )
         for case in report.cases
     ]  # fmt: skip

@@ -108,9 +108,10 @@ class RunView:
             self._show(self._inspected)
             return
         self._show(self._inspected + self._tested.findings)
-        # A run on the user's own tests writes no suite but reports outcomes for theirs.
-        program, suite = self._program_uri(), Suite("", self.order.request.tests_file)
-        state = self._state() or SuiteState(self.order.run_id, program, suite)
+        # A run on a test file that was there writes no suite but reports outcomes for its tests.
+        request = self.order.request
+        suite = Suite("", request.tests_file, request.provenance, own=True)
+        state = self._state() or SuiteState(self.order.run_id, self._program_uri(), suite)
         self._show_suite(replace(state, report=self._tested))
 
     def _finished(self, report: RunReport) -> None:
