@@ -126,6 +126,14 @@ async def test_without_a_terminal_the_patch_waits_and_can_be_applied(terminal: T
     applied = await terminal.run("apply", run.name)
     assert applied.code == 0, applied.err
     assert terminal.text("generated_code.py") == RIGHT
+    # From now on it waits nowhere, not even for a second time.
+    assert "patch applied" in (await terminal.run("runs")).out
+    shown = (await terminal.run("show")).out
+    assert "waits" not in shown.split("The patch that the run left was applied since.")[1]
+    again = await terminal.run("apply")
+    assert (again.code, "was applied already" in again.err) == (2, True)
+    await terminal.run("undo")
+    assert " undone " in (await terminal.run("runs")).out
 
 
 async def test_apply_finds_the_folder_that_the_run_wrote_into(terminal: Terminal) -> None:

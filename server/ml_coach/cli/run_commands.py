@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from ml_coach.app import App
+from ml_coach.change_log import ChangeLog
 from ml_coach.cli.endings import USAGE, fail, run_until_done
 from ml_coach.cli.file_commands import FolderOption
 from ml_coach.cli.generate_command import carry_out
@@ -22,6 +23,7 @@ from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.events import RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.wording import amount
+from ml_coach.run_log import RunSummary
 from ml_coach.run_order import RunOrder, answered
 
 
@@ -43,12 +45,21 @@ def runs(
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
         first_line = prompt.splitlines()[0]
-        outcome = "patch waits" if run.patch_waits else run.outcome.replace("_", " ")
-        outcome = outcome or ("damaged" if run.is_damaged else "unfinished")
-        if not run.outcome and App().claims.holder(run.run_id):
-            outcome = "active"
-        line = f"{run.run_id}  {outcome:<11}  {escape(first_line[:80])}"
+        line = f"{run.run_id}  {_state(run):<13}  {escape(first_line[:80])}"
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _state(run: RunSummary) -> str:
+    """What became of a run, in one or two words."""
+    app = App()
+    if not run.outcome:
+        if app.claims.holder(run.run_id):
+            return "active"
+        return "damaged" if run.is_damaged else "unfinished"
+    if run.patch == "waits":
+        return "patch waits"
+    undone = ChangeLog(app.run_log.folder(run.run_id)).latest_action() == "undo"
+    return "undone" if undone else "patch applied" if run.patch else run.outcome.replace("_", " ")
 
 
 def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
@@ -61,7 +72,8 @@ def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
         if isinstance(event, RunStarted):
             folder = Path(event.folder)
         if isinstance(event, RunFinished) and not as_json:
-            show_report(console, event.report, folder=folder, run_id=run_id)
+            applied = event.report.pending is not None and not log.patch_waits(run_id)
+            show_report(console, event.report, folder=folder, run_id=run_id, applied=applied)
     view.close()
 
 
