@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from ml_coach.change_log import ChangeLog
 from ml_coach.cli.endings import USAGE, fail, run_until_done
 from ml_coach.cli.file_commands import FolderOption
 from ml_coach.cli.generate_command import carry_out
+from ml_coach.cli.next_commands import next_commands, show_next
 from ml_coach.cli.options import JsonOption, read_settings
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import TerminalReviewer, read_answer, show_question
@@ -40,7 +42,10 @@ def runs(
             "Runs of today and those that can be undone stay.",
             highlight=False,
         )
-    for run in App().run_log.latest(limit):
+    latest = App().run_log.latest(limit)
+    if not latest:
+        console.print("There is no run yet.")
+    for run in latest:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
@@ -72,8 +77,13 @@ def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
         if isinstance(event, RunStarted):
             folder = Path(event.folder)
         if isinstance(event, RunFinished) and not as_json:
-            applied = event.report.pending is not None and not log.patch_waits(run_id)
-            show_report(console, event.report, folder=folder, run_id=run_id, applied=applied)
+            report = event.report
+            applied = report.pending is not None and not log.patch_waits(run_id)
+            show_report(console, report, folder=folder, run_id=run_id, applied=applied)
+            if report.question is not None:
+                show_question(console, report.question)
+            still_open = replace(report, pending=None) if applied else report
+            show_next(console, next_commands(still_open, folder, run_id))
     view.close()
 
 
@@ -98,19 +108,19 @@ def answer(
         fail(f"Run {run_id} left no question open.", USAGE)
     if begun.request.task != "generate":
         fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
-    known = _answer(report.question, text)
+    known = _answer(report.question, text, run_id)
     request = answered(begun.request, report, known)
     order = RunOrder(folder_of(begun, output), request, settings, overwrite=force, replay=run_id)
     raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
 
 
-def _answer(question: Question, text: str) -> Answer:
+def _answer(question: Question, text: str, run_id: str) -> Answer:
     """What the user says, on the command line or at the terminal. Ends the command without it."""
     console = EscapingConsole()
     if not text:
         if not (sys.stdin.isatty() and console.is_terminal):
             show_question(console, question)
-            fail("Say the answer: ml-coach answer RUN ANSWER", USAGE)
+            fail(f"Say the answer, such as: ml-coach answer {run_id} a", USAGE)
         asked = run_until_done(TerminalReviewer(console, nullcontext).answer(question))
         if asked is None:
             raise SystemExit(USAGE)

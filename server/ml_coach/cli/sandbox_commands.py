@@ -65,7 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("path", type=Path, metavar=word, help=what)
         if name == "exec":
             command.add_argument(
-                "arguments", nargs="*", metavar="-- ARG", help="what the program finds in sys.argv"
+                "arguments",
+                nargs="*",
+                default=[],  # else argparse tells that they are missing
+                metavar="-- ARG",
+                help="what the program finds in sys.argv",
             )
         command.add_argument(
             "--timeout", type=float, default=8.0, metavar="SECONDS", help="the default is 8"
