@@ -17,6 +17,10 @@ const OUTCOMES: Record<Outcome, string> = {
   failed: 'failed',
 };
 
+export function taskTitle(task: Task): string {
+  return TASKS[task];
+}
+
 /** What a run was asked for; a run that debugs a file has no prompt. */
 export function runTitle({ prompt, task, programFile }: { prompt: string; task: Task; programFile: string }): string {
   return prompt.trim() || `${TASKS[task]} ${programFile}`;

@@ -91,9 +91,10 @@ test('a run reads as a page', () => {
   const run = book({ ...details, active: false, outcome: 'passed', reason: 'All tests pass.' }).get('run-1');
   assert.ok(run);
   const text = runText(run);
-  for (const part of ['# `Add one`', '**passed** `All tests pass.`', '## Iteration 1 of 3', '- failed: `test_a`', '- Sandbox: `namespaces`', '- Python: `Python 3.12.1 of this project`', 'assert 1 == 2', '```diff']) {
+  for (const part of ['# Generate `p.py`: passed\n\n`Add one`\n\n`All tests pass.`\n', '## Iteration 1 of 3', '- failed: `test_a`', '- Sandbox: `namespaces`', '- Python: `Python 3.12.1 of this project`', 'assert 1 == 2', '```diff']) {
     assert.ok(text.includes(part), part);
   }
+  assert.ok(runText({ ...run, prompt: 'Add one.\n# No `heading`' }).includes('```text\nAdd one.\n# No `heading`\n```'));
 });
 
 test('a run without a prompt is called by what it did', () => {

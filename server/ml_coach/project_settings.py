@@ -1,7 +1,7 @@
 """The settings that a project gives: the table `[tool.ml-coach]` of its pyproject.toml.
 
 They have the names of the flags, and count less than the environment. A folder may come from
-anybody, so it cannot name a host, start a program or weaken the sandbox.
+anybody, so it cannot name a host, start a program, load weights or weaken the sandbox.
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ def project_settings(folder: Path) -> tuple[Settings, list[str]]:
     if file is None:
         return Settings(), []
     try:
-        content: Any = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         return Settings(), [f"{file} is not used: {error}."]
-    table = content.get("tool", {}).get("ml-coach", {})
-    if not isinstance(table, dict):
+    table = _table(_table(content, "tool"), "ml-coach")
+    if table is None:
         return Settings(), [f"{_NAME} in {file} is not a table."]
-    settings, problems = with_project(cast("dict[str, Any]", table))
+    settings, problems = with_project(table)
     return settings, [f"{_NAME} in {file}: {problem}" for problem in problems]
+
+
+def _table(above: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
+    """The table of that name, empty where there is none; None where something else has its name."""
+    found: Any = {} if above is None else above.get(name, {})
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def with_project(table: Mapping[str, Any]) -> tuple[Settings, list[str]]:
@@ -45,10 +51,19 @@ def with_project(table: Mapping[str, Any]) -> tuple[Settings, list[str]]:
         row = known.get(name)
         if row is None:
             problems.append(f"{name} is not a setting of ML Coach.")
-        elif row.field in _USERS_OWN or (row.field == "model" and key_host(str(value))):
-            what = "an address" if row.field == "model" else name
+        elif row.field in _USERS_OWN or (row.field == "model" and _leads_elsewhere(str(value))):
+            what = "an address or a file" if row.field == "model" else name
             problems.append(f"{what} may not come with a folder; use {row.variable} or {row.flag}.")
         else:
             used[row.field] = value
     settings, more = with_flags(Settings(), used)
     return settings, problems + [problem.removeprefix("--") for problem in more]
+
+
+def _leads_elsewhere(model: str) -> bool:
+    """Whether a model's name holds an address, or a file that its provider would read.
+
+    The weights are read outside of the sandbox, by code that trusts them.
+    """
+    reads_file = model.strip().startswith("recorded") or model.strip().endswith(".gguf")
+    return reads_file or bool(key_host(model))

@@ -2,7 +2,7 @@
 
     <state folder>/runs/<run id>/events.jsonl    one event a line (without the models' text)
                                  calls.jsonl     every prompt and reply, word for word
-                                 patch.diff      the patch that waits for a decision, if any
+                                 patch.diff      the patch that waits, until it is applied
 
 The folder suffices to list, show, undo and resume a run.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, cast, get_args
+from typing import IO, Any, Literal, cast, get_args
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
@@ -31,6 +31,7 @@ from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
 _TAIL_BYTES = 1_000_000
+_PATCH = "patch.diff"
 _LONGEST_NAME = 255
 
 
@@ -78,7 +79,7 @@ class RunRecord:
         self._events.write(encoded(to_json(event) | {"at": round(time.time(), 3)}))
         if isinstance(event, RunFinished) and event.report.pending is not None:
             text = event.report.pending.text
-            (self.folder / "patch.diff").write_text(text, encoding="utf-8", newline="")
+            (self.folder / _PATCH).write_text(text, encoding="utf-8", newline="")
 
     def __enter__(self) -> RunRecord:
         return self
@@ -97,7 +98,8 @@ class RunSummary:
     """A line of `ml-coach runs`. `outcome` is empty for a run that never finished.
 
     `is_damaged` says that the end of its log cannot be read, so that the outcome is not known.
-    `question` is the one that the run left open; `patch_waits` says that it left a patch.
+    `question` is the one that the run left open; `patch` says what became of the patch that the
+    run left.
     """
 
     run_id: str
@@ -106,7 +108,7 @@ class RunSummary:
     reason: str
     is_damaged: bool = False
     question: Question | None = None
-    patch_waits: bool = False
+    patch: Literal["", "waits", "applied"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,14 @@ class RunLog:
         last, _ = _last_event(self.folder(run_id) / "events.jsonl")
         return last.report if isinstance(last, RunFinished) else None
 
+    def patch_waits(self, run_id: str) -> bool:
+        """Whether the run left a patch that was not applied since."""
+        return (self.folder_for(run_id) / _PATCH).is_file()
+
+    def note_applied(self, run_id: str) -> None:
+        """Notes that the patch of a run waits no longer. Raises `OSError`."""
+        (self.folder_for(run_id) / _PATCH).unlink(missing_ok=True)
+
     def summary(self, run_id: str) -> RunSummary:
         """The run in a few words. Raises `KeyError` when there is no such run.
 
@@ -187,10 +197,10 @@ class RunLog:
         last, is_damaged = _last_event(self.folder(run_id) / "events.jsonl")
         if isinstance(last, RunFinished):
             report = last.report
-            outcome, reason = report.outcome, report.reason
+            patch = "waits" if self.patch_waits(run_id) else "applied"
             return RunSummary(
-                run_id, request, outcome, reason,
-                question=report.question, patch_waits=report.pending is not None,
+                run_id, request, report.outcome, report.reason,
+                question=report.question, patch=patch if report.pending else "",
             )  # fmt: skip
         return RunSummary(run_id, request, "", "", is_damaged)
 

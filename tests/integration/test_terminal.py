@@ -126,6 +126,17 @@ async def test_without_a_terminal_the_patch_waits_and_can_be_applied(terminal: T
     applied = await terminal.run("apply", run.name)
     assert applied.code == 0, applied.err
     assert terminal.text("generated_code.py") == RIGHT
+    # From now on it waits nowhere, not even for a second time.
+    assert "patch applied" in (await terminal.run("runs")).out
+    shown = (await terminal.run("show")).out
+    ending = shown.split("The patch that the run left was applied since.")[1]
+    assert "waits" not in ending
+    assert "ml-coach apply" not in ending
+    assert f"ml-coach open {run.name}" in ending
+    again = await terminal.run("apply")
+    assert (again.code, "was applied already" in again.err) == (2, True)
+    await terminal.run("undo")
+    assert " undone " in (await terminal.run("runs")).out
 
 
 async def test_apply_finds_the_folder_that_the_run_wrote_into(terminal: Terminal) -> None:
@@ -546,6 +557,10 @@ async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_p
     unsaid = await terminal.run("answer", run)
     assert unsaid.code == 2
     assert "  b  'a-b-c'   (2 programs)" in unsaid.out
+    assert f"ml-coach answer {run} a" in unsaid.err
+    shown = (await terminal.run("show")).out
+    assert "  b  'a-b-c'   (2 programs)" in shown
+    assert f"ml-coach answer {run}" in shown
     unclear = await terminal.run("answer", run, "a b")
     assert (unclear.code, len(terminal.run_folders())) == (2, 1)
     assert "is no Python value" in unclear.err

@@ -119,7 +119,7 @@ def test_a_project_counts_less_than_the_environment_and_names_no_host(tmp_path: 
         f"{told}python may not come with a folder; use ML_COACH_PYTHON or --python.",
         f"{told}allow-weak-sandbox may not come with a folder; "
         "use ML_COACH_ALLOW_WEAK_SANDBOX or --allow-weak-sandbox.",
-        f"{told}an address may not come with a folder; use ML_COACH_MODEL or --model.",
+        f"{told}an address or a file may not come with a folder; use ML_COACH_MODEL or --model.",
         f"{told}run-timeout=soon is not a number of seconds above 0; using 8.",
     ]
     settings, _ = from_environment({"MAX_ITERS": "2"}, project)
@@ -127,8 +127,38 @@ def test_a_project_counts_less_than_the_environment_and_names_no_host(tmp_path: 
     assert settings.key_hosts == frozenset()
 
 
-def test_a_pyproject_that_is_no_toml_is_told(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("model", "used"),
+    [
+        ("local:./weights.gguf", False),
+        (" recorded:calls.jsonl", False),
+        ("openai:m@http://127.0.0.1:8000/v1", False),
+        ("local:qwen2.5-coder-0.5b", True),
+        ("openai:gpt-4.1", True),
+    ],
+)
+def test_a_project_names_no_file_that_a_model_is_read_from(
+    tmp_path: Path, model: str, used: bool
+) -> None:
+    table = f'[tool.ml-coach]\nmodel = "{model}"\n'
+    (tmp_path / "pyproject.toml").write_text(table, encoding="utf-8")
+    settings, problems = project_settings(tmp_path)
+    assert (settings.model == model, problems == []) == (used, used)
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\nml-coach = 3"])
+def test_a_project_without_a_table_of_ours_sets_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    settings, problems = project_settings(tmp_path)
+    assert settings == Settings()
+    assert [problem.rpartition(" is ")[2] for problem in problems] == (
+        ["not a table."] if "[tool]" in text else []
+    )
+
+
+@pytest.mark.parametrize("text", ["[tool", f"x = {'[' * 5000}"])
+def test_a_pyproject_that_is_no_toml_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
     settings, (problem,) = project_settings(tmp_path)
     assert settings.max_iters == 3
     assert "pyproject.toml is not used: " in problem

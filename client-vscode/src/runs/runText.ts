@@ -1,13 +1,19 @@
 /** A run as a page of text: what opens when the user clicks a stage or asks for the log. */
 import { codeBlock, inlineCode } from '../foreignText';
 import type { IterationDetails } from '../protocol';
-import { outcomeName, runTitle } from '../wording';
+import { outcomeName, taskTitle } from '../wording';
 import type { Run } from './runBook';
 
 /** Markdown. All that a program, a model or a server wrote is in it as code only. */
 export function runText(run: Run): string {
   const outcome = outcomeName(run.outcome, run.active);
-  const head = [`# ${inlineCode(runTitle(run))}`, '', `**${outcome}** ${inlineCode(run.reason)}`.trim(), ''];
+  const prompt = run.prompt.trim();
+  const head = [
+    `# ${taskTitle(run.task)} ${inlineCode(run.programFile)}: ${outcome}`, '',
+    // A paragraph is wrapped and a block is not, so a prompt of one line is no block.
+    ...(prompt === '' ? [] : [prompt.includes('\n') ? codeBlock(prompt) : inlineCode(prompt), '']),
+    ...(run.reason === '' ? [] : [inlineCode(run.reason), '']),
+  ];
   const facts = [
     ['Run', run.runId],
     ['Begun', run.startedAt.replace('T', ' ')],

@@ -141,11 +141,12 @@ function iterationItem(run: Run, iteration: IterationDetails): vscode.TreeItem {
   const item = new vscode.TreeItem(label, isLast ? Expanded : Collapsed);
   item.id = `${run.runId}/${iteration.number}`;
   const { report } = iteration;
+  item.iconPath = new vscode.ThemeIcon('circle-outline');
   if (report !== null) {
     const passed = report.tests.filter((one) => one.outcome === 'passed').length;
     item.description = `${passed} of ${counted(report.tests.length, 'test')} passed`;
+    item.iconPath = testIcon(passed > 0 && passed === report.tests.length ? 'passed' : 'failed');
   }
-  item.iconPath = new vscode.ThemeIcon('sync');
   return item;
 }
 
@@ -199,7 +200,7 @@ function testItem(run: Run, test: CaseDetails): vscode.TreeItem {
   item.id = `${run.runId}/test/${test.name}`;
   item.description = test.outcome === 'passed' ? '' : firstLine(test.message) || test.outcome;
   item.tooltip = test.message || test.outcome;
-  item.iconPath = testIcon(test);
+  item.iconPath = testIcon(test.outcome);
   item.command = { command: 'mlCoach.ui.openTest', title: 'Open Test', arguments: [run.runId, test.name] };
   return item;
 }
@@ -226,8 +227,8 @@ function outcomeIcon(run: Run): vscode.ThemeIcon {
   }
 }
 
-function testIcon(test: CaseDetails): vscode.ThemeIcon {
-  switch (test.outcome) {
+function testIcon(outcome: CaseDetails['outcome']): vscode.ThemeIcon {
+  switch (outcome) {
     case 'passed':
       return new vscode.ThemeIcon('testing-passed-icon', new vscode.ThemeColor('testing.iconPassed'));
     case 'failed':

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from ml_coach import __version__
 from ml_coach.cli.bench_command import bench
 from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.generate_command import generate
+from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
 from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.settings import SETTINGS
@@ -22,20 +24,21 @@ _EPILOG = (
 )
 command_line = typer.Typer(
     name="ml-coach",
+    cls=WordedGroup,
     help="A prompt becomes a tested Python program.",
-    epilog=_EPILOG,
+    epilog=escape(_EPILOG),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_model_cli = typer.Typer(help="The local model's weights.", no_args_is_help=True)
+_model_cli = typer.Typer(cls=WordedGroup, help="The local model's weights.", no_args_is_help=True)
 command_line.add_typer(_model_cli, name="model")
-_model_cli.command()(pull)
+_model_cli.command(cls=WordedCommand)(pull)
 # `--help` lists the commands in this order.
 for _command in (generate, runs, show, answer, apply, undo):
-    command_line.command()(_command)
-command_line.command("open")(open_files)
+    command_line.command(cls=WordedCommand)(_command)
+command_line.command("open", cls=WordedCommand)(open_files)
 for _command in (models, doctor, bench):
-    command_line.command()(_command)
+    command_line.command(cls=WordedCommand)(_command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -55,7 +58,7 @@ def _options(  # pyright: ignore[reportUnusedFunction] - typer calls it
 
 # The next three are here for the help text: `main` in cli/__init__.py runs these commands before
 # typer is imported.
-@command_line.command("exec")
+@command_line.command("exec", cls=WordedCommand)
 def execute(file: Path) -> None:
     """Run any Python file in the sandbox; `ml-coach exec --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
@@ -63,7 +66,7 @@ def execute(file: Path) -> None:
     raise SystemExit(sandbox_command(["exec", str(file)]))
 
 
-@command_line.command("pytest")
+@command_line.command("pytest", cls=WordedCommand)
 def run_pytest(folder: Path) -> None:
     """Run and judge any folder of tests in the sandbox; `ml-coach pytest --help` says more."""
     from ml_coach.cli.sandbox_commands import main as sandbox_command
@@ -71,7 +74,7 @@ def run_pytest(folder: Path) -> None:
     raise SystemExit(sandbox_command(["pytest", str(folder)]))
 
 
-@command_line.command()
+@command_line.command(cls=WordedCommand)
 def serve() -> None:
     """Serve the Language Server Protocol to an editor; `ml-coach serve --help` says more."""
     from ml_coach.cli.serve import serve as serve_editor

@@ -41,12 +41,15 @@ def apply(run: RunArgument = "last", output: FolderOption = None) -> None:
     begun, report = report_of(app.run_log, run_id)
     if report is None or report.pending is None:
         fail(f"No patch waits in run {run_id}.", USAGE)
+    if not app.run_log.patch_waits(run_id):
+        fail(f"The patch of run {run_id} was applied already.", USAGE)
     workspace = FolderWorkspace(folder_of(begun, output).resolve(), app.written_files)
     log = ChangeLog(app.run_log.folder(run_id))
     with _claimed(app, run_id, workspace.root, [c.file for c in report.pending.changes]):
         refusal = run_until_done(_apply(report.pending, workspace, log))
     if refusal:
         fail(refusal, FAILED)
+    app.run_log.note_applied(run_id)
     files = ", ".join(shown(workspace.root / change.file) for change in report.pending.changes)
     told = f"Applied to {escape(files)}. Take it back with: [bold]ml-coach undo {run_id}[/]"
     EscapingConsole().print(told, soft_wrap=True, highlight=False)

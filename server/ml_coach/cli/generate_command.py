@@ -113,7 +113,7 @@ def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     """The folder to write into; a sentence where a file in it may not be overwritten."""
     folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
     if files[0] == files[1]:
-        return "The program and its tests need two different files."
+        return f"The program and its tests would both be {files[0]}: they must be two files."
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
     # when the run writes.
     kept = app.run_log.folder_for(order.run_id) / "kept"

@@ -26,10 +26,13 @@ def _origin(report: RunReport) -> str:
     return tests_by_provenance(report.suite, functions) + dropped
 
 
-def show_report(console: Console, report: RunReport, *, folder: Path, run_id: str) -> None:
+def show_report(
+    console: Console, report: RunReport, *, folder: Path, run_id: str, applied: bool = False
+) -> None:
     """Prints a run's outcome and reason, its tests with those that were dropped, and its cost.
 
-    `folder` is the one that its files are in.
+    `folder` is the one that its files are in; `applied` says that the patch which the run left was
+    applied since.
     """
     colour = {
         "passed": "green",
@@ -63,9 +66,12 @@ def show_report(console: Console, report: RunReport, *, folder: Path, run_id: st
         table.add_row("python", escape(report.tests.ran_on))
     for file in report.files:
         table.add_row("file", _file(folder / file, report.files[file]))
-    head = Text(f" {title(report)} ", f"bold {colour[report.outcome]}")
+    named, reason = title(report), report.reason
+    if applied:
+        named, reason = "patch applied", "The patch that the run left was applied since."
+    head = Text(f" {named} ", f"bold {colour[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
-    body = Group(Text(harmless(_as_sentence(report.reason))), table)
+    body = Group(Text(harmless(_as_sentence(reason))), table)
     console.print(Panel(body, title=head, title_align="left", border_style=colour[report.outcome]))
     if report.explanation:
         console.print(Text(harmless(report.explanation)))

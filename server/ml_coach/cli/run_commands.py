@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,11 @@ import typer
 from rich.markup import escape
 
 from ml_coach.app import App
+from ml_coach.change_log import ChangeLog
 from ml_coach.cli.endings import USAGE, fail, run_until_done
 from ml_coach.cli.file_commands import FolderOption
 from ml_coach.cli.generate_command import carry_out
+from ml_coach.cli.next_commands import next_commands, show_next
 from ml_coach.cli.options import JsonOption, read_settings
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import TerminalReviewer, read_answer, show_question
@@ -22,6 +25,7 @@ from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.events import RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.wording import amount
+from ml_coach.run_log import RunSummary
 from ml_coach.run_order import RunOrder, answered
 
 
@@ -39,20 +43,30 @@ def runs(
             highlight=False,
         )
     log = App().run_log
-    found = log.latest(limit)
-    if not found:
+    latest = log.latest(limit)
+    if not latest:
         refuse_unusable(log)
-    for run in found:
+        console.print("There is no run yet.")
+    for run in latest:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
         first_line = prompt.splitlines()[0]
-        outcome = "patch waits" if run.patch_waits else run.outcome.replace("_", " ")
-        outcome = outcome or ("damaged" if run.is_damaged else "unfinished")
-        if not run.outcome and App().claims.holder(run.run_id):
-            outcome = "active"
-        line = f"{run.run_id}  {outcome:<11}  {escape(first_line[:80])}"
+        line = f"{run.run_id}  {_state(run):<13}  {escape(first_line[:80])}"
         console.print(line, highlight=False, soft_wrap=True)
+
+
+def _state(run: RunSummary) -> str:
+    """What became of a run, in one or two words."""
+    app = App()
+    if not run.outcome:
+        if app.claims.holder(run.run_id):
+            return "active"
+        return "damaged" if run.is_damaged else "unfinished"
+    if run.patch == "waits":
+        return "patch waits"
+    undone = ChangeLog(app.run_log.folder(run.run_id)).latest_action() == "undo"
+    return "undone" if undone else "patch applied" if run.patch else run.outcome.replace("_", " ")
 
 
 def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
@@ -65,7 +79,13 @@ def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
         if isinstance(event, RunStarted):
             folder = Path(event.folder)
         if isinstance(event, RunFinished) and not as_json:
-            show_report(console, event.report, folder=folder, run_id=run_id)
+            report = event.report
+            applied = report.pending is not None and not log.patch_waits(run_id)
+            show_report(console, report, folder=folder, run_id=run_id, applied=applied)
+            if report.question is not None:
+                show_question(console, report.question)
+            still_open = replace(report, pending=None) if applied else report
+            show_next(console, next_commands(still_open, folder, run_id))
     view.close()
 
 
@@ -90,19 +110,19 @@ def answer(
         fail(f"Run {run_id} left no question open.", USAGE)
     if begun.request.task != "generate":
         fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
-    known = _answer(report.question, text)
+    known = _answer(report.question, text, run_id)
     request = answered(begun.request, report, known)
     order = RunOrder(folder_of(begun, output), request, settings, overwrite=force, replay=run_id)
     raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
 
 
-def _answer(question: Question, text: str) -> Answer:
+def _answer(question: Question, text: str, run_id: str) -> Answer:
     """What the user says, on the command line or at the terminal. Ends the command without it."""
     console = EscapingConsole()
     if not text:
         if not (sys.stdin.isatty() and console.is_terminal):
             show_question(console, question)
-            fail("Say the answer: ml-coach answer RUN ANSWER", USAGE)
+            fail(f"Say the answer, such as: ml-coach answer {run_id} a", USAGE)
         asked = run_until_done(TerminalReviewer(console, nullcontext).answer(question))
         if asked is None:
             raise SystemExit(USAGE)

@@ -57,12 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ml-coach", description="Run what you do not trust.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, what in (("exec", "a Python file"), ("pytest", "a folder of tests, or one file")):
+    for name, word, what in (
+        ("exec", "FILE", "a Python file"),
+        ("pytest", "FOLDER", "a folder of tests, or one file"),
+    ):
         command = commands.add_parser(name, help=f"run {what} in the sandbox")
-        command.add_argument("path", type=Path, help=what)
+        command.add_argument("path", type=Path, metavar=word, help=what)
         if name == "exec":
             command.add_argument(
-                "arguments", nargs="*", metavar="-- ARG", help="what the program finds in sys.argv"
+                "arguments",
+                nargs="*",
+                default=[],  # else argparse tells that they are missing
+                metavar="-- ARG",
+                help="what the program finds in sys.argv",
             )
         command.add_argument(
             "--timeout", type=float, default=8.0, metavar="SECONDS", help="the default is 8"
@@ -70,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", type=Path, metavar="FILE", help="where to write the verdict")
         command.add_argument(
             "--python",
+            metavar="FILE",
             default=os.environ.get("ML_COACH_PYTHON"),
             help="the interpreter to run with; without it ML Coach's own: no program of a folder "
             "that you do not trust is started outside of the sandbox",

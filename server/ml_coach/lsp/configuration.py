@@ -12,6 +12,7 @@ from lsprotocol import types as lsp
 
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.protocol import member, uri_of
+from ml_coach.project_settings import project_settings
 from ml_coach.settings import Settings, from_environment, with_editor
 
 SECTION = "mlCoach"
@@ -24,8 +25,8 @@ _CLIENTS_OWN = frozenset({"trace", "serverPath", "server"})
 class Configuration:
     """The settings that count in each workspace folder.
 
-    From the lowest layer: defaults, environment, `initializationOptions`, what the last
-    `didChangeConfiguration` held, and the folder's own section.
+    From the lowest layer: defaults, `[tool.ml-coach]` of the folder's project, environment,
+    `initializationOptions`, what the last `didChangeConfiguration` held, and the folder's section.
     """
 
     client: Client
@@ -53,7 +54,10 @@ class Configuration:
     async def of(self, root: Path) -> Settings:
         """The settings in a folder. Each bad value is shown once and has no effect."""
         section = await asyncio.shield(self._section_of(root))
-        settings, problems = from_environment(os.environ)
+        # Read each time: no editor says when another program changes the file.
+        project, problems = await asyncio.to_thread(project_settings, root)
+        settings, more = from_environment(os.environ, project)
+        problems += more
         for layer in (self.client.options, self._pushed, section):
             settings, more = with_editor(settings, _known_here(layer))
             problems += more

@@ -40,7 +40,7 @@ async def test_bad_arguments_get_an_error_with_a_sentence(start: StartEditor):
             "generate",
             {"prompt": "x", "targetUri": editor.uri("a.py"), "testUri": editor.uri("a.py")},
             INVALID_PARAMS,
-            "two different files",
+            "must be two files",
         ),
         ("debug", {"uri": outside}, INVALID_PARAMS, "outside the workspace"),
         ("debug", {"uri": editor.uri("../up.py")}, INVALID_PARAMS, "outside the workspace"),

@@ -232,6 +232,36 @@ async def test_settings_are_per_folder_and_read_after_a_change(start: StartEdito
     assert (other / "second.py").exists()
 
 
+async def test_a_project_sets_what_neither_environment_nor_editor_does(
+    start: StartEditor, model: ScriptedModel
+):
+    def prepare(editor: Editor) -> None:
+        editor.environment |= {"MAX_ITERS": "5"}
+        editor.settings[editor.uri("")] = {"testFile": "test_editor.py"}
+        (editor.root / "pyproject.toml").write_text(
+            '[tool.ml-coach]\nprogram-file = "project.py"\ntests-file = "test_project.py"\n'
+            'max-iters = 7\nmax-calls = 9\nmodel = "openai:m@http://127.0.0.1:9/v1"\n',
+            encoding="utf-8",
+        )
+
+    editor = await start(prepare=prepare)
+    await editor.generate(PROMPT, autoPatch=True)
+    assert (await editor.until(editor.finished))["outcome"] == "passed"
+    asked = editor.event("RunStarted")["request"]
+    assert asked["program_file"] == "project.py"
+    assert asked["tests_file"] == "test_editor.py"
+    assert asked["max_iters"] == 5
+    assert any("an address or a file may not come with a folder" in m for m in editor.messages)
+    # The next command reads the file again.
+    (editor.root / "pyproject.toml").write_text(
+        '[tool.ml-coach]\nprogram-file = "moved.py"\n', encoding="utf-8"
+    )
+    editor.events.clear()
+    await editor.generate(PROMPT, autoPatch=True, overwrite=True)
+    await editor.until(editor.finished)
+    assert editor.event("RunStarted")["request"]["program_file"] == "moved.py"
+
+
 async def test_a_run_of_a_killed_server_resumes_from_its_last_reply(
     start: StartEditor, model: ScriptedModel
 ):

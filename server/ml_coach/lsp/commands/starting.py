@@ -53,7 +53,9 @@ class Starting:
             tests = self.pairing.usual_tests(WorkspaceFile(root, program))
         program, tests = program or settings.program_file, tests or settings.tests_file
         if tests == program:
-            raise invalid("targetUri and testUri must be two different files.")
+            raise invalid(
+                f"The program and its tests would both be {program}: they must be two files."
+            )
         request = request_from(
             settings, argument.prompt, program_file=program, tests_file=tests,
             source_folder=source_folder(root, program),
