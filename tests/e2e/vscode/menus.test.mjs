@@ -47,3 +47,24 @@ scene('a file is debugged from the explorer and tested from its editor', {
   await wb.answer(`${PROMPT} Think slowly.`);
   await wb.notification('generating empty.py').waitFor();
 });
+
+// One line, because the editor indents what is typed into several.
+const ONE_LINE = 'def moving_average(values, window): return []';
+
+scene('a file that was never saved is saved first', {
+  name: 'unsaved',
+}, async ({ wb, folder, read }) => {
+  await wb.ready.waitFor();
+  await wb.command('File: New Untitled Text File');
+  await wb.page.locator('.tab[data-resource-name^="Untitled"]').first().waitFor();
+  await wb.command('Change Language Mode');
+  await wb.answer('Python');
+  await wb.page.locator('.monaco-editor[data-uri^="untitled"]').first().click();
+  await wb.page.keyboard.insertText(ONE_LINE);
+  await wb.command('ML Coach: Write Tests');
+  // The dialog fills in a name of its own after it has opened.
+  await until(async () => (await wb.input.inputValue()).endsWith('.py'), 'the suggested name');
+  await wb.answer(`${folder}/average.py`, { shot: '01-where' });
+  await wb.notification('writing tests for average.py').waitFor();
+  assert.equal(read('average.py'), ONE_LINE);
+});
