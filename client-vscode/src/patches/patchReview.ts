@@ -55,13 +55,15 @@ export class PatchReview implements vscode.Disposable {
 
   /** Takes a settled patch off the screen, however it was settled. */
   private async putAway(patchId: string): Promise<void> {
-    await closeDiff(patchId);
     const wasAsked = this.asked.delete(patchId);
     // VS Code lets no extension close a message of its own, only hide all of them; so a question
     // that was answered elsewhere stays where another one is open.
-    if (!wasAsked || this.asked.size > 0) return;
-    await vscode.commands.executeCommand('notifications.hideToasts');
-    this.progress.showAgain();
+    if (wasAsked && this.asked.size === 0) {
+      // Before all else: the message with which the run ends may follow at once, and stays.
+      await vscode.commands.executeCommand('notifications.hideToasts');
+      this.progress.showAgain();
+    }
+    await closeDiff(patchId);
   }
 
   private async ask({ patchId, summary, note }: PatchDetails): Promise<void> {

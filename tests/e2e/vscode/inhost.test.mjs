@@ -5,13 +5,16 @@ import path from 'node:path';
 import { PROMPT, RIGHT } from './model.mjs';
 import { ROOT, scene } from './stage.mjs';
 
+// How many runs the user types into; index.cjs makes them one after the other.
+const RACES = Number(process.env.ML_COACH_RACES ?? 10);
+const LIMIT_MS = (300 + 30 * RACES) * 1000;
+
 scene('inside the extension host', {
   name: 'inhost',
   smoke: true,
   open: false,
   env: {
-    ML_COACH_E2E_TASK: JSON.stringify({ prompt: PROMPT, fixed: RIGHT }), MAX_ITERS: '5',
-    ...(process.env.ML_COACH_RACES && { ML_COACH_RACES: process.env.ML_COACH_RACES }),
+    ML_COACH_E2E_TASK: JSON.stringify({ prompt: PROMPT, fixed: RIGHT }), MAX_ITERS: '5', ML_COACH_RACES: String(RACES),
   },
 }, async ({ server, openPage }) => {
   const remote = (file) => `vscode-remote://127.0.0.1:${server.port}${file}`;
@@ -30,7 +33,7 @@ scene('inside the extension host', {
       await page.exposeFunction('codeAutomationExit', ended);
     },
   });
-  const timeout = new Promise((resolve) => { setTimeout(resolve, 600_000, 'timeout').unref(); });
+  const timeout = new Promise((resolve) => { setTimeout(resolve, LIMIT_MS, 'timeout').unref(); });
   const result = await Promise.race([code, timeout]);
   for (const line of lines) if (/^(ok|not ok|VS Code|Error|\s+at )/.test(line)) console.log(line);
   assert.equal(result, 0, lines.filter((line) => /not ok|rror/.test(line)).join('\n'));

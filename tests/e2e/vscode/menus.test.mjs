@@ -28,7 +28,7 @@ scene('a file is debugged from the explorer and tested from its editor', {
   // The question fades after ten seconds; the status bar still leads to the patch.
   await wb.statusItem('waiting for your decision').click();
   await wb.titleAction('Apply Patch').click();
-  await wb.told('1 of 1 test passes');
+  await wb.notification('1 of 1 test passes').waitFor();
   await until(() => read('average.py').includes(RIGHT), 'the fix in the file');
 
   await wb.openFile('average.py');

@@ -103,7 +103,7 @@ const tests = {
 
   // ML_COACH_RACES says how many runs (100 before a release); a few are always made.
   async 'nothing typed while a run writes is lost'() {
-    const rounds = Number(process.env.ML_COACH_RACES ?? 10);
+    const rounds = Number(process.env.ML_COACH_RACES);
     const random = (below) => Math.floor(Math.random() * below);
     for (let number = 1; number <= rounds; number++) {
       const uri = file(`p${number}.py`);
