@@ -137,7 +137,7 @@ class Starting:
         request = start.request
         if request.task == "debug":
             # The user may have changed tests since.
-            request = replace(request, provenance=self._provenance(root, request.tests_file))
+            request = replace(request, provenance=await self._provenance(root, request.tests_file))
         return RunOrder(root, request, settings, replay=run_id)
 
     async def _start_on(
@@ -151,7 +151,7 @@ class Starting:
     ) -> RunRef:
         """Starts a task on a program that exists."""
         if task == "debug":
-            fields["provenance"] = self._provenance(program.root, tests)
+            fields["provenance"] = await self._provenance(program.root, tests)
         request = request_from(
             settings, prompt, task=task, program_file=program.file, tests_file=tests,
             source_folder=source_folder(program.root, program.file), **fields,
@@ -186,8 +186,9 @@ class Starting:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
 
-    def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
-        return self.backend.provenance_in(self.text(root, tests))
+    async def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
+        # The file that says so holds every test that was ever written.
+        return await asyncio.to_thread(self.backend.provenance_in, self.text(root, tests))
 
     def text(self, root: Path, file: str) -> str:
         """The text of a file, from the editor or from disk; empty where there is none."""
