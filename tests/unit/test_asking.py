@@ -45,7 +45,7 @@ def candidates(*answers: dict[str, str]) -> list[Candidate]:
 
 
 def asked(programs: list[Candidate], suite: Suite = SUITE, *answered: str) -> Question | None:
-    return next_question(ranked_calls(programs, suite, SPEC), answered)
+    return next_question(ranked_calls(programs, suite, SPEC), answered, is_confirmed=False)
 
 
 def test_the_call_that_divides_the_programs_most_evenly_is_asked() -> None:
@@ -84,6 +84,23 @@ def test_what_is_stated_is_never_asked(provenance: str) -> None:
 def test_nothing_is_asked_twice_and_nothing_that_cannot_be_read() -> None:
     rows = [{"f(1)": "1", "f(3)": "<object>"}, {"f(1)": "2", "f(3)": "3"}]
     assert asked(candidates(*rows), SUITE, "f(1)") is None
+
+
+def test_who_confirmed_what_most_programs_answer_is_asked_only_what_is_disputed() -> None:
+    alike = ranked_calls(candidates(*[{"f(1)": "1", "f(2)": "7"}] * 3), SUITE, SPEC)
+    question = next_question(alike, (), is_confirmed=False)
+    assert question
+    assert question.is_confirmed_by(question.pick(0))
+    for other in ("8", "not defined", "skip", "raises ValueError"):
+        answer = question.read(other)
+        assert isinstance(answer, Answer)
+        assert not question.is_confirmed_by(answer)
+    assert next_question(alike, (question.call,), is_confirmed=False)
+    assert next_question(alike, (question.call,), is_confirmed=True) is None
+    differing = ranked_calls(candidates({"f(1)": "1"}, {"f(1)": "2"}), SUITE, SPEC)
+    between = next_question(differing, (), is_confirmed=True)
+    assert between
+    assert not between.is_confirmed_by(between.pick(1))
 
 
 def test_calls_that_only_fail_are_not_asked() -> None:

@@ -56,6 +56,14 @@ class Question:
         choice = self.choices[number]
         return Answer(self.call, "raises" if choice.raises else "value", choice.text, date)
 
+    def is_confirmed_by(self, answer: Answer) -> bool:
+        """Whether the user says that what most programs answer is right."""
+        return (
+            answer.call == self.call
+            and bool(answer.statement)
+            and answer.statement == self.pick(0).statement
+        )
+
     def read(self, text: str, date: str = "") -> Answer | str:
         """What a person typed: a Python literal, `raises X`, `not defined` or `skip`.
 

@@ -28,17 +28,15 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     if request.task not in ("generate", "implement") or state.pending:
         return end
     while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
+        question = run.question()
         # What the user answered in the run that goes on here comes first.
         known = request.answers[len(state.answers) :]
-        if known:
-            answer = known[0]
-        elif question := run.question():
-            answer = await _ask(run, question)
-            if answer is None:
-                state.question = question
-                break
-        else:
+        answer = known[0] if known else await _ask(run, question) if question else None
+        if answer is None:
+            state.question = question
             break
+        if question and question.is_confirmed_by(answer):
+            state.is_confirmed = True
         state.answers.append(answer)
         run.emit(QuestionAnswered(answer))
         if answer.kind != "skip":

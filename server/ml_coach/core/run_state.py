@@ -43,9 +43,10 @@ class RunState:
     number in every run, so that agreement among them means the same. `tried` holds the digests of
     the checked programs and the signatures of their failures. `ranked` are the calls that the user
     can be asked about, None while they are not known. `answers` are the user's, `question`
-    is the one without an answer, and `left_open` are the calls that may give anything. `found` is
-    the user's program as the run found it, `program` and `saved` are what the run put into the
-    user's files. With `keeps_tests` the tests file stays as it is.
+    is the one without an answer, and `left_open` are the calls that may give anything. With
+    `is_confirmed` the user said that the answer of most programs is right. `found` is the user's
+    program as the run found it, `program` and `saved` are what the run put into the user's files.
+    With `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -69,6 +70,7 @@ class RunState:
     question: Question | None = None
     answers: list[Answer] = field(default_factory=list[Answer])
     left_open: frozenset[str] = frozenset()
+    is_confirmed: bool = False
     explanation: str = ""
     found: Program | None = None
     keeps_tests: bool = False
@@ -152,7 +154,8 @@ class Run:
 
     def question(self) -> Question | None:
         """What to ask the user next: the call whose right answer would tell the most."""
-        return next_question(self._ranked(), self._answered)
+        state = self.state
+        return next_question(self._ranked(), self._answered, is_confirmed=state.is_confirmed)
 
     def _ranked(self) -> tuple[RankedCall, ...]:
         """The calls by what a right answer would tell, ranked once for evidence and question."""

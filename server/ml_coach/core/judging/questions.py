@@ -29,12 +29,14 @@ class RankedCall:
     """A call, with what the programs answer to it.
 
     `is_askable` says whether a person can answer it and nobody did: it and its answers fit into a
-    line, and neither the prompt nor the user states what is right.
+    line, and neither the prompt nor the user states what is right. It `is_disputed` where the
+    programs differ, or where a guessed test wants what none of them gives.
     """
 
     call: str
     choices: tuple[Choice, ...]
     is_askable: bool
+    is_disputed: bool
 
 
 def ranked_calls(programs: Sequence[Candidate], suite: Suite, spec: Spec) -> tuple[RankedCall, ...]:
@@ -56,15 +58,25 @@ def ranked_calls(programs: Sequence[Candidate], suite: Suite, spec: Spec) -> tup
         is_askable = bool(voters) and is_readable and call not in told
         every = grouped([p.answers[number] for p in answering], same_answer)
         is_ordinary = number < answering[0].ordinary_answers
-        rank = _rank(call, choices, [*map(len, every)], is_ordinary, written.get(call))
-        ranked.append(((not is_askable, *rank), RankedCall(call, choices, is_askable)))
+        differs = _differs(choices, written.get(call))
+        rank = _rank(call, choices, [*map(len, every)], is_ordinary, differs)
+        found = RankedCall(call, choices, is_askable, differs or len(choices) > 1)
+        ranked.append(((not is_askable, *rank), found))
     return tuple(each for _, each in sorted(ranked, key=lambda one: one[0]))
 
 
-def next_question(ranked: Sequence[RankedCall], answered: Container[str]) -> Question | None:
-    """What to ask the user, who was asked about the calls `answered`; None where none is left."""
+def next_question(
+    ranked: Sequence[RankedCall], answered: Container[str], *, is_confirmed: bool
+) -> Question | None:
+    """What to ask the user, who was asked about the calls `answered`; None where none is left.
+
+    Where all programs agree on a call, only the user can say whether they share a mistake. With
+    `is_confirmed` the user said already that what most programs answer is right: then a shared
+    mistake is rare, and only what is disputed is asked.
+    """
     asked = (r for r in ranked if r.is_askable and r.call not in answered)
-    return next((Question(r.call, r.choices) for r in asked), None)
+    worth = (r for r in asked if r.is_disputed or not is_confirmed)
+    return next((Question(r.call, r.choices) for r in worth), None)
 
 
 def division(ranked: Sequence[RankedCall], answered: Container[str]) -> Division | None:
@@ -82,20 +94,24 @@ def _rank(
     choices: Sequence[Choice],
     groups: Sequence[int],
     is_ordinary: bool,
-    written: str | None,
+    differs: bool,
 ) -> tuple[float, ...]:
     """Lower is better: first the share of the programs that an answer is expected to leave, then
     whether the test writer wants something else, then how programs divide that an earlier answer
     ruled out (`groups` has the sizes of all groups), then ordinary calls and short ones."""
-    differs = written is not None and all(
-        choice.raises or not same_answer(Evaluation(choice.text), Evaluation(written))
-        for choice in choices
-    )
     # An error, or an answer without content, is what right programs give to few of the calls.
     is_empty = all(choice.raises or _is_empty(choice.text) for choice in choices)
     size = len(call) + sum(len(choice.text) for choice in choices)
     left = _left([choice.programs for choice in choices])
     return left, not differs, _left(groups), is_empty, not is_ordinary, size
+
+
+def _differs(choices: Sequence[Choice], written: str | None) -> bool:
+    """Whether the test writer wants what no program gives."""
+    return written is not None and all(
+        choice.raises or not same_answer(Evaluation(choice.text), Evaluation(written))
+        for choice in choices
+    )
 
 
 def _left(groups: Sequence[int]) -> float:
