@@ -187,7 +187,7 @@ class Starting:
         return file, text
 
     def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
-        return self.backend.provenance_in(self.text(root, tests))
+        return self.backend.provenance_in(self.text(root, tests), root, tests)
 
     def text(self, root: Path, file: str) -> str:
         """The text of a file, from the editor or from disk; empty where there is none."""
