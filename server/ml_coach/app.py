@@ -113,9 +113,9 @@ class App:
         """Where the tests come from that ML Coach wrote."""
         return TestAuthors(self.state / "test_authors.jsonl")
 
-    def provenance_in(self, source: str) -> Mapping[str, Provenance]:
+    def provenance_in(self, source: str, root: Path, file: str) -> Mapping[str, Provenance]:
         """See `lsp.backend.Backend.provenance_in`."""
-        return self.test_authors.provenance_in(source)
+        return self.test_authors.provenance_in(source, root, file)
 
     def unconfirmed_host(self, settings: Settings) -> str:
         """See `lsp.backend.Backend.unconfirmed_host`."""
@@ -182,7 +182,12 @@ class App:
         pruning = asyncio.ensure_future(self._prune_sometimes(settings))
         pruning.add_done_callback(_report_failure)
         with self.run_log.record(order.run_id) as log:
-            every = _both(_both(log, self._note_tests), emit)
+
+            def note_tests(event: Event) -> None:
+                if isinstance(event, SuiteWritten):
+                    self.test_authors.note(event.suite, workspace.root)
+
+            every = _both(_both(log, note_tests), emit)
             chosen = model = self.model(settings, every)
             if order.replay:
                 calls = self.run_log.folder(order.replay) / log.calls_file.name
@@ -218,10 +223,6 @@ class App:
         self._begun += 1
         if self._begun % _RUNS_BETWEEN_PRUNING == 1:
             await asyncio.to_thread(self.prune, settings)
-
-    def _note_tests(self, event: Event) -> None:
-        if isinstance(event, SuiteWritten):
-            self.test_authors.note(event.suite)
 
     async def prepare(
         self,

@@ -58,13 +58,13 @@ class ChangeLog:
             append(self._file, {"root": str(root)})
 
     def plan(self, changes: Iterable[FileChange], action: Action) -> None:
-        """Notes changes before they are made. Raises `OSError`."""
-        for change in changes:
-            self._append(change, action, planned=True)
+        """Notes changes before they are made: all or none, so that a killed undo can be finished.
+        Raises `OSError`."""
+        append(self._file, *(_line(change, action) | {"planned": True} for change in changes))
 
     def add(self, change: FileChange, action: Action) -> None:
         """Notes one change that was made. Raises `OSError`."""
-        self._append(change, action)
+        append(self._file, _line(change, action))
 
     def each(
         self, changes: Sequence[FileChange], action: Action, root: Path
@@ -142,10 +142,6 @@ class ChangeLog:
         made = tuple(c for each in changes.values() for c in each if c.before != c.after)
         return LoggedAction(action, made, tuple(unfinished))
 
-    def _append(self, change: FileChange, action: Action, *, planned: bool = False) -> None:
-        line = {"file": change.file, "before": change.before, "after": change.after, "act": action}
-        append(self._file, line | {"planned": True} if planned else line)
-
     def _entries(self) -> list[_Entry]:
         """Each change once, with its latest state."""
         entries: list[_Entry] = []
@@ -157,6 +153,10 @@ class ChangeLog:
                 entries = [e for e in entries if not _is_plan_for(e, entry.change.file)]
             entries.append(entry)
         return entries
+
+
+def _line(change: FileChange, action: Action) -> dict[str, Any]:
+    return {"file": change.file, "before": change.before, "after": change.after, "act": action}
 
 
 def _entry(line: dict[str, Any]) -> _Entry | None:

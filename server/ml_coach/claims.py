@@ -24,6 +24,7 @@ from pathlib import Path
 import psutil
 from filelock import BaseFileLock, FileLock, Timeout
 
+from ml_coach.core.events import Emit, Event, RunFinished
 from ml_coach.json_lines import parsed
 
 # Two clocks tell when a process began, and they differ by less than this.
@@ -83,6 +84,17 @@ class Claim:
             return _holder(place) or Taken(self.run_id, 0)
         stop_file(self.root, self.run_id).unlink(missing_ok=True)
         return None
+
+    def released_at_end(self, emit: Emit) -> Emit:
+        """`emit`, which hears of the run's end only when everything is given back: whoever is told
+        of the end may undo the run or start another one at once, in any window."""
+
+        def told(event: Event) -> None:
+            if isinstance(event, RunFinished):
+                self.release()
+            emit(event)
+
+        return told
 
     def release(self) -> None:
         """Gives everything back; may be called twice."""

@@ -21,11 +21,16 @@ logger = logging.getLogger(__name__)
 LONGEST_LINE_BYTES = 64_000_000
 
 
-def append(path: Path, line: Mapping[str, Any]) -> None:
-    """Adds one line to the file, and makes the file where there is none. Raises `OSError`."""
+def append(path: Path, *lines: Mapping[str, Any]) -> None:
+    """Adds lines to the file, and makes the file where there is none. Raises `OSError`.
+
+    A process that is killed meanwhile has added all of them or none.
+    """
+    if not lines:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_for_append(path) as file:
-        file.write(encoded(line))
+        file.write(b"".join(map(encoded, lines)))
 
 
 def open_for_append(path: Path) -> IO[bytes]:

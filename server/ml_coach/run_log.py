@@ -9,6 +9,7 @@ The folder suffices to list, show, undo and resume a run.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -154,11 +155,12 @@ class RunLog:
                 yield max(0.0, at - begun), from_json(line)
 
     def named(self, name: str) -> tuple[str, ...]:
-        """The ids that `name` may mean, newest first: `last` is the newest run, an id is itself,
-        and any part of an id means each run that has it."""
+        """The ids that `name` may mean, newest first: `last` is the newest run that began, also
+        where its log is damaged; an id is itself, and any part of an id means each run that has
+        it."""
         ids = self.ids()
         if name == "last":
-            return tuple(run.run_id for run in self.latest(1))
+            return tuple(itertools.islice(filter(self._has_begun, ids), 1))
         return (
             (name,) if name in ids else tuple(run_id for run_id in ids if name and name in run_id)
         )
@@ -170,6 +172,12 @@ class RunLog:
             return sorted((f.name for f in os.scandir(runs) if f.is_dir()), reverse=True)
         except OSError:
             return []
+
+    def _has_begun(self, run_id: str) -> bool:
+        try:
+            return (self.folder(run_id) / "events.jsonl").stat().st_size > 0
+        except (KeyError, OSError):
+            return False
 
     def start(self, run_id: str) -> RunStarted:
         """The run's first event: its request and model. Raises `KeyError` as `summary` does."""

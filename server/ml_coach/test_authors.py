@@ -1,27 +1,31 @@
-"""Where a test comes from: remembered by its name and its code, also after a restart.
+"""Where a test comes from: remembered by its folder, its name and its code, also after a restart.
 
 A test that the user changed has other code, so it is the user's own from then on. The comment above
-a generated test (core/python/marks.py) is not asked: anybody may copy it or delete it.
+a generated test (core/python/marks.py) is not asked in that folder: anybody may delete or copy it.
+In another folder the user may have written the same test by hand. There it counts as ours only with
+such a comment, which comes along where a file is copied or its folder is moved.
 
-    <state folder>/test_authors.jsonl    {"test": name, "sha256": of its code, "author": "guessed"}
+    <state folder>/test_authors.jsonl
+        {"folder": of the file, "test": name, "sha256": of its code, "author": "guessed"}
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from ml_coach.core.evidence import PROVENANCES, Provenance
 from ml_coach.core.python import syntax
+from ml_coach.core.python.marks import marked_tests
 from ml_coach.core.types import Suite
 from ml_coach.json_lines import JsonLines, append
 
 logger = logging.getLogger(__name__)
 
 _Key = tuple[str, str]
+_ANYWHERE = ""
 # What can be noted. The user's own tests are those that are not.
 _NOTED: dict[str, Provenance] = {kind: kind for kind in PROVENANCES if kind != "own"}
 
@@ -34,30 +38,50 @@ class TestAuthors:
 
     file: Path
 
-    def note(self, suite: Suite) -> None:
-        """Notes where the tests of a suite that a run wrote come from. Raises `OSError`."""
-        known = self._known()
-        for name, key in _tests_in(suite.source):
+    def note(self, suite: Suite, root: Path) -> None:
+        """Notes where the tests of a suite that a run wrote come from; its file is relative to
+        `root`. Raises `OSError`."""
+        folder = _folder(root, suite.file)
+        known = self._known().get(folder, {})
+        for name, key in _tests_in(suite.source).items():
             provenance = _firmer(suite.provenance_of(name), known.get(key))
-            if provenance != known.get(key):
-                append(self.file, {"test": name, "sha256": key[1], "author": provenance})
+            if provenance in _NOTED and provenance != known.get(key):
+                line = {"folder": folder, "test": name, "sha256": key[1], "author": provenance}
+                append(self.file, line)
 
-    def provenance_in(self, source: str) -> dict[str, Provenance]:
+    def provenance_in(self, source: str, root: Path, file: str) -> dict[str, Provenance]:
         """Where the tests in a file come from, by name (`test_x`, `TestA::test_b`): those that ML
         Coach wrote and nobody changed since. All others are the user's own."""
         known = self._known()
-        return {name: known[key] for name, key in _tests_in(source) if key in known}
+        # Earlier versions noted no folder: what they noted counts in each.
+        here: dict[_Key, Provenance] = {
+            **known.get(_ANYWHERE, {}),
+            **known.get(_folder(root, file), {}),
+        }
+        elsewhere: dict[_Key, Provenance] = {}
+        for keys in known.values():
+            elsewhere |= {key: _firmer(new, elsewhere.get(key)) for key, new in keys.items()}
+        marked = marked_tests(source)
+        found: dict[str, Provenance] = {}
+        for name, key in _tests_in(source).items():
+            if key in here:
+                found[name] = here[key]
+            elif key in elsewhere and name.split("::")[0] in marked:
+                found[name] = elsewhere[key]
+        return found
 
-    def _known(self) -> dict[_Key, Provenance]:
-        known: dict[_Key, Provenance] = {}
+    def _known(self) -> dict[str, dict[_Key, Provenance]]:
+        """What is noted, by folder."""
+        known: dict[str, dict[_Key, Provenance]] = {}
         strange = 0
         for line in JsonLines(self.file):
-            match line:
-                case {"test": str(test), "sha256": str(digest), "author": str(author)} if (
-                    author in _NOTED
-                ):
-                    key = test, digest
-                    known[key] = _firmer(_NOTED[author], known.get(key))
+            match {"folder": _ANYWHERE, **line}:
+                case {
+                    "folder": str(folder), "test": str(test), "sha256": str(digest),
+                    "author": str(author),
+                } if author in _NOTED:  # fmt: skip
+                    keys, key = known.setdefault(folder, {}), (test, digest)
+                    keys[key] = _firmer(_NOTED[author], keys.get(key))
                 case _:
                     strange += 1
         if strange:
@@ -71,11 +95,21 @@ def _firmer(new: Provenance, known: Provenance | None) -> Provenance:
     return new if known is None or at(new) < at(known) else known
 
 
-def _tests_in(source: str) -> Iterator[tuple[str, _Key]]:
-    """Each test function's name, and what it is known by; layout and comments do not count.
+def _folder(root: Path, file: str) -> str:
+    # Of the file, not of the workspace: a terminal's folder may lie in an editor's.
+    return str((root / file).resolve().parent)
 
-    One that is nested too deeply to be written out cannot be told from others, so it is left out.
+
+def _tests_in(source: str) -> dict[str, _Key]:
+    """What each test function is known by, by its name; layout and comments do not count.
+
+    Of several with one name the last counts, as for pytest. One that is nested too deeply to be
+    written out cannot be told from others, so it is left out.
     """
-    for name, node in syntax.test_functions(source):
-        if code := syntax.unparsed(node):
-            yield name, (name, sha256(code.encode("utf-8", "replace")).hexdigest())
+    last = dict(syntax.test_functions(source))
+    codes = {name: syntax.unparsed(node) for name, node in last.items()}
+    return {
+        name: (name, sha256(code.encode("utf-8", "replace")).hexdigest())
+        for name, code in codes.items()
+        if code
+    }

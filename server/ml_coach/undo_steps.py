@@ -8,7 +8,7 @@ from typing import Literal
 
 from ml_coach.change_log import Action, ChangeLog
 from ml_coach.core.changes import FileChange, PatchRefused
-from ml_coach.text_merging import holds_change, merged, plain
+from ml_coach.text_merging import holds_change, merged, plain, with_line_ends_of
 
 _NEXT: dict[Action, Literal["undo", "redo"]] = {"run": "undo", "undo": "redo", "redo": "undo"}
 
@@ -62,8 +62,14 @@ def _holds(change: FileChange, shown: str | None) -> bool:
 
 
 def _with(change: FileChange, now: str | None) -> str | PatchRefused | None:
-    """The file's text with the change and with everything that came after it."""
+    """The file's text with the change and with everything that came after it.
+
+    The line ends are those of the file, but come back with the text that had others.
+    """
+    if now == change.before:
+        return change.after
     if change.before is None and not (now or "").strip():
         # An empty buffer stands for a deleted file where the editor cannot delete.
         return plain(change.after)
-    return merged(plain(change.before), plain(change.after), plain(now), change.file)
+    text = merged(plain(change.before), plain(change.after), plain(now), change.file)
+    return with_line_ends_of(now, text) if now and isinstance(text, str) else text

@@ -94,6 +94,41 @@ async def test_who_leaves_at_the_patch_question_finds_the_patch_waiting(
     assert terminal.text("generated_code.py") == RIGHT
 
 
+async def test_line_ends_stay_and_come_back(terminal: Terminal) -> None:
+    program = terminal.folder / "generated_code.py"
+    program.write_bytes(b"\xef\xbb\xbfMINE = 1\r\nYOURS = 2\r\n")
+    mine = program.read_bytes()
+    assert (await terminal.run("generate", PROMPT, "--force")).code == 1
+    # An editor or git gave the file other line ends before the patch is applied.
+    program.write_bytes(program.read_bytes().replace(b"\n", b"\r\n"))
+    applied = await terminal.run("apply")
+    assert applied.code == 0, applied.err
+    written = program.read_bytes()
+    assert b"\r\n" in written
+    assert written.decode("utf-8-sig").replace("\r\n", "\n") == RIGHT
+    assert (await terminal.run("undo")).code == 0
+    assert program.read_bytes() == mine
+    assert (await terminal.run("undo")).code == 0
+    assert program.read_bytes() == written
+
+
+async def test_nothing_is_said_to_be_changed_that_was_not(terminal: Terminal) -> None:
+    assert (await terminal.run("generate", PROMPT)).code == 1
+    for file, text in (("generated_code.py", RIGHT), ("test_generated.py", None)):
+        path = terminal.folder / file
+        path.write_text(text, encoding="utf-8") if text else path.rename(path.with_suffix(".bak"))
+    applied = await terminal.run("apply")
+    assert (applied.code, "already. Nothing was changed." in applied.out) == (0, True), applied
+    assert "undo" not in applied.out
+    (terminal.folder / "generated_code.py").unlink()
+    # The user took everything back by hand, so there is nothing to undo, as often as they ask.
+    for _ in range(2):
+        undone = await terminal.run("undo")
+        assert undone.code == 0, undone.err
+        assert "As before the run: generated_code.py (removed)" in undone.out
+        assert "Take that back" not in undone.out
+
+
 async def test_show_names_real_files_and_real_times(terminal: Terminal) -> None:
     terminal.model.held = {"debugger"}
     process = await terminal.start("generate", PROMPT, "--auto-patch", "-o", "sub")

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from ml_coach.claims import Claim, Claims, Taken
+from ml_coach.core.events import Event, RunFinished, StageStarted
+from ml_coach.core.types import RunReport
+from ml_coach.core.usage import Usage
 
 HOLD = """
 import sys
@@ -46,6 +49,27 @@ def test_a_file_is_claimed_once(tmp_path: Path, file: Path, holder: subprocess.P
     assert isinstance(claim, Claim)
     claim.release()
     claim.release()
+
+
+def test_who_hears_of_the_end_finds_the_run_and_its_files_free(tmp_path: Path, file: Path) -> None:
+    claims = Claims(tmp_path)
+    claim = claims.claim("mine", [file])
+    assert isinstance(claim, Claim)
+    free: list[bool] = []
+
+    def hear(event: Event) -> None:
+        free.append(claims.holder("mine") is None)
+        if isinstance(event, RunFinished):
+            other = Claims(tmp_path).claim("mine", [file])
+            assert isinstance(other, Claim)
+            other.release()
+
+    emit = claim.released_at_end(hear)
+    emit(StageStarted("code", 1, 1))
+    report = RunReport("passed", "", None, None, None, 1, Usage(), 0.0, "", "")
+    emit(RunFinished(report))
+    claim.release()
+    assert free == [False, True]
 
 
 def test_a_claim_that_cannot_be_noted_holds_nothing(tmp_path: Path, file: Path) -> None:

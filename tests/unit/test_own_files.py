@@ -3,6 +3,7 @@ is whole is read, and a new line is never glued to a torn one."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,19 @@ def test_a_line_after_a_torn_one_begins_on_a_line_of_its_own(tmp_path: Path) -> 
     lines = JsonLines(file)
     assert list(lines) == [{"a": 1}, {"c": 3}]
     assert (lines.torn, lines.damaged) == (1, 0)
+
+
+def test_what_a_run_is_about_to_change_is_noted_in_one_write(tmp_path: Path) -> None:
+    """Else a killed undo that noted one of two files would leave the other one for good."""
+    log, opened = ChangeLog(tmp_path), list[str]()
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).startswith(str(tmp_path)):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # It stays, but hears of no other folder.
+    changes = [FileChange(file, "before\n", "after\n") for file in ("a.py", "b.py")]
+    log.plan(changes, "undo")
+    log.plan([], "undo")
+    assert opened == [str(tmp_path / "changes.jsonl")]
+    assert log.files() == ("a.py", "b.py")

@@ -57,6 +57,21 @@ def test_data_that_is_not_an_event_is_refused() -> None:
         from_json({"event": "Nonsense"})
 
 
+def test_the_last_run_is_the_newest_that_began_also_where_its_log_is_damaged(
+    tmp_path: Path,
+) -> None:
+    """Else an undo of the last run would take back the one before it."""
+    log = RunLog(tmp_path)
+    with log.record("1") as record:
+        record(EVENTS[0])
+    (log.folder_for("2")).mkdir()
+    (log.folder_for("3")).mkdir()
+    (log.folder_for("3") / "events.jsonl").touch()
+    assert log.named("last") == ("1",)
+    (log.folder_for("2") / "events.jsonl").write_bytes(b'{"event": "RunSta\n\xff\n')
+    assert log.named("last") == ("2",)
+
+
 def test_a_run_is_logged_while_it_runs(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     with log.record("r1") as record:

@@ -54,6 +54,32 @@ def test_a_second_test_of_one_name_is_renamed_not_lost() -> None:
     assert definitions(source) == ["test_f", "test_f_2"]
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "if True:\n    def test_b():\n        assert f(2)\n",
+        "try:\n    import x\nexcept ImportError:\n    def test_b():\n        assert f(2)\n",
+        "if True:\n    class TestB:\n        def test_b(self):\n            assert f(2)\n",
+        "test_b = test_f\n",
+        "test_b = lambda: f(2)\n",
+        "class TestB:\n    if True:\n        def test_b(self):\n            assert f(2)\n",
+        "class TestB(TestF):\n    pass\n",
+        "class TestB(TestF):\n    pass\n\n\nclass TestC(TestB):\n    x = 1\n",
+    ],
+)
+def test_a_test_that_could_not_be_dropped_or_known_again_goes(hidden: str) -> None:
+    plain = (
+        "def test_f():\n    assert f(1)\n\n\n"
+        "class TestF:\n    def test_a(self):\n        assert f(1)\n"
+    )
+    assert suite(f"{plain}\n\n{hidden}").strip() == plain.strip()
+
+
+def test_data_that_is_called_like_a_test_stays() -> None:
+    source = "test_cases = [(1, 2)]\n\n\ndef test_f():\n    assert [f(x) for x, _ in test_cases]\n"
+    assert suite(source) == source
+
+
 def test_the_block_with_the_tests_is_taken() -> None:
     reply = (
         "The code:\n```python\ndef f(x):\n    return x\n```\nThe tests:\n"

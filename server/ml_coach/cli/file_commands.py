@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ from ml_coach.cli.run_reference import RunArgument, folder_of, named_run, report
 from ml_coach.cli.shown_paths import shown
 from ml_coach.cli.terminal_view import EscapingConsole, show_diff
 from ml_coach.core.changes import FileChange, Patch, PatchRefused
-from ml_coach.core.patches import rebase
+from ml_coach.core.patches import make_patch
 from ml_coach.disk import FolderWorkspace
 from ml_coach.undo_steps import NextStep, next_step, texts_after
 
@@ -46,12 +46,16 @@ def apply(run: RunArgument = "last", output: FolderOption = None) -> None:
     workspace = FolderWorkspace(folder_of(begun, output).resolve(), app.written_files)
     log = ChangeLog(app.run_log.folder(run_id))
     with _claimed(app, run_id, workspace.root, [c.file for c in report.pending.changes]):
-        refusal = run_until_done(_apply(report.pending, workspace, log))
-    if refusal:
-        fail(refusal, FAILED)
+        made = run_until_done(_apply(report.pending, workspace, log))
+    if isinstance(made, str):
+        fail(made, FAILED)
     app.run_log.note_applied(run_id)
-    files = ", ".join(shown(workspace.root / change.file) for change in report.pending.changes)
+    files = ", ".join(
+        shown(workspace.root / change.file) for change in made or report.pending.changes
+    )
     told = f"Applied to {escape(files)}. Take it back with: [bold]ml-coach undo {run_id}[/]"
+    if not made:
+        told = f"The patch is in {escape(files)} already. Nothing was changed."
     EscapingConsole().print(told, soft_wrap=True, highlight=False)
 
 
@@ -70,13 +74,15 @@ def undo(run: RunArgument = "last") -> None:
         done = run_until_done(_undo(workspace, log))
     if isinstance(done, str):
         fail(done, FAILED)
-    was = "As before the run" if done.action == "undo" else "As the run left it"
+    step, made = done
+    was = "As before the run" if step.action == "undo" else "As the run left it"
     console = EscapingConsole()
-    for file in dict.fromkeys(change.file for change in done.changes):
+    for file in dict.fromkeys(change.file for change in step.changes):
         path = root / file
         what = escape(shown(path)) + ("" if path.exists() else " (removed)")
         console.print(f"{was}: {what}", soft_wrap=True, highlight=False)
-    console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
+    if made:
+        console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
 
 
 def open_files(run: RunArgument = "last") -> None:
@@ -111,27 +117,32 @@ def _claimed(app: App, run_id: str, root: Path, files: Iterable[str]) -> Generat
         claim.release()
 
 
-async def _apply(patch: Patch, workspace: FolderWorkspace, log: ChangeLog) -> str:
-    """Applies and shows the patch; the reason where it cannot be applied, else empty."""
-    texts: dict[str, str] = {}
+async def _apply(
+    patch: Patch, workspace: FolderWorkspace, log: ChangeLog
+) -> tuple[FileChange, ...] | str:
+    """Applies and shows the patch: what was changed, nothing where the files have it already; the
+    reason where it cannot be applied."""
     for change in patch.changes:
-        text = await workspace.read(change.file)
-        if text is None and change.before is not None:
+        if change.before is not None and await workspace.read(change.file) is None:
             there = f"There is no {change.file} in {workspace.root}."
             return f"{there} With -o you name the folder that holds it."
-        texts[change.file] = text or ""
-    fitted = rebase(patch, texts)
-    if isinstance(fitted, PatchRefused):
-        return f"{fitted.reason} Nothing was changed."
-    for change in fitted.changes:
+    texts = await texts_after(patch.changes, workspace.read)
+    if isinstance(texts, PatchRefused):
+        return f"{texts.reason} Nothing was changed."
+    changes = await _changes(texts, workspace)
+    for change in changes:
         workspace.note(change.file, change.after or "")
-    await _make(fitted.changes, workspace, log, "run")
-    show_diff(EscapingConsole(), fitted.text)
-    return ""
+    await _make(changes, workspace, log, "run")
+    made = make_patch({c.file: c.before for c in changes}, {c.file: c.after for c in changes})
+    show_diff(EscapingConsole(), made.text)
+    return changes
 
 
-async def _undo(workspace: FolderWorkspace, log: ChangeLog) -> NextStep | str:
-    """Makes the next step, all files or none; the reason where that cannot be."""
+async def _undo(
+    workspace: FolderWorkspace, log: ChangeLog
+) -> tuple[NextStep, tuple[FileChange, ...]] | str:
+    """Makes the next step, all files or none: the step, and what had to be changed for it; the
+    reason where that cannot be."""
     step = await next_step(log, workspace.read)
     if step is None:
         return "That run changed no file."
@@ -139,10 +150,17 @@ async def _undo(workspace: FolderWorkspace, log: ChangeLog) -> NextStep | str:
     if isinstance(texts, PatchRefused):
         return f"{texts.reason} Nothing was changed."
     await workspace.check_writable(list(texts))
-    before = {file: await workspace.read(file) for file in texts}
-    changes = [FileChange(file, before[file], after) for file, after in texts.items()]
+    changes = await _changes(texts, workspace)
     await _make(changes, workspace, log, step.action)
-    return step
+    return step, changes
+
+
+async def _changes(
+    texts: Mapping[str, str | None], workspace: FolderWorkspace
+) -> tuple[FileChange, ...]:
+    """What makes the files read so."""
+    every = [FileChange(file, await workspace.read(file), text) for file, text in texts.items()]
+    return tuple(change for change in every if change.before != change.after)
 
 
 async def _make(

@@ -97,7 +97,7 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
             if can_ask:
                 with view.paused():
                     await ask_about_python(console, app, order.settings, order.root)
-            report = await app.run(order, workspace, reviewer, view)
+            report = await app.run(order, workspace, reviewer, claim.released_at_end(view))
         finally:
             view.close()
     finally:

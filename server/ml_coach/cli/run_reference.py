@@ -54,12 +54,12 @@ def refuse_unusable(log: RunLog) -> None:
 
 
 def report_of(log: RunLog, run_id: str) -> tuple[RunStarted, RunReport | None]:
-    """How a run began and how it ended, None where it did not. Ends the command where there is no
-    such run."""
+    """How a run began and how it ended, None where it did not. Ends the command where its log does
+    not say how it began."""
     try:
         return log.start(run_id), log.report(run_id)
     except KeyError:
-        fail(f"There is no run {run_id!r}; `ml-coach runs` lists them.", USAGE)
+        fail(f"The log of run {run_id} does not say how the run began.", FAILED)
 
 
 def folder_of(begun: RunStarted, output: Path | None) -> Path:

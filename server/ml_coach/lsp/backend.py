@@ -141,9 +141,9 @@ class Backend(Protocol):
         """Makes `editor:` models possible."""
         ...
 
-    def provenance_in(self, source: str) -> Mapping[str, Provenance]:
-        """Where the tests in a file come from, by name: those that earlier runs wrote and nobody
-        changed since."""
+    def provenance_in(self, source: str, root: Path, file: str) -> Mapping[str, Provenance]:
+        """Where the tests in `source`, the text of `file`, come from, by name: those that earlier
+        runs wrote and nobody changed since."""
         ...
 
     def unconfirmed_host(self, settings: Settings) -> str:

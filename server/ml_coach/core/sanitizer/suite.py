@@ -32,8 +32,9 @@ def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
 def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
     """`source` as a pytest file.
 
-    Copies of the program (`names`) go; asserts at module level become tests; of two tests with
-    one name both stay. Importing the program is left to the caller.
+    Copies of the program (`names`) go, and so do tests that are no plain functions or methods;
+    asserts at module level become tests; of two tests with one name both stay. Importing the
+    program is left to the caller.
     """
     lines = source.split("\n")
     places: list[Destination] = []
@@ -44,6 +45,7 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
         if isinstance(statement, ast.Assign | ast.AnnAssign)
         for name in syntax.bindings(statement)
     }
+    testing = {s.name for s in tree.body if isinstance(s, ast.ClassDef) and _has_tests(s)}
     for index, statement in enumerate(tree.body):
         if _is_loose(statement):
             begin, end = statement.lineno, syntax.last_line(statement)
@@ -52,8 +54,10 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
             )
             text = [ast.unparse(statement)] if shares else lines[begin - 1 : end]
             loose.append(indented(text, begin, statement))
-        is_strange = _is_loose(statement) or _is_strange(statement, names, own)
-        places.append("drop" if is_strange else "stay")
+        is_strange = _is_strange(statement, names, own) or _hides_tests(statement, testing)
+        if is_strange and isinstance(statement, ast.ClassDef):
+            testing.add(statement.name)
+        places.append("drop" if _is_loose(statement) or is_strange else "stay")
     renamed = _second_names(tree, places)
     for index, name in renamed.items():
         at = tree.body[index].lineno - 1
@@ -84,7 +88,7 @@ def tests_in(tree: ast.Module) -> tuple[str, ...]:
     )
 
 
-def _is_test(statement: ast.stmt) -> bool:
+def _is_test(statement: ast.AST) -> bool:
     is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
     return is_function and statement.name.startswith("test") and not syntax.is_empty(statement)
 
@@ -93,7 +97,7 @@ def _is_test_class(statement: ast.ClassDef) -> bool:
     is_named = statement.name.startswith("Test") or any(
         "TestCase" in ast.unparse(base) for base in statement.bases
     )
-    return is_named and any(map(_is_test, statement.body))
+    return is_named and _has_tests(statement)
 
 
 def _is_loose(statement: ast.stmt) -> bool:
@@ -123,6 +127,33 @@ def _is_strange(statement: ast.stmt, names: Collection[str], own: Collection[str
         case _:
             runs = isinstance(statement, ast.Expr | ast.While | ast.Raise)
             return runs or syntax.is_main_guard(statement)
+
+
+def _hides_tests(statement: ast.stmt, testing: Collection[str]) -> bool:
+    """Whether pytest would find tests in a statement that cannot be dropped one by one, or known
+    again in the file: under an `if`, by assignment, or inherited from one of the classes `testing`.
+    """
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return False
+        case ast.ClassDef():
+            bases = frozenset[str]().union(*map(syntax.loads, statement.bases))
+            return not bases.isdisjoint(testing) or any(
+                _hides_tests(inner, testing) for inner in statement.body
+            )
+        case ast.Assign(value=ast.Lambda() | ast.Name()):
+            return any(map(syntax.is_test, syntax.bindings(statement)))
+        case _:
+            blocks = (n for n in ast.iter_child_nodes(statement) if not isinstance(n, ast.expr))
+            return any(
+                _is_test(node) or (isinstance(node, ast.ClassDef) and _has_tests(node))
+                for block in blocks
+                for node in syntax.walk(block)
+            )
+
+
+def _has_tests(statement: ast.ClassDef) -> bool:
+    return any(map(_is_test, statement.body))
 
 
 def _without_corrected(part: Code, later: Sequence[Code], names: Collection[str]) -> Code:

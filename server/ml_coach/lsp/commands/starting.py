@@ -188,7 +188,9 @@ class Starting:
 
     async def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
         # The file that says so holds every test that was ever written.
-        return await asyncio.to_thread(self.backend.provenance_in, self.text(root, tests))
+        return await asyncio.to_thread(
+            self.backend.provenance_in, self.text(root, tests), root, tests
+        )
 
     def text(self, root: Path, file: str) -> str:
         """The text of a file, from the editor or from disk; empty where there is none."""

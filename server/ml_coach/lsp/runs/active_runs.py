@@ -170,9 +170,6 @@ class Runs:
     def claim(self, run_id: str, files: Iterable[Path]) -> Claim:
         """Claims a run and its files among all servers and terminals. Raises RequestFailed where
         somebody else works on one of them."""
-        for run in self.active.values():
-            if run.view.over:  # It has reported its end and writes no more.
-                run.claim.release()
         claim = self._backend.claims.claim(run_id, files)
         if isinstance(claim, Taken):
             raise RequestFailed(claim.sentence)
@@ -208,7 +205,8 @@ class Runs:
             await ask_about_python(self._client, self._backend, run.order)
             if await self._may_write(run):
                 run.workspace.change_log.begin(run.order.root)
-                report = await self._backend.run(run.order, run.workspace, run.reviewer, run.view)
+                emit = run.claim.released_at_end(run.view)
+                report = await self._backend.run(run.order, run.workspace, run.reviewer, emit)
             else:
                 self._end_without_report(run, "stopped", "Nothing was written.")
         except asyncio.CancelledError as stop:
@@ -230,7 +228,7 @@ class Runs:
 
     def _end_without_report(self, run: ActiveRun, outcome: Outcome, reason: str) -> None:
         report = RunReport(outcome, reason, None, None, None, 0, Usage(), 0.0, "", "")
-        run.view(RunFinished(report))
+        run.claim.released_at_end(run.view)(RunFinished(report))
 
     async def _foreign(self, order: RunOrder) -> list[str]:
         """The files that the run would replace although they hold something of the user's."""
