@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from ml_coach.settings import SETTINGS, Settings, key_host, with_flags
+from ml_coach.core.errors import os_error_text
+from ml_coach.settings import SETTINGS, Settings, key_host, shortened, with_flags
 
 _NAME = "[tool.ml-coach]"
 # What only the user may say, in the environment or by a flag.
@@ -22,12 +23,18 @@ def project_settings(folder: Path) -> tuple[Settings, list[str]]:
     """The defaults overlaid with the table of the nearest pyproject.toml at or above `folder`, and
     a line for each thing in it that is not used."""
     files = (place / "pyproject.toml" for place in (folder, *folder.parents))
-    file = next((file for file in files if file.is_file()), None)
-    if file is None:
-        return Settings(), []
+    file: Path | None = None
     try:
+        file = next((file for file in files if file.is_file()), None)
+        if file is None:
+            return Settings(), []
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        named = OSError(error.errno, error.strerror, str(file or folder))
+        return Settings(), [os_error_text(named)]
+    except UnicodeDecodeError:
+        return Settings(), [f"{file} is not used: it is not UTF-8 text."]
+    except (ValueError, RecursionError) as error:
         return Settings(), [f"{file} is not used: {error}."]
     table = _table(_table(content, "tool"), "ml-coach")
     if table is None:
@@ -50,7 +57,7 @@ def with_project(table: Mapping[str, Any]) -> tuple[Settings, list[str]]:
     for name, value in table.items():
         row = known.get(name)
         if row is None:
-            problems.append(f"{name} is not a setting of ML Coach.")
+            problems.append(f"{shortened(name)} is not a setting of ML Coach.")
         elif row.field in _USERS_OWN or (row.field == "model" and _leads_elsewhere(str(value))):
             what = "an address or a file" if row.field == "model" else name
             problems.append(f"{what} may not come with a folder; use {row.variable} or {row.flag}.")

@@ -11,6 +11,9 @@ from typing import Any
 
 from ml_coach.core.types import Program
 
+# Of a file's name, in bytes, on the usual file systems.
+_LONGEST_NAME = 255
+
 
 def whole(value: Any) -> int:
     """A whole number from 1."""
@@ -82,6 +85,8 @@ def python_file(value: Any) -> str:
     """A relative path that ends in .py and stays in its folder."""
     name = text(value)
     path = PurePosixPath(name)
+    if not name.isprintable() or len(path.name.encode()) > _LONGEST_NAME:
+        raise ValueError
     if path.suffix != ".py" or path.is_absolute() or ".." in path.parts or "\\" in name:
         raise ValueError
     return str(path)  # One spelling for each file, so that equal files can be recognized.

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from ml_coach import setting_values as values
 
+_LONGEST_SHOWN = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -189,7 +191,7 @@ def with_editor(base: Settings, section: Mapping[str, Any]) -> tuple[Settings, l
     """
     known = {s.editor for s in SETTINGS if s.editor}
     unknown = (key for key in section if key not in known)
-    problems = [f"mlCoach.{key} is not a setting of ML Coach." for key in unknown]
+    problems = [f"mlCoach.{shortened(key)} is not a setting of ML Coach." for key in unknown]
     values = {s: section.get(s.editor) for s in SETTINGS if s.editor}
     settings, more = _overlay(base, values, lambda s: f"mlCoach.{s.editor}")
     return settings, problems + more
@@ -240,5 +242,11 @@ def _overlay(
         except (ValueError, OverflowError):
             kept = getattr(base, setting.field)
             shown = f"{kept:g}" if isinstance(kept, int | float) else kept or "the default"
-            problems.append(f"{named(setting)}={value} is not {setting.wanted}; using {shown}.")
+            bad = f"{named(setting)}={shortened(str(value))}"
+            problems.append(f"{bad} is not {setting.wanted}; using {shown}.")
     return replace(base, **changes), problems
+
+
+def shortened(text: str) -> str:
+    """The text as a message can show it: what a folder or an editor gives may be of any length."""
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"

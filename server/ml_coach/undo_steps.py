@@ -16,6 +16,9 @@ Read = Callable[[str], Awaitable[str | None]]
 """A file's text as it is now, None where there is no such file."""
 
 
+NOTHING_TO_UNDO = "There is nothing to undo: the files are as they were before that run."
+
+
 @dataclass(frozen=True, slots=True)
 class NextStep:
     """What an undo does next: the opposite of the run's latest action, by these changes."""

@@ -439,3 +439,69 @@ async def test_a_project_sets_what_the_environment_does_not(terminal: Terminal) 
     assert ["allow-weak-sandbox may not come with a folder" in told[0]] == [True]
     assert "python may not come with a folder" in told[1]
     assert "max-iter is not a setting of ML Coach." in told[2]
+
+
+# What no longer is there, or was given twice
+
+
+async def test_two_prompts_are_refused(terminal: Terminal) -> None:
+    (terminal.folder / "prompt.txt").write_text(PROMPT, encoding="utf-8")
+    for prompt in (PROMPT, "-", "@prompt.txt"):
+        ended = await terminal.run("generate", prompt, "--prompt-file", "prompt.txt")
+        assert ended.code == 2
+        assert "There are two prompts" in ended.err
+    assert terminal.model.asked == []
+
+
+async def test_no_command_is_advised_for_files_that_are_gone(terminal: Terminal) -> None:
+    await terminal.run("generate", PROMPT, "--auto-patch", "-o", "sub")
+    assert "ml-coach open" in (await terminal.run("show")).out
+    assert (await terminal.run("undo")).code == 0
+    shown = (await terminal.run("show")).out
+    assert "(not there any more)" in shown
+    assert "ml-coach" not in shown.rpartition("╯")[2]
+
+
+async def test_undo_of_a_run_that_left_all_as_it_was_says_so(terminal: Terminal) -> None:
+    await terminal.run("generate", PROMPT, "--auto-patch")
+    assert "undo" in (await terminal.run("generate", PROMPT)).out
+    # The patch makes again what stood there before the run.
+    applied = await terminal.run("apply")
+    assert terminal.text("generated_code.py") == RIGHT
+    assert "undo" not in applied.out
+    undone = await terminal.run("undo")
+    assert undone.code == 4
+    assert "the files are as they were before that run" in undone.err
+    shown = (await terminal.run("show")).out
+    assert "ml-coach show" not in shown
+
+
+async def test_a_program_with_arguments_is_not_said_to_want_some(terminal: Terminal) -> None:
+    for source, told in (
+        ("import sys\nif sys.argv[1:] != ['a', 'b']:\n    sys.exit(7)\n", "exit code 7"),
+        ("import sys\nprint(sys.argv[2])\n", "IndexError: list index out of range"),
+    ):
+        (terminal.folder / "tool.py").write_text(source, encoding="utf-8")
+        without = await terminal.run("exec", "tool.py")
+        assert "the program wants arguments" in without.err
+        ended = await terminal.run("exec", "tool.py", "--", "c")
+        assert ended.code == 1
+        assert told in ended.err
+        assert "the program wants" not in ended.err
+    (terminal.folder / "tool.py").write_text("input()\ninput()\n", encoding="utf-8")
+    ended = await run_in_a_shell(terminal, "echo one | ml-coach exec tool.py")
+    assert "EOFError: EOF when reading a line" in ended.err
+    assert "nobody is there" not in ended.err
+
+
+async def test_help_fits_the_terminal(terminal: Terminal) -> None:
+    for command in ("exec", "pytest", "generate", "bench"):
+        told = (await terminal.run(command, "--help", COLUMNS="80")).out
+        assert told
+        assert [line for line in told.splitlines() if len(line.rstrip()) > 80] == []
+
+
+async def test_a_current_folder_that_is_gone_is_said(terminal: Terminal) -> None:
+    ended = await run_in_a_shell(terminal, "mkdir x; cd x; rmdir ../x; ml-coach generate p")
+    assert ended.code == 4
+    assert "The current folder is not there any more" in ended.err

@@ -889,7 +889,10 @@ async def test_only_guessed_tests_may_be_dropped_when_their_program_is_debugged(
 async def test_a_missing_file_fails_with_its_name(executor: SandboxedExecutor) -> None:
     story = Story(executor, {}, task="debug", program_file="gone.py", prompt="")
     report = await story.run()
-    assert (report.outcome, report.reason) == ("failed", "There is no file gone.py.")
+    assert (report.outcome, report.reason) == (
+        "failed",
+        "There is no file gone.py: write it first.",
+    )
 
 
 async def test_a_file_that_cannot_be_saved_ends_the_run_before_a_model_is_asked(

@@ -6,6 +6,7 @@ from typing import Any
 
 from ml_coach.core.changes import FileChange, Patch
 from ml_coach.core.events import (
+    CandidateChosen,
     Event,
     PatchApplied,
     PatchDiscarded,
@@ -127,3 +128,21 @@ def test_a_log_that_ends_in_the_middle_shows_nothing_at_work() -> None:
     tracker.leave(active=False)
     assert stages(tracker) == [("code", "stopped")]
     assert not tracker.details["active"]
+
+
+def test_a_program_chosen_after_an_answer_is_no_trial() -> None:
+    """More programs are drawn where none does what the user said; the files get the best."""
+    chosen = CandidateChosen(Program("a = 2\n", "p.py"), 2, 1)
+    tracker = tracker_after(
+        *TRIED[:2], StageStarted("code", 1, 3), chosen, StageStarted("pytest", 1, 3)
+    )
+    tracker.take(TestsFinished(PASSED))
+    assert not tracker.on_trial
+    assert verdict(tracker.details["report"]) == "passed"
+
+
+def test_a_fresh_start_is_a_trial_until_the_next_program_is_chosen() -> None:
+    tracker = tracker_after(*TRIED[:3], StageStarted("code", 2, 3))
+    assert tracker.on_trial
+    tracker.take(CandidateChosen(Program("a = 2\n", "p.py"), 2, 1))
+    assert not tracker.on_trial

@@ -162,3 +162,34 @@ def test_a_pyproject_that_is_no_toml_is_told(tmp_path: Path, text: str) -> None:
     settings, (problem,) = project_settings(tmp_path)
     assert settings.max_iters == 3
     assert "pyproject.toml is not used: " in problem
+
+
+@pytest.mark.parametrize("name", ["a\nb.py", "a\x00b.py", "a\x1b[31m.py", f"{'a' * 253}.py"])
+def test_a_file_that_no_system_writes_is_refused(name: str) -> None:
+    settings, (problem,) = with_editor(Settings(), {"testFile": name})
+    assert settings.tests_file == "test_generated.py"
+    assert "is not a relative path that ends in .py" in problem
+
+
+def test_a_value_of_any_length_is_told_in_a_line(tmp_path: Path) -> None:
+    long = "9" * 5000
+    table = f'[tool.ml-coach]\nmax-iters = "{long}"\n{"x" * 5000} = 1\n'
+    (tmp_path / "pyproject.toml").write_text(table, encoding="utf-8")
+    _, problems = project_settings(tmp_path)
+    assert len(problems) == 2
+    assert all(len(problem) < 200 + len(str(tmp_path)) for problem in problems)
+    _, (problem,) = with_editor(Settings(), {"x" * 5000: 1})
+    assert len(problem) < 200
+
+
+def test_a_pyproject_that_cannot_be_read_is_told_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_bytes(b"[tool.ml-coach]\nmodel = '\xff'\n")
+    settings, problems = project_settings(tmp_path)
+    assert (settings, problems) == (Settings(), [f"{file} is not used: it is not UTF-8 text."])
+    # It stands for every file that the system lets nobody read, whoever runs the tests.
+    file.unlink()
+    file.symlink_to("/proc/self/mem")
+    settings, (problem,) = project_settings(tmp_path)
+    assert settings == Settings()
+    assert problem == f"{file} cannot be used: input/output error."

@@ -135,8 +135,9 @@ async function whereToWrite(target: vscode.Uri | undefined): Promise<{ targetUri
 async function pythonFile(uri: vscode.Uri | undefined): Promise<string> {
   const document = vscode.window.activeTextEditor?.document;
   const found = uri ?? (document?.languageId === 'python' ? document.uri : undefined);
+  const inNotebook = found === undefined ? vscode.window.activeNotebookEditor !== undefined : found.scheme === 'vscode-notebook-cell';
+  if (inNotebook) throw new Error(NOTEBOOK);
   if (found === undefined) throw new Error('Open a Python file first: this command works on one.');
-  if (found.scheme === 'vscode-notebook-cell') throw new Error(NOTEBOOK);
   if (found.scheme !== 'untitled') return found.toString();
   const saved = await vscode.workspace.save(found);
   if (saved === undefined) throw new vscode.CancellationError();

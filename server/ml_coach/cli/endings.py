@@ -7,6 +7,7 @@ import os
 import signal
 import traceback
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from rich.markup import escape
@@ -51,12 +52,23 @@ def fail(text: str, code: int) -> NoReturn:
 def fail_by(error: Exception) -> NoReturn:
     """Ends the command. What a user can mend is shown as a line without a traceback; the trace of
     a bug of ours is kept in a file."""
+    if isinstance(error, OSError) and _is_nowhere():
+        fail("The current folder is not there any more: change to another one.", FAILED)
     if isinstance(error, ModelError | OSError):
         fail(os_error_text(error) if isinstance(error, OSError) else str(error), FAILED)
     log = state_folder() / "bug.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     fail(f"That was a bug in ML Coach, sorry. What happened is in {log}", FAILED)
+
+
+def _is_nowhere() -> bool:
+    """Whether somebody deleted the folder that the command was started in."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def run_until_done(work: Coroutine[Any, Any, T]) -> T:

@@ -24,7 +24,7 @@ from ml_coach.cli.terminal_view import EscapingConsole, show_diff
 from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches import make_patch
 from ml_coach.disk import FolderWorkspace
-from ml_coach.undo_steps import NextStep, next_step, texts_after
+from ml_coach.undo_steps import NOTHING_TO_UNDO, NextStep, next_step, texts_after
 
 FolderOption = Annotated[
     Path | None,
@@ -47,15 +47,19 @@ def apply(run: RunArgument = "last", output: FolderOption = None) -> None:
     log = ChangeLog(app.run_log.folder(run_id))
     with _claimed(app, run_id, workspace.root, [c.file for c in report.pending.changes]):
         made = run_until_done(_apply(report.pending, workspace, log))
-    if isinstance(made, str):
-        fail(made, FAILED)
+        if isinstance(made, str):
+            fail(made, FAILED)
+        # Where the patch made again what stood there before the run, there is nothing to undo.
+        can_undo = run_until_done(next_step(log, workspace.read)) is not None
     app.run_log.note_applied(run_id)
     files = ", ".join(
         shown(workspace.root / change.file) for change in made or report.pending.changes
     )
-    told = f"Applied to {escape(files)}. Take it back with: [bold]ml-coach undo {run_id}[/]"
+    told = f"Applied to {escape(files)}."
     if not made:
         told = f"The patch is in {escape(files)} already. Nothing was changed."
+    elif can_undo:
+        told += f" Take it back with: [bold]ml-coach undo {run_id}[/]"
     EscapingConsole().print(told, soft_wrap=True, highlight=False)
 
 
@@ -145,7 +149,7 @@ async def _undo(
     reason where that cannot be."""
     step = await next_step(log, workspace.read)
     if step is None:
-        return "That run changed no file."
+        return NOTHING_TO_UNDO
     texts = await texts_after(step.changes, workspace.read)
     if isinstance(texts, PatchRefused):
         return f"{texts.reason} Nothing was changed."

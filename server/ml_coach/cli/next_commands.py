@@ -13,15 +13,18 @@ from ml_coach.core.types import RunReport
 
 
 def next_commands(report: RunReport, folder: Path, run_id: str) -> list[tuple[str, str]]:
-    """At most two commands, each with what it does, the most useful one first."""
+    """At most two commands, each with what it does, the most useful one first.
+
+    None of them is about files that are not in `folder` any more.
+    """
     found: list[tuple[str, str]] = []
     if report.pending is not None:
         found.append((f"ml-coach apply {run_id}", "apply the patch that waits"))
     if report.question is not None:
         found.append((f"ml-coach answer {run_id}", "answer the question; the run goes on"))
-    if report.program is not None and report.files:
+    if report.program is not None and any((folder / file).exists() for file in report.files):
         found.append((f"ml-coach open {run_id}", "look at the program and its tests"))
-        if report.outcome == "passed":
+        if report.outcome == "passed" and report.suite and (folder / report.suite.file).exists():
             again = f"ml-coach pytest {shlex.quote(shown(folder))}"
             found.append((again, "run its tests again, in the sandbox"))
     if report.outcome in ("failed", "stopped", "gave_up") and len(found) < 2:

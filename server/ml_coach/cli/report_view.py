@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ml_coach.cli.shown_paths import shown
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import amount, dropped_text, harmless, tests_by_provenance, title
+from ml_coach.core.wording import advice, amount, dropped_text, harmless, tests_by_provenance, title
 
 _MOST_SHOWN = 5
 
@@ -67,8 +67,13 @@ def show_report(
     for file in report.files:
         table.add_row("file", _file(folder / file, report.files[file]))
     named, reason = title(report), report.reason
+    if helps := advice(report):
+        reason = f"{reason.rstrip('.')}. {helps}"
     if applied:
-        named, reason = "patch applied", "The patch that the run left was applied since."
+        named, reason = (
+            "patch applied",
+            "The patch that the run left was applied since; below is what came before.",
+        )
     head = Text(f" {named} ", f"bold {colour[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
     body = Group(Text(harmless(_as_sentence(reason))), table)

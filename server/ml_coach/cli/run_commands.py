@@ -85,7 +85,9 @@ def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
             if report.question is not None:
                 show_question(console, report.question)
             still_open = replace(report, pending=None) if applied else report
-            show_next(console, next_commands(still_open, folder, run_id))
+            commands = next_commands(still_open, folder, run_id)
+            itself = f"ml-coach show {run_id}"
+            show_next(console, [one for one in commands if one[0] != itself])
     view.close()
 
 

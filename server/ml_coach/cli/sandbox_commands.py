@@ -92,7 +92,8 @@ def _parser() -> argparse.ArgumentParser:
             "--level",
             default="",
             choices=get_args(LevelName),
-            help="try this level of containment only",
+            metavar="LEVEL",  # All of them would be one word that is wider than a terminal.
+            help=f"try this level of containment only: {', '.join(get_args(LevelName))}",
         )
     return parser
 

@@ -212,7 +212,8 @@ async def _finish(run: Run, chosen: Candidate) -> End:
     await run.save(chosen.program, state.suite)
     state.best = checked
     if run.request.task == "write_tests" and not checked.passes:
-        return End("gave_up", checked.report.why or "The tests do not all pass.")
+        why = checked.report.why or "not all tests pass"
+        return End("gave_up", f"{why}. Debug the file, or correct the test that is wrong.")
     return await repair(run, checked)
 
 
@@ -245,7 +246,7 @@ async def _existing_program(run: Run) -> Program | End | None:
         return None
     source = await run.workspace.read(request.program_file)
     if source is None:
-        return End("failed", f"There is no file {request.program_file}.")
+        return End("failed", f"There is no file {request.program_file}: write it first.")
     run.state.found = Program(source, request.program_file)
     return run.state.found
 

@@ -47,6 +47,13 @@ DOING: dict[Stage, str] = {
 }
 
 
+_EXAMPLE = "An example in the prompt becomes a test."
+_AGAIN = "Run it again, or try another model."
+_DEBUG = "“Debug this file” among the code actions tries to mend it."
+# What a reason says that names by itself what helps.
+_HELPS = (" may help", "Debug the file", " raises it", "start the run again", _EXAMPLE)
+
+
 def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
     """One line for the user, empty for an event that only moves a progress display."""
     match event:
@@ -104,10 +111,14 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
 
 def tests_sentence(report: TestReport) -> str:
     """`9 of 9 tests pass`, and why the run failed where that was not a failing test."""
+    text = _passing(report)
+    return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+
+
+def _passing(report: TestReport) -> str:
     total = len(report.cases)
     text = f"{len(report.passed)} of {amount(total, 'test')} pass{'es' if total == 1 else ''}"
-    text += f", {report.skipped} skipped" if report.skipped else ""
-    return text if report.verdict in ("passed", "failed") else f"{text}. {report.why}".strip()
+    return text + (f", {report.skipped} skipped" if report.skipped else "")
 
 
 def title(report: RunReport) -> str:
@@ -116,13 +127,38 @@ def title(report: RunReport) -> str:
 
 
 def ending(report: RunReport) -> str:
-    """How a run ended that says something of its program: the tests, and what speaks for it."""
+    """How a run ended: the tests that hold, why it did not get further, and what helps."""
+    if report.outcome not in ("passed", "unsure"):
+        return " ".join(filter(None, (_held(report), _sentence(report.reason), advice(report))))
     parts = [tests_sentence(report.tests)] if report.tests else []
     dropped = f"{amount(len(report.dropped), 'test')} dropped" if report.dropped else ""
     # Of the user's own tests there is nothing to say but that they pass.
     why = "" if report.evidence is None and parts else report.reason.rstrip(".")
     parts += [part for part in (why, dropped) if part]
-    return "; ".join(parts) + "."
+    return " ".join(filter(None, ("; ".join(parts) + ".", advice(report))))
+
+
+def advice(report: RunReport) -> str:
+    """What the user can do next, where neither the reason nor an open question says it."""
+    if report.pending or report.question:
+        return ""
+    if report.outcome == "unsure" and _EXAMPLE not in report.reason:
+        return _EXAMPLE
+    # A fault says by itself what mends it, and who stops a run knows what is next.
+    if report.outcome == "gave_up" and not any(word in report.reason for word in _HELPS):
+        return _AGAIN if report.usage.calls else _DEBUG
+    return ""
+
+
+def _held(report: RunReport) -> str:
+    """How many tests passed, where some could run."""
+    if report.tests is None or not report.tests.cases:
+        return ""
+    return f"{_passing(report.tests)}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('.')}."
 
 
 def dropped_text(dropped: Dropped) -> str:

@@ -115,7 +115,10 @@ class SandboxedExecutor:
             arguments=list(arguments), input=standard_input.decode("latin-1"),
         )  # fmt: skip
         (answer,) = await self._workers.run(request)
-        return findings.execution(answer, file, self._limits, timeout_seconds)
+        return findings.execution(
+            answer, file, self._limits, timeout_seconds,
+            has_arguments=bool(arguments), has_input=bool(standard_input),
+        )  # fmt: skip
 
     async def test(
         self, programs: Sequence[Program], suite: Suite, *, timeout_seconds: float

@@ -94,9 +94,18 @@ def reached_limit(answer: WorkerAnswer, raised: Raised | None = None) -> Limit:
 
 
 def execution(
-    answer: WorkerAnswer, file: str, limits: ResourceLimits, timeout_seconds: float
+    answer: WorkerAnswer,
+    file: str,
+    limits: ResourceLimits,
+    timeout_seconds: float,
+    *,
+    has_arguments: bool = False,
+    has_input: bool = False,
 ) -> Execution:
-    """How the run of the script `file` ended, with a finding unless it ended well."""
+    """How the run of the script `file` ended, with a finding unless it ended well.
+
+    It is said to want arguments or input only where it was given none.
+    """
     if answer.error:
         why = f"the sandbox could not run it: {answer.error}"
         return Execution(False, None, "", "", 0.0, "", (Finding("runtime", why, file),))
@@ -107,9 +116,9 @@ def execution(
             answer, raised, limit, file, limit_message(limit, limits, timeout_seconds)
         )
     elif raised:
-        finding = _uncaught(raised, file, answer)
+        finding = _uncaught(raised, file, answer, (has_arguments, has_input))
     else:
-        finding = _bad_exit(answer, file)
+        finding = _bad_exit(answer, file, has_arguments)
     found = tuple(filter(None, (finding, _written_to_our_channel(answer, file))))
     return Execution(
         clean=not found,
@@ -193,15 +202,16 @@ def _stopped(
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 
 
-def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
-    """The finding for an exception that nothing caught."""
+def _uncaught(raised: Raised, file: str, answer: WorkerAnswer, given: tuple[bool, bool]) -> Finding:
+    """The finding for an exception that nothing caught; `given` are arguments and input."""
+    has_arguments, has_input = given
     place = _last_place(raised.places, file)
     kind: FindingKind = "runtime"
     first = raised.text.splitlines()[0] if raised.text else ""
     message = f"{raised.name}: {first}" if first else raised.name
-    if raised.name == "EOFError" and "EOF when reading" in raised.text:
+    if raised.name == "EOFError" and "EOF when reading" in raised.text and not has_input:
         kind, message = "input", f"EOFError: the program calls input(), {NO_USER}"
-    elif raised.name == "IndexError" and ARGUMENT.match(raised.expression):
+    elif raised.name == "IndexError" and ARGUMENT.match(raised.expression) and not has_arguments:
         kind = "input"
         message = f"IndexError: the program wants arguments in sys.argv, {NO_USER}"
     elif raised.name in LACKING and (lacks := lacking(raised.text, answer)):
@@ -209,7 +219,7 @@ def _uncaught(raised: Raised, file: str, answer: WorkerAnswer) -> Finding:
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 
 
-def _bad_exit(answer: WorkerAnswer, file: str) -> Finding | None:
+def _bad_exit(answer: WorkerAnswer, file: str, has_arguments: bool) -> Finding | None:
     """The finding for a run that a signal ended, or that ended itself with another code than 0."""
     code = answer.exit_code
     kind: FindingKind = "runtime"
@@ -221,7 +231,7 @@ def _bad_exit(answer: WorkerAnswer, file: str) -> Finding | None:
         exited = next((r for r in answer.script_records if isinstance(r, Exited)), None)
         place = _last_place(exited.places, file) if exited else Place(file, 0)
         message = f"ended with exit code {code}" if code is not None else "ended without a word"
-        if exited and exited.wants_arguments:
+        if exited and exited.wants_arguments and not has_arguments:
             kind, message = "input", f"{message}: the program wants arguments, {NO_USER}"
     return Finding(kind, message, place.file, place.line, detail=answer.stderr[-DETAIL_AT_MOST:])
 

@@ -53,7 +53,7 @@ def missing(evidence: Evidence) -> list[str]:
 
 
 def _listed(evidence: Evidence) -> str:
-    parts = [f"{counted(evidence.passed)} hold{'s' if evidence.tests == 1 else ''}"]
+    parts = [f"{counted(evidence.passed)} hold{'s' if evidence.tests < 2 else ''}"]
     if evidence.programs > 1:
         parts.append(f"{evidence.agreeing} of {evidence.programs} programs written apart agree")
     return "; ".join(parts)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import (
+    CandidateChosen,
     Diagnosed,
     Event,
     FilesSaved,
@@ -118,6 +119,9 @@ class RunTracker:
                 if not self.on_trial:
                     details["report"] = report
                 self._finish("pytest")
+            case CandidateChosen():
+                # The files get this program, also after an answer: its tests speak of them.
+                self.on_trial = False
             case Diagnosed():
                 self._finish("debug")
             case PatchOffered():

@@ -140,7 +140,7 @@ class RunView:
                 self.client.log(report.reason)
                 return
             case "gave_up" | "failed":
-                text = f"{program_file}: {report.reason}"
+                text = f"{program_file}: {ending(report)}"
         if report.question is not None and self.client.shows_questions:
             text = f"{text} {report.question.text}"
             self.questions.offer(self.client, self.order.run_id, text)

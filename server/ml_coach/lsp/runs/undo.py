@@ -8,10 +8,11 @@ from typing import Literal
 
 from ml_coach.change_log import ChangeLog
 from ml_coach.core.changes import PatchRefused
+from ml_coach.core.errors import os_error_text
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.protocol import RequestFailed
 from ml_coach.lsp.runs.active_runs import Runs
-from ml_coach.undo_steps import next_step, texts_after
+from ml_coach.undo_steps import NOTHING_TO_UNDO, next_step, texts_after
 
 _NOTHING = "That run changed no file."
 _DAMAGED = "The log of what that run changed is damaged, so it cannot be undone."
@@ -56,7 +57,7 @@ async def undo(run_id: str, documents: Documents, runs: Runs) -> Undone:
 async def _next_step(run_id: str, root: Path, change_log: ChangeLog, runs: Runs) -> Undone:
     step = await next_step(change_log, runs.workspace(run_id, root).read)
     if step is None:
-        return Undone("refused", reason=_NOTHING)
+        return Undone("refused", reason=NOTHING_TO_UNDO)
     workspace = runs.workspace(run_id, root, step.action)
     texts = await texts_after(step.changes, workspace.read)
     if isinstance(texts, PatchRefused):
@@ -64,7 +65,7 @@ async def _next_step(run_id: str, root: Path, change_log: ChangeLog, runs: Runs)
     try:
         await workspace.write(texts)
     except OSError as error:
-        return Undone("refused", reason=str(error))
+        return Undone("refused", reason=os_error_text(error))
     uris = tuple(workspace.uri(file) for file in texts)
     if step.action == "undo":
         runs.undone.add(run_id)
