@@ -72,7 +72,7 @@ def show_report(
     if applied:
         named, reason = (
             "patch applied",
-            "The patch that the run left was applied since; below is what came before.",
+            "The patch that the run left was applied since. Below is the run before it.",
         )
     head = Text(f" {named} ", f"bold {colour[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
