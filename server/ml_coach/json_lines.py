@@ -74,7 +74,7 @@ class JsonLines:
             logger.warning("%s cannot be read: %s.", self.path, error)
             self.damaged += 1
         if self.torn or self.damaged:
-            logger.warning("%s: %d lines were skipped.", self.path, self.torn + self.damaged)
+            logger.warning("%s: lines skipped: %d.", self.path, self.torn + self.damaged)
 
     def _objects(self) -> Iterator[dict[str, Any]]:
         try:

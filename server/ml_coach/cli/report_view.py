@@ -15,6 +15,13 @@ from ml_coach.core.types import RunReport
 from ml_coach.core.wording import advice, amount, dropped_text, harmless, tests_by_provenance, title
 
 _MOST_SHOWN = 5
+_COLOURS = {
+    "passed": "green",
+    "unsure": "yellow",
+    "gave_up": "yellow",
+    "stopped": "yellow",
+    "failed": "red",
+}
 
 
 def _origin(report: RunReport) -> str:
@@ -34,13 +41,6 @@ def show_report(
     `folder` is the one that its files are in; `applied` says that the patch which the run left was
     applied since.
     """
-    colour = {
-        "passed": "green",
-        "unsure": "yellow",
-        "gave_up": "yellow",
-        "stopped": "yellow",
-        "failed": "red",
-    }
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column()
@@ -74,10 +74,12 @@ def show_report(
             "patch applied",
             "The patch that the run left was applied since. Below is the run before it.",
         )
-    head = Text(f" {named} ", f"bold {colour[report.outcome]}")
+    head = Text(f" {named} ", f"bold {_COLOURS[report.outcome]}")
     # Escaped before it is laid out: escapes make it longer, and what does not fit is cut off.
     body = Group(Text(harmless(_as_sentence(reason))), table)
-    console.print(Panel(body, title=head, title_align="left", border_style=colour[report.outcome]))
+    console.print(
+        Panel(body, title=head, title_align="left", border_style=_COLOURS[report.outcome])
+    )
     if report.explanation:
         console.print(Text(harmless(report.explanation)))
 
