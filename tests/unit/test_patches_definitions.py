@@ -200,3 +200,32 @@ DECORATED = (
 def test_a_whole_file_that_lacks_a_decorator_keeps_it(gone: str) -> None:
     after = DECORATED.replace("return 1", "return 7")
     assert merged(DECORATED, after.replace(gone, "")) == after
+
+
+PROPERTY = """\
+class A:
+    @property
+    def x(self):
+        return self._x
+
+    @x.setter
+    def x(self, value):
+        self._x = value
+"""
+
+
+@pytest.mark.parametrize("head", ["class A:\n    ", ""])
+def test_an_accessor_without_its_decorator_is_known_by_its_parameters(head: str) -> None:
+    inset = "    " if head else ""
+    setter = f"{head}def x(self, value):\n{inset}    self._x = abs(value)\n"
+    assert merged(PROPERTY, setter) == PROPERTY.replace("= value", "= abs(value)")
+    getter = f"{head}def x(self):\n{inset}    return abs(self._x)\n"
+    assert merged(PROPERTY, getter) == PROPERTY.replace("return self._x", "return abs(self._x)")
+    strange = f"{head}def x(self, a, b):\n{inset}    return a\n"
+    assert "without its" in merged(PROPERTY, strange)
+
+
+def test_a_script_that_edits_the_file_is_no_part_of_it() -> None:
+    script = 'from pathlib import Path\n\np = Path("m.py")\np.write_text(p.read_text())\n'
+    assert "nothing but its imports" in merged(SUM, script)
+    assert merged(SUM, "import os\n").startswith("import os\n")

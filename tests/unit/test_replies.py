@@ -37,6 +37,11 @@ def only(text: str) -> Segment:
         f"◁think▷\n{fenced(DRAFT)}◁/think▷\n{fenced(CODE)}",
         f"<reasoning>{fenced(DRAFT)}</reasoning>\n<answer>\n{fenced(CODE)}</answer>",
         f"Thought: try\n{fenced(DRAFT)}no.\n\nAnswer:\n{fenced(CODE)}",
+        # What follows a turn that the model made up for the user is no answer to the user.
+        f"{fenced(CODE)}<|im_end|>\n<|im_start|>user\nNo.<|im_end|>\n{fenced(DRAFT)}",
+        f"{fenced(CODE)}<|eot_id|><|start_header_id|>user<|end_header_id|>\nNo.\n{fenced(DRAFT)}",
+        f"{fenced(CODE)}<end_of_turn>\n<start_of_turn>user\nNo.\n{fenced(DRAFT)}",
+        f"{fenced(CODE)}<｜end▁of▁sentence｜><｜User｜>No.\n{fenced(DRAFT)}",
         f"**Thought:** try\n{fenced(DRAFT)}no.\n\n**Final Answer:**\n{fenced(CODE)}",
         f"<|channel|>analysis<|message|>{fenced(DRAFT)}<|end|><|start|>assistant"
         f"<|channel|>final<|message|>{fenced(CODE)}<|return|>",

@@ -86,6 +86,8 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
         merger.place(old, new, None)
     if merger.problem:
         return NotMerged(merger.problem)
+    if merger.adds_only_imports and any(node.kind not in ("import", "guard") for node in new):
+        return NotMerged("is no part of the file: nothing but its imports would be taken.")
     if not merger.pieces:
         kept = ", ".join(dict.fromkeys(merger.kept))
         return NotMerged(
@@ -107,10 +109,16 @@ class Merger:
     kept: list[str] = field(default_factory=list[str])
     problem: str = ""
     imports: set[str] = field(default_factory=set[str])  # what the file imports already
+    added_imports: int = 0
     reads: dict[str, tuple[int, int]] = field(init=False)  # where the reply's blocks name a word
 
     def __post_init__(self) -> None:
         self.reads = reads(self.code)
+
+    @property
+    def adds_only_imports(self) -> bool:
+        """Whether imports are all that the file gets of the code."""
+        return bool(self.pieces) and len(self.pieces) == self.added_imports
 
     def merged(self) -> Merged:
         lines = list(self.before)
@@ -195,7 +203,10 @@ class Merger:
             places = targets.inside(node.keys)
             if len(places) > 1:
                 self.problem = f"defines {node.name}, which has no one place in the file."
-        return targets.chosen(places, node)
+        fitting = targets.fitting(places, node)
+        if places and not fitting:
+            self.problem = f"shows {node.name} without its decorator."
+        return targets.chosen(fitting, node)
 
     def _replace(self, old: Node, new: Node) -> None:
         if new.kind == "class" and old.kind == "class":
@@ -279,6 +290,7 @@ class Merger:
                     ("" if text.startswith(" ") else "from ") + text.strip() for text in wanted
                 ]
             self.pieces.insert(0, (at, at, source))
+            self.added_imports += 1
 
     def fitted(self, old: Node, new: Node, *, body_only: bool = False) -> list[str]:
         """The user's definition with the body of the reply's."""

@@ -44,6 +44,16 @@ class Targets:
         """The functions and methods of that name, however deep they stand."""
         return self._inside.get(keys, [])
 
+    def fitting(self, places: list[Node], node: Node) -> list[Node]:
+        """Of a property that has a setter or a deleter, the accessor that is meant by a function
+        without a decorator: the one that takes as many parameters. Else `places` as they are."""
+        others = [
+            n for kind in ("setter", "deleter") for n in self.inside((f"{node.name}.{kind}",))
+        ]
+        if not others or not places or node.first != node.head:
+            return places
+        return [n for n in (*places, *others) if _parameters(n) == _parameters(node)][:1]
+
     def chosen(self, places: Sequence[Node], node: Node) -> Node | None:
         """Of several places the one with the number that `node` has among its equals, where the
         reply has as many of them; else the last."""
@@ -56,6 +66,12 @@ class Targets:
         at = bisect_right(self._firsts, target.first) - 1
         holds = at >= 0 and target.first < self._old[at].last
         return self._old[at] if holds else target
+
+
+def _parameters(node: Node) -> int:
+    """How many parameters a function names."""
+    inside = node.code.partition("(")[2].rpartition(")")[0]
+    return len([part for part in inside.split(",") if part.strip()])
 
 
 def flat(node: Node) -> list[Node]:

@@ -37,15 +37,29 @@ _ANSWER_LABEL = re.compile(
 )
 _SPECIAL = r"(?:<\|[a-z_]{2,30}\|>|</?s>|<｜[^｜\n]{2,40}｜>)"
 _SPECIAL_TOKEN = re.compile(rf"\A\s*{_SPECIAL}|{_SPECIAL}\s*\Z|^{_SPECIAL}$", re.MULTILINE)
+# Where a model goes on as the user, whom it made up.
+_USER_TURN = re.compile(
+    rf"(?:^|{_SPECIAL})[ \t]*(?:(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>)\s*user\b"
+    r"|<[|｜]user[|｜]>)",
+    re.IGNORECASE | re.MULTILINE,
+)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
 
 
 def answer_of(reply: str) -> str:
     """`reply` without its reasoning; empty where the reply ends before its answer begins."""
-    text = _final_channel(reply)
+    text = _final_channel(_own_turn(reply))
     text = _without_blocks(text)
     text = _labelled(text)
     return _SPECIAL_TOKEN.sub("", text) if "<" in text else text
+
+
+def _own_turn(text: str) -> str:
+    """The reply up to a turn of the user, in which the model talks to itself."""
+    for turn in _USER_TURN.finditer(text) if "<" in text else ():
+        if text[: turn.start()].strip() and not _in_code(text, 0, turn.start()):
+            return text[: turn.start()]
+    return text
 
 
 def _final_channel(text: str) -> str:
