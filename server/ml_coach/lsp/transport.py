@@ -112,6 +112,7 @@ def serve_stdio(make: Callable[[], CoachServer]) -> int:
 
     async def main() -> int:
         server = make()
+        _heed_signals(server)  # Before anything is read: one may follow the first message.
         reader = asyncio.StreamReader()
         _feed(source, reader)
         writer = _Writer(target, server.leave)
@@ -147,8 +148,10 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
         sys.stderr.flush()
         async with listener:
             reader, writer = await connected
+            server = make()
+            _heed_signals(server)
             try:
-                return await _serve(make(), reader, writer)
+                return await _serve(server, reader, writer)
             finally:
                 writer.close()
 
@@ -158,10 +161,6 @@ def serve_tcp(make: Callable[[], CoachServer], port: int) -> int:
 async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any) -> int:
     """Serves until the editor sends `exit` or goes away, or a signal ends the process."""
     logging.getLogger("pygls.protocol.json_rpc").addFilter(NoExpectedErrors())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers.
-            loop.add_signal_handler(number, server.leave)
     server.protocol.set_writer(writer)
     reading = asyncio.ensure_future(_read(server, reader))
     leaving = asyncio.ensure_future(server.exiting.wait())
@@ -174,6 +173,13 @@ async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any)
             logger.error("Reading ended: %s", result)
     await server.close()
     return 0 if server.shut_down else 1
+
+
+def _heed_signals(server: CoachServer) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows has no such handlers.
+            loop.add_signal_handler(number, server.leave)
 
 
 async def _read(server: CoachServer, reader: asyncio.StreamReader) -> None:
