@@ -22,7 +22,7 @@ LONGEST_LINE_BYTES = 64_000_000
 
 
 def append(path: Path, *lines: Mapping[str, Any]) -> None:
-    """Adds lines to the file, and makes the file where there is none. Raises `OSError`.
+    """Adds lines to the file, and makes the file where it is missing. Raises `OSError`.
 
     A process that is killed meanwhile has added all of them or none.
     """

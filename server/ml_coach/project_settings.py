@@ -44,7 +44,7 @@ def project_settings(folder: Path) -> tuple[Settings, list[str]]:
 
 
 def _table(above: dict[str, Any] | None, name: str) -> dict[str, Any] | None:
-    """The table of that name, empty where there is none; None where something else has its name."""
+    """The table of that name, empty where it is missing; None where its name has another value."""
     found: Any = {} if above is None else above.get(name, {})
     return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 

@@ -13,7 +13,7 @@ from ml_coach.core.errors import os_error_text
 def read_prompt(prompt: str, file: Path | None) -> str:
     """The prompt itself; `@FILE` and `file` name a file, `-` is standard input.
 
-    Ends the command where there is none or more than one, or where it is not UTF-8 text.
+    Ends the command where no prompt is given, or two, or where it is not UTF-8 text.
     """
     if file is not None and prompt != DEFAULT_PROMPT:
         fail("There are two prompts: give PROMPT or --prompt-file, not both.", USAGE)

@@ -48,7 +48,7 @@ def named_run(log: RunLog, name: str) -> str:
 
 
 def refuse_unusable(log: RunLog) -> None:
-    """Ends the command where the log's folder is none, so that no run could be found there."""
+    """Ends the command where the log's folder cannot be used, so that no run is found there."""
     if fault := unusable(log.root / "runs"):
         fail(fault, FAILED)
 
