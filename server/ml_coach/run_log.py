@@ -31,6 +31,7 @@ from ml_coach.core.types import RunReport
 from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
+_MOST_LOOKED_AT = 300
 _TAIL_BYTES = 1_000_000
 _PATCH = "patch.diff"
 _LONGEST_NAME = 255
@@ -182,6 +183,15 @@ class RunLog:
     def start(self, run_id: str) -> RunStarted:
         """The run's first event: its request and model. Raises `KeyError` as `summary` does."""
         return _start(run_id, self.events(run_id))
+
+    def on(self, folder: Path, program_file: str) -> Iterator[tuple[str, Request]]:
+        """The runs on a program of that folder, newest first: their ids and what they were asked.
+        Only the newest runs of all are looked at."""
+        for run_id in self.ids()[:_MOST_LOOKED_AT]:
+            with suppress(KeyError):
+                begun = self.start(run_id)
+                if begun.request.program_file == program_file and Path(begun.folder) == folder:
+                    yield run_id, begun.request
 
     def report(self, run_id: str) -> RunReport | None:
         """How the run ended; None where it did not. Raises `KeyError` when there is no such run."""

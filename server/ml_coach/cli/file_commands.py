@@ -135,7 +135,8 @@ async def _apply(
         return f"{texts.reason} Nothing was changed."
     changes = await _changes(texts, workspace)
     for change in changes:
-        workspace.note(change.file, change.after or "")
+        if workspace.was_ours(change):
+            workspace.note(change.file, change.after or "")
     await _make(changes, workspace, log, "run")
     made = make_patch({c.file: c.before for c in changes}, {c.file: c.after for c in changes})
     show_diff(EscapingConsole(), made.text)

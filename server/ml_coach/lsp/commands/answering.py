@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pygls.exceptions import JsonRpcException
 
+from ml_coach.core.python.stubs import stubs_in
 from ml_coach.core.question import Answer
 from ml_coach.core.types import RunReport
 from ml_coach.lsp.backend import Backend
@@ -14,7 +15,6 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import GiveAnswer
 from ml_coach.lsp.commands.command_results import Answered
 from ml_coach.lsp.commands.starting import Starting
-from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid, shown
 from ml_coach.lsp.runs.open_questions import OpenQuestion, ask_user, read_answer
 from ml_coach.lsp.runs.undo import undo
