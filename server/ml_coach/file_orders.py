@@ -46,6 +46,10 @@ class Files(Protocol):
         """Where the tests of a file come from that ML Coach wrote, by name."""
         ...
 
+    def prompt_of(self, program_file: str) -> str:
+        """What earlier runs wrote that program for; empty where that is not known."""
+        ...
+
     def tests_written_for(self, program_file: str) -> str:
         """The tests file of an earlier run on that program; empty where none is known."""
         ...
@@ -81,6 +85,20 @@ class FileOrders:
     async def write_tests(self, program: str, tests: str = "") -> RunOrder | str:
         """Writes tests for a program, into `tests` or where the project keeps them."""
         return self._order(program, tests or await self._writable_tests(program), "write_tests")
+
+    async def refine(
+        self, program: str, follow_up: str, earlier: str = "", tests: str = ""
+    ) -> RunOrder | str:
+        """Has a program do the `follow_up` too; what it was written for, where that is not said, is
+        the prompt of the runs on it. New tests go behind those in `tests`, or in the program's."""
+        if fault := complaint(self.files.text(program) or ""):
+            return f"{program} does not compile: {fault} Debug it first."
+        earlier = (earlier or self.files.prompt_of(program)).strip()
+        tests = tests or self.tests_of(program) or self._first_tests(program)
+        return self._order(
+            program, tests, "refine", f"{earlier}\n\n{follow_up}" if earlier else follow_up,
+            follow_up=follow_up, provenance=await self.files.provenance(tests),
+        )  # fmt: skip
 
     def tests_of(self, program: str) -> str:
         """The file with the program's own tests, empty where there is none."""

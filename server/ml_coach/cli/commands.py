@@ -14,7 +14,7 @@ from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
-from ml_coach.cli.program_commands import debug, implement, write_tests
+from ml_coach.cli.program_commands import debug, implement, refine, write_tests
 from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.settings import SETTINGS
 
@@ -43,6 +43,7 @@ for _command, _example in (
     (implement, "implement shop/cart.py::Cart.total"),
     (debug, "debug shop/cart.py --tests tests/test_cart.py"),
     (write_tests, "write-tests shop/cart.py"),
+    (refine, "refine shop/cart.py 'also take a discount: total([10], 0.5) == 5'"),
 ):
     command_line.command(cls=WordedCommand, epilog=f"Example: ml-coach {escape(_example)}")(
         _command

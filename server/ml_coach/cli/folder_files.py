@@ -38,6 +38,10 @@ class FolderFiles:
         """See `file_orders.Files.provenance`."""
         return self._app.provenance_in(self.text(tests_file) or "", self._root, tests_file)
 
+    def prompt_of(self, program_file: str) -> str:
+        """See `file_orders.Files.prompt_of`."""
+        return self._app.run_log.prompt_of(self._folder.root, program_file)
+
     def tests_written_for(self, program_file: str) -> str:
         """See `file_orders.Files.tests_written_for`."""
         runs = self._app.run_log.on(self._folder.root, program_file)

@@ -12,6 +12,7 @@ import typer
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail
 from ml_coach.cli.folder_files import FolderFiles
+from ml_coach.cli.shown_paths import shown
 from ml_coach.core.errors import os_error_text
 from ml_coach.core.python.stubs import functions_in, stubs_in
 from ml_coach.project_layout import is_tests, project_folder
@@ -19,7 +20,7 @@ from ml_coach.project_layout import is_tests, project_folder
 _SEPARATOR = "::"
 
 
-def _files(begun: str) -> list[str]:
+def complete_file(begun: str) -> list[str]:
     """The Python files and the folders that `begun` may become."""
     folder, name = os.path.split(begun)
     try:
@@ -38,10 +39,10 @@ def _files(begun: str) -> list[str]:
 
 
 def _functions(begun: str) -> list[str]:
-    """As `_files`; behind `FILE::` the functions that are still empty."""
+    """As `complete_file`; behind `FILE::` the functions that are still empty."""
     file, separator, name = begun.partition(_SEPARATOR)
     if not separator:
-        return _files(begun)
+        return complete_file(begun)
     try:
         text = Path(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
@@ -51,7 +52,7 @@ def _functions(begun: str) -> list[str]:
 
 
 ProgramArgument = Annotated[
-    str, typer.Argument(metavar="FILE", help="The program.", autocompletion=_files)
+    str, typer.Argument(metavar="FILE", help="The program.", autocompletion=complete_file)
 ]
 FunctionArgument = Annotated[
     str,
@@ -103,7 +104,13 @@ def named_program(name: str, app: App) -> NamedProgram:
     _refuse_other(path, "FILE")
     whole = _absolute(path)
     files = FolderFiles(project_folder(whole, Path.cwd()), app)
-    file = whole.relative_to(files.root).as_posix()
+    return program_in(files, whole.relative_to(files.root).as_posix(), name)
+
+
+def program_in(files: FolderFiles, file: str, name: str = "") -> NamedProgram:
+    """The program at that path in the folder; the user calls it `name`. Ends the command where
+    there is no such program."""
+    name = name or shown(files.root / file)
     try:
         text = files.text(file)
     except OSError as error:

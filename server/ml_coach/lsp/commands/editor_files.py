@@ -46,6 +46,10 @@ class EditorFiles:
         # The file that says so holds every test that was ever written.
         return await asyncio.to_thread(self.backend.provenance_in, text, self.root, tests_file)
 
+    def prompt_of(self, program_file: str) -> str:
+        """See `file_orders.Files.prompt_of`."""
+        return self.backend.run_log.prompt_of(self.root, program_file)
+
     def tests_written_for(self, program_file: str) -> str:
         """See `file_orders.Files.tests_written_for`."""
         return self.finding_store.tests_file_of(self._uri(program_file))

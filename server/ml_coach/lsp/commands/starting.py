@@ -13,6 +13,7 @@ from ml_coach.lsp.commands.arguments import (
     Generate,
     Implement,
     OneRun,
+    Refine,
     RunSettings,
     RunTests,
     WriteTests,
@@ -81,6 +82,16 @@ class Starting:
         orders = await self._orders(program.root, argument)
         return await self._start(await orders.write_tests(program.file))
 
+    async def refine(self, argument: Refine) -> RunRef:
+        """Has a program do something more. Its tests stay, and new ones go behind them."""
+        if not argument.prompt.strip():
+            raise invalid("mlCoach.refine needs a 'prompt' that says what the program must do too.")
+        program, _ = self._open(argument.uri)
+        orders = await self._orders(program.root, argument)
+        tests = self._tests_argument(argument.test_uri, program.root)
+        order = await orders.refine(program.file, argument.prompt.strip(), tests=tests)
+        return await self._start(order)
+
     async def run_tests(self, argument: RunTests) -> RunRef:
         """Inspects a program and runs its tests; asks no model. Takes either file of the two."""
         file, text = self._open(argument.uri)
@@ -114,7 +125,7 @@ class Starting:
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
         request = start.request
-        if request.task == "debug":
+        if request.task in ("debug", "refine"):
             # The user may have changed tests since.
             provenance = await self._files(root).provenance(request.tests_file)
             request = replace(request, provenance=provenance)
