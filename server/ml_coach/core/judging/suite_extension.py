@@ -60,13 +60,13 @@ def extended(old: Suite, new: Suite) -> ExtendedSuite:
         for check in _checks(node)[:1]
         if (answer := answers.get(call_of(ast.unparse(check)))) and _differ(check, answer)
     )
-    text = Text.of(without(old, {d.test for d in replaced}).source if replaced else old.source)
-    base = "\n".join(text.lines)
-    kept = replace(old, source=base)
+    text = Text.of(old.source)  # Its lines keep their ends.
+    bare = replace(old, source="".join(f"{line}\n" for line in text.lines))
+    kept = without(bare, {d.test for d in replaced}) if replaced else bare
     source, provenance = _with_tests(kept, new)
     origins: dict[str, Provenance] = {name: old.provenance_of(name) for name in kept.functions}
     stay = frozenset(name for name, origin in origins.items() if origin != "guessed")
-    whole = text.with_lines(source.split("\n"))
+    whole = text.with_lines(source.removesuffix("\n").split("\n"))
     return ExtendedSuite(Suite(whole, old.file, {**origins, **provenance}, kept=stay), replaced)
 
 
