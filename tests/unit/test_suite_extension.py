@@ -73,6 +73,7 @@ def test_old_tests_stay_word_for_word_and_new_ones_follow(line_end: str) -> None
     assert suite.kept == {"test_given_1", "TestMine::test_b"}
     assert "import pytest" in suite.source
     assert "from sums import sub" in suite.source
+    assert "import math" not in suite.source  # No test uses it.
 
 
 def test_a_guess_that_the_follow_up_answers_otherwise_goes_and_is_told() -> None:

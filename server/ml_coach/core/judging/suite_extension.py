@@ -78,13 +78,13 @@ def _with_tests(old: Suite, new: Suite) -> tuple[str, dict[str, Provenance]]:
     bodies = {_body(node) for node in functions}
     calls = {call_of(ast.unparse(check)) for node in functions for check in _checks(node)}
     lines = new.source.splitlines()
-    imports: list[str] = []
+    imports: list[ast.Import | ast.ImportFrom] = []
     parts: list[str] = []
     provenance: dict[str, Provenance] = {}
     tests = {node.name for node in syntax.tests(new.source)}
     for node in syntax.module(new.source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            imports += _missing_import(node, bound)
+            imports.append(node)
         elif not (isinstance(node, syntax.Definition) and node.name in tests):
             if not bound.intersection(syntax.bindings(node)):
                 parts.append("\n".join(lines[syntax.first_line(node) - 1 : node.end_lineno]))
@@ -98,15 +98,17 @@ def _with_tests(old: Suite, new: Suite) -> tuple[str, dict[str, Provenance]]:
             shown = re.sub(rf"\b{re.escape(node.name)}\b", name, shown, count=1)
             parts.append(marked(f"{shown}\n", {name: origin}, otherwise=origin).rstrip("\n"))
     source = old.source
-    if provenance and imports:
-        source = syntax.insert_at_top(source, tree, "\n".join(imports))
+    used = syntax.loads(syntax.module("\n\n".join(parts))) - bound
+    missing = [line for node in imports for line in _import_of(node, used)]
+    if provenance and missing:
+        source = syntax.insert_at_top(source, tree, "\n".join(missing))
     added = "".join(f"\n\n\n{part}" for part in parts) + "\n"
     return (source.rstrip("\n") + added if provenance else old.source), provenance
 
 
-def _missing_import(node: ast.Import | ast.ImportFrom, bound: Container[str]) -> Iterator[str]:
-    """The import without the names that are bound already; nothing where all are."""
-    names = [a for a in node.names if (a.asname or a.name).split(".")[0] not in bound]
+def _import_of(node: ast.Import | ast.ImportFrom, used: Container[str]) -> Iterator[str]:
+    """The import of those names alone that are `used`; nothing where none is."""
+    names = [a for a in node.names if (a.asname or a.name).split(".")[0] in used or a.name == "*"]
     if not names:
         return
     if isinstance(node, ast.ImportFrom):
