@@ -2,7 +2,7 @@
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
 // commands: python tests/protocol_text.py
-export type Task = 'generate' | 'implement' | 'debug' | 'write_tests' | 'test';
+export type Task = 'generate' | 'implement' | 'debug' | 'write_tests' | 'refine' | 'test';
 
 export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
 
@@ -224,6 +224,7 @@ export interface Commands {
   'mlCoach.implement': [{uri: string, function: string} & RunSettings, RunRef];
   'mlCoach.debug': [{uri: string, testUri?: string} & RunSettings, RunRef];
   'mlCoach.writeTests': [{uri: string} & RunSettings, RunRef];
+  'mlCoach.refine': [{uri: string, prompt: string, testUri?: string} & RunSettings, RunRef];
   'mlCoach.runTests': [{uri: string}, RunRef];
   'mlCoach.tests': [{uri: string}, TestList];
   'mlCoach.stop': [{runId?: string, reason?: string}, Stopped];

@@ -110,8 +110,10 @@ class ChangeLog:
 
     def replaced(self) -> tuple[str, ...]:
         """The files that held another text before the run."""
-        first = {entry.change.file: entry.change.before for entry in reversed(self._entries())}
-        return tuple(file for file, before in first.items() if before)
+        entries = self._entries()
+        first = {entry.change.file: entry.change.before for entry in reversed(entries)}
+        last = {entry.change.file: entry.change.after for entry in entries}
+        return tuple(file for file, text in first.items() if text and text != last[file])
 
     def latest_action(self) -> Action | None:
         """Who made the latest change that is noted, None where there is none or the log is damaged.

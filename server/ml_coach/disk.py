@@ -106,6 +106,10 @@ class FolderWorkspace:
         """Records that ML Coach gives `file` this text, here or through an editor."""
         self.written_files.note(self._path(file), text)
 
+    def was_ours(self, change: FileChange) -> bool:
+        """Whether there was nothing of the user's in the file before this change of it."""
+        return change.before is None or self.wrote(change.file, change.before)
+
     def texts(self, files: Sequence[str]) -> dict[str, str | None]:
         """The text of each of `files`, None where there is no such file."""
         return {file: self._read(file) for file in files}
@@ -161,12 +165,14 @@ class RunWorkspace:
 
     `known` holds each file's text as the run found it, and later as the run wrote it. A file with
     any other text was changed by the user or by another run. It stays as it is, and what this run
-    wanted to write goes into the folder `kept`, beside which the log of changes is.
+    wanted to write goes into the folder `kept`, beside which the log of changes is. The run may
+    put whole new texts into the files `replaced`; any other file of the user's stays theirs.
     """
 
     folder: FolderWorkspace
     known: dict[str, str | None]
     kept: Path
+    replaced: frozenset[str] = frozenset()
 
     @property
     def root(self) -> Path:
@@ -202,7 +208,8 @@ class RunWorkspace:
         for change in log.each(changes, "run", self.root.resolve()):
             text = texts[change.file]
             # Before the write: a process that is killed in between leaves a file known as ours.
-            self.folder.note(change.file, text)
+            if change.file in self.replaced or self.folder.was_ours(change):
+                self.folder.note(change.file, text)
             await asyncio.to_thread(self.folder.write_file, change.file, text)
         self.known.update(texts)
 

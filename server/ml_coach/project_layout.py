@@ -47,6 +47,42 @@ def usual_tests(root: Path, program_file: str) -> str:
     return (PurePosixPath(folder) / name if folder else program.parent / name).as_posix()
 
 
+def project_folder(file: Path, here: Path) -> Path:
+    """The folder of the project that `file` is in: that of the nearest pyproject.toml at or above
+    it, else `here` where the file is below that, else the file's own folder. Reads the disk."""
+    for folder in file.parents:
+        if (folder / "pyproject.toml").is_file():
+            return folder
+    return here if file.is_relative_to(here) else file.parent
+
+
+def is_tests(file: str) -> bool:
+    """Whether a file holds tests, by its name as pytest sees it."""
+    return PurePosixPath(file).name.startswith("test_") or file.endswith("_test.py")
+
+
+def tests_places(root: Path, program_file: str) -> tuple[str, ...]:
+    """Where a program's tests may be, the likeliest first. Reads the disk."""
+    usual = usual_tests(root, program_file)
+    folder, stem = PurePosixPath(program_file).parent, PurePosixPath(program_file).stem
+    beside = (folder / f"test_{stem}.py").as_posix()
+    places = (
+        beside,
+        (folder / f"{stem}_test.py").as_posix(),
+        (folder / "tests" / f"test_{stem}.py").as_posix(),
+        f"tests/test_{stem}.py",
+        usual,
+        generated_name(beside),
+        generated_name(usual),
+    )
+    return tuple(dict.fromkeys(places))
+
+
+def generated_name(tests_file: str) -> str:
+    """The tests file of ours beside one that is the user's."""
+    return f"{tests_file.removesuffix('.py')}_generated.py"
+
+
 def _tests_folder(root: Path, beside: PurePosixPath) -> str:
     """The folder of the tests nearest to `beside`, empty where there is none."""
     for folder in _configured(root):

@@ -24,6 +24,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
+from ml_coach.change_log import ChangeLog
 from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
@@ -31,6 +32,7 @@ from ml_coach.core.types import RunReport
 from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
+_MOST_LOOKED_AT = 300
 _TAIL_BYTES = 1_000_000
 _PATCH = "patch.diff"
 _LONGEST_NAME = 255
@@ -182,6 +184,28 @@ class RunLog:
     def start(self, run_id: str) -> RunStarted:
         """The run's first event: its request and model. Raises `KeyError` as `summary` does."""
         return _start(run_id, self.events(run_id))
+
+    def on(self, folder: Path, program_file: str) -> Iterator[tuple[str, Request]]:
+        """The runs on a program of that folder, newest first: their ids and what they were asked.
+        Only the newest runs of all are looked at."""
+        for run_id in self.ids()[:_MOST_LOOKED_AT]:
+            with suppress(KeyError):
+                begun = self.start(run_id)
+                if begun.request.program_file == program_file and Path(begun.folder) == folder:
+                    yield run_id, begun.request
+
+    def prompt_of(self, folder: Path, program_file: str) -> str:
+        """What a program of that folder was written for, follow-ups included: the prompt of the
+        newest run that wrote it and was not undone. Empty where no run is known."""
+        for run_id, request in self.on(folder, program_file):
+            wrote = request.task == "generate" or (
+                request.task == "refine"
+                and (report := self.report(run_id)) is not None
+                and report.outcome in ("passed", "unsure")
+            )
+            if wrote and ChangeLog(self.folder(run_id)).latest_action() != "undo":
+                return request.prompt
+        return ""
 
     def report(self, run_id: str) -> RunReport | None:
         """How the run ended; None where it did not. Raises `KeyError` when there is no such run."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_coach.core.question import Answer
 from ml_coach.core.request import Request
-from ml_coach.core.types import RunReport
+from ml_coach.core.types import Program, RunReport
 from ml_coach.core.usage import Limits
 from ml_coach.settings import Settings
 
@@ -34,6 +34,19 @@ def request_from(settings: Settings, prompt: str, **fields: Any) -> Request:
         limits=Limits(settings.max_calls, settings.max_tokens, settings.max_seconds),
     )
     return replace(request, **fields)
+
+
+def import_problem(request: Request, *, has_tests: bool) -> str:
+    """Why no test could import the program, as a sentence; empty where one can. `has_tests` says
+    whether the tests file is there already."""
+    # The user's own tests may load the program in their own way.
+    own_tests = request.task == "debug" and has_tests
+    if own_tests or Program("", request.program_file).is_importable:
+        return ""
+    return (
+        f"Tests cannot import {request.program_file}: rename it, so that each part of its path is "
+        "a Python name, as in app/my_module.py."
+    )
 
 
 def answered(request: Request, report: RunReport, answer: Answer) -> Request:
@@ -69,3 +82,8 @@ class RunOrder:
             return self.request.changed_files
         writes_tests = self.request.task in ("implement", "write_tests")
         return (self.request.tests_file,) if writes_tests else ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that the run may read or write, by which other runs know that it is at work."""
+        return tuple(dict.fromkeys((*self.request.changed_files, self.request.tests_file)))

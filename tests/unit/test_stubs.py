@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ml_coach.core.python.stubs import stub_around, stubs_in
 from ml_coach.lsp.documents.positions import split
-from ml_coach.lsp.documents.stubs import stub_around, stubs_in
 
 
 def test_a_name_that_also_has_a_body_in_its_scope_is_no_stub() -> None:

@@ -49,6 +49,15 @@ export function runCommands(
     async writeTests(uri?: vscode.Uri): Promise<void> {
       await connection.execute('mlCoach.writeTests', { uri: await pythonFile(uri) });
     },
+    async refine(uri?: vscode.Uri): Promise<void> {
+      const file = await pythonFile(uri);
+      const prompt = await vscode.window.showInputBox({
+        title: `ML Coach: Refine ${vscode.workspace.asRelativePath(vscode.Uri.parse(file))}`,
+        prompt: 'What it must do as well. An example becomes a test: also take None: add(None, 2) == 2',
+        ignoreFocusOut: true,
+      });
+      if (prompt !== undefined && prompt.trim() !== '') await connection.execute('mlCoach.refine', { uri: file, prompt });
+    },
     async stop(row?: Row): Promise<void> {
       const run = await chosen(row, 'Stop', that('stop'));
       if (run !== undefined) await connection.execute('mlCoach.stop', { runId: run.runId });

@@ -14,6 +14,7 @@ from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
+from ml_coach.cli.program_commands import debug, implement, refine, write_tests
 from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.settings import SETTINGS
 
@@ -33,8 +34,21 @@ command_line = typer.Typer(
 _model_cli = typer.Typer(cls=WordedGroup, help="The local model's weights.", no_args_is_help=True)
 command_line.add_typer(_model_cli, name="model")
 _model_cli.command(cls=WordedCommand)(pull)
-# `--help` lists the commands in this order.
-for _command in (generate, runs, show, answer, apply, undo):
+# `--help` lists the commands in this order, and shows an example of those that start a run.
+for _command, _example in (
+    (
+        generate,
+        'generate \'Write slugify(text), words joined by hyphens. slugify("A b") == "a-b"\'',
+    ),
+    (implement, "implement shop/cart.py::Cart.total"),
+    (debug, "debug shop/cart.py --tests tests/test_cart.py"),
+    (write_tests, "write-tests shop/cart.py"),
+    (refine, "refine shop/cart.py 'also take a discount: total([10], 0.5) == 5'"),
+):
+    command_line.command(cls=WordedCommand, epilog=f"Example: ml-coach {escape(_example)}")(
+        _command
+    )
+for _command in (runs, show, answer, apply, undo):
     command_line.command(cls=WordedCommand)(_command)
 command_line.command("open", cls=WordedCommand)(open_files)
 for _command in (models, doctor, bench):

@@ -67,6 +67,20 @@ def undo(run: RunArgument = "last") -> None:
     """Put back the files as they were before a run; said twice, it puts the run's texts back."""
     app = App()
     run_id = named_run(app.run_log, run)
+    root, step, made = take_back(app, run_id)
+    was = "As before the run" if step.action == "undo" else "As the run left it"
+    console = EscapingConsole()
+    for file in dict.fromkeys(change.file for change in step.changes):
+        path = root / file
+        what = escape(shown(path)) + ("" if path.exists() else " (removed)")
+        console.print(f"{was}: {what}", soft_wrap=True, highlight=False)
+    if made:
+        console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
+
+
+def take_back(app: App, run_id: str) -> tuple[Path, NextStep, tuple[FileChange, ...]]:
+    """Undoes what the run did to files, or does it again: its folder, the step, and what had to be
+    changed for it. Ends the command where that cannot be."""
     log = ChangeLog(app.run_log.folder(run_id))
     root = log.root
     if log.is_damaged:
@@ -78,15 +92,7 @@ def undo(run: RunArgument = "last") -> None:
         done = run_until_done(_undo(workspace, log))
     if isinstance(done, str):
         fail(done, FAILED)
-    step, made = done
-    was = "As before the run" if step.action == "undo" else "As the run left it"
-    console = EscapingConsole()
-    for file in dict.fromkeys(change.file for change in step.changes):
-        path = root / file
-        what = escape(shown(path)) + ("" if path.exists() else " (removed)")
-        console.print(f"{was}: {what}", soft_wrap=True, highlight=False)
-    if made:
-        console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
+    return root, *done
 
 
 def open_files(run: RunArgument = "last") -> None:
@@ -135,7 +141,8 @@ async def _apply(
         return f"{texts.reason} Nothing was changed."
     changes = await _changes(texts, workspace)
     for change in changes:
-        workspace.note(change.file, change.after or "")
+        if workspace.was_ours(change):
+            workspace.note(change.file, change.after or "")
     await _make(changes, workspace, log, "run")
     made = make_patch({c.file: c.before for c in changes}, {c.file: c.after for c in changes})
     show_diff(EscapingConsole(), made.text)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -13,22 +14,26 @@ from rich.markup import escape
 from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.change_log import ChangeLog
 from ml_coach.claims import Taken
-from ml_coach.cli.endings import USAGE, complain, exit_code, run_until_done
+from ml_coach.cli.endings import USAGE, complain, exit_code, fail, run_until_done
+from ml_coach.cli.folder_files import FolderFiles
 from ml_coach.cli.next_commands import next_commands, show_next
-from ml_coach.cli.options import JsonOption, ModelOption, OutputOption, read_settings, setting
+from ml_coach.cli.options import OutputOption, setting
 from ml_coach.cli.prompt_text import read_prompt
 from ml_coach.cli.python_consent import ask_about_python
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
+from ml_coach.cli.run_options import RunOptions, with_run_options
 from ml_coach.cli.shown_paths import shown
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
-from ml_coach.project_layout import source_folder
-from ml_coach.run_order import RunOrder, request_from
+from ml_coach.file_orders import FileOrders
+from ml_coach.run_order import RunOrder
 
 
+@with_run_options
 def generate(
+    run: RunOptions,
     prompt: Annotated[
         str,
         typer.Argument(
@@ -40,47 +45,29 @@ def generate(
         Path | None, typer.Option(metavar="FILE", help="Read the prompt from this file.")
     ] = None,
     output: OutputOption = Path(),
-    model: ModelOption = None,
-    max_iters: Annotated[str | None, setting("max_iters")] = None,
-    min_confidence: Annotated[str | None, setting("min_confidence")] = None,
-    unsure_exit: Annotated[str | None, setting("unsure_exit")] = None,
-    max_questions: Annotated[str | None, setting("max_questions")] = None,
-    run_timeout: Annotated[str | None, setting("run_timeout_seconds")] = None,
-    auto_patch: Annotated[bool | None, setting("auto_patch")] = None,
     program_file: Annotated[str | None, setting("program_file")] = None,
     tests_file: Annotated[str | None, setting("tests_file")] = None,
-    python: Annotated[str | None, setting("python")] = None,
-    allow_weak_sandbox: Annotated[bool | None, setting("allow_weak_sandbox")] = None,
-    max_calls: Annotated[str | None, setting("max_calls")] = None,
-    max_tokens: Annotated[str | None, setting("max_tokens")] = None,
-    max_seconds: Annotated[str | None, setting("max_seconds")] = None,
-    prompt_price: Annotated[str | None, setting("prompt_price")] = None,
-    reply_price: Annotated[str | None, setting("reply_price")] = None,
-    force: Annotated[bool, typer.Option(help="Overwrite files ML Coach did not write.")] = False,
-    as_json: JsonOption = False,
-    record: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the model's transcript to this file."),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the model text.")] = False,
 ) -> None:
     """Write a program and its tests, run both, and debug until the tests pass."""
-    settings = read_settings(
-        model=model, max_iters=max_iters, run_timeout_seconds=run_timeout, auto_patch=auto_patch,
-        program_file=program_file, tests_file=tests_file, python=python,
-        allow_weak_sandbox=allow_weak_sandbox, max_calls=max_calls, max_tokens=max_tokens,
-        min_confidence=min_confidence, unsure_exit=unsure_exit, max_questions=max_questions,
-        max_seconds=max_seconds, prompt_price=prompt_price, reply_price=reply_price,
-    )  # fmt: skip
-    folder = source_folder(output, settings.program_file)
-    request = request_from(settings, read_prompt(prompt, prompt_file), source_folder=folder)
-    order = RunOrder(output, request, settings, overwrite=force, record=record)
-    raise SystemExit(run_until_done(carry_out(App(), order, as_json=as_json, verbose=verbose)))
+    settings = run.settings(program_file=program_file, tests_file=tests_file)
+    text, app = read_prompt(prompt, prompt_file), App()
+    orders = FileOrders(FolderFiles(output, app), settings)
+    start(app, run_until_done(orders.generate(text)), run)
+
+
+def start(app: App, order: RunOrder | str, run: RunOptions) -> NoReturn:
+    """Runs the order and ends the command with its exit code; a sentence in the place of the order
+    says why there is none."""
+    if isinstance(order, str):
+        fail(order, USAGE)
+    order = replace(order, overwrite=run.force, record=run.record)
+    work = carry_out(app, order, as_json=run.as_json, verbose=run.verbose)
+    raise SystemExit(run_until_done(work))
 
 
 async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool = False) -> int:
     """Runs `order` at the terminal and shows how it ended; returns the command's exit code."""
-    claim = app.claims.claim(order.run_id, [order.root / file for file in order.replaced_files])
+    claim = app.claims.claim(order.run_id, [order.root / file for file in order.files])
     if isinstance(claim, Taken):
         complain(claim.sentence)
         return USAGE
@@ -112,12 +99,10 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
 def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     """The folder to write into; a sentence where a file in it may not be overwritten."""
     folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
-    if files[0] == files[1]:
-        return f"The program and its tests would both be {files[0]}: they must be two files."
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
     # when the run writes.
     kept = app.run_log.folder_for(order.run_id) / "kept"
-    workspace = RunWorkspace(folder, folder.texts(files), kept)
+    workspace = RunWorkspace(folder, folder.texts(order.files), kept, replaced=frozenset(files))
     if not order.overwrite and (foreign := folder.foreign(files)):
         were = "was" if len(foreign) == 1 else "were"
         return (

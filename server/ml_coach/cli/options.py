@@ -53,12 +53,13 @@ OutputOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Events as JSON lines.")]
 
 
-def read_settings(**flags: Any) -> Settings:
-    """The project's settings, overlaid with the environment, then with flags by field name.
+def read_settings(folder: Path | None = None, **flags: Any) -> Settings:
+    """The settings of the project that `folder` is in, else of the current folder's, overlaid with
+    the environment, then with flags by field name.
 
     None: no such flag. What is bad is reported and not used; a bad flag ends the command.
     """
-    project, problems = project_settings(Path.cwd())
+    project, problems = project_settings(folder or Path.cwd())
     settings, more = settings_module.from_environment(os.environ, project)
     problems += more
     console = EscapingConsole(stderr=True)

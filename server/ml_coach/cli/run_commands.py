@@ -14,7 +14,7 @@ from rich.markup import escape
 from ml_coach.app import App
 from ml_coach.change_log import ChangeLog
 from ml_coach.cli.endings import USAGE, fail, run_until_done
-from ml_coach.cli.file_commands import FolderOption
+from ml_coach.cli.file_commands import FolderOption, take_back
 from ml_coach.cli.generate_command import carry_out
 from ml_coach.cli.next_commands import next_commands, show_next
 from ml_coach.cli.options import JsonOption, read_settings
@@ -51,6 +51,8 @@ def runs(
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
         prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
+        if asked.follow_up:
+            prompt = f"refine {asked.program_file}: {asked.follow_up}"
         first_line = prompt.splitlines()[0]
         line = f"{run.run_id}  {_state(run):<13}  {escape(first_line[:80])}"
         console.print(line, highlight=False, soft_wrap=True)
@@ -110,11 +112,15 @@ def answer(
     begun, report = report_of(app.run_log, run_id)
     if report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
-    if begun.request.task != "generate":
-        fail(f"Run {run_id} works on a function of your own: answer it in your editor.", USAGE)
     known = _answer(report.question, text, run_id)
-    request = answered(begun.request, report, known)
-    order = RunOrder(folder_of(begun, output), request, settings, overwrite=force, replay=run_id)
+    request, folder = answered(begun.request, report, known), folder_of(begun, output)
+    if (
+        request.task != "generate"
+        and ChangeLog(app.run_log.folder(run_id)).latest_action() == "run"
+    ):
+        # The calls that the run recorded are about the program as it was before.
+        take_back(app, run_id)
+    order = RunOrder(folder, request, settings, overwrite=force, replay=run_id)
     raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
 
 

@@ -17,7 +17,8 @@ from ml_coach.run_log import RunLog
 _MOST_NAMED = 5
 
 
-def _complete(begun: str) -> list[str]:
+def complete_run(begun: str) -> list[str]:
+    """The ids of runs that `begun` may become."""
     return [name for name in ("last", *App().run_log.ids()[:50]) if name.startswith(begun)]
 
 
@@ -26,7 +27,7 @@ RunArgument = Annotated[
     typer.Argument(
         metavar="RUN",
         help="`last`, an id from `ml-coach runs`, or a part of one that no other run has.",
-        autocompletion=_complete,
+        autocompletion=complete_run,
     ),
 ]
 

@@ -38,6 +38,7 @@ from ml_coach.core.examples import shape_of
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
+from ml_coach.core.judging.suite_extension import contradiction, extended
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
@@ -177,8 +178,10 @@ async def _work(run: Run) -> End:
     run.begin("research")
     team = run.team
     team.spec = await researcher.research(team, existing)
+    if run.request.task == "refine" and (end := await _follow_up(run)):
+        return end
     run.emit(SpecWritten(team.spec))
-    if existing is not None and run.request.task != "implement":
+    if existing is not None and run.request.task in ("debug", "write_tests"):
         first, suite = existing, await _tests(run)
     else:
         run.begin("code")
@@ -188,7 +191,7 @@ async def _work(run: Run) -> End:
         return suite
     state = run.state
     state.written = state.suite = suite
-    if isinstance(first, Program):
+    if isinstance(first, Program) and not run.request.follow_up:
         await run.save(first, suite)
     chosen = await _choose(run, first, existing)
     if isinstance(chosen, End):
@@ -228,15 +231,39 @@ async def _without_packages(run: Run) -> End | None:
 
 
 async def _without_attempts(run: Run, end: End) -> End:
-    """Gives the user's file back as it was, where a stub got no body that may stay.
+    """Gives the user's files back as they were, where a stub got no body that may stay, or the
+    program did not come to do the follow-up too.
 
     The log keeps what was tried. A patch that waits was made for the attempt, so that stays too.
     """
     state, file = run.state, run.request.program_file
-    gave_up = run.request.task == "implement" and end.outcome == "gave_up"
-    if gave_up and state.found and state.program and file in state.saved and not state.pending:
-        await run.save(state.found)
+    gave_up = run.request.task in ("implement", "refine") and end.outcome == "gave_up"
+    if not gave_up or not state.found or file not in state.saved or state.pending:
+        return end
+    await run.save(state.found, *filter(None, (state.found_tests,)))
+    if run.request.task == "refine":
+        end = replace(end, reason=f"{end.reason} {file} is as it was before.")
+    lost = sorted(state.suite.kept - state.best.report.passed) if state.best else []
+    if lost:
+        named = f"{', '.join(lost)} stood there before and would fail"
+        helps = "change that test first where the follow-up is meant to change what it demands"
+        end = replace(end, reason=f"{end.reason} {named}: {helps}.")
     return end
+
+
+async def _follow_up(run: Run) -> End | None:
+    """Has the spec hold the follow-up's facts alone, where the program has tests already. Ends the
+    run where one of these demands the contrary."""
+    request, team = run.request, run.team
+    source = await run.workspace.read(request.tests_file)
+    if source is None or not source.strip():
+        return None
+    if fault := syntax.complaint(source):
+        return End("failed", f"{request.tests_file} does not compile: {fault}")
+    run.state.found_tests = old = Suite(source, request.tests_file, request.provenance, own=True)
+    team.spec = researcher.of_follow_up(team.spec, request.follow_up)
+    said = contradiction(old, team.spec)
+    return End("gave_up", said) if said else None
 
 
 async def _existing_program(run: Run) -> Program | End | None:
@@ -252,7 +279,8 @@ async def _existing_program(run: Run) -> Program | End | None:
 
 
 async def _tests(run: Run) -> Suite | End:
-    """The user's own tests where their program is debugged, else what the test writer gives."""
+    """The user's own tests where their program is debugged, else what the test writer gives, with
+    the tests before it that a follow-up found."""
     request = run.request
     if request.task == "debug":
         source = await run.workspace.read(request.tests_file)
@@ -262,7 +290,13 @@ async def _tests(run: Run) -> Suite | End:
             run.state.keeps_tests = True
             return Suite(source, request.tests_file, request.provenance, own=True)
     run.begin("tests")
-    return await write_tests(run.team)
+    suite, old = await write_tests(run.team), run.state.found_tests
+    if old is None:
+        return suite
+    whole = extended(old, suite)
+    run.state.uncollected = whole.replaced
+    run.emit(SuiteWritten(whole.suite))
+    return whole.suite
 
 
 async def _choose(run: Run, first: Program | Refused, existing: Program | None) -> Candidate | End:
@@ -271,7 +305,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     programs = [first] if isinstance(first, Program) else []
     if isinstance(first, Refused):
         run.team.learn(first.reason)
-    if run.request.task in ("generate", "implement"):
+    if run.request.task in ("generate", "implement", "refine"):
         size = run.profile.candidates
     if size > 1:
         run.begin("code")
@@ -283,7 +317,7 @@ async def _choose(run: Run, first: Program | Refused, existing: Program | None) 
     if chosen is None:
         assert isinstance(first, Refused)
         return End("gave_up", f"The model wrote no valid program: {first.reason}")
-    if isinstance(first, Refused):
+    if isinstance(first, Refused) and not run.request.follow_up:
         await run.save(chosen.program, state.written)
     return chosen
 

@@ -25,7 +25,7 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     that was asked and not answered is left in the run's state.
     """
     state, request = run.state, run.request
-    if request.task not in ("generate", "implement") or state.pending:
+    if request.task in ("debug", "write_tests") or state.pending:
         return end
     while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
         question = run.question()

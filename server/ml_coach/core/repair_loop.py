@@ -122,7 +122,8 @@ async def _diagnose(run: Run, current: CheckedProgram) -> Diagnosis | None:
 
 async def _start_afresh(run: Run, current: CheckedProgram) -> Diagnosis | End:
     """The best of new programs instead of a further repair, as a patch like any other."""
-    existing = current.program if run.request.task == "implement" else None
+    # A body takes the place of the one that failed; a follow-up is done anew.
+    existing = current.program if run.request.task == "implement" else run.state.found
     run.state.started_afresh = True
     for finding in current.failures[:MOST_LESSONS]:
         run.team.learn(finding.message)

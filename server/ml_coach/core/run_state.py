@@ -45,8 +45,8 @@ class RunState:
     can be asked about, None while they are not known. `answers` are the user's, `question`
     is the one without an answer, and `left_open` are the calls that may give anything. With
     `is_confirmed` the user said that the answer of most programs is right. `found` is the user's
-    program as the run found it, `program` and `saved` are what the run put into the user's files.
-    With `keeps_tests` the tests file stays as it is.
+    program as the run found it and `found_tests` its tests, `program` and `saved` are what the run
+    put into the user's files. With `keeps_tests` the tests file stays as it is.
     """
 
     iteration: int = 1
@@ -73,6 +73,7 @@ class RunState:
     is_confirmed: bool = False
     explanation: str = ""
     found: Program | None = None
+    found_tests: Suite | None = None
     keeps_tests: bool = False
     program: Program | None = None
     saved: dict[str, str] = field(default_factory=dict[str, str])

@@ -95,13 +95,15 @@ class Suite:
     """One pytest file. `provenance` says of its test functions where they come from.
 
     One that is not in it is guessed. With `own` the file stood there before the run: a test that
-    is not in `provenance` is the user's own, and none is dropped but a guessed one.
+    is not in `provenance` is the user's own, and none is dropped but a guessed one. `kept` are
+    further tests that are not dropped.
     """
 
     source: str
     file: str = "test_generated.py"
     provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
     own: bool = False
+    kept: frozenset[str] = frozenset()
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -127,7 +129,8 @@ class Suite:
     @property
     def may_skip(self) -> bool:
         """Whether a test may be skipped: only where the user's own file asks for it."""
-        return self.is_kept_whole and any(word in self.source for word in ("skip", "xfail"))
+        is_theirs = self.is_kept_whole or "own" in self.provenance.values()
+        return is_theirs and any(word in self.source for word in ("skip", "xfail"))
 
     def provenance_of(self, test: str) -> Provenance:
         """Where this test function (`test_x`, `TestA::test_b`) comes from."""
@@ -138,8 +141,10 @@ class Suite:
 
         No test filter drops such a test, and a program that fails one is wrong.
         """
-        provenance = self.provenance_of(test)
-        return provenance in BINDING or (self.own and provenance != "guessed")
+        provenance, function = self.provenance_of(test), test.split("[", 1)[0]
+        if provenance in BINDING or function in self.kept:
+            return True
+        return self.own and provenance != "guessed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,16 @@ DOING: dict[Stage, str] = {
 
 _EXAMPLE = "An example in the prompt becomes a test."
 _AGAIN = "Run it again, or try another model."
-_DEBUG = "“Debug this file” among the code actions tries to mend it."
+_DEBUG = "“Debug this file” among the code actions, or `ml-coach debug`, tries to mend it."
 # What a reason says that names by itself what helps.
-_HELPS = (" may help", "Debug the file", " raises it", "start the run again", _EXAMPLE)
+_HELPS = (
+    " may help",
+    "Debug the file",
+    "hange that test",
+    " raises it",
+    "start the run again",
+    _EXAMPLE,
+)
 
 
 def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event

@@ -105,6 +105,10 @@ class PastRuns(Protocol):
         """How the run ended; None where it did not."""
         ...
 
+    def prompt_of(self, folder: Path, program_file: str) -> str:
+        """What the program was written for by runs; empty where none is known."""
+        ...
+
     def latest(self, limit: int) -> Sequence[PastRun]:
         """The newest runs, newest first."""
         ...

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from editor import Editor
 from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
 
 from conftest import StartEditor
-from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
+from scripted_model import PROMPT, RIGHT, TESTS, WRONG, ScriptedModel
 
 STUBS = '''"""Sums."""
 
@@ -131,6 +132,28 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     assert model_calls(editor) == 0
     stages = [event["stage"] for event in editor.events if event["event"] == "StageStarted"]
     assert "tests" not in stages
+
+
+async def test_a_program_is_refined_and_its_tests_stay(
+    start: StartEditor, root: Path, model: ScriptedModel
+):
+    tests = TESTS.replace("generated_code", "sums")
+    (root / "sums.py").write_text(RIGHT)
+    (root / "test_sums.py").write_text(tests)
+    model.replies["coder"] = "```python\ndef add(a, b):\n    return (a or 0) + (b or 0)\n```"
+    model.replies["test_writer"] = "assert add(4, None) == 4\n"
+    editor = await start()
+    editor.open("sums.py")
+    sentence = "Also take None for 0: add(None, 2) == 2"
+    await editor.command("refine", uri=editor.uri("sums.py"), prompt=sentence)
+    assert (await editor.until(editor.finished))["outcome"] in ("passed", "unsure")
+    assert "(a or 0)" in editor.text("sums.py")
+    text = editor.text("test_sums.py")
+    assert text.startswith(tests)
+    assert "assert add(None, 2) == 2" in text
+    assert editor.event("RunStarted")["request"]["follow_up"] == sentence
+    with pytest.raises(JsonRpcException, match="says what the program must do too"):
+        await editor.command("refine", uri=editor.uri("sums.py"), prompt=" ")
 
 
 async def test_in_a_src_layout_tests_go_where_the_others_are(

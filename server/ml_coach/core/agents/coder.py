@@ -12,10 +12,11 @@ from ml_coach.core.agents.team import SAMPLE_TEMPERATURE, Team
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.changes import PatchRefused
 from ml_coach.core.events import ProgramWritten
-from ml_coach.core.patches import read_body
+from ml_coach.core.patches import read_body, read_patch
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.core.python import syntax
 from ml_coach.core.python.repairs import repair
+from ml_coach.core.request import Request
 from ml_coach.core.sanitizer import Refused, sanitize
 from ml_coach.core.types import Program, Spec
 
@@ -63,7 +64,8 @@ async def write_program(
     team: Team, existing: Program | None, *, sampled: bool = False
 ) -> Program | Refused:
     """One program: the model's best guess, or a `sampled` other one. `existing` is the file around
-    the stub that is to be implemented. Raises `BudgetSpent` and `ModelError`."""
+    the stub that is to be implemented, or the program that is to be refined. Raises `BudgetSpent`
+    and `ModelError`."""
     team.samples += sampled
     wanted = CoderRequest(
         team.spec,
@@ -77,6 +79,8 @@ async def write_program(
     )
     if existing is None:
         task = whole_program(wanted)
+    elif team.request.task == "refine":
+        task = changed_program(wanted, existing, team.request)
     else:
         task = body_of_stub(wanted, existing, team.request.function)
     written = await write(team.model_client, task, partial(team.refuse, "coder"))
@@ -156,6 +160,31 @@ def body_of_stub(request: CoderRequest, program: Program, function: str) -> Code
         return CoderResult(Program(source, program.file), done)
 
     return CoderTask(_call(messages, request), request.tries, read, read)
+
+
+def changed_program(wanted: CoderRequest, program: Program, request: Request) -> CoderTask:
+    """Asks for `program` with the request's follow-up, in the edit format that fits the model."""
+    earlier = request.earlier_prompt
+    messages = render(
+        f"refine_{wanted.profile.edit_format}",
+        file=program.file,
+        program=fenced(program.source),
+        task=f"\n\nIt was written for this task:\n{earlier}" if earlier else "",
+        follow_up=request.follow_up,
+        details=bullets(_CONFIRMED, wanted.spec.confirmed) + bullets(_LESSONS, wanted.lessons),
+    )
+
+    def read(text: str) -> CoderResult | Refused:
+        patch = read_patch(text, {program.file: program.source}, default_file=program.file)
+        if isinstance(patch, PatchRefused):
+            return Refused(patch.reason)
+        others = [change.file for change in patch.changes if change.file != program.file]
+        if others or patch.changes[0].after is None:
+            return Refused(f"It must change {program.file} alone.")
+        source, done = repair(patch.changes[0].after)
+        return CoderResult(Program(source, program.file), done)
+
+    return CoderTask(_call(messages, wanted), wanted.tries, read, read)
 
 
 def _call(messages: tuple[Message, ...], request: CoderRequest) -> Call:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from ml_coach.core.examples import (
     stub_of,
 )
 from ml_coach.core.ports import Call
+from ml_coach.core.python import syntax
 from ml_coach.core.types import Program, Spec
 
 # Possessive, because a model may write white space until its limit: what could be tried again at
@@ -57,6 +59,8 @@ async def research(team: Team, existing: Program | None) -> Spec:
     """
     request, model_client = team.request, team.model_client
     spec = read(request.prompt or (existing.source if existing else ""))
+    if existing is not None and request.task == "refine":
+        spec = with_program(spec, existing)
     if existing is None and team.profile.plans:
         reply = await model_client.ask(Call("researcher", render("research", prompt=spec.prompt)))
         spec = with_plan(spec, reply.text)
@@ -69,6 +73,30 @@ async def research(team: Team, existing: Program | None) -> Spec:
         )
         spec = with_interface(spec, (await model_client.ask(call)).text)
     return spec if request.examples is None else with_examples(spec, request.examples)
+
+
+def with_program(spec: Spec, program: Program) -> Spec:
+    """Takes the functions and classes of the program that is there, unless the prompt names some of
+    them: a follow-up seldom says again what it is about."""
+    tree = syntax.parse(program.source)
+    top = [s for s in tree.body if isinstance(s, syntax.Definition)] if tree else []
+    public = {s.name: s for s in top if not s.name.startswith("_")}
+    if public.keys() & {*spec.names}:
+        return spec
+    functions = [s for s in public.values() if not isinstance(s, ast.ClassDef)]
+    signatures = tuple(f"{s.name}({ast.unparse(s.args)})" for s in functions)
+    return replace(spec, names=(*public, *spec.names), signatures=signatures + spec.signatures)
+
+
+def of_follow_up(spec: Spec, follow_up: str) -> Spec:
+    """The spec with the facts of the follow-up alone: those of the earlier prompt have their tests
+    already. What both answer in different ways is the follow-up's."""
+    return replace(
+        spec,
+        examples=extract_examples(follow_up),
+        stated=extract_stated(follow_up, spec.names, spec.signatures),
+        requirements=requirements_of(follow_up),
+    )
 
 
 def with_plan(spec: Spec, reply: str) -> Spec:

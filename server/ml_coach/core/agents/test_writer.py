@@ -13,12 +13,13 @@ from ml_coach.core.agents.coder import details_text, task_text
 from ml_coach.core.agents.guessed_tests import read_guessed, stated
 from ml_coach.core.agents.suite_assembly import assemble, import_line, imported
 from ml_coach.core.agents.team import Team
-from ml_coach.core.agents.templates import render
+from ml_coach.core.agents.templates import bullets, render
 from ml_coach.core.agents.test_forms import MOST_TOKENS as MOST_FORM_TOKENS
 from ml_coach.core.agents.test_forms import form_of
 from ml_coach.core.events import SuiteWritten
 from ml_coach.core.examples import Shape, shape_of
 from ml_coach.core.ports import Call, Message, Profile
+from ml_coach.core.request import Request
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Spec, Suite
 
@@ -41,7 +42,7 @@ async def write_tests(team: Team) -> Suite:
     spec, request = team.spec, team.request
     source, done = "", ()
     shape = shape_of(spec)
-    call, single = _first_call(spec, shape, team.profile, request.module)
+    call, single = _first_call(spec, shape, team.profile, request)
     for _ in range(TRIES):
         reply = await team.model_client.ask(call)
         spec = replace(spec, stated=spec.stated + stated(reply.text, spec))
@@ -57,10 +58,12 @@ async def write_tests(team: Team) -> Suite:
     return suite
 
 
-def _first_call(spec: Spec, shape: Shape, profile: Profile, module: str) -> tuple[Call, bool]:
+def _first_call(spec: Spec, shape: Shape, profile: Profile, request: Request) -> tuple[Call, bool]:
     """What the test writer is asked, and whether it is asked for single asserts."""
     is_small = profile.edit_format == "function"
-    fields = {"task": task_text(spec), "details": details_text(spec)}
+    new = bullets("Test this above all, which is new:", (request.follow_up,))
+    details = details_text(spec) + (new if request.follow_up else "")
+    fields = {"task": task_text(spec), "details": details}
     # Tests that are whole can be used also where the reply was cut behind them.
     if form := form_of(spec, shape):
         number = "4 tests" if is_small else "6 to 8 tests"
@@ -72,8 +75,8 @@ def _first_call(spec: Spec, shape: Shape, profile: Profile, module: str) -> tupl
     messages = render(
         "asserts" if is_small else "tests",
         **fields,
-        module=module,
-        importing=import_line(module, imported(spec)),
+        module=request.module,
+        importing=import_line(request.module, imported(spec)),
         name=spec.names[0] if spec.names else "function",
     )
     return Call(

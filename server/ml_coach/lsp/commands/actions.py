@@ -8,16 +8,11 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
+from ml_coach.core.python.stubs import LONGEST_PARSED, Stub, stub_around, stubs_in
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.positions import Text, overlaps
-from ml_coach.lsp.documents.stubs import (
-    LONGEST_PARSED,
-    Stub,
-    prompt_at,
-    stub_around,
-    stubs_in,
-)
+from ml_coach.lsp.documents.prompt_comments import prompt_at
 from ml_coach.lsp.protocol import member, shown
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore

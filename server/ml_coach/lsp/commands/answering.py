@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pygls.exceptions import JsonRpcException
 
+from ml_coach.core.python.stubs import stubs_in
 from ml_coach.core.question import Answer
 from ml_coach.core.types import RunReport
 from ml_coach.lsp.backend import Backend
@@ -14,7 +15,6 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.arguments import GiveAnswer
 from ml_coach.lsp.commands.command_results import Answered
 from ml_coach.lsp.commands.starting import Starting
-from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid, shown
 from ml_coach.lsp.runs.open_questions import OpenQuestion, ask_user, read_answer
 from ml_coach.lsp.runs.undo import undo
@@ -83,19 +83,23 @@ class Answering:
     async def _go_on(self, run_id: str, report: RunReport, answer: Answer) -> str:
         order = await self.starting.order_again(run_id)
         request = answered(order.request, report, answer)
-        if request.task == "implement":
-            await self._give_stub_back(run_id, order)
+        if request.task in ("implement", "refine"):
+            await self._give_program_back(run_id, order)
         return await self.starting.runs.start(replace(order, request=request))
 
-    async def _give_stub_back(self, run_id: str, order: RunOrder) -> None:
-        """Undoes a run that gave a stub its body: the calls that it recorded are about the stub."""
+    async def _give_program_back(self, run_id: str, order: RunOrder) -> None:
+        """Undoes a run that changed a program: the calls that it recorded are about the program as
+        it was before."""
         documents, runs, request = self.starting.documents, self.starting.runs, order.request
         text = self.starting.text(order.root, request.program_file)
         if any(stub.name == request.function for stub in stubs_in(text)):
             return
+        if request.task == "refine" and runs.change_log(run_id).latest_action() != "run":
+            return
         undone = await undo(run_id, documents, runs)
         if undone.action != "undone":
-            reason = undone.reason or f"{request.function} has another body by now."
+            changed = request.function or request.program_file
+            reason = undone.reason or f"{changed} has another body by now."
             raise RequestFailed(f"The run cannot go on. {reason}")
         runs.forget_results(run_id)
 

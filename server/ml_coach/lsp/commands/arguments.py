@@ -67,6 +67,16 @@ class WriteTests(RunSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refine(RunSettings):
+    """What the program must do as well, in `prompt`. Without `test_uri` the program's own tests are
+    looked for."""
+
+    uri: str
+    prompt: str
+    test_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunTests:
     """A program or its tests."""
 

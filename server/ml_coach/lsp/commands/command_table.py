@@ -51,6 +51,10 @@ COMMANDS = (
         "writes tests for a program",
     ),
     Command(
+        "refine", lambda c: c.starting.refine,
+        "has a program do what `prompt` says, too; its tests stay, and new ones go behind them",
+    ),
+    Command(
         "runTests", lambda c: c.starting.run_tests,
         "takes a program or its tests; inspects and tests it, asks no model",
     ),

@@ -37,7 +37,6 @@ from ml_coach.lsp.commands.command_results import (
     TestList,
     Undone,
 )
-from ml_coach.lsp.commands.pairing import Pairing
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents
@@ -66,8 +65,7 @@ class Commands:
         self._configuration = configuration
         self._backend = backend
         self._runs = runs
-        pairing = Pairing(documents, backend, finding_store)
-        self.starting = Starting(documents, configuration, backend, runs, pairing)
+        self.starting = Starting(documents, configuration, backend, runs, finding_store)
         self.answering = Answering(client, backend, self.starting)
         runs.questions.wanted = self.answering.ask
 

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from ml_coach.core.evidence import Provenance
+from ml_coach.file_orders import FileOrders, one_file
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.commands.arguments import (
     Debug,
     Generate,
     Implement,
     OneRun,
+    Refine,
     RunSettings,
     RunTests,
     WriteTests,
 )
 from ml_coach.lsp.commands.command_results import RunRef
-from ml_coach.lsp.commands.pairing import Pairing, is_tests
+from ml_coach.lsp.commands.editor_files import EditorFiles
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceFile
-from ml_coach.lsp.documents.stubs import stubs_in
 from ml_coach.lsp.protocol import RequestFailed, invalid
 from ml_coach.lsp.runs.active_runs import Runs
-from ml_coach.project_layout import source_folder
-from ml_coach.run_order import RunOrder, request_from
+from ml_coach.lsp.runs.finding_store import FindingStore
+from ml_coach.project_layout import is_tests, usual_tests
+from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings, with_editor
 
 
@@ -40,28 +39,19 @@ class Starting:
     configuration: Configuration
     backend: Backend
     runs: Runs
-    pairing: Pairing
+    finding_store: FindingStore
 
     async def generate(self, argument: Generate) -> RunRef:
         """Writes a program and its tests into the files named, or into those of the settings."""
         if not argument.prompt.strip():
             raise invalid("mlCoach.generate needs a 'prompt' that says what the program must do.")
         root, program = self._target(argument)
-        settings = await self._settings(root, argument)
+        orders = await self._orders(root, argument)
         tests = self._tests_argument(argument.test_uri, root)
-        if not tests and program and program != settings.program_file:
-            tests = self.pairing.usual_tests(WorkspaceFile(root, program))
-        program, tests = program or settings.program_file, tests or settings.tests_file
-        if tests == program:
-            raise invalid(
-                f"The program and its tests would both be {program}: they must be two files."
-            )
-        request = request_from(
-            settings, argument.prompt, program_file=program, tests_file=tests,
-            source_folder=source_folder(root, program),
-        )  # fmt: skip
-        order = RunOrder(root, request, settings, overwrite=argument.overwrite)
-        return {"runId": await self.runs.start(order)}
+        if program and program == tests:
+            raise invalid(one_file(program))
+        order = await orders.generate(argument.prompt, program, tests)
+        return await self._start(order, overwrite=argument.overwrite)
 
     def _target(self, argument: Generate) -> tuple[Path, str]:
         """The workspace folder, and the program's file in it where the argument names one."""
@@ -74,45 +64,45 @@ class Starting:
 
     async def implement(self, argument: Implement) -> RunRef:
         """Gives one stub its body. Raises RequestFailed where there is no such stub."""
-        program, text = self._open(argument.uri)
-        stubs = [stub for stub in stubs_in(text) if stub.name == argument.function]
-        if not stubs:
-            raise RequestFailed(
-                f"{program.file} has no function {argument.function!r} whose body is still empty."
-            )
-        settings = await self._settings(program.root, argument)
-        tests = await self.pairing.writable_tests(program, settings)
-        return await self._start_on(
-            program, tests, settings, "implement", stubs[-1].prompt, function=argument.function
-        )
+        program, _ = self._open(argument.uri)
+        orders = await self._orders(program.root, argument)
+        return await self._start(await orders.implement(program.file, argument.function))
 
     async def debug(self, argument: Debug) -> RunRef:
         """Repairs a program until its tests pass."""
         program, _ = self._open(argument.uri)
-        settings = await self._settings(program.root, argument)
+        orders = await self._orders(program.root, argument)
         tests = self._tests_argument(argument.test_uri, program.root)
-        tests = (
-            tests or self.pairing.tests_of(program, settings) or self.pairing.usual_tests(program)
-        )
-        return await self._start_on(program, tests, settings, "debug")
+        tests = tests or orders.tests_of(program.file) or usual_tests(program.root, program.file)
+        return await self._start(await orders.debug(program.file, tests))
 
     async def write_tests(self, argument: WriteTests) -> RunRef:
         """Writes tests for a program."""
         program, _ = self._open(argument.uri)
-        settings = await self._settings(program.root, argument)
-        tests = await self.pairing.writable_tests(program, settings)
-        return await self._start_on(program, tests, settings, "write_tests")
+        orders = await self._orders(program.root, argument)
+        return await self._start(await orders.write_tests(program.file))
+
+    async def refine(self, argument: Refine) -> RunRef:
+        """Has a program do something more. Its tests stay, and new ones go behind them."""
+        if not argument.prompt.strip():
+            raise invalid("mlCoach.refine needs a 'prompt' that says what the program must do too.")
+        program, _ = self._open(argument.uri)
+        orders = await self._orders(program.root, argument)
+        tests = self._tests_argument(argument.test_uri, program.root)
+        order = await orders.refine(program.file, argument.prompt.strip(), tests=tests)
+        return await self._start(order)
 
     async def run_tests(self, argument: RunTests) -> RunRef:
         """Inspects a program and runs its tests; asks no model. Takes either file of the two."""
         file, text = self._open(argument.uri)
-        settings = await self._settings(file.root, RunSettings(max_iters=1))
-        program, tests = file.file, self.pairing.tests_of(file, settings)
+        orders = await self._orders(file.root, RunSettings(max_iters=1))
         if is_tests(file.file):
-            program, tests = self.pairing.program_of(file, text), file.file
+            program, tests = self._files(file.root).program_of(file.file, text), file.file
+        else:
+            program, tests = file.file, orders.tests_of(file.file)
         if not tests or not program:
             raise RequestFailed(f"No tests were found that belong to {file.file}.")
-        return await self._start_on(WorkspaceFile(file.root, program), tests, settings, "debug")
+        return await self._start(await orders.debug(program, tests))
 
     async def resume(self, argument: OneRun) -> RunRef:
         """Starts a run anew; the calls that the old run recorded are answered from its log."""
@@ -135,28 +125,23 @@ class Starting:
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
         request = start.request
-        if request.task == "debug":
+        if request.task in ("debug", "refine"):
             # The user may have changed tests since.
-            request = replace(request, provenance=await self._provenance(root, request.tests_file))
+            provenance = await self._files(root).provenance(request.tests_file)
+            request = replace(request, provenance=provenance)
         return RunOrder(root, request, settings, replay=run_id)
 
-    async def _start_on(
-        self,
-        program: WorkspaceFile,
-        tests: str,
-        settings: Settings,
-        task: str,
-        prompt: str = "",
-        **fields: Any,
-    ) -> RunRef:
-        """Starts a task on a program that exists."""
-        if task == "debug":
-            fields["provenance"] = await self._provenance(program.root, tests)
-        request = request_from(
-            settings, prompt, task=task, program_file=program.file, tests_file=tests,
-            source_folder=source_folder(program.root, program.file), **fields,
-        )  # fmt: skip
-        return {"runId": await self.runs.start(RunOrder(program.root, request, settings))}
+    async def _start(self, order: RunOrder | str, *, overwrite: bool = False) -> RunRef:
+        """Starts the run. Raises RequestFailed with the sentence that stands for the order."""
+        if isinstance(order, str):
+            raise RequestFailed(order)
+        return {"runId": await self.runs.start(replace(order, overwrite=overwrite))}
+
+    def _files(self, root: Path) -> EditorFiles:
+        return EditorFiles(root, self.documents, self.backend, self.finding_store)
+
+    async def _orders(self, root: Path, own: RunSettings) -> FileOrders:
+        return FileOrders(self._files(root), await self._settings(root, own))
 
     async def _settings(self, root: Path, own: RunSettings) -> Settings:
         """The folder's settings with those of the command over them."""
@@ -186,16 +171,9 @@ class Starting:
                 raise RequestFailed(f"{file.file} cannot be read: {error}.") from None
         return file, text
 
-    async def _provenance(self, root: Path, tests: str) -> Mapping[str, Provenance]:
-        # The file that says so holds every test that was ever written.
-        return await asyncio.to_thread(
-            self.backend.provenance_in, self.text(root, tests), root, tests
-        )
-
     def text(self, root: Path, file: str) -> str:
         """The text of a file, from the editor or from disk; empty where there is none."""
-        uri = self.documents.uri(WorkspaceFile(root, file))
-        return self.documents.open_text(uri) or self.documents.disk_text(uri) or ""
+        return self._files(root).text(file) or ""
 
     def _tests_argument(self, uri: str | None, root: Path) -> str:
         if not uri:

@@ -14,7 +14,7 @@ from ml_coach.change_log import Action, ChangeLog
 from ml_coach.claims import Claim, Taken
 from ml_coach.core.errors import ModelError
 from ml_coach.core.events import Event, PatchApplied, PatchDiscarded, PatchOffered, RunFinished
-from ml_coach.core.types import Outcome, Program, RunReport
+from ml_coach.core.types import Outcome, RunReport
 from ml_coach.core.usage import Usage
 from ml_coach.lsp.backend import Backend, PastRun
 from ml_coach.lsp.client import Client
@@ -31,7 +31,7 @@ from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.run_view import RunView
-from ml_coach.run_order import RunOrder
+from ml_coach.run_order import RunOrder, import_problem
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ _TITLES = {
     "debug": "debugging {}",
     "test": "testing {}",
     "write_tests": "writing tests for {}",
+    "refine": "refining {}",
 }
 
 
@@ -157,15 +158,9 @@ class Runs:
         return run.run_id
 
     def _refuse_unimportable(self, order: RunOrder) -> None:
-        request = order.request
-        # The user's own tests may load the program in their own way.
-        tests = WorkspaceFile(order.root, request.tests_file)
-        own_tests = request.task == "debug" and self._documents.exists(tests)
-        if not own_tests and not Program("", request.program_file).is_importable:
-            raise RequestFailed(
-                f"Tests cannot import {request.program_file}: rename it, so that each part of its "
-                "path is a Python name, as in app/my_module.py."
-            )
+        has_tests = self._documents.exists(WorkspaceFile(order.root, order.request.tests_file))
+        if problem := import_problem(order.request, has_tests=has_tests):
+            raise RequestFailed(problem)
 
     def claim(self, run_id: str, files: Iterable[Path]) -> Claim:
         """Claims a run and its files among all servers and terminals. Raises RequestFailed where

@@ -1,4 +1,4 @@
-"""What a document itself asks for: a `# coach:` comment, a function without a body."""
+"""Functions without a body: what a file itself asks for."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ml_coach.core.python.syntax import Definition, first_line, is_placeholder, last_line, parse
-
-_COMMENT = re.compile(r"^\s*#\s*coach:\s*(.*)$", re.IGNORECASE)
-_MORE = re.compile(r"^\s*#\s?(?!\s*coach:)(.*)$", re.IGNORECASE)
 
 # In characters: parsing that much takes some milliseconds, during which no request is answered.
 LONGEST_PARSED = 40_000
@@ -31,31 +28,16 @@ class Stub:
     last: int
 
 
-def prompt_at(lines: Sequence[str], at: int) -> str:
-    """The prompt in the comment around line `at` (from 0), empty where there is none."""
-    first = at
-    while (
-        first > 0 and not _COMMENT.match(_line(lines, first)) and _MORE.match(_line(lines, first))
-    ):
-        first -= 1
-    begin = _COMMENT.match(_line(lines, first))
-    if begin is None:
-        return ""
-    words, last = [begin[1].strip()], first + 1
-    while more := _MORE.match(_line(lines, last)):
-        words.append(more[1].rstrip())
-        last += 1
-    return "\n".join(words).strip() if at < last else ""
-
-
-def _line(lines: Sequence[str], index: int) -> str:
-    return lines[index].rstrip("\r\n") if 0 <= index < len(lines) else ""
-
-
 def stubs_in(source: str) -> tuple[Stub, ...]:
     """Every function whose body is still a placeholder, in order; none where it does not parse."""
     tree = parse(source)
     return () if tree is None else tuple(_below(tree, source.split("\n"), ()))
+
+
+def functions_in(source: str) -> tuple[str, ...]:
+    """The dotted names of all functions, in order, each once; none where it does not parse."""
+    tree = parse(source)
+    return () if tree is None else tuple(dict.fromkeys(_functions(tree, "")))
 
 
 def stub_around(lines: Sequence[str], line: int) -> Stub | None:
@@ -88,15 +70,17 @@ def stub_around(lines: Sequence[str], line: int) -> Stub | None:
     return None
 
 
+def _line(lines: Sequence[str], index: int) -> str:
+    return lines[index].rstrip("\r\n") if 0 <= index < len(lines) else ""
+
+
 def _is_next(line: str) -> bool:
     """Whether a definition at the left margin has ended before `line`."""
     return line[:1] not in ("", " ", "\t", "\r", "\n", ")", "]", "}", "#")
 
 
 def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> Iterator[Stub]:
-    # Not `iter_child_nodes`: it would go through every expression of the document.
-    blocks = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody"))
-    children: list[ast.stmt] = [child for block in blocks for child in block]
+    children = _statements(node)
     definitions = [child for child in children if isinstance(child, Definition)]
     # A name that also has a body is not a stub: `@overload`, a property's setter.
     finished = {d.name for d in definitions if not is_placeholder(d)}
@@ -114,3 +98,20 @@ def _below(node: ast.AST, lines: list[str], outer: tuple[Definition, ...]) -> It
             yield Stub(name, prompt, first_line(child), last_line(child))
         else:
             yield from _below(child, lines, path)
+
+
+def _functions(node: ast.AST, prefix: str) -> Iterator[str]:
+    for child in _statements(node):
+        if isinstance(child, Definition):
+            if not isinstance(child, ast.ClassDef):
+                yield prefix + child.name
+            yield from _functions(child, f"{prefix}{child.name}.")
+        else:
+            yield from _functions(child, prefix)
+
+
+def _statements(node: ast.AST) -> list[ast.stmt]:
+    """The statements in a node's blocks. Not `iter_child_nodes`: it would go through every
+    expression of the document."""
+    blocks = (getattr(node, name, ()) for name in ("body", "orelse", "finalbody"))
+    return [child for block in blocks for child in block]
