@@ -64,6 +64,7 @@ _CLASS_LINE = re.compile(
 _OWN_ERROR = re.compile(
     r"\b([A-Z]\w*[a-z]\w*)`? (?:is|as|be) an? (?:custom |new |own )?(?:exception|error)\b"
 )
+_CALLED_CLASS = re.compile(r"\b(?:name|call) it [`'\"]?([A-Z]\w*[a-z]\w*)")
 # Before a signature that begins a line: a bullet, and other signatures.
 _LINE_BEGINS = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])?[ \t]*`?(?:\w+\([^()\n]*\)`?,?[ \t]*`?)*\Z")
 _SIGNATURE_ENDS = re.compile(r"`?[ \t]*(?:[:,]|->|-[ \t]|–|=>)")
@@ -172,6 +173,7 @@ def class_names(prompt: str) -> tuple[str, ...]:
     found += _CLASS_LINE.findall(prompt)
     found += _ASKED_CLASS.findall(prompt)
     found += _OWN_ERROR.findall(prompt)
+    found += _CALLED_CLASS.findall(prompt) if re.search(r"\bclass\b", prompt) else []
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
 
 
@@ -238,7 +240,8 @@ def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
 
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
     """The name and the place of each `name(...)` that a sentence asks for."""
-    classes, begun = class_names(prompt), _CLASS.search(prompt)
+    classes = class_names(prompt)
+    begun = _CLASS.search(prompt) or (re.search(r"\bclass\b", prompt) if classes else None)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         name = match[1]
         end = expressions.bracket_end(prompt, match.end() - 1)

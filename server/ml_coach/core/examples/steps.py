@@ -53,11 +53,17 @@ _GOES_ON = re.compile(r"(?:when|then|and|but)\b", re.IGNORECASE)
 
 def objects(prompt: str, names: Sequence[str]) -> Iterator[Found]:
     """The tests of objects, where the prompt asks for one class; `names` has its errors too."""
-    classes = [name for name in names if name[:1].isupper() and not name.isupper()]
-    errors = {name for name in classes if _is_error(name, prompt)}
-    if len(kept := [name for name in classes if name not in errors]) == 1:
+    classes = classes_of(prompt, names)
+    if len(classes) == 1:
         yield from _doctests(prompt)
-        yield from _Reader(prompt, kept[0], errors).found()
+        errors = {name for name in names if _is_error(name, prompt)}
+        yield from _Reader(prompt, classes[0], errors).found()
+
+
+def classes_of(prompt: str, names: Sequence[str]) -> list[str]:
+    """The classes among `names` that are no errors."""
+    classes = [name for name in names if name[:1].isupper() and not name.isupper()]
+    return [name for name in classes if not _is_error(name, prompt)]
 
 
 def _is_error(name: str, prompt: str) -> bool:

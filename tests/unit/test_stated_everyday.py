@@ -1,0 +1,88 @@
+"""What prompts state in the short style in which people type them becomes tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from unit.stated_statements import raising, statements
+
+
+def _raising_on(made: str, call: str, error: str = "ValueError") -> str:
+    return f"obj = {made}\n{raising(f'obj.{call}', error)}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tests"),
+    [
+        (
+            "pages(items, size, start=0): lazily yields lists. size<1 or start<0 -> ValueError",
+            [raising("list(pages([1, 2, 3], 0))"), raising("list(pages([1, 2, 3], 2, start=-1))")],
+        ),
+        (
+            "split(total, parts): cents. parts < 1 -> ValueError, negative total -> ValueError",
+            [raising("split(2, 0)"), raising("split(-1, 2)")],
+        ),
+        (
+            "parse_size('10KB') -> bytes as int. Empty or unknown input -> ValueError",
+            [raising("parse_size('')")],
+        ),
+        (
+            "head(path, n=5) -> the first n lines of a text file. negative n -> ValueError",
+            ["import os, tempfile\npath = os.path.join(tempfile.mkdtemp(), 'data.txt')\n"
+             "with open(path, 'w') as fh:\n    fh.write('a\\nb\\nc\\n')\n"
+             + raising("head(path, n=-1)")],
+        ),
+        ("column(path, n) of a csv file. n < 0 -> ValueError", []),
+        (
+            "async def gather(coros, limit): runs them. limit < 1 -> ValueError. empty list -> []",
+            [raising("asyncio.run(gather([asyncio.sleep(0)], 0))"),
+             "assert asyncio.run(gather([], 2)) == []"],
+        ),
+        ("abatch(source, n): async generators, lists of n items. n<1 ValueError", []),
+        ("flip(fn) swaps the arguments. flip(something not callable) -> TypeError",
+         [raising("flip(5)", "TypeError")]),
+        (
+            "letter(n) for n from 1 to 26. outside this range -> ValueError",
+            [raising("letter(0)"), raising("letter(27)")],
+        ),
+        ("f(n): 1 to 5 low, 6 to 9 high. outside this range -> ValueError", []),
+        (
+            "join(parts, sep='.') like ['a', 'b'] -> 'a.b'",
+            ["assert join(['a', 'b']) == 'a.b'"],
+        ),
+        (
+            "split_at(data, ratio): ratio must be between 0 and 1, else ValueError",
+            [raising("split_at([1, 2, 3], -1)"), raising("split_at([1, 2, 3], 2)")],
+        ),
+        ("run(check, key, n) n<1 -> ValueError", []),  # what `key` may be is not said
+    ],
+)  # fmt: skip
+def test_a_condition_on_an_argument_with_others_beside_it(prompt: str, tests: list[str]) -> None:
+    assert statements(prompt) == tests
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tests"),
+    [
+        ("class Ring(size): append(x). size < 1 -> ValueError", [raising("Ring(0)")]),
+        ("Cache class with capacity, get(key). capacity < 1 -> ValueError", [raising("Cache(0)")]),
+        (
+            "Account class with deposit(amount), withdraw(amount). zero amounts -> ValueError",
+            [_raising_on("Account()", "deposit(0)"), _raising_on("Account()", "withdraw(0)")],
+        ),
+        (
+            "class Shop: add(qty), sell(qty). sell(qty) with qty < 1 -> ValueError",
+            [_raising_on("Shop()", "sell(0)")],
+        ),
+        # What the constructor takes is not known.
+        ("Box class with width and height, scale(factor). factor <= 0 -> ValueError", []),
+        # Whether a method has to be awaited is not known.
+        ("asyncio class Gate(): enter(n), n < 1 -> ValueError", []),
+        (
+            "class Index(dim): add(key), search(k). k < 1 -> ValueError. And a function norm(a).",
+            [_raising_on("Index(2)", "search(0)")],
+        ),
+    ],
+)
+def test_a_condition_on_an_argument_of_a_class(prompt: str, tests: list[str]) -> None:
+    assert statements(prompt) == tests
