@@ -86,3 +86,46 @@ def test_a_condition_on_an_argument_with_others_beside_it(prompt: str, tests: li
 )
 def test_a_condition_on_an_argument_of_a_class(prompt: str, tests: list[str]) -> None:
     assert statements(prompt) == tests
+
+
+_TURNED = "obj = Lamp()\nobj.press()\nassert obj.press() == 'off'"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tests"),
+    [
+        (
+            "Purse class with a coins property. Purse() starts at 0, Purse(7) starts at 7",
+            ["assert Purse().coins == 0", "assert Purse(7).coins == 7"],
+        ),
+        (
+            "class Lamp, starts in 'off', press() goes off -> on -> off and returns the new state;"
+            " attribute state",
+            ["assert Lamp().state == 'off'", "obj = Lamp()\nassert obj.press() == 'on'", _TURNED],
+        ),
+        (
+            "class Door: attribute state starts as 'shut', open() goes shut -> open",
+            ["assert Door().state == 'shut'",
+             "obj = Door()\nobj.open()\nassert obj.state == 'open'"],
+        ),
+        # Which of the two starts at 0 is not said.
+        ("Purse class with a coins property and a notes property. Purse() starts at 0", []),
+        (
+            "Heap class: push(x), pop(), top(), pop/top on empty -> IndexError",
+            [raising("Heap().pop()", "IndexError"), raising("Heap().top()", "IndexError")],
+        ),
+        (
+            "Store class with capacity, get(key) -> value or -1 and put(key, value)",
+            ["obj = Store(2)\nassert obj.get('a') == -1"],
+        ),
+        ("class Gate: allow(now) -> seconds or 0", []),  # A gate is open before the first call.
+        (
+            "class Bag: count(tag) -> int (0 if never added), remove(tag): KeyError if unknown",
+            ["obj = Bag()\nassert obj.count('a') == 0",
+             "obj = Bag()\n" + raising("obj.remove('a')", "KeyError")],
+        ),
+        ("Bag class with items. count(tag) -> int (0 if never added)", []),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_new_objects(prompt: str, tests: list[str]) -> None:
+    assert statements(prompt) == tests

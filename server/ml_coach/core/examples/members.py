@@ -12,7 +12,7 @@ from ml_coach.core.examples.call_arguments import with_others
 from ml_coach.core.examples.functions import Function, learn_signature
 from ml_coach.core.python import syntax
 
-_CALLED = re.compile(r"(?<![\w.@])([a-z_]\w*)\(")
+_CALLED = re.compile(r"(?<![\w@])([a-z_]\w*)\(")
 _LISTED = re.compile(
     r"\b(?:with|methods?|supports?|offers?|has|mit|avec|con|provides?|having|implements?)\s+"
     r"(?:the\s+|an?\s+)?(?:methods?\s+|operations?\s+)?"
@@ -26,7 +26,7 @@ _ATTRIBUTE = re.compile(
 )
 _NO_METHODS = {"and", "with", "the", "an", "attribute", "method", "methods", "und", "et"}
 # What is called without arguments and is no method: "len() works".
-_PROTOCOL = {"len", "next", "iter", "str", "repr", "super", "bool", "hash", "list", "print"}
+_PROTOCOL = {"len", "iter", "str", "repr", "super", "bool", "hash", "list", "print"}
 # A size that is set when the object is made: "LRUCache class with capacity, ..."
 _SIZED = re.compile(r"\bwith\s+(?:an?\s+|the\s+)?`?(capacity|size|max_?size|limit|maxlen)`?\s*[,.]")
 # Words that speak of something that the constructor takes.

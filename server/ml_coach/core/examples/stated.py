@@ -19,6 +19,7 @@ from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.corrections import correction_of, corrections
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.forms import Statement
+from ml_coach.core.examples.fresh import of_new_objects
 from ml_coach.core.examples.functions import Function, functions_of, learn_call
 from ml_coach.core.examples.members import Members, members_of, with_setup
 from ml_coach.core.examples.steps import classes_of, objects
@@ -70,6 +71,8 @@ def stated_tests(
         classes = [members_of(prompt, name) for name in classes_of(prompt, names)]
         reader = _Reader(prompt, functions, classes, names)
         found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
+        for known in classes if len(classes) == 1 else ():
+            found += of_new_objects(prompt, known)
         for function in functions if len(functions) == len(names) == 1 else ():
             found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
     found.sort(key=lambda pair: pair[0].start)
