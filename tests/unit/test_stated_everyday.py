@@ -129,3 +129,51 @@ _TURNED = "obj = Lamp()\nobj.press()\nassert obj.press() == 'off'"
 )  # fmt: skip
 def test_what_is_said_of_new_objects(prompt: str, tests: list[str]) -> None:
     assert statements(prompt) == tests
+
+
+def _exit(arguments: str, code: int) -> str:
+    return f"r = run({arguments})\nassert r.code == {code}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tests"),
+    [
+        (
+            "A script that takes a file path and an optional --top N. --top below 1 is a usage"
+            " error (exit code 2). If the file doesn't exist exit with code 1.",
+            [_exit("['--top', '0', __file__]", 2), _exit("['no_such_file.txt']", 1)],
+        ),
+        (
+            "cli, usage `PATTERN [FILE ...]`. -v and -c together are an error (exit code 2),"
+            " a missing file -> exit code 3",
+            [_exit("['-v', '-c']", 2), _exit("['a', 'no_such_file.txt']", 3)],
+        ),
+        # Which arguments it takes besides the file is not said.
+        ("script, counts rows of a csv file. missing file -> exit code 3", []),
+    ],
+)
+def test_exit_codes_of_scripts(prompt: str, tests: list[str]) -> None:
+    assert statements(prompt) == tests
+
+
+def test_a_path_that_is_missing_has_an_extension_that_is_asked_for() -> None:
+    prompt = "load(path): reads a .json file, other extension -> ValueError, "
+    prompt += "missing file -> FileNotFoundError"
+    assert statements(prompt) == [raising("load('/no/such/file.json')", "FileNotFoundError")]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tests"),
+    [
+        ("parse_row(line) -> dict. return None if the line doesn't match",
+         ["assert parse_row('') is None"]),
+        ("is_code(text): False if the text doesn't match [a-z]*", []),
+        ("first(items, n): without copies, n=0 -> []", ["assert first([1, 2, 3], 0) == []"]),
+        ("first(items, n). Without caching, n=0 -> []", []),
+        ("is_even(n) is_even(2) true, is_even(3) false",
+         ["assert is_even(2) == True", "assert is_even(3) == False"]),
+        ("clean(s): currently clean('') crashes, it should give 'x'", ["assert clean('') == 'x'"]),
+    ],
+)  # fmt: skip
+def test_short_clauses(prompt: str, tests: list[str]) -> None:
+    assert statements(prompt) == tests

@@ -198,7 +198,7 @@ def _described(condition: Condition, function: Function) -> Iterator[list[str]]:
         yield from _compared(condition, function)
         return
     place = _place(condition, function, parameters)
-    if place is None:
+    if place is None or (condition.op == "mismatch" and not function.name.startswith("parse")):
         return
     kind = function.kind(place)
     for code in conditions.instances(condition, kind):

@@ -130,6 +130,8 @@ _STATES = (
     ("last=0", r"divi\w+ (?:by|durch|par|por|per|entre) (?:zero|0|null|zéro|cero)"
                r"|by (?:zero|0)(?![\w.])"),
     ("empty", r"(?:empty|leere?[rsnm]?|vides?|vac[ií][oa]s?|vuot[oa]|vazi[oa])(?!\w)"),
+    ("mismatch", r"(?:doesn['’]?t|does not|don['’]?t|do not) (?:match|fit|parse)(?: the format)?"
+                 r"|(?:nicht passt|passt nicht)|ne correspond pas|no coincide|non corrisponde"),
     ("full", r"non-?empty|not empty|nicht leer"),
 )  # fmt: skip
 _STATE = tuple((code, re.compile(rf"(?:{said})(?!\w)", re.I)) for code, said in _STATES)
@@ -220,6 +222,8 @@ def comparator_at(text: str, at: int, end: int) -> tuple[str, int] | None:
 def instances(condition: Condition, kind: str) -> list[str]:
     """The Python of arguments of a kind of type that fulfil the condition; none where unknown."""
     match condition.op:
+        case "mismatch":
+            return ["''"] if kind == "str" else []
         case "empty":
             return {"str": ["''"], "list": ["[]"], "dict": ["{}"], "tuple": ["()"]}.get(kind, [])
         case "type":

@@ -25,7 +25,7 @@ _EXAMPLES = r"[FI]?[WXPMlOaiF,TUyY]{0,10}\(?G,?:?"
 _OPENED = rf"(?:{_EXAMPLES}|(?:M[FI])?[FI]?[PlM]{{0,2}}?)"
 # A second value behind a result would make it a part of something else: "returns 3 and 5".
 # One of several cases is enough: "n < 1 or no such day", "wrong size or n < 1".
-_OR_ELSE = r"(?:,?O[WUXPlVYcCa]{1,7})?"
+_OR_ELSE = r"(?:,?O[WUXPlVYcCa]{1,7})?(?:\([^().;EA]{1,30}\))?"
 _ELSE_OR = r"(?:[WUXPlF]{1,6},?O)?"
 _END = rf"(?=$|[.;:)(–jQ]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
 _IN = f"(?P<input>C|{LIST})"
@@ -66,7 +66,7 @@ _FORMS = tuple(
         (
             "error",
             rf"{_START}{_OPENED}{_ELSE_OR}{_IN}(?:(?<=Y)l)?\)?{_OR_ELSE},?"
-            r"(?:(?:lU)?[A:(]|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
+            r"(?:(?:lU)?[A:(]W?|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
         ),
         ("error", rf"{_START}(?:[FI]|(?=Y)){_IN},?(?P<result>E)[RL]{{0,2}}(?=$|[.;:)(–ja,])"),
         ("error", rf"{_START}{_OPENED}{_IN}\)?,?(?:[LlA]*)(?P<result>R)(?=$|[.;)–ja])"),
@@ -165,7 +165,10 @@ def _statement(
         kinds = _before(match, match.start(group))
         # What an error is raised for stands behind it and needs no more words.
         opens = name == "error" and match.start("result") < match.start(group)
-        opens = opens or goes_on or not re.search("[WVBYPC]", re.split("[.;:(–jAL]", kinds)[-1])
+        clause = re.split("[.;:(–jAL]", kinds)[-1]
+        # "..., n = 0 -> []" says by its arrow that it stands alone behind words.
+        others = "[VBYPCFIi]" if clause.endswith(",") and "A" in match[0] else "[WVBYPC]"
+        opens = opens or goes_on or not re.search(others, clause)
         words = plain[match.start("words") : match.end("words")] if name == "named" else ()
         return Statement(
             inputs, plain[match.start("result")], place, words=tuple(words), opens=opens
@@ -207,6 +210,10 @@ def _before(match: re.Match[str], end: int) -> str:
 def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     """Whether the clause denies, doubts, or speaks of the past."""
     before = re.split("[.;j]", _before(match, match.start()))[-1]
+    inside = re.sub(r"\([^()]*\)", "", match[0])
+    if "A" in inside:
+        # The clause before may only say what is asked for: "f(x): joins without blanks, 0 -> []".
+        before = re.sub(r"M[^,]*,$", "", re.sub(r"\([^()]*\)", "", before))
     after = re.split("[.;j,]", match.string[match.end() : match.end() + _NEAR])[0]
     if name == "first" and not goes_on and re.search("[VBYC]", re.split("[,:]", before)[-1]):
         return True
@@ -214,7 +221,7 @@ def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     doubt = "[ND]|X[LR]*$" if name == "error" else "[ND]" if name == "truth" else "[NXD]"
     if name == "bare":
         return re.search("[NXD]", before + after) is not None
-    return re.search(doubt, before) is not None or re.search("[ND]", match[0] + after) is not None
+    return re.search(doubt, before) is not None or re.search("[ND]", inside + after) is not None
 
 
 def reduced(found: Sequence[Token]) -> list[Token]:

@@ -37,10 +37,11 @@ _RETURNS_IT = re.compile(
 _ERROR = r"(?P<error>[A-Z]\w*(?:Error|Exception))"
 _UNKNOWN = (
     r"(?:unknown|missing|absent|not (?:found|there|present|known)|never (?:added|seen|set|inserted)"
-    r"|unbekannt|nicht (?:vorhanden|gefunden)|inconnue?|absente?|desconocid[oa]|sconosciut[oa])"
+    r"|empty|leer|vide|vac[ií][oa]|vuot[oa]|unbekannt|nicht (?:vorhanden|gefunden)|inconnue?"
+    r"|absente?|desconocid[oa]|sconosciut[oa])"
 )
 _IF = r"(?:if|when|wenn|falls|si|se|cuando|for|für|pour|para|per)"
-_OF = r"\b(?P<method>\w+)\([^()]*\)[^.()\n]{0,40}[\s(]"
+_OF = r"\b(?P<method>\w+)\([^()]*\)[^.)\n]{0,120}?[\s(]"
 _ANSWERS = tuple(
     re.compile(form)
     for form in (
@@ -49,7 +50,7 @@ _ANSWERS = tuple(
         r"\([^()]*\)\s*(?:->|→|:|returns?)\s*(?:the\s+)?(?:[a-z]+\s){1,3}"
         rf"(?:or|oder|ou|o)\s+{_LITERAL}",
         # find(x) -> its group (KeyError if unknown); remove(key): KeyError if unknown
-        rf"{_OF}{_ERROR} {_IF}(?: \w+){{0,2}}? {_UNKNOWN}\b",
+        rf"{_OF}{_ERROR} {_IF}(?: \w+){{0,3}}? {_UNKNOWN}\b",
         # count(tag) -> int (0 if never added); count(item) -> 0 for unknown items
         rf"{_OF}{_LITERAL} {_IF}(?: \w+){{0,2}}? {_UNKNOWN}\b",
         # unknown item in remove -> KeyError

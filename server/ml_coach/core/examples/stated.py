@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
-from ml_coach.core.examples.blocks import Found, file_cases, script_runs, structured_cases
+from ml_coach.core.examples.blocks import Found, file_cases, structured_cases
 from ml_coach.core.examples.call_arguments import calls_of, fits
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.corrections import correction_of, corrections
@@ -22,6 +22,7 @@ from ml_coach.core.examples.forms import Statement
 from ml_coach.core.examples.fresh import of_new_objects
 from ml_coach.core.examples.functions import Function, functions_of, learn_call
 from ml_coach.core.examples.members import Members, members_of, with_setup
+from ml_coach.core.examples.scripts import script_tests
 from ml_coach.core.examples.steps import classes_of, objects
 from ml_coach.core.examples.tables import table_rows
 from ml_coach.core.examples.tokens import Token, tokens
@@ -37,6 +38,8 @@ _STRUCTURED = re.compile(
     r"\b(?:csv|json|toml|ini|yaml|xml|zip|binary|pickle|folder|director|ordner|dossier)",
     re.IGNORECASE,
 )
+_MISSING = "'/no/such/file'"
+_EXTENSION = re.compile(r"(?<!\w)\.(?:json|toml|ini|csv|tsv|txt|ya?ml|xml|log|md)\b")
 _SENTENCE_END = re.compile(r"[.;!?](?:\s|$)|\n")
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|lazily|yields?)\b", re.IGNORECASE)
 # A bare result that is a text and no number, date, formula or name: `$5.00`, `a3b2`, `ASAP`.
@@ -65,7 +68,7 @@ def stated_tests(
     Left out is what calls what `examples` call already, and what is stated in two ways.
     """
     if interface.asks_for_script(prompt):
-        found = list(script_runs(prompt))
+        found = list(script_tests(prompt))
     else:
         functions = functions_of(names, signatures, examples, prompt)
         classes = [members_of(prompt, name) for name in classes_of(prompt, names)]
@@ -108,6 +111,8 @@ class _Reader:
         self._callables = [*functions, *(f for known in classes for f in known.callables())]
         self._parameters = {p for function in self._callables for p in function.parameters}
         self._any_order = words.ANY_ORDER.search(prompt) is not None
+        extension = _EXTENSION.search(prompt)
+        self._extension = extension[0] if extension else ""
         self._any_file = _STRUCTURED.search(prompt) is None
         self._generates = _GENERATES.search(prompt) is not None
         self._asked = _words(" ".join([*names, *_ASKED.findall(prompt)]))
@@ -219,7 +224,7 @@ class _Reader:
         if result is not None and named and not _are_alike(named, _words(function.name)):
             return
         # An error or nothing at all may hide nowhere else, a value may depend on what is not said.
-        is_fixed = result is not None and (result.kind in "ER" or result.code in _NOTHING)
+        is_fixed = result is not None and (result.kind in "ERZ" or result.code in _NOTHING)
         any_others = statement.opens and (is_fixed or bool(function.shown))
         contents = [t.condition.bound for t in statement.inputs
                     if t.condition and t.condition.op == "file"]  # fmt: skip
@@ -229,7 +234,12 @@ class _Reader:
                 yield from self._judged(call, statement, function)
                 continue
             for example in self._expect(call, result, function, arguments[0]):
-                if "path" not in arguments:
+                if _MISSING in arguments and self._extension:
+                    named = f"'{_MISSING[1:-1]}{self._extension}'"
+                    parts = (example.statement, example.call)
+                    test, code = (part.replace(_MISSING, named) for part in parts)
+                    yield replace(example, statement=test, call=code)
+                elif "path" not in arguments:
                     yield with_setup(example, function.setup)
                 elif contents or self._any_file:
                     yield expressions.with_file(example, (contents or ["a\nb\nc\n"])[0])

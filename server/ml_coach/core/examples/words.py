@@ -76,7 +76,8 @@ _PHRASES = {
     "reject|rejects|refuses|refuse|lehnt|rejette|rechaza|disallowed|fails|weak|ungültig|"
     "ungültige|ungültigen|nein|verboten|invalide|invalides|inválido|inválida|inválidos|"
     "inválidas|invalido|invalida|無効",
-    "S": "unchanged|untouched|as is|as it is|as they are|itself|stays empty|remains empty|"
+    "S": "resta vuota|resta vuoto|reste vide|queda vacía|queda vacío|"
+    "unchanged|untouched|as is|as it is|as they are|itself|stays empty|remains empty|"
     "stays as it is|stay as they are|stays the same|unverändert|bleibt leer|bleibt gleich|"
     "inchangé|inchangée|reste vide|sin cambios|queda igual|queda vacía|invariato|そのまま",
     "w": "prints|print|should print|druckt|affiche|imprime|stampa",
