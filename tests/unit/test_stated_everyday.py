@@ -74,6 +74,13 @@ def test_a_condition_on_an_argument_with_others_beside_it(prompt: str, tests: li
             "class Shop: add(qty), sell(qty). sell(qty) with qty < 1 -> ValueError",
             [_raising_on("Shop()", "sell(0)")],
         ),
+        (
+            "Tree with insert(word), has(word). empty word -> ValueError",
+            [_raising_on("Tree()", "insert('')"), _raising_on("Tree()", "has('')")],
+        ),
+        # Whose method it is, is not known; nor is what another function would be called on.
+        ("class A with f(n) and class B with g(n). n < 0 -> ValueError", []),
+        ("class Net(): add(a). use it in span(n, edges): the cost. n < 1 -> ValueError", []),
         # What the constructor takes is not known.
         ("Box class with width and height, scale(factor). factor <= 0 -> ValueError", []),
         # Whether a method has to be awaited is not known.
@@ -167,6 +174,8 @@ def test_a_path_that_is_missing_has_an_extension_that_is_asked_for() -> None:
     [
         ("parse_row(line) -> dict. return None if the line doesn't match",
          ["assert parse_row('') is None"]),
+        ("validate(pw) -> list of problems. [] means ok", []),
+        ("load(path): missing file -> ignore FileNotFoundError and return []", []),
         ("is_code(text): False if the text doesn't match [a-z]*", []),
         ("first(items, n): without copies, n=0 -> []", ["assert first([1, 2, 3], 0) == []"]),
         ("first(items, n). Without caching, n=0 -> []", []),

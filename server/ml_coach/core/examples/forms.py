@@ -66,7 +66,7 @@ _FORMS = tuple(
         (
             "error",
             rf"{_START}{_OPENED}{_ELSE_OR}{_IN}(?:(?<=Y)l)?\)?{_OR_ELSE},?"
-            r"(?:(?:lU)?[A:(]W?|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
+            r"(?:(?:lU)?[A:(]R?|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
         ),
         ("error", rf"{_START}(?:[FI]|(?=Y)){_IN},?(?P<result>E)[RL]{{0,2}}(?=$|[.;:)(–ja,])"),
         ("error", rf"{_START}{_OPENED}{_IN}\)?,?(?:[LlA]*)(?P<result>R)(?=$|[.;)–ja])"),

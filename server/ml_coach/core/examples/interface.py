@@ -54,7 +54,9 @@ _CLASS_NAME = re.compile(
 )
 # "Write ShoppingCart with add(item)"
 _ASKED_CLASS = re.compile(
-    r"\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
+    r"\A(?:[Aa]n? )?(?!Functions?\b|Script\b|Module\b|Program\b|Tool\b|Class\b|Code\b|Python\b)"
+    r"([A-Z][a-z]\w*) (?:with|supporting) [a-z_]\w*\((?=[^)]*\))"
+    r"|\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
     r"`?([A-Z][a-z]\w*)`?(?:\([^()\n]*\))?\s+(?:with|that has|which has|having)\b"
 )
 # A line that begins with the class and what it is made of: "Scaler(low=0, high=1): ..."
@@ -171,7 +173,7 @@ def class_names(prompt: str) -> tuple[str, ...]:
     head = prompt.partition("\n")[0]
     found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
     found += _CLASS_LINE.findall(prompt)
-    found += _ASKED_CLASS.findall(prompt)
+    found += [one or two for one, two in _ASKED_CLASS.findall(prompt)]
     found += _OWN_ERROR.findall(prompt)
     found += _CALLED_CLASS.findall(prompt) if re.search(r"\bclass\b", prompt) else []
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from ml_coach.core.examples import expressions
@@ -25,6 +25,7 @@ _ATTRIBUTE = re.compile(
     re.IGNORECASE,
 )
 _NO_METHODS = {"and", "with", "the", "an", "attribute", "method", "methods", "und", "et"}
+_USES = re.compile(r"\b(?:use|uses|using|calls?|calling|like|via|import|than)\s+`?\Z")
 # What is called without arguments and is no method: "len() works".
 _PROTOCOL = {"len", "iter", "str", "repr", "super", "bool", "hash", "list", "print"}
 # A size that is set when the object is made: "LRUCache class with capacity, ..."
@@ -64,7 +65,8 @@ class Members:
             yield from self.methods.values()
 
 
-def members_of(prompt: str, name: str) -> Members:
+def members_of(prompt: str, name: str, others: Collection[str] = ()) -> Members:
+    """The members of the class `name`; the prompt asks for `others` beside it."""
     found = Members(name)
     for match in _ATTRIBUTE.finditer(prompt):
         found.attributes.setdefault(match[1] or match[2], match.start())
@@ -74,7 +76,7 @@ def members_of(prompt: str, name: str) -> Members:
     found.method_names -= _NO_METHODS
     heads = list(_heads(prompt))
     for method, definition in heads:
-        if method not in (name, "__init__") and method not in found.attributes:
+        if method not in (name, "__init__", *others) and method not in found.attributes:
             found.method_names.add(method)
             known = found.methods.get(method)
             function = learn_signature(Function(f"obj.{method}"), definition)
@@ -101,7 +103,10 @@ def _heads(prompt: str) -> Iterator[tuple[str, ast.FunctionDef]]:
         end = expressions.bracket_end(prompt, match.end() - 1)
         head = re.sub(r"\(\s*self\s*,?\s*", "(", prompt[match.start() : end or 0])
         is_builtin = match[1] in syntax.BUILTINS
-        if end is None or match[1] in _PROTOCOL or (is_builtin and not head.endswith("()")):
+        is_used = _USES.search(prompt, max(0, match.start() - 12), match.start()) is not None
+        if end is None or match[1] in _PROTOCOL or is_used:
+            continue
+        if is_builtin and not head.endswith("()"):
             continue
         tree = syntax.parse(f"def {head}: pass")
         if tree and isinstance(tree.body[0], ast.FunctionDef):

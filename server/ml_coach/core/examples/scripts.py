@@ -54,7 +54,9 @@ _NO_FILE = re.compile(
 # The arguments that have no option: "usage `PATTERN [FILE ...]`", "takes a file path"
 _USAGE = re.compile(r"`(?P<names>[A-Z]{2,}(?: \[?[A-Z]{2,}(?: ?\.\.\.)?\]?)*)`")
 _TAKES_FILE = re.compile(
-    r"\b(?:takes?|args?:|arguments?:)[^.\n]{0,25}\b(?:file|path|files)\b", re.IGNORECASE
+    r"\b(?:takes?|args?:|arguments?:)[^.\n]{0,25}\b(?:file|path|files)\b(?! path)"
+    r"(?!(?:,| and) (?:an?|the|its|one|two) (?!option))",
+    re.IGNORECASE,
 )
 _FILES = ("FILE", "PATH", "FILENAME", "FICHIER", "DATEI", "ARCHIVO")
 
@@ -93,7 +95,8 @@ def _file_arguments(prompt: str, path: str) -> str:
         names = re.findall(r"[A-Z]+", usage["names"])
         given = [path if name in _FILES else "'a'" for name in names]
         return f"[{', '.join(given)}]" if given.count(path) == 1 else ""
-    return f"[{path}]" if _TAKES_FILE.search(prompt) else ""
+    is_alone = re.search(r"\b(?:required|mandatory|obligatoire|obligatori[oa])\b", prompt) is None
+    return f"[{path}]" if is_alone and _TAKES_FILE.search(prompt) else ""
 
 
 def _shown_runs(prompt: str) -> Iterator[Found]:

@@ -71,7 +71,9 @@ def stated_tests(
         found = list(script_tests(prompt))
     else:
         functions = functions_of(names, signatures, examples, prompt)
-        classes = [members_of(prompt, name) for name in classes_of(prompt, names)]
+        classes = [members_of(prompt, name, names) for name in classes_of(prompt, names)]
+        for known in classes if len(classes) > 1 else ():
+            known.methods.clear()  # Whose method one is would have to be guessed.
         reader = _Reader(prompt, functions, classes, names)
         found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
         for known in classes if len(classes) == 1 else ():
@@ -287,6 +289,8 @@ class _Reader:
 
     def _judged(self, call: str, statement: Statement, function: Function) -> Iterator[Example]:
         """What a call answers that is said to be valid or not, or to be what the prompt asks."""
+        if not function.kinds.get(-1, {"bool"}) & {"bool", "none"}:
+            return  # Its results are said to be of another type.
         words, nouns = _texts(statement.words), _texts(statement.nouns)
         is_asked = _are_alike(words, self._asked)
         if statement.elliptic:

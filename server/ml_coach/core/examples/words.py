@@ -28,7 +28,8 @@ _PHRASES = {
     "l": "is|are|be|ist|sind|est|sont|es|son|è|é|sono|são|was and is|were and are|war und ist|"
     "is and stays|still is",
     "i": "into|to|in|zu|en",
-    "R": "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|"
+    "R": "let|lets|"
+    "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|"
     "fails with|fail with|is an error|are an error|are errors|rejected with|is not allowed|"
     "are not allowed|errors|error|is an exception|"
     "ist ein fehler|fehler|sind ein fehler|erreur|est une erreur|es un error|cannot be created|"
