@@ -17,7 +17,7 @@ from ml_coach.core.judging.probes import MOST_PROBES, probes
 from ml_coach.core.sanitizer import Refused
 from ml_coach.core.types import Program, Spec, Suite
 
-STACK = "class Stack with push(x), pop() and a size property. pop on an empty stack -> IndexError"
+STACK = "class Stack with push(x), pop() that gives the newest item, and a size property"
 SCRIPT = "A command line script that takes a file path and prints its longest line"
 
 

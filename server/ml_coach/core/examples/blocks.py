@@ -1,39 +1,18 @@
-"""What stands in a prompt's blocks: runs of a script, structured cases, contents of files."""
+"""What stands in a prompt's blocks: structured cases and contents of files."""
 
 from __future__ import annotations
 
 import ast
 import re
-import shlex
 from collections.abc import Iterator
 
-from ml_coach.core.examples import expressions, words
+from ml_coach.core.examples import expressions
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.functions import Function
-from ml_coach.core.examples.layout import Piece, unwanted_lines
+from ml_coach.core.examples.layout import Piece
 from ml_coach.core.examples.sentences import value_at
 
 Found = tuple[Piece, Example]
-# A run at a prompt, "$ echo "a b" | python FILE", with what it prints in the lines below
-_CONSOLE = re.compile(
-    r"^[ \t]*\$[ \t]+(?P<command>[^\n]+)\n(?P<output>(?:(?![ \t]*(?:\$|`{3}))[ \t]*\S[^\n]*\n?)+)",
-    re.MULTILINE,
-)
-# A run in code style, with what it prints: "`python FILE Ann` prints `Hello, Ann!`"
-_INLINE = re.compile(
-    r"`(?P<command>(?:[^`\n]*\| ?)?(?:python3? )?[\w./-]+\.py[^`\n]*)`(?:[ \t]*\([^()\n]*\))?[ \t]*"
-    r"(?:→|->|=>|:|(?:should |must )?(?:prints?|outputs?|shows?|gives?|writes?|affiche|imprime))"
-    r"[ \t]*"
-    r"(?:`(?P<ticked>[^`\n]+)`|(?P<quoted>'[^'\n]*'|\"[^\"\n]*\"))(?=[ \t]*(?:[.;,)]|$))",
-    re.MULTILINE,
-)
-_NO_INPUT = re.compile(
-    r"\b(?:with|for|on|given|without) (?:no|an empty|empty|any) (?:standard )?(?:input|stdin)\b"
-    r"[^.;\n]{0,20}?\b(?:prints?|outputs?|shows?|writes?) "
-    r"`?(?P<output>-?\d+|'[^'\n]*'|\"[^\"\n]*\")`?"
-    r"(?=[.,;\s]|$)",
-    re.IGNORECASE,
-)
 # Blanks are taken possessively: between optional signs each way to share them would be tried.
 _CASE = re.compile(
     r"^[ \t]*+-?[ \t]*+\{?[ \t]*+['\"]?(?:args|arguments|params)['\"]?[ \t]*+[:=][ \t]*+"
@@ -49,59 +28,6 @@ _FILE = re.compile(
     r"(?:`{3}\n)?\n*[^\n.;]{0,40}?\b(?:returns?|gives?|yields?)[ \t]+(?P<value>[^\n]+)",
     re.IGNORECASE,
 )
-
-
-def script_runs(prompt: str) -> Iterator[Found]:
-    """The runs of a script that the prompt shows: arguments, standard input and what is printed."""
-    unwanted = unwanted_lines(prompt)
-    for match in [*_CONSOLE.finditer(prompt), *_INLINE.finditer(prompt)]:
-        groups = match.groupdict()
-        printed = groups.get("output") or groups.get("ticked") or ""
-        if quoted := groups.get("quoted"):
-            printed = ast.literal_eval(quoted)
-        line = prompt[prompt.rfind("\n", 0, match.start()) + 1 : match.start()]
-        is_past = words.PAST.search(line) or prompt.count("\n", 0, match.start()) in unwanted
-        call = _command(match["command"])
-        if call and not is_past and "..." not in printed:
-            wanted = "\n".join(text.strip() for text in printed.strip().splitlines())
-            yield Piece(*match.span()), _run(call, wanted)
-    for match in _NO_INPUT.finditer(prompt):
-        printed = match["output"]
-        wanted = ast.literal_eval(printed) if printed[0] in "'\"" else printed
-        yield Piece(*match.span()), _run("run([], stdin='')", wanted)
-
-
-def _command(text: str) -> str:
-    """The call of the fixture `run` for a command; empty for one that does anything else."""
-    before, _, command = text.rpartition("|")
-    try:
-        program, *arguments = _program(shlex.split(command, comments=True))
-        source = shlex.split(before)
-    except ValueError:
-        return ""
-    does_more = re.search(r"[<>&;*?]|\.\w{2,4}$", " ".join(arguments))
-    if not program.endswith(".py") or does_more:
-        return ""  # It redirects, or reads a file that nobody wrote.
-    match source:
-        case []:
-            return f"run({arguments!r})"
-        case ["echo", *said] if not any(word.startswith("-") for word in said):
-            return f"run({arguments!r}, stdin={' '.join(said) + chr(10)!r})"
-        case ["printf", said]:
-            return f"run({arguments!r}, stdin={said.encode().decode('unicode_escape')!r})"
-        case _:
-            return ""
-
-
-def _program(said: list[str]) -> list[str]:
-    is_python = said and re.fullmatch(r"python3?", said[0])
-    return (said[1:] if is_python else said) or [""]
-
-
-def _run(call: str, printed: str) -> Example:
-    return Example(
-        f"r = {call}\nassert r.stdout.strip() == {printed!r}", call, repr(printed), False
-    )
 
 
 def structured_cases(prompt: str, function: Function) -> Iterator[Found]:

@@ -11,7 +11,18 @@ from ml_coach.core.examples.conditions import Condition
 from ml_coach.core.examples.functions import Function, kind_of
 from ml_coach.core.examples.tokens import Token
 
-_SOME = {"str": "'abc'", "list": "[1, 2, 3]", "num": "2", "dict": "{'a': 1}"}
+# What an argument may be that nothing is said of, the first that the prompt does not refuse.
+_SOME = {
+    "str": ("'abc'", "'abcdefgh'", "'a'"),
+    "list": ("[1, 2, 3]", "[1]"),
+    "num": ("2", "1", "10", "0.5", "100"),
+    "dict": ("{'a': 1}",),
+    "func": ("lambda *args: None",),
+    "coros": ("[asyncio.sleep(0)]",),
+    "path": ("path",),
+}
+
+_EMPTY = {"[]": ("list", "coros"), "''": ("str",), "{}": ("dict",)}
 
 
 def calls_of(
@@ -33,7 +44,7 @@ def calls_of(
         return
     described = [token for token in inputs if token.condition is not None]
     for group in _groups(values, function, subject):
-        if all(group) and all(fits(code, function, at) for at, code in enumerate(group)):
+        if group and all(fits(code, function, at) for at, code in enumerate(group)):
             yield group
     is_explained = any(token.kind == "G" for token in inputs)
     for token in described if not is_explained else ():
@@ -94,17 +105,27 @@ def _groups(
     if named and most != 1:
         given = dict(zip(named, codes, strict=False))
         if len(named) == len(values) and set(named) <= set(function.parameters):
-            yield _with_others(function, given) or []
+            yield with_others(function, given) or []
     elif most != 1 and len(pairs) == len(values) and all(len(pair) == 2 for pair in pairs):
         yield from (list(map(repr, pair)) for pair in pairs)
-    elif most == 1 or (most is None and len(values) == 1) or (most is None and least == 1):
+    elif most == 1 or (len(values) == 1 and least in (1, None)) or (most is None and least == 1):
         yield from ([_as_text(code, function)] for code in codes)
     elif least is not None and most is not None and 1 < least <= len(values) <= most:
         yield codes
     elif least is not None and least > 1 and least % len(values) != 0 and len(values) % least == 0:
         yield from (codes[at : at + least] for at in range(0, len(codes), least))
     elif subject in function.parameters:
-        yield from (_with_others(function, {subject: code}) or [] for code in codes)
+        yield from (with_others(function, {subject: code}) or [] for code in codes)
+    elif len(codes) == 1 and codes[0] in _EMPTY:
+        yield _empty(codes[0], function)
+
+
+def _empty(code: str, function: Function) -> list[str]:
+    """The arguments where something empty is given for the only one of its kind, or for all."""
+    places = [n for n, _ in enumerate(function.parameters) if function.kind(n) in _EMPTY[code]]
+    if len(places) == 1 or places == list(range(function.least or 0)):
+        return with_others(function, {function.parameters[place]: code for place in places}) or []
+    return []
 
 
 def _as_text(code: str, function: Function) -> str:
@@ -113,7 +134,7 @@ def _as_text(code: str, function: Function) -> str:
     return repr(code) if is_number and function.kind(0) == "str" else code
 
 
-def _with_others(function: Function, given: dict[str, str]) -> list[str] | None:
+def with_others(function: Function, given: dict[str, str]) -> list[str] | None:
     """All arguments: those given, and for the others what an example has, or any of their kind.
 
     None where nothing is known of an argument. Those with a default behind the last given one are
@@ -127,13 +148,26 @@ def _with_others(function: Function, given: dict[str, str]) -> list[str] | None:
         code = given.get(name) or (shown[place] if place < len(shown) else "")
         if not code and place >= required:
             return [*found, *(f"{other}={value}" for other, value in given.items())]
-        code = code or _SOME.get(_kind_beside(function, place), "")
+        code = code or _some(function, place)
         if not code:
             return None
         if name in given and place >= required and place >= len(shown):
             code = f"{name}={code}"
         found.append(code)
     return found
+
+
+def _some(function: Function, place: int) -> str:
+    kind = _kind_beside(function, place)
+    if kind in ("func", "coros", "path"):
+        return _SOME[kind][0]
+    refused = function.refused.get(place, ())
+    fair = (
+        code
+        for code in _SOME.get(kind, ())
+        if not any(conditions.holds(condition, code) for condition in refused)
+    )
+    return next(fair, "")
 
 
 def _kind_beside(function: Function, place: int) -> str:
@@ -153,7 +187,7 @@ def _with_file(
     given = {name: token.code for name, token in values}
     if len(paths) == 1 and set(given) <= set(function.parameters):
         given[paths[0]] = "path" if file.op == "file" else "'/no/such/file'"
-        if made := _with_others(function, given):
+        if made := with_others(function, given):
             yield made
 
 
@@ -164,13 +198,13 @@ def _described(condition: Condition, function: Function) -> Iterator[list[str]]:
         yield from _compared(condition, function)
         return
     place = _place(condition, function, parameters)
-    if place is None:
+    if place is None or (condition.op == "mismatch" and not function.name.startswith("parse")):
         return
     kind = function.kind(place)
     for code in conditions.instances(condition, kind):
         if not function.parameters:
             yield [code]
-        elif made := _with_others(function, {parameters[place]: code}):
+        elif made := with_others(function, {parameters[place]: code}):
             yield made
 
 
@@ -218,13 +252,13 @@ def _compared(condition: Condition, function: Function) -> Iterator[list[str]]:
             {"1": small, "3": large, "2": large}[low],
             {"1": small, "3": large, "2": large}[high],
         )
-    if made := _with_others(function, {condition.subject: low, condition.than: high}):
+    if made := with_others(function, {condition.subject: low, condition.than: high}):
         yield made
 
 
 def fits(code: str, function: Function, place: int) -> bool:
     """Whether `code` may be this argument, or for -1 the result, by what is known of its type."""
-    if code == "path" or code.startswith("np.array("):
+    if code == "path" or code.startswith(("np.array(", "lambda ", "[asyncio.")):
         return True
     value = expressions.closed_value(re.sub(r"^[A-Za-z_]\w*=(?!=)", "", code))
     if value is None:

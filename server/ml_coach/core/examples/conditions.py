@@ -22,14 +22,14 @@ _COMPARATORS = {
     "<": "less than|lower than|smaller than|fewer than|shorter than|below|under|kleiner als|"
     "weniger als|kürzer als|unter|unterhalb von|moins de|inférieure? à|plus petite? que|"
     "plus courte? que|en dessous de|menos de|menor(?:es)? (?:que|a|de)|por debajo de|más corto que|"
-    "meno di|minore di|inferiore a|menos que|abaixo de|<(?![=\\w])",
+    "meno di|minore di|inferiore a|menos que|abaixo de|<(?![=/A-Za-z_])",
     "<=": "at most|up to|no more than|not more than|not longer than|no longer than|höchstens|"
     "bis zu|maximal|au plus|jusqu['’]à|como máximo|hasta|al massimo|fino a|até|<=|≤",
     ">": "greater than|larger than|bigger than|higher than|more than|longer than|older than|above|"
     "over|exceeds|exceeding|beyond|past|größer als|mehr als|länger als|höher als|über|oberhalb von|"
     "plus de|supérieure? à|plus grande? que|plus longue? que|plus long que|au-dessus de|"
     "mayor(?:es)? (?:que|a|de)|más de|más larg[oa] que|por encima de|più di|maggiore di|"
-    "superiore a|mais de|maior que|acima de|>(?![=\\w])",
+    "superiore a|mais de|maior que|acima de|>(?![=A-Za-z_])",
     ">=": "at least|no less than|not less than|no fewer than|mindestens|ab|au moins|à partir de|"
     "al menos|por lo menos|a partir de|almeno|pelo menos|>=|≥",
     "=": "exactly|equal to|equals|the same as|gleich|égale? à|igual a|uguale a",
@@ -45,7 +45,8 @@ _TO = r"(?:\s*(?:-|–|—|\.{2,3}|…)\s*|\s+(?:to|through|thru|bis|à|a|hasta|
 _DIGITS = r"[-−]?\d[\d_]*(?:\.\d+)?"
 _END = r"(?![\w%°€$/@=*+-]|[.:]\w)"
 _RANGE = re.compile(
-    rf"(?:(?:between|from|von|de|entre)\s+)?(?P<low>{_DIGITS}){_TO}(?P<high>{_DIGITS})(?!\s*(?:{_TO})\d){_END}"
+    rf"(?:(?:(?P<both>(?:strictly )?between|entre|zwischen)|from|von|de)\s+)?(?P<low>{_DIGITS})"
+    rf"(?:{_TO}|(?(both)\s+(?:and|und|et|y|e)\s+|(?!)))(?P<high>{_DIGITS})(?!\s*(?:{_TO})\d){_END}"
     rf"(?:\s+(?P<unit>{_UNITS})(?!\w))?",
     re.IGNORECASE,
 )
@@ -53,6 +54,14 @@ _OUTSIDE = re.compile(
     r"(?:outside(?: of)?|not (?:in|between|within)|außerhalb(?: von)?|hors de|fuera de(?:l)?)\s+"
     r"(?:the |le |el )?(?:range |bereich |rango )?(?:of |from |between |von |de )?[\[(]?"
     rf"(?P<low>{_DIGITS})(?:{_TO}|\s*(?:,|and|und|et|y)\s*)(?P<high>{_DIGITS})[\])]?",
+    re.IGNORECASE,
+)
+# Beyond a range that the prompt has named before.
+_BEYOND = re.compile(
+    r"(?:outside(?: of)?|out of|außerhalb|hors de|en dehors de|fuera de|fuori da)\s+(?:this|that"
+    r"|the|these|those|dieses|dieser|des|cet(?:te)?|l|ese|este|questo)['’]?\s*"
+    r"(?:ranges?|bereichs?|intervall\w*|rango|limits?|bounds|interval|bornes)(?!\w)"
+    r"(?!\s+(?:of|from|\d))",
     re.IGNORECASE,
 )
 # A file that has a content, or is not there: it is written for the test.
@@ -95,6 +104,7 @@ _TYPES = {
     "str": "strings?|text|str|zeichenkette|chaînes?|cadenas?|stringhe|stringa|texto",
     "list": "lists?|arrays?|sequences?|liste|lista",
     "dict": "dict(?:ionary)?|mapping|wörterbuch|dictionnaire|diccionario",
+    "func": "callables?|aufrufbar|appelable|invocable|llamable",
 }
 _TYPE = re.compile(
     rf"(?:{_NOT}|non-)(?:"
@@ -120,11 +130,14 @@ _STATES = (
     ("last=0", r"divi\w+ (?:by|durch|par|por|per|entre) (?:zero|0|null|zéro|cero)"
                r"|by (?:zero|0)(?![\w.])"),
     ("empty", r"(?:empty|leere?[rsnm]?|vides?|vac[ií][oa]s?|vuot[oa]|vazi[oa])(?!\w)"),
+    ("mismatch", r"(?:doesn['’]?t|does not|don['’]?t|do not) (?:match|fit|parse)(?: the format)?"
+                 r"|(?:nicht passt|passt nicht)|ne correspond pas|no coincide|non corrisponde"),
     ("full", r"non-?empty|not empty|nicht leer"),
 )  # fmt: skip
 _STATE = tuple((code, re.compile(rf"(?:{said})(?!\w)", re.I)) for code, said in _STATES)
-_OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "empty": "full", "full": "empty"}
-_WRONG = {"int": "'abc'", "num": "'abc'", "str": "5", "list": "5", "dict": "5"}
+_OPPOSITE = {"<": ">=", ">=": "<", ">": "<=", "<=": ">", "empty": "full", "full": "empty",
+             "range": "outside"}  # fmt: skip
+_WRONG = {"int": "'abc'", "num": "'abc'", "str": "5", "list": "5", "dict": "5", "func": "5"}
 _LONGEST = 400
 
 
@@ -146,6 +159,12 @@ class Condition:
     last: bool = False
     than: str = ""
 
+    @property
+    def is_of_number(self) -> bool:
+        """Whether only a number can fulfil it."""
+        is_compared = self.op in ("<", "<=", ">", ">=", "range", "outside")
+        return is_compared and bool(self.bound) and not self.of_length
+
     def denied(self) -> Condition | None:
         """The condition that holds where this one does not, None where it is not one condition."""
         if self.op == "is":
@@ -166,6 +185,8 @@ def condition_at(text: str, at: int, end: int) -> tuple[Condition, int] | None:
         return Condition(op, _plain(found["low"]), of_length=bool(found["unit"])), found.end()
     if found := _OUTSIDE.match(text, at, end):
         return Condition("outside", _plain(found["low"]), _plain(found["high"])), found.end()
+    if found := _BEYOND.match(text, at, end):
+        return Condition("outside"), found.end()
     for op in ("<=", ">=", "<", ">"):
         if found := _COMPARED[op].match(text, at, end):
             number = _plain(found["n"] or _NUMBERS[found["word"].lower()])
@@ -201,6 +222,8 @@ def comparator_at(text: str, at: int, end: int) -> tuple[str, int] | None:
 def instances(condition: Condition, kind: str) -> list[str]:
     """The Python of arguments of a kind of type that fulfil the condition; none where unknown."""
     match condition.op:
+        case "mismatch":
+            return ["''"] if kind == "str" else []
         case "empty":
             return {"str": ["''"], "list": ["[]"], "dict": ["{}"], "tuple": ["()"]}.get(kind, [])
         case "type":
@@ -220,6 +243,21 @@ def instances(condition: Condition, kind: str) -> list[str]:
     if kind == "list":
         return [f"[{number}]" for number in ends]
     return ends if kind in ("num", "") else []
+
+
+def holds(condition: Condition, code: str) -> bool:
+    """Whether a literal fulfils a condition on its number, its length or its emptiness."""
+    value = ast.literal_eval(code)
+    if condition.op == "empty":
+        return value in ("", [], {})
+    try:
+        size = float(len(value) if condition.of_length else value)
+        low, high = (float(bound or "nan") for bound in (condition.bound, condition.top))
+    except (TypeError, ValueError):
+        return False
+    compared = {"<": size < low, "<=": size <= low, ">": size > low, ">=": size >= low}
+    compared |= {"=": size == low, "range": low <= size <= high, "outside": not low <= size <= high}
+    return compared.get(condition.op, False)
 
 
 def _file(found: re.Match[str]) -> Condition:

@@ -14,7 +14,7 @@ from ml_coach.core.python import syntax
 _SPEAKS = re.compile(r"\b(?:async\w*|await|coroutines?)\b", re.IGNORECASE)
 _KIND = r"(?:async(?:hronous)?\s+(?:def|function|coroutine|method)|coroutine(?:\s+function)?)"
 # Before a name in a prompt without code, this says that its calls must be awaited.
-_ASYNC = rf"(?i:\b(?:{_KIND}\s+(?:(?:named|called)\s+)?`?|await\s+`?(?=\w+\()))"
+_ASYNC = rf"(?i:\b(?:{_KIND}\s+(?:(?:named|called)\s+)?`?|async\s+`?(?=\w+\()|await\s+`?(?=\w+\()))"
 # This asks for something async without its name. A prompt that only speaks of such things ("tells
 # whether `await` is a keyword", "for an asynchronous client") does not.
 _ASKS = re.compile(
@@ -22,6 +22,7 @@ _ASKS = re.compile(
     r"(?:(?:write|implement|create|define|build|develop|need|provide|code)"
     rf"(?:\s+(?:me|us|an?|the|two|simple|small|short|python))*\s+(?:{_KIND}\b(?!\s+`?\w+\()"
     r"|(?:async(?:hronous)?\s+(?:functions|methods)|coroutines)\b)"
+    rf"|async\w*\s+(?:generators?|helpers?|iterators?|utilities)\b"
     rf"|as\s+an?\s+{_KIND}\b|(?:(?:which|that)\s+is|(?:should|must)\s+be|make\s+(?:it|this|them))"
     r"\s+(?:an?\s+)?(?:async(?:hronous)?|coroutine)\b)",
     re.IGNORECASE,
@@ -33,7 +34,7 @@ def awaited(example: Example, prompt: str, tree: ast.Module | None) -> Example |
 
     A coroutine is equal to nothing, so that a test which forgets to await it fails for ever.
     """
-    if not _SPEAKS.search(prompt) or "asyncio" in example.statement:
+    if not _SPEAKS.search(prompt) or "asyncio.run(" in example.statement:
         return example
     definitions = [s for s in tree.body if isinstance(s, syntax.Definition)] if tree else []
     coroutines = {s.name for s in definitions if isinstance(s, ast.AsyncFunctionDef)}

@@ -22,6 +22,8 @@ _FORMS = tuple(
     re.compile(form)
     for form in (
         rf"{_CALLS}[lLMDRWaA:]{{0,5}}(?P<wrong>[VBE]R?){_GAP}K[lLK:D]{{0,4}}{_RIGHT}{_END}",
+        # "f('') crashes, it should give 0"
+        rf"(?P<input>C)[lLMDRWA]{{1,4}}[,.;j]{{1,2}}W?(?P<wrong>K)[lL]{{0,3}}{_RIGHT}{_END}",
         # "f([]) raises IndexError. Write f so that it returns None in that case."
         rf"{_CALLS}[lLMDRWaA:]{{0,5}}(?P<wrong>[VBE]R?){_GAP}[WMjlLR]{{0,6}}{_RIGHT}R?K",
         # "f(1) does not return 2 but 3", "f(1) isn't 2, it's 3"

@@ -22,8 +22,11 @@ _ITEM = "(?:[WXliYF]{1,6}\\(?G,?:?)?(?:(?:P[Al]?)?[VB](?:(?<=V)P(?![VB])|(?!F))|
 _SEPARATOR = "(?:(?:,a|,O|[,aO/])F?|(?<=P)F)"
 LIST = f"{_ITEM}(?:{_SEPARATOR}{_ITEM})*"
 _EXAMPLES = r"[FI]?[WXPMlOaiF,TUyY]{0,10}\(?G,?:?"
-_OPENED = rf"(?:{_EXAMPLES}|[FI]?[PlM]{{0,2}}?)"
+_OPENED = rf"(?:{_EXAMPLES}|(?:M[FI])?[FI]?[PlM]{{0,2}}?)"
 # A second value behind a result would make it a part of something else: "returns 3 and 5".
+# One of several cases is enough: "n < 1 or no such day", "wrong size or n < 1".
+_OR_ELSE = r"(?:,?O[WUXPlVYcCa]{1,7})?(?:\([^().;EA]{1,30}\))?"
+_ELSE_OR = r"(?:[WUXPlF]{1,6},?O)?"
 _END = rf"(?=$|[.;:)(–jQ]|[,aO]{{1,2}}(?!{_ITEM}(?:$|[.;:),])))"
 _IN = f"(?P<input>C|{LIST})"
 _LINK = r"(?:\)?,?M?(?=[Ll])[LliP]{1,3}:?|W{0,3}A[Ll]?|lT?A[Ll]?|lT[,a]{1,2}L)"
@@ -47,6 +50,7 @@ _FORMS = tuple(
         ("bare", rf"{_START}F?(?P<input>[WB])(?:L|A)(?P<result>[BW])(?=$|[.,;)a])"),
         # f is called with 'a b c' and gives abc; take 'a' and return 1
         ("value", rf"M?[LW]{{0,2}}{_IN},?aM?L(?P<result>[VB]){_END}"),
+        ("yes", rf"(?P<input>C)(?P<result>V){_END}"),
         ("printed", rf"(?P<input>C)w(?P<result>V){_END}"),
         # evens(): 0, 2, 4 and so on
         ("items", r"(?P<input>[MC])(?:,?W{0,3})[:lLA]{1,2}(?P<result>V(?:,a?V){2,}),?a?~"),
@@ -61,10 +65,10 @@ _FORMS = tuple(
         ("error", rf"U(?P<input>(?:{LIST}{_SEPARATOR})?[VB]),?F(?P<result>E){_END}"),
         (
             "error",
-            rf"{_START}{_OPENED}{_IN}(?:(?<=Y)l)?\)?,?"
-            r"(?:(?:lU)?[A:(]|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
+            rf"{_START}{_OPENED}{_ELSE_OR}{_IN}(?:(?<=Y)l)?\)?{_OR_ELSE},?"
+            r"(?:(?:lU)?[A:(]R?|l?U?\(|[RLlU]{1,3}\(?)(?P<result>E)R?(?=$|[.;:)(–ja,WRLX])",
         ),
-        ("error", rf"{_START}[FI]{_IN},?(?P<result>E)[RL]{{0,2}}(?=$|[.;:)(–ja,])"),
+        ("error", rf"{_START}(?:[FI]|(?=Y)){_IN},?(?P<result>E)[RL]{{0,2}}(?=$|[.;:)(–ja,])"),
         ("error", rf"{_START}{_OPENED}{_IN}\)?,?(?:[LlA]*)(?P<result>R)(?=$|[.;)–ja])"),
         # raise ValueError if …, behind the "must" that it breaks
         ("error", r"(?P<input>m)[,;(–.]{0,2}(?:[jOIR]|lX)*(?P<result>E)(?=$|[.;:)(–ja,R])"),
@@ -94,7 +98,7 @@ _FORMS = tuple(
 )  # fmt: skip
 _NEAR = 80  # tokens
 _REDUCED = re.compile(
-    r"(?P<must>[PW]Kl?X?l?y)|(?P<two>PcP)|(?P<one>(?:[PW]l|P|(?:(?<=[FIaO,.:;(])|^)W)?X?yP?)"
+    r"(?P<must>[PW]Kl?X?l?y)|(?P<two>Pl?cP)|(?P<one>(?:[PW]l|P|(?:(?<=[FIaO,.:;(])|^)W)?X?yP?)"
 )
 
 
@@ -131,13 +135,17 @@ def statements(found: Sequence[Token]) -> Iterator[Statement]:
             # What goes on another statement ("1 for 'a' and 2 for 'b'") has inputs of its own.
             goes_on = match.start() - 2 in taken
             is_cut = _cuts_a_list(match) and not goes_on
+            is_cut |= name == "yes" and plain[match.start("result")].code not in ("True", "False")
             if taken.intersection(inside) or is_cut or _is_doubtful(name, match, goes_on=goes_on):
                 continue
             taken.update(inside)
-            yield _statement(name, match, plain)
+            follows = match.string[match.start() - 1 : match.start()] == "," and goes_on
+            yield _statement(name, match, plain, goes_on=follows)
 
 
-def _statement(name: str, match: re.Match[str], plain: Sequence[Token]) -> Statement:
+def _statement(
+    name: str, match: re.Match[str], plain: Sequence[Token], *, goes_on: bool
+) -> Statement:
     groups = match.groupdict()
     group = "near" if groups.get("near") else "input"
     inputs = tuple(
@@ -145,6 +153,7 @@ def _statement(name: str, match: re.Match[str], plain: Sequence[Token]) -> State
         for t in plain[match.start(group) : match.end(group)]
         if t.kind in ("VBCPYmGWM" if name in ("bare", "items") else "VBCPYmG")
     )
+    inputs = _sharing_subject(inputs)
     place = Piece(plain[match.start()].start, plain[match.end() - 1].end)
     if name == "printed":
         return Statement(inputs, replace(plain[match.start("result")], kind="w"), place)
@@ -156,7 +165,10 @@ def _statement(name: str, match: re.Match[str], plain: Sequence[Token]) -> State
         kinds = _before(match, match.start(group))
         # What an error is raised for stands behind it and needs no more words.
         opens = name == "error" and match.start("result") < match.start(group)
-        opens = opens or not re.search("[WVBYPC]", re.split("[.;:(–jAL]", kinds)[-1])
+        clause = re.split("[.;:(–jAL]", kinds)[-1]
+        # "..., n = 0 -> []" says by its arrow that it stands alone behind words.
+        others = "[VBYPCFIi]" if clause.endswith(",") and "A" in match[0] else "[WVBYPC]"
+        opens = opens or goes_on or not re.search(others, clause)
         words = plain[match.start("words") : match.end("words")] if name == "named" else ()
         return Statement(
             inputs, plain[match.start("result")], place, words=tuple(words), opens=opens
@@ -170,6 +182,18 @@ def _statement(name: str, match: re.Match[str], plain: Sequence[Token]) -> State
         truth = True
     elliptic = not groups.get("words") and groups["truth"] in ("l", "X", "lX", "AX")
     return Statement(inputs, None, place, truth, words, nouns=nouns, elliptic=elliptic)
+
+
+def _sharing_subject(inputs: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Conditions in one list are about the only argument that they name: "negative or zero n"."""
+    subjects = {token.condition.subject for token in inputs if token.condition} - {""}
+    if len(subjects) != 1:
+        return inputs
+    subject = subjects.pop()
+    return tuple(
+        replace(t, condition=replace(t.condition, subject=subject)) if t.condition else t
+        for t in inputs
+    )
 
 
 def _cuts_a_list(match: re.Match[str]) -> bool:
@@ -186,6 +210,10 @@ def _before(match: re.Match[str], end: int) -> str:
 def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     """Whether the clause denies, doubts, or speaks of the past."""
     before = re.split("[.;j]", _before(match, match.start()))[-1]
+    inside = re.sub(r"\([^()]*\)", "", match[0])
+    if "A" in inside:
+        # The clause before may only say what is asked for: "f(x): joins without blanks, 0 -> []".
+        before = re.sub(r"M[^,]*,$", "", re.sub(r"\([^()]*\)", "", before))
     after = re.split("[.;j,]", match.string[match.end() : match.end() + _NEAR])[0]
     if name == "first" and not goes_on and re.search("[VBYC]", re.split("[,:]", before)[-1]):
         return True
@@ -193,7 +221,7 @@ def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     doubt = "[ND]|X[LR]*$" if name == "error" else "[ND]" if name == "truth" else "[NXD]"
     if name == "bare":
         return re.search("[NXD]", before + after) is not None
-    return re.search(doubt, before) is not None or re.search("[ND]", match[0] + after) is not None
+    return re.search(doubt, before) is not None or re.search("[ND]", inside + after) is not None
 
 
 def reduced(found: Sequence[Token]) -> list[Token]:
@@ -216,11 +244,11 @@ def reduced(found: Sequence[Token]) -> list[Token]:
 
 def _condition(form: str, part: Sequence[Token]) -> Condition | None:
     if form == "two":
-        return Condition(part[1].code, subject=part[0].code, than=part[2].code)
+        return Condition(part[-2].code, subject=part[0].code, than=part[-1].code)
     said = next(token.condition for token in part if token.kind == "y")
     if said is None:
         return None
-    subject = next((token.code for token in part if token.kind in "PW"), "")
+    subject = next((token.code for token in part if token.kind in "PW"), said.subject)
     is_denied = any(token.kind == "X" for token in part) != (form == "must")
     condition = said.denied() if is_denied else said
     return replace(condition, subject=subject.strip("'\"")) if condition else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ml_coach.core.examples import expressions
+from ml_coach.core.examples.conditions import Condition
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
@@ -16,15 +17,19 @@ _ANNOTATED = {"str": "str", "int": "num", "float": "num", "list": "list", "dict"
 
 # What a parameter of this name usually takes. Consulted only where nothing else says it.
 _NAMED_LIKE = {
+    "func": re.compile(
+        r"fn|func|function|pred|predicate|callback|check|key_fn|key_func|handler|funktion|fonction"
+    ),
+    "coros": re.compile(r"coros|coroutines|awaitables"),
     "str": re.compile(
         r"s|str|text|texts?tring|string|word|name|line|sentence|phrase|title|url|email|password|code"
         r"|prefix|suffix|sep|separator|delimiter|pattern|char|token|username|numeral"
         r"|texto?|texte|wort|satz|cadena|palabra|mot|chaine|clave|\w+_(?:str|text|name)"
-        r"|date|time|timestamp|query|message|msg|expr|expression|roman|hex|version|label"
+        r"|fmt|format|template|source|markdown|html|date|time|timestamp|query|message|msg|expr|expression|roman|hex|version|label"
     ),
     "list": re.compile(
-        r"xs|ys|items|numbers|nums|values|vals|list|lst|arr|array|words|seq|sequence|elements|data"
-        r"|rows|names|lists|scores|prices|grades|weights|liste|lista|zahlen|nombres|numeros|números"
+        r"xs|ys|y_\w+|items|iterable|iter|it|iterator|numbers|nums|values|vals|list|lst|arr|array|words|seq|sequence|elements|data"
+        r"|rows|urls|labels|targets|predictions|names|lists|scores|prices|grades|weights|liste|lista|zahlen|nombres|numeros|números"
         r"|notes|tasks|intervals|nested|points|strings|lines|records|dice|rolls|valeurs|valores"
     ),
     "num": re.compile(
@@ -33,6 +38,7 @@ _NAMED_LIKE = {
         r"|min_\w+|max_\w+|\w+_(?:count|size|len|length|limit|index|price)|zahl|jahr|alter|anzahl"
         r"|annee|année|año|edad|precio|prix|betrag|celsius|fahrenheit|temp|temperature|rate|percent"
         r"|discount|weight|score|w|h|r|c|balance|paid|total|principal|quantity|qty|depth|share|denominator"
+        r"|capacity|dims?|period|timeout|interval|attempts|retries|ttl|delay|cols"
     ),
     "path": re.compile(
         r"(?:\w+_)?(?:path|paths|file|files|filename|filepath|folder|directory|dirname|root|pfad|datei"
@@ -46,7 +52,9 @@ _NAMED_LIKE = {
 class Function:
     """A function that is asked for. `least` and `most` arguments are None where nothing says how
     many; `kinds` holds the types seen of each argument, and under -1 those of results. `shown` are
-    the arguments of given examples that return a value. `is_boolean` where it answers yes or no."""
+    the arguments of given examples that return a value. `is_boolean` where it answers yes or no.
+    `refused` are the conditions on an argument for which the prompt states an error. A method is
+    `obj.name`, with the making of `obj` as its `setup`."""
 
     name: str
     parameters: tuple[str, ...] = ()
@@ -55,6 +63,15 @@ class Function:
     kinds: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
     shown: list[list[str]] = field(default_factory=list[list[str]])
     is_boolean: bool = False
+    refused: dict[int, list[Condition]] = field(default_factory=dict[int, list[Condition]])
+    setup: str = ""
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether a text names the function, or says what it does: "withdrawing"."""
+        name = self.name.removeprefix("obj.")
+        stem = re.escape(name.removesuffix("e"))
+        said = rf"\b(?:{re.escape(name)}\b|{stem}{name[-1]}?ing\b)"
+        return re.search(said, text, re.IGNORECASE) is not None
 
     def kind(self, place: int) -> str:
         """The kind of an argument's type, by its annotation, the examples, what the prompt says of
@@ -101,9 +118,11 @@ def functions_of(
     for text in signatures:
         tree = syntax.parse(f"{text.removeprefix('async ').join(('def ', ''))}: pass")
         if tree and isinstance(tree.body[0], ast.FunctionDef) and tree.body[0].name in found:
-            _learn_signature(found[tree.body[0].name], tree.body[0])
+            learn_signature(found[tree.body[0].name], tree.body[0])
     for example in examples:
         learn_call(found, example.call, example.value)
+    for function in found.values() if not signatures else ():
+        _learn_head(function, prompt)
     for function in found.values():
         _learn_words(function, prompt, is_alone=len(found) == 1)
     return list(found.values())
@@ -115,6 +134,8 @@ def _learn_words(function: Function, prompt: str, *, is_alone: bool) -> None:
         _BOOLEAN_NAME.fullmatch(function.name) or (is_alone and _ASKS.search(prompt))
     )
     for place, name in enumerate(function.parameters):
+        if re.search(rf"(?<![\w.]){name}\(", prompt):
+            function.kinds.setdefault(place, {"func"})
         for kind, said in _SAID_TYPE.items():
             link = r"(?:is|are|ist|sind|est|es|è)\s+(?:always\s+)?(?:an?|eine?|une?|una?)?"
             if re.search(
@@ -135,17 +156,19 @@ def _learn_words(function: Function, prompt: str, *, is_alone: bool) -> None:
         function.least = function.most = 2
 
 
-def _learn_signature(function: Function, definition: ast.FunctionDef) -> None:
+def learn_signature(function: Function, definition: ast.FunctionDef) -> Function:
+    """Learns what a definition says of the arguments."""
     arguments = definition.args
     positional = [*arguments.posonlyargs, *arguments.args]
     function.parameters = tuple(a.arg for a in positional)
-    if not arguments.vararg and not arguments.kwonlyargs:
+    if not arguments.vararg and None not in arguments.kw_defaults:
         function.least, function.most = len(positional) - len(arguments.defaults), len(positional)
     for place, said in enumerate([*(a.annotation for a in positional), definition.returns]):
         head = re.match(r"\w+", ast.unparse(said)) if said else None
         if head and head[0] in _ANNOTATED and "|" not in ast.unparse(said or ast.Constant(0)):
             function.is_boolean |= place == len(positional) and head[0] == "bool"
             function.kinds[-1 if place == len(positional) else place] = {_ANNOTATED[head[0]]}
+    return function
 
 
 def learn_call(functions: Mapping[str, Function], code: str, value: str) -> None:
@@ -170,6 +193,18 @@ def learn_call(functions: Mapping[str, Function], code: str, value: str) -> None
                     functions[name].kinds.setdefault(-1, set()).add(kind_of(result))
         case _:
             pass
+
+
+def _learn_head(function: Function, prompt: str) -> None:
+    """Learns from a signature that is shown as a call: "parse_duration('1h30m') -> seconds"."""
+    begin = re.search(rf"\b{function.name}\(", prompt)
+    end = expressions.call_end(prompt, begin.end() - 1) if begin else None
+    node = syntax.expression(prompt[begin.start() : end]) if begin and end else None
+    is_closed = isinstance(node, ast.Call) and all(map(expressions.is_closed, node.args))
+    if isinstance(node, ast.Call) and is_closed and not node.keywords and function.most is None:
+        function.least = function.most = len(node.args)
+        for place, argument in enumerate(node.args):
+            function.kinds.setdefault(place, {kind_of(argument)})
 
 
 def kind_of(value: ast.expr) -> str:

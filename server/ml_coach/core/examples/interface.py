@@ -54,7 +54,9 @@ _CLASS_NAME = re.compile(
 )
 # "Write ShoppingCart with add(item)"
 _ASKED_CLASS = re.compile(
-    r"\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
+    r"\A(?:[Aa]n? )?(?!Functions?\b|Script\b|Module\b|Program\b|Tool\b|Class\b|Code\b|Python\b)"
+    r"([A-Z][a-z]\w*) (?:with|supporting) [a-z_]\w*\((?=[^)]*\))"
+    r"|\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
     r"`?([A-Z][a-z]\w*)`?(?:\([^()\n]*\))?\s+(?:with|that has|which has|having)\b"
 )
 # A line that begins with the class and what it is made of: "Scaler(low=0, high=1): ..."
@@ -64,6 +66,7 @@ _CLASS_LINE = re.compile(
 _OWN_ERROR = re.compile(
     r"\b([A-Z]\w*[a-z]\w*)`? (?:is|as|be) an? (?:custom |new |own )?(?:exception|error)\b"
 )
+_CALLED_CLASS = re.compile(r"\b(?:name|call) it [`'\"]?([A-Z]\w*[a-z]\w*)")
 # Before a signature that begins a line: a bullet, and other signatures.
 _LINE_BEGINS = re.compile(r"[ \t]*(?:[-*•]|\d+[.)])?[ \t]*`?(?:\w+\([^()\n]*\)`?,?[ \t]*`?)*\Z")
 _SIGNATURE_ENDS = re.compile(r"`?[ \t]*(?:[:,]|->|-[ \t]|–|=>)")
@@ -170,8 +173,9 @@ def class_names(prompt: str) -> tuple[str, ...]:
     head = prompt.partition("\n")[0]
     found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
     found += _CLASS_LINE.findall(prompt)
-    found += _ASKED_CLASS.findall(prompt)
+    found += [one or two for one, two in _ASKED_CLASS.findall(prompt)]
     found += _OWN_ERROR.findall(prompt)
+    found += _CALLED_CLASS.findall(prompt) if re.search(r"\bclass\b", prompt) else []
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
 
 
@@ -238,7 +242,8 @@ def _written_out(prompt: str) -> Iterator[tuple[str, int, int, str]]:
 
 def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
     """The name and the place of each `name(...)` that a sentence asks for."""
-    classes, begun = class_names(prompt), _CLASS.search(prompt)
+    classes = class_names(prompt)
+    begun = _CLASS.search(prompt) or (re.search(r"\bclass\b", prompt) if classes else None)
     for match in islice(CALL.finditer(prompt), MOST_CALLS):
         name = match[1]
         end = expressions.bracket_end(prompt, match.end() - 1)

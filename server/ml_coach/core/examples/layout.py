@@ -27,7 +27,11 @@ _UNWANTED = re.compile(
 _WANTED = re.compile(
     r"\b(?:expected|should|must|want(?:ed)?|desired|good|new|after|raises?|invalid|inputs?)\b", re.I
 )
-_CODE = re.compile(r"\s*(?:def|class|async def|return|import|from \S+ import|@)\b")
+_CODE = re.compile(
+    r"\s*(?:(?:def|class|async def)\s+\w+\s*(?:\((?:[^()]|\([^()]*\))*\))?\s*"
+    r"(?:->\s*[\w.]+(?:\[.*\])?(?:\s*\|\s*[\w.]+)*)?:?\s*(?:(?:pass|return|\.\.\.|#).*)?$"
+    r"|(?:return|import|from \S+ import|@)\b)"
+)
 _ARROW = re.compile(r"->|=>|→|⇒|➞")
 _ERROR_ALONE = re.compile(r"`?[A-Z]\w*(?:Error|Exception|Iteration)`?")
 _RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*$")

@@ -10,16 +10,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
-from ml_coach.core.examples.blocks import Found, file_cases, script_runs, structured_cases
+from ml_coach.core.examples.blocks import Found, file_cases, structured_cases
 from ml_coach.core.examples.call_arguments import calls_of, fits
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.corrections import correction_of, corrections
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.forms import Statement
+from ml_coach.core.examples.fresh import of_new_objects
 from ml_coach.core.examples.functions import Function, functions_of, learn_call
-from ml_coach.core.examples.steps import objects
+from ml_coach.core.examples.members import Members, members_of, with_setup
+from ml_coach.core.examples.scripts import script_tests
+from ml_coach.core.examples.steps import classes_of, objects
 from ml_coach.core.examples.tables import table_rows
 from ml_coach.core.examples.tokens import Token, tokens
 from ml_coach.core.examples.written import shown_calls
@@ -27,6 +31,15 @@ from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
 
 MOST = 200
+# Results that do not depend on what the other arguments are.
+_NOTHING = ("[]", "''", '""', "{}", "()", "None", "0")
+# A text file may have any content, one of these may not.
+_STRUCTURED = re.compile(
+    r"\b(?:csv|json|toml|ini|yaml|xml|zip|binary|pickle|folder|director|ordner|dossier)",
+    re.IGNORECASE,
+)
+_MISSING = "'/no/such/file'"
+_EXTENSION = re.compile(r"(?<!\w)\.(?:json|toml|ini|csv|tsv|txt|ya?ml|xml|log|md)\b")
 _SENTENCE_END = re.compile(r"[.;!?](?:\s|$)|\n")
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|lazily|yields?)\b", re.IGNORECASE)
 # A bare result that is a text and no number, date, formula or name: `$5.00`, `a3b2`, `ASAP`.
@@ -55,11 +68,16 @@ def stated_tests(
     Left out is what calls what `examples` call already, and what is stated in two ways.
     """
     if interface.asks_for_script(prompt):
-        found = list(script_runs(prompt))
+        found = list(script_tests(prompt))
     else:
         functions = functions_of(names, signatures, examples, prompt)
-        reader = _Reader(prompt, functions, names)
+        classes = [members_of(prompt, name, names) for name in classes_of(prompt, names)]
+        for known in classes if len(classes) > 1 else ():
+            known.methods.clear()  # Whose method one is would have to be guessed.
+        reader = _Reader(prompt, functions, classes, names)
         found = [*reader.sentences(), *reader.tables(), *objects(prompt, names)]
+        for known in classes if len(classes) == 1 else ():
+            found += of_new_objects(prompt, known)
         for function in functions if len(functions) == len(names) == 1 else ():
             found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
     found.sort(key=lambda pair: pair[0].start)
@@ -79,15 +97,25 @@ def stated_tests(
 
 
 class _Reader:
-    """Reads one prompt that asks for `functions`; `names` has the classes too."""
+    """Reads one prompt that asks for `functions` and `classes`, which are called `names`."""
 
-    def __init__(self, prompt: str, functions: Sequence[Function], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        prompt: str,
+        functions: Sequence[Function],
+        classes: Sequence[Members],
+        names: Sequence[str],
+    ) -> None:
         self._prompt = prompt
         self._names = set(names)
         # Where a class is asked for, an input may be one of its methods'.
         self._functions = functions if len(functions) == len(names) else ()
-        self._parameters = {p for function in self._functions for p in function.parameters}
+        self._callables = [*functions, *(f for known in classes for f in known.callables())]
+        self._parameters = {p for function in self._callables for p in function.parameters}
         self._any_order = words.ANY_ORDER.search(prompt) is not None
+        extension = _EXTENSION.search(prompt)
+        self._extension = extension[0] if extension else ""
+        self._any_file = _STRUCTURED.search(prompt) is None
         self._generates = _GENERATES.search(prompt) is not None
         self._asked = _words(" ".join([*names, *_ASKED.findall(prompt)]))
         self._judged_until = -1  # where a sentence ends that judges inputs
@@ -97,6 +125,7 @@ class _Reader:
         """One test for each input; none where the prompt reports a fault, which may be stated."""
         reports = words.REPORT.search(self._prompt) is not None
         pieces = [(piece, self._tokens(piece)) for piece in layout.pieces(self._prompt)]
+        pieces = _with_range(pieces)
         self._refusal = _refusal([token for _, found in pieces for token in found])
         said: list[tuple[Statement, layout.Piece, list[Token]]] = []
         for piece, found in pieces:
@@ -108,9 +137,23 @@ class _Reader:
         # What is said in values shows which other arguments go with an input that is described.
         said += self._below_doctests(pieces)
         said.sort(key=_reading_order)
+        for statement, _, _ in said:
+            self._learn_conditions(statement)
         for statement, piece, found in said:
             for example in self._examples(statement, piece, found):
                 yield statement.place, example
+
+    def _learn_conditions(self, statement: Statement) -> None:
+        """An argument that is compared with a number is one; what raises an error is refused."""
+        for condition in (token.condition for token in statement.inputs if token.condition):
+            for function in self._callables:
+                if condition.subject not in function.parameters:
+                    continue
+                place = function.parameters.index(condition.subject)
+                if condition.is_of_number and not function.kind(place):
+                    function.kinds[place] = {"num"}
+                if statement.result and statement.result.kind in "ER":
+                    function.refused.setdefault(place, []).append(condition)
 
     def _is_wanted(self, statement: Statement) -> bool:
         """Whether the sentence of a statement says that it is how things should be."""
@@ -140,7 +183,12 @@ class _Reader:
                 yield place, example
 
     def _tokens(self, piece: layout.Piece) -> list[Token]:
-        return tokens(self._prompt, piece.start, piece.end, self._names, self._parameters)
+        found = tokens(self._prompt, piece.start, piece.end, self._names, self._parameters)
+        return [replace(t, kind="M") if self._is_method(t) else t for t in found]
+
+    def _is_method(self, token: Token) -> bool:
+        head = self._prompt[token.start : token.end].partition("(")[0]
+        return token.kind == "W" and any(f.name == f"obj.{head}" for f in self._callables)
 
     def _examples(
         self, statement: Statement, piece: layout.Piece, found: Sequence[Token]
@@ -151,7 +199,9 @@ class _Reader:
         elif first.kind in "WM":
             yield from self._bare(statement, first)
         else:
-            before = [t.code for t in found if t.kind == "P" and t.start < statement.place.end]
+            said = [t for t in found if t.start < statement.place.end]
+            ends = max((n for n, t in enumerate(said[:-1]) if t.kind == "."), default=0)
+            before = [t.code for t in said[ends:] if t.kind == "P"]
             for function in self._meant(statement, piece):
                 yield from self._of_inputs(statement, function, before[-1] if before else "")
 
@@ -175,9 +225,9 @@ class _Reader:
         result, named = statement.result, _texts(statement.words)
         if result is not None and named and not _are_alike(named, _words(function.name)):
             return
-        # An error may hide nowhere else, a value may depend on what is not said.
-        is_error = result is not None and result.kind in "ER"
-        any_others = statement.opens and (is_error or bool(function.shown))
+        # An error or nothing at all may hide nowhere else, a value may depend on what is not said.
+        is_fixed = result is not None and (result.kind in "ERZ" or result.code in _NOTHING)
+        any_others = statement.opens and (is_fixed or bool(function.shown))
         contents = [t.condition.bound for t in statement.inputs
                     if t.condition and t.condition.op == "file"]  # fmt: skip
         for arguments in calls_of(statement.inputs, function, subject, any_others=any_others):
@@ -186,19 +236,27 @@ class _Reader:
                 yield from self._judged(call, statement, function)
                 continue
             for example in self._expect(call, result, function, arguments[0]):
-                is_in_file = "path" in arguments and contents
-                yield expressions.with_file(example, contents[0]) if is_in_file else example
-            if result.kind in "VB":
+                if _MISSING in arguments and self._extension:
+                    named = f"'{_MISSING[1:-1]}{self._extension}'"
+                    parts = (example.statement, example.call)
+                    test, code = (part.replace(_MISSING, named) for part in parts)
+                    yield replace(example, statement=test, call=code)
+                elif "path" not in arguments:
+                    yield with_setup(example, function.setup)
+                elif contents or self._any_file:
+                    yield expressions.with_file(example, (contents or ["a\nb\nc\n"])[0])
+            if result.kind in "VB" and result.code not in _NOTHING:
                 function.shown.append(arguments)
 
     def _expect(
         self, call: str, result: Token, function: Function, argument: str
     ) -> Iterator[Example]:
         match result.kind:
-            case "E":
-                yield expressions.raises(call, result.code, False)
-            case "R":
-                yield expressions.raises(call, "Exception", False)
+            case "E" | "R":
+                error = result.code if result.kind == "E" else "Exception"
+                # A generator raises when its first item is asked for.
+                is_lazy = self._generates and call and function in self._functions
+                yield expressions.raises(f"list({call})" if is_lazy else call, error, False)
             case "S" if len(function.parameters) <= 1 and call:
                 value = self._equal(call, argument)
                 yield from [value] if value else []
@@ -231,6 +289,8 @@ class _Reader:
 
     def _judged(self, call: str, statement: Statement, function: Function) -> Iterator[Example]:
         """What a call answers that is said to be valid or not, or to be what the prompt asks."""
+        if not function.kinds.get(-1, {"bool"}) & {"bool", "none"}:
+            return  # Its results are said to be of another type.
         words, nouns = _texts(statement.words), _texts(statement.nouns)
         is_asked = _are_alike(words, self._asked)
         if statement.elliptic:
@@ -250,7 +310,7 @@ class _Reader:
 
     def _meant(self, statement: Statement, piece: layout.Piece) -> Sequence[Function]:
         """The functions that are meant: the only one, the only one named before, or all."""
-        if len(self._functions) < 2:
+        if len(self._functions) == 1:
             return self._functions
         sentence = re.split(r"[.;!?]\s|\n", self._prompt[piece.start : statement.place.start])[-1]
         sentence += self._prompt[statement.place.start : statement.place.end]
@@ -258,7 +318,20 @@ class _Reader:
             return self._functions
         before = self._prompt[piece.start : statement.place.end]
         meant = [f for f in self._functions if re.search(rf"\b{re.escape(f.name)}\b", before)]
-        return meant if len(meant) == 1 else ()
+        return meant if len(meant) == 1 else self._owners(statement, sentence)
+
+    def _owners(self, statement: Statement, sentence: str) -> Sequence[Function]:
+        """What takes the arguments that an error's conditions are about: a function or constructor
+        that alone does, or the methods of that parameter, those named in the sentence first."""
+        about = {t.condition.subject for t in statement.inputs if t.condition}
+        is_error = statement.result is not None and statement.result.kind in "ER"
+        if not (is_error and about) or (len(about) > 1 and "" in about):
+            return ()
+        owners = [f for f in self._callables if about & set(f.parameters)]
+        named = [f for f in owners if f.is_named_in(sentence)]
+        found = named or owners
+        is_class = all(f.setup for f in found)
+        return found if is_class or len(found) == 1 else ()
 
     def _equal(self, call: str, value: str) -> Example | None:
         if self._generates:
@@ -266,6 +339,23 @@ class _Reader:
                 return None
             call = call if call.startswith("list(") else f"list({call})"
         return expressions.compared(call, value, any_order=self._any_order, exact=False)
+
+
+def _with_range(
+    pieces: Sequence[tuple[layout.Piece, list[Token]]],
+) -> list[tuple[layout.Piece, list[Token]]]:
+    """The pieces, where "outside this range" stands for the only range that they speak of."""
+    said = [t.condition for _, found in pieces for t in found if t.condition]
+    ranges = {(c.bound, c.top) for c in said if c.op == "range" and not c.of_length}
+    low, high = ranges.pop() if len(ranges) == 1 else ("", "")
+
+    def resolved(token: Token) -> Token:
+        if token.condition is None or token.condition.op != "outside" or token.condition.top:
+            return token
+        known = replace(token.condition, bound=low, top=high)
+        return replace(token, condition=known) if high else replace(token, kind="W", condition=None)
+
+    return [(piece, [resolved(token) for token in found]) for piece, found in pieces]
 
 
 def _reading_order(said: tuple[Statement, layout.Piece, list[Token]]) -> tuple[bool, int]:

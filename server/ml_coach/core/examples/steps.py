@@ -15,20 +15,11 @@ from dataclasses import replace
 from ml_coach.core.examples import expressions, layout
 from ml_coach.core.examples.blocks import Found
 from ml_coach.core.examples.expressions import Example
+from ml_coach.core.examples.members import members_of
 from ml_coach.core.examples.tokens import Token, tokens
 from ml_coach.core.examples.written import sessions
 from ml_coach.core.python import syntax
 
-_CALLED = re.compile(r"(?<!\w)([a-z_]\w*)\(")
-_LISTED = re.compile(
-    r"\b(?:with|methods?|supports?|offers?|has|mit|avec|con|provides?|having|implements?)\s+"
-    r"(?:the\s+|an?\s+)?(?:methods?\s+|operations?\s+)?"
-    r"((?:`?[a-z_]\w*`?(?:\([^()]*\))?(?:,?\s+(?:and|und|et|y)\s+|,\s*|\b))+)"
-)
-_ATTRIBUTE = re.compile(
-    r"\b(?:attributes?|propert(?:y|ies)|fields?|attribut|atributo|propiedad|attributo):?\s+`?([a-z_]\w*)"
-    r"|`?\b(?!(?:the|an?|with|and)\b)([a-z_]\w*)`?\s+(?:attribute|property|field)\b"
-)
 _TEXT = r"'[^'\n]*'|\"[^\"\n]*\""
 _INNER = rf"(?:[^()'\"\n]|{_TEXT})"
 _ARGUMENTS = rf"\((?:{_INNER}|\((?:{_INNER}|\({_INNER}{{0,99}}\)){{0,99}}\)){{0,200}}\)"
@@ -46,6 +37,10 @@ _FRESH = re.compile(
     r"(?:empty|new|fresh|brand-new|leere[rnm]?|neue[rnm]?|vide|nouvelle|nouveau|vací[oa]|nuev[oa])",
     re.IGNORECASE,
 )
+# "pop on empty -> IndexError", "pop from empty raises IndexError"
+_IS_ALONE = re.compile(
+    r"\s*(?:->|=>|→|:|,|;|\)|\.(?:\s|$)|$|(?:raises?|throws?|must|should|is|lève|lanza|löst|wirft)\b)"
+)
 _GIVEN = re.compile(r"(?i)\b(?:given|starting (?:with|from)|angenommen|soit|dado|dada)\b")
 _PERSONS = {"I", "i", "ich", "je", "you", "we", "Calling", "calling", "from", "of", "once"}
 _GOES_ON = re.compile(r"(?:when|then|and|but)\b", re.IGNORECASE)
@@ -53,11 +48,17 @@ _GOES_ON = re.compile(r"(?:when|then|and|but)\b", re.IGNORECASE)
 
 def objects(prompt: str, names: Sequence[str]) -> Iterator[Found]:
     """The tests of objects, where the prompt asks for one class; `names` has its errors too."""
-    classes = [name for name in names if name[:1].isupper() and not name.isupper()]
-    errors = {name for name in classes if _is_error(name, prompt)}
-    if len(kept := [name for name in classes if name not in errors]) == 1:
+    classes = classes_of(prompt, names)
+    if len(classes) == 1:
         yield from _doctests(prompt)
-        yield from _Reader(prompt, kept[0], errors).found()
+        errors = {name for name in names if _is_error(name, prompt)}
+        yield from _Reader(prompt, classes[0], errors).found()
+
+
+def classes_of(prompt: str, names: Sequence[str]) -> list[str]:
+    """The classes among `names` that are no errors."""
+    classes = [name for name in names if name[:1].isupper() and not name.isupper()]
+    return [name for name in classes if not _is_error(name, prompt)]
 
 
 def _is_error(name: str, prompt: str) -> bool:
@@ -86,18 +87,15 @@ class _Reader:
     def __init__(self, prompt: str, name: str, errors: Set[str]) -> None:
         self._prompt, self._name = prompt, name
         self._errors = errors | expressions.ERRORS
-        called = {method for method in _CALLED.findall(prompt) if method not in syntax.BUILTINS}
-        listed = re.sub(r"\([^)]*\)", "", " ".join(_LISTED.findall(prompt)))
-        self._attributes = {one or two for one, two in _ATTRIBUTE.findall(prompt)}
-        made = re.search(rf"\b{name}\(([^()]*)\)", prompt)
-        heads = [head.strip() for head in made[1].split(",")] if made else []
-        # The parameters of the constructor, where the prompt writes them out.
-        self._parameters = [head for head in heads if re.fullmatch(r"[a-z_]\w*", head)]
-        self._methods = called | (set(re.findall(r"\b[a-z_]\w+", listed)) - self._attributes)
-        self._methods -= {"and", "with", "the", "an", "attribute", "method", "methods", "und", "et"}
+        self._members = members_of(prompt, name)
+        head = self._members.constructor
+        # What the constructor must be given, where the prompt writes it out.
+        self._parameters = list(head.parameters[: head.least]) if head else []
+        self._methods = self._members.method_names
+        self._attributes = set(self._members.attributes)
         self._attributes |= set(re.findall(r"\b[a-z_]\w*\.([a-z_]\w*)\b(?!\()", prompt))
         self._attributes |= set(self._parameters) - self._methods
-        self._takes = set(re.findall(r"\b([a-z_]\w*)\([a-z_]\w*[,)=:]", prompt))
+        self._takes = {name for name, method in self._members.methods.items() if method.least}
         self._variables = set(re.findall(rf"(?<![\w.])([a-z_]\w*)\s*=\s*{name}\(", prompt))
         self._before = ""
         self._begin()
@@ -126,8 +124,13 @@ class _Reader:
             self._begin()
         if not is_about:
             return
-        start, at = items[0].start, 0
-        items, self._before = _method_first(items)
+        items, methods, start = _methods_first(items)
+        for method in methods or [""]:
+            self._before = method
+            yield from self._steps_of(items, start, is_own=is_own)
+
+    def _steps_of(self, items: Sequence[Token], start: int, *, is_own: bool) -> Iterator[Found]:
+        at = 0
         while at < len(items):
             item, at = items[at], at + 1
             if item.kind in "enmkt":
@@ -217,6 +220,8 @@ class _Reader:
         self._begin()
         if len(arguments) == len(given) and (arguments or not self._parameters):
             made = f"{self._name}({', '.join(arguments)})"
+            if not arguments and self._members.fresh:
+                made = self._members.fresh
             self._begin(f"obj = {made}", "obj", item.start)
         return at + len(part)
 
@@ -307,9 +312,15 @@ class _Reader:
             bare = said.strip("`*_.,").lower()
             before = self._prompt[max(0, token.start - 40) : token.start]
             is_new = _GIVEN.search(before) or _FRESH.fullmatch((before.split() or [""])[-1])
-            if said.strip("`") in self._errors:
+            if token.kind == "B" and "/" in said and set(said.split("/")) <= self._methods:
+                for number, name in enumerate(said.split("/")):
+                    yield from [replace(token, kind="/")] if number else []
+                    yield replace(token, kind="m", code=name)
+            elif said.strip("`") in self._errors:
                 yield replace(token, kind="E", code=said.strip("`"))
-            elif bare in own and is_new:
+            elif (bare in own and is_new) or (
+                _FRESH.fullmatch(said) and _IS_ALONE.match(self._prompt, token.end)
+            ):
                 yield replace(token, kind="k")
             elif bare in self._attributes - self._methods:
                 yield replace(token, kind="t", code=bare)
@@ -326,14 +337,18 @@ class _Reader:
         return ""
 
 
-def _method_first(items: list[Token]) -> tuple[list[Token], str]:
-    """A method that is named before the object: "popping from an empty stack raises ..."."""
+def _methods_first(items: list[Token]) -> tuple[list[Token], list[str], int]:
+    """The methods that are named before the object ("pop and peek on an empty stack raise ..."),
+    what follows them, and where the statement begins."""
     kinds = "".join(item.kind for item in items)
-    said = re.match(r"W?[me](?=[FWi]{0,2}k)", kinds)
+    said = re.search(r"(?:^W?|(?<=[,;]))[me](?:[,aO/]{1,2}[me])*(?=[FWi]{0,2}k)", kinds)
     if said is None:
-        return items, ""
-    method = re.fullmatch(r"(\w+)(?:\(\))?", items[said.end() - 1].code)
-    return (items[said.end() :], method[1]) if method else (items, "")
+        return items, [], items[0].start
+    named = [item.code for item in items[said.start() : said.end()] if item.kind in "me"]
+    methods = [name.removesuffix("()") for name in named]
+    if not all(map(str.isidentifier, methods)):
+        return items, [], items[0].start
+    return items[said.end() :], methods, items[said.start()].start
 
 
 def _sentences(items: Iterator[Token]) -> Iterator[list[Token]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ml_coach.core.examples import conditions, expressions, words
 from ml_coach.core.examples.conditions import Condition
@@ -20,11 +20,12 @@ _CURLY = re.compile(
 _ARROW = re.compile(r"(?:-{1,2}|={1,2})>|[→➞⇒⟶➜↦]|={1,2}(?![=\w])")
 _BARE = re.compile(r"[^\s,;()\[\]{}\"'`|“”«»。、→]+")
 _FIRST_WORD = re.compile(r"\s*(?:the\s+|der\s+|die\s+|das\s+|le\s+|la\s+|el\s+)?`?(\w+)")
+_NOUN = re.compile(r"\s+`?([a-z]\w+)`?(?![\w(=.])")
 _LACKS = re.compile(r"(?:no|keine?n?|aucune?|sans|sin|without any)\s+(\w+)", re.IGNORECASE)
 _TESTED = re.compile(r"\s*(?:must|is|ist|es|no es|est|n['’]est|=|<|>)")
 _NO = re.compile(r"(?i)(?:no|nein|non)(?=\s*(?:[.,;)\n]|$))")
 _MUST = re.compile(r"(?i)\b(?:be|sein|être|ser)\s+$")
-_NAMED = re.compile(r"(\w+)\s*=(?!=)")
+_NAMED = re.compile(r"(\w+)\s*(?:=(?!=)|(?=[<>≤≥]))")
 _AFTER_ARROW = re.compile(r"(?:->|=>|→|⇒)\s*$")
 _ARRAY = re.compile(r"np\.array\(")
 _MARKS = {
@@ -103,12 +104,20 @@ def _skipped(text: str, at: int) -> Token | None:
 
 def _condition(text: str, at: int, end: int, parameters: Set[str]) -> Token | None:
     """A condition on an argument, or the comparison of two parameters: "lo > hi"."""
-    if at and (text[at - 1].isalnum() or text[at - 1] in "_."):
+    if at and (text[at - 1].isalnum() or text[at - 1] in "_.") and text[at] not in "<>≤≥":
         return None
     if (lacks := _LACKS.match(text, at, end)) and lacks[1] in parameters:
         return Token("y", at, lacks.end(), condition=Condition("empty", subject=lacks[1]))
     if found := conditions.condition_at(text, at, end):
         condition, close = found
+        noun = _NOUN.match(text, close)
+        # The noun may be one of the condition's own words: "negative amounts".
+        for word, ends in (
+            (noun[1], noun.end()) if noun else ("", 0),
+            (_last_word(text[at:close]), close),
+        ):
+            if name := _parameter(word, parameters):
+                return Token("y", at, ends, condition=replace(condition, subject=name))
         return Token("y", at, close, condition=condition)
     if found := conditions.comparator_at(text, at, end):
         op, close = found
@@ -120,6 +129,16 @@ def _condition(text: str, at: int, end: int, parameters: Set[str]) -> Token | No
     ):
         return Token("y", at, found[1], condition=found[0])
     return None
+
+
+def _last_word(text: str) -> str:
+    return (re.findall(r"\w+", text) or [""])[-1]
+
+
+def _parameter(word: str, parameters: Set[str]) -> str:
+    """The parameter that a noun names, also in its plural; empty where it names none."""
+    names = (word, word.removesuffix("s"), word.removesuffix("es"))
+    return next((name for name in names if len(word) > 2 and name in parameters), "")
 
 
 def is_literal(text: str) -> bool:
@@ -151,10 +170,19 @@ def _call(text: str, at: int, end: int, names: Set[str]) -> Token | None:
     if close is None or close > end:
         return None
     code = text[at:close]
+    if match[1] in names and (described := _described(text, match.end(), close - 1)):
+        return replace(described, start=at, end=close)
     if not any(name in names for name in expressions.called(code)):
         return Token("W", at, close)
     is_closed = expressions.is_example_call(code) and not code.endswith("()")
     return Token("C" if is_closed else "M", at, close, code if is_closed else match[1])
+
+
+def _described(text: str, at: int, end: int) -> Token | None:
+    """The condition that stands in place of a call's argument: "f(something not callable)"."""
+    inner = tokens(text, at, end, set(), set())
+    kinds = "".join(token.kind for token in inner)
+    return inner[-1] if kinds in ("y", "Wy") else None
 
 
 def _bracketed(text: str, at: int, end: int) -> Token | None:
@@ -204,7 +232,14 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
         return Token("V", at, close, words.CONSTANTS[plain.lower()])
     # A word alone behind an arrow is a text: "1 -> I".
     is_alone = text[close : close + 1] in ("", ",", ";", "\n") or close >= end
-    if is_alone and plain.isalpha() and _AFTER_ARROW.search(text[max(0, at - 5) : at]):
+    phrase = words.phrase_at(text, at)
+    is_said = phrase is not None and phrase[0] in ("Z", "S", "R")
+    if (
+        is_alone
+        and not is_said
+        and plain.isalpha()
+        and _AFTER_ARROW.search(text[max(0, at - 5) : at])
+    ):
         return Token("B", at, close, repr(plain))
     return _said(text, at, end, word)
 

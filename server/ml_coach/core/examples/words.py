@@ -28,7 +28,8 @@ _PHRASES = {
     "l": "is|are|be|ist|sind|est|sont|es|son|è|é|sono|são|was and is|were and are|war und ist|"
     "is and stays|still is",
     "i": "into|to|in|zu|en",
-    "R": "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|"
+    "R": "let|lets|"
+    "lanzar|sollevare|lançar|raise|raises|raising|throw|throws|cause|causes|raised|thrown|"
     "fails with|fail with|is an error|are an error|are errors|rejected with|is not allowed|"
     "are not allowed|errors|error|is an exception|"
     "ist ein fehler|fehler|sind ein fehler|erreur|est une erreur|es un error|cannot be created|"
@@ -76,7 +77,8 @@ _PHRASES = {
     "reject|rejects|refuses|refuse|lehnt|rejette|rechaza|disallowed|fails|weak|ungültig|"
     "ungültige|ungültigen|nein|verboten|invalide|invalides|inválido|inválida|inválidos|"
     "inválidas|invalido|invalida|無効",
-    "S": "unchanged|untouched|as is|as it is|as they are|itself|stays empty|remains empty|"
+    "S": "resta vuota|resta vuoto|reste vide|queda vacía|queda vacío|"
+    "unchanged|untouched|as is|as it is|as they are|itself|stays empty|remains empty|"
     "stays as it is|stay as they are|stays the same|unverändert|bleibt leer|bleibt gleich|"
     "inchangé|inchangée|reste vide|sin cambios|queda igual|queda vacía|invariato|そのまま",
     "w": "prints|print|should print|druckt|affiche|imprime|stampa",
