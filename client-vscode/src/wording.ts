@@ -6,6 +6,7 @@ const TASKS: Record<Task, string> = {
   implement: 'Implement',
   debug: 'Debug',
   write_tests: 'Write tests for',
+  fix: 'Fix the tests of',
   test: 'Test',
 };
 

@@ -24,7 +24,7 @@ from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
-from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
+from ml_coach.core.events import Event, RunFinished, RunStarted, TestsAdvanced, TextArrived
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
 from ml_coach.core.types import RunReport
@@ -74,8 +74,8 @@ class RunRecord:
         return self.folder / "calls.jsonl"
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, TextArrived):
-            return  # calls.jsonl holds the whole reply.
+        if isinstance(event, TextArrived | TestsAdvanced):
+            return  # calls.jsonl holds the whole reply, and how far tests were says nothing later.
         # Not buffered, so that a crash loses nothing that was generated.
         self._events.write(encoded(to_json(event) | {"at": round(time.time(), 3)}))
         if isinstance(event, RunFinished) and event.report.pending is not None:

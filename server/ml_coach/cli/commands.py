@@ -11,6 +11,7 @@ from rich.markup import escape
 from ml_coach import __version__
 from ml_coach.cli.bench_command import bench
 from ml_coach.cli.file_commands import apply, open_files, undo
+from ml_coach.cli.fix_command import fix
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
@@ -34,7 +35,7 @@ _model_cli = typer.Typer(cls=WordedGroup, help="The local model's weights.", no_
 command_line.add_typer(_model_cli, name="model")
 _model_cli.command(cls=WordedCommand)(pull)
 # `--help` lists the commands in this order.
-for _command in (generate, runs, show, answer, apply, undo):
+for _command in (generate, fix, runs, show, answer, apply, undo):
     command_line.command(cls=WordedCommand)(_command)
 command_line.command("open", cls=WordedCommand)(open_files)
 for _command in (models, doctor, bench):

@@ -50,7 +50,8 @@ def runs(
     for run in latest:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
-        prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
+        worked_on = " ".join(asked.targets) or asked.program_file
+        prompt = asked.prompt.strip() or f"{asked.task} {worked_on}"
         first_line = prompt.splitlines()[0]
         line = f"{run.run_id}  {_state(run):<13}  {escape(first_line[:80])}"
         console.print(line, highlight=False, soft_wrap=True)

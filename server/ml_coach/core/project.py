@@ -52,7 +52,7 @@ class Project:
     def text(self, file: str) -> str:
         """The text of a file, empty where there is none or it is not UTF-8."""
         try:
-            return self.files.get(file, b"").decode("utf-8")
+            return self.files.get(file, b"").decode("utf-8-sig")
         except UnicodeDecodeError:
             return ""
 

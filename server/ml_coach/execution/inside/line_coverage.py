@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gc
 import json
 import sys
@@ -18,7 +19,7 @@ import time
 import types
 import zlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ml_coach.execution.inside.signing import identity_of
@@ -37,7 +38,7 @@ class LineCoverage:
 
     def __init__(self, files: Collection[str], followed: Collection[str], work: str) -> None:
         self._followed = frozenset(followed)
-        self._left_out = False
+        self._left_out = self._paused = False
         self._began, self._spent = 0.0, 0.0
         self._names = {f"{work}/{name}": name for name in files}
         self._lines: Lines = {}
@@ -65,6 +66,20 @@ class LineCoverage:
             sys.settrace(self._on_call)
         else:
             self._began = 0.0
+
+    def apart(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, whose lines do not count: a failing assert shows values, and so runs their
+        `__repr__`, which has nothing to do with the failure."""
+
+        @functools.wraps(function)
+        def not_followed(*arguments: Any, **more: Any) -> Any:
+            before, self._paused = self._paused, True
+            try:
+                return function(*arguments, **more)
+            finally:
+                self._paused = before
+
+        return not_followed
 
     def end(self, test: str, *, failed: bool, passed: bool) -> None:
         """The test is over."""
@@ -118,12 +133,14 @@ class LineCoverage:
                 todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
 
     def _on_line(self, code: types.CodeType, line: int) -> Any:
+        if self._paused:
+            return None
         self._seen(code).add(line)
         return self._monitoring.DISABLE
 
     def _on_call(self, frame: types.FrameType, event: str, argument: object) -> None:
         code = frame.f_code
-        if code.co_filename in self._names and code.co_name != "<module>":
+        if not self._paused and code.co_filename in self._names and code.co_name != "<module>":
             self._seen(code).add(code.co_firstlineno)
 
     def _seen(self, code: types.CodeType) -> set[int]:

@@ -19,6 +19,7 @@ import os
 import shlex
 import signal
 import sys
+import unittest.case
 from collections.abc import Callable, Collection, Generator
 from typing import Any
 
@@ -39,6 +40,14 @@ from ml_coach.execution.inside.tampering import Guard, audit_hook, guard
 AS_PYTEST_DOES = (rewrite._rewrite_test, rewrite._read_pyc, runner._update_current_test_var)
 # They shuffle the tests, so that no two runs could be compared.
 SHUFFLING = ("randomly", "random_order", "random-order")
+# What shows values where an assert fails.
+SHOWING = (
+    (rewrite, "_saferepr"),
+    (rewrite, "_call_reprcompare"),
+    (rewrite, "_format_explanation"),
+    (unittest.case, "safe_repr"),
+    (pytest.Function, "repr_failure"),
+)
 # Of these, pytest itself holds on to what it has loaded.
 NEVER_AGAIN = frozenset({"pytest", "_pytest", "pluggy", "iniconfig"})
 
@@ -74,6 +83,9 @@ class ProjectReporter:
         self._broken: Callable[[bool], str] = known.broken
         covered, followed = spec["covered"], spec["followed"]
         self._coverage = LineCoverage(covered, followed, work) if covered else None
+        if self._coverage:
+            for module, name in SHOWING:
+                setattr(module, name, self._coverage.apart(getattr(module, name)))
         self._failed = self._passed = False
         self._part: tuple[str, str, str] | None = None
 

@@ -50,6 +50,7 @@ _TITLES = {
     "debug": "debugging {}",
     "test": "testing {}",
     "write_tests": "writing tests for {}",
+    "fix": "fixing the tests of {}",
 }
 
 
