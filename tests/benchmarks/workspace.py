@@ -26,7 +26,7 @@ from realbugs import Bug, environment, read_bugs, test_name
 
 from ml_coach.app import App
 from ml_coach.core.coach import Coach
-from ml_coach.core.events import Event, FailureChosen
+from ml_coach.core.events import Event, FailureChosen, TestsFinished
 from ml_coach.core.ports import Call, Decision, Ended, Model, Profile
 from ml_coach.core.project import Project
 from ml_coach.core.request import Request
@@ -88,11 +88,14 @@ class Row:
 
 @dataclass
 class Listener:
-    """Remembers which failures the run worked on."""
+    """Remembers which tests passed at first, and which failures the run worked on."""
 
     chosen: list[FailureChosen] = field(default_factory=list)
+    passed: frozenset[str] | None = None
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, TestsFinished) and self.passed is None:
+            self.passed = event.report.passed
         if isinstance(event, FailureChosen):
             self.chosen.append(event)
 
@@ -136,7 +139,7 @@ async def measure(bug: Bug, options: argparse.Namespace, kind: Format) -> Row:
             row.rank, row.file_rank = ranks(bug, listener, right)
             row.seconds, row.ending = time.monotonic() - started, report.reason
             if report.files:
-                await grade(row, bug, executor, project, report)
+                await grade(row, bug, executor, project, report, listener.passed or frozenset())
         finally:
             await executor.aclose()
             await model.aclose()
@@ -156,16 +159,20 @@ def ranks(bug: Bug, listener: Listener, right: set[tuple[str, str]]) -> tuple[in
 
 
 async def grade(
-    row: Row, bug: Bug, executor: SandboxedExecutor, before: Project, report: RunReport
+    row: Row,
+    bug: Bug,
+    executor: SandboxedExecutor,
+    before: Project,
+    report: RunReport,
+    passed_before: frozenset[str],
 ) -> None:
-    """Whether the files that the run left do what the fix does, by two runs of all tests."""
-    first, after = await executor.test_project(
-        before, ({}, report.files), timeout_seconds=SECONDS, test_seconds=60.0
+    """Whether the files that the run left do what the fix does, by a run of all tests."""
+    (after,) = await executor.test_project(
+        before, (report.files,), timeout_seconds=SECONDS, test_seconds=60.0
     )
-    passed = {test_name(test) for test in after.passed}
-    lost = first.passed - after.passed
+    lost = passed_before - after.passed
     row.lost = bool(lost)
-    row.fixed = bug.failing <= passed and not lost
+    row.fixed = bug.failing <= {test_name(test) for test in after.passed} and not lost
 
 
 def table(rows: list[Row], title: str) -> str:
