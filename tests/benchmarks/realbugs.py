@@ -18,12 +18,13 @@ CACHE = Path.home() / ".cache" / "ml-coach-tests"
 
 @dataclass(frozen=True)
 class Bug:
-    """One row. `failing` are pytest's ids of the tests that the fix turns to passed; `fix` maps
-    files to their texts after it."""
+    """One row. `failing` are the names of the tests that the fix turns to passed, `passing` is how
+    many pass before; `fix` maps files to their texts after it."""
 
     id: str
     tests: tuple[str, ...]
     failing: frozenset[str]
+    passing: int
     requires: tuple[str, ...]
     fix: dict[str, str]
     tree: Path
@@ -55,6 +56,7 @@ def read_bugs(data: Path) -> list[Bug]:
             row["id"],
             tuple(row["tests"]),
             frozenset(row["failing"]),
+            row["passing"],
             tuple(sorted(row["requires"])),
             fixes[row["id"]],
             data / "trees" / f"{row['id']}.tar.xz",

@@ -193,6 +193,7 @@ async def main() -> None:
     """Prints a line for each bug and the sums."""
     options = parsed()
     bugs = [b for b in read_bugs(options.data) if not options.only or options.only in b.id]
+    bugs.sort(key=lambda bug: bug.passing)  # The small suites first.
     kinds = (options.format,) if options.format else FORMATS if options.perfect else (FORMATS[0],)
     for kind in kinds:
         rows: list[Row] = []

@@ -91,7 +91,7 @@ testpaths = ["checks", "gone"]
 def test_a_project_that_is_too_large_or_is_none_is_said_in_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(NoProject, match="There is no .*nothing"):
+    with pytest.raises(NoProject, match=r"There is no .*nothing"):
         open_project(tmp_path / "nothing")
     monkeypatch.setattr("ml_coach.project_files.FILES_AT_MOST", 2)
     _write(tmp_path, {"pyproject.toml": "", "a.py": "", "b.py": ""})
