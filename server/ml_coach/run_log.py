@@ -32,6 +32,7 @@ from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 
 # The last line holds the report: all of it is in here unless the program is very large.
 _TAIL_BYTES = 1_000_000
+CALLS_FILE = "calls.jsonl"
 _PATCH = "patch.diff"
 _LONGEST_NAME = 255
 
@@ -71,7 +72,7 @@ class RunRecord:
     @property
     def calls_file(self) -> Path:
         """Where the run's prompts and replies are to be recorded."""
-        return self.folder / "calls.jsonl"
+        return self.folder / CALLS_FILE
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, TextArrived | TestsAdvanced):
