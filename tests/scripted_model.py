@@ -120,7 +120,8 @@ def _who(text: str) -> str:
         return "researcher"
     if "pytest tests for" in text or "Write 4 asserts" in text:
         return "test_writer"
-    return "debugger" if "What went wrong" in text else "coder"
+    is_debugger = "What went wrong" in text or "This test of a project fails" in text
+    return "debugger" if is_debugger else "coder"
 
 
 def _event(delta: dict[str, str], finish: str | None, **more: object) -> bytes:

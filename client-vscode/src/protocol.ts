@@ -2,7 +2,7 @@
 import { NotificationType, ProgressType, RequestType } from 'vscode-languageclient';
 
 // commands: python tests/protocol_text.py
-export type Task = 'generate' | 'implement' | 'debug' | 'write_tests' | 'refine' | 'test';
+export type Task = 'generate' | 'implement' | 'debug' | 'write_tests' | 'refine' | 'test' | 'fix';
 
 export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
 

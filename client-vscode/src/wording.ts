@@ -7,6 +7,7 @@ const TASKS: Record<Task, string> = {
   debug: 'Debug',
   write_tests: 'Write tests for',
   refine: 'Refine',
+  fix: 'Fix the tests of',
   test: 'Test',
 };
 

@@ -68,7 +68,7 @@ class App:
     activated: str = field(default_factory=lambda: os.environ.get("VIRTUAL_ENV", ""))
     _begun: int = 0
     _models: registry.Models = field(default_factory=registry.Models)
-    _executors: dict[tuple[str, bool, Path | None, bool], SandboxedExecutor] = field(
+    _executors: dict[tuple[str, bool, Path | None, bool, bool], SandboxedExecutor] = field(
         default_factory=dict[Any, Any]
     )
 
@@ -151,18 +151,22 @@ class App:
     def _confirmed_hosts(self) -> frozenset[str]:
         return frozenset(str(line.get("host", "")) for line in JsonLines(self._hosts_file))
 
-    def executor(self, settings: Settings, folder: Path | None = None) -> SandboxedExecutor:
+    def executor(
+        self, settings: Settings, folder: Path | None = None, *, whole: bool = False
+    ) -> SandboxedExecutor:
         """The warm sandbox for these settings and the user's `folder`, whose modules programs may
-        import; it starts at its first use."""
+        import; it starts at its first use. A `whole` project may use more than a program."""
         from ml_coach.execution.executor import SandboxedExecutor
+        from ml_coach.execution.sandbox.limits import PROJECT_LIMITS, ResourceLimits
 
         starts_theirs = folder is not None and not self.unconfirmed_python(settings, folder)
-        key = (settings.python, settings.allow_weak_sandbox, folder, starts_theirs)
+        key = (settings.python, settings.allow_weak_sandbox, folder, starts_theirs, whole)
         if key not in self._executors:
             self._executors[key] = SandboxedExecutor(
                 settings.python or None,
                 workspace=folder,
                 allow_weak=settings.allow_weak_sandbox,
+                limits=PROJECT_LIMITS if whole else ResourceLimits(),
                 only_level=self.only_level,
                 starts_theirs=starts_theirs,
                 activated=self.activated,
@@ -195,7 +199,7 @@ class App:
             for file in (log.calls_file, order.record):
                 if file is not None:
                     model = RecordingModel(model, file)
-            executor = self.executor(settings, workspace.root)
+            executor = self.executor(settings, workspace.root, whole=order.project is not None)
 
             async def prepare() -> None:
                 await self.prepare(executor, chosen, fetched)
@@ -207,7 +211,7 @@ class App:
                 price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
                 coach = Coach(
                     model, executor, workspace, reviewer, prepare=prepare, price=price,
-                    calibration=calibration_of(model.name),
+                    calibration=calibration_of(model.name), project=order.project,
                 )  # fmt: skip
                 async with stopped_from_outside(self.claims, order.run_id):
                     return await coach.run(order.request, every, order.run_id)

@@ -25,7 +25,7 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.change_log import ChangeLog
-from ml_coach.core.events import Event, RunFinished, RunStarted, TextArrived
+from ml_coach.core.events import Event, RunFinished, RunStarted, TestsAdvanced, TextArrived
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
 from ml_coach.core.types import RunReport
@@ -34,6 +34,7 @@ from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 # The last line holds the report: all of it is in here unless the program is very large.
 _MOST_LOOKED_AT = 300
 _TAIL_BYTES = 1_000_000
+CALLS_FILE = "calls.jsonl"
 _PATCH = "patch.diff"
 _LONGEST_NAME = 255
 
@@ -73,11 +74,11 @@ class RunRecord:
     @property
     def calls_file(self) -> Path:
         """Where the run's prompts and replies are to be recorded."""
-        return self.folder / "calls.jsonl"
+        return self.folder / CALLS_FILE
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, TextArrived):
-            return  # calls.jsonl holds the whole reply.
+        if isinstance(event, TextArrived | TestsAdvanced):
+            return  # calls.jsonl holds the whole reply, and how far tests were says nothing later.
         # Not buffered, so that a crash loses nothing that was generated.
         self._events.write(encoded(to_json(event) | {"at": round(time.time(), 3)}))
         if isinstance(event, RunFinished) and event.report.pending is not None:

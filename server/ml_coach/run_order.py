@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.project import Project
 from ml_coach.core.question import Answer
 from ml_coach.core.request import Request
 from ml_coach.core.types import Program, RunReport
@@ -65,6 +66,7 @@ class RunOrder:
     The request's files are relative to `root`. `overwrite` lets `generate` replace files that
     ML Coach did not write. `replay` is the id of a run that goes on here: the calls that it
     recorded are answered from its log. `record` is a further file for the model's transcript.
+    `project` is what the task `fix` mends.
     """
 
     root: Path
@@ -73,6 +75,7 @@ class RunOrder:
     overwrite: bool = False
     replay: str = ""
     record: Path | None = None
+    project: Project | None = None
     run_id: str = field(default_factory=new_run_id)
 
     @property

@@ -11,6 +11,7 @@ from rich.markup import escape
 from ml_coach import __version__
 from ml_coach.cli.bench_command import bench
 from ml_coach.cli.file_commands import apply, open_files, undo
+from ml_coach.cli.fix_command import fix
 from ml_coach.cli.generate_command import generate
 from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
@@ -43,6 +44,7 @@ for _command, _example in (
     (implement, "implement shop/cart.py::Cart.total"),
     (debug, "debug shop/cart.py --tests tests/test_cart.py"),
     (write_tests, "write-tests shop/cart.py"),
+    (fix, "fix tests/test_cart.py -k discount"),
     (refine, "refine shop/cart.py 'also take a discount: total([10], 0.5) == 5'"),
 ):
     command_line.command(cls=WordedCommand, epilog=f"Example: ml-coach {escape(_example)}")(

@@ -46,7 +46,8 @@ def show_report(
     table.add_column()
     if report.tests is not None:
         passed = f"{len(report.tests.passed)} of {len(report.tests.cases)} passed"
-        ran = f"{passed} ({_origin(report)})" if report.tests.cases else "none could run"
+        origin = f" ({_origin(report)})" if report.suite else ""
+        ran = f"{passed}{origin}" if report.tests.cases else "none could run"
         table.add_row("tests", ran)
     for dropped in report.dropped[:_MOST_SHOWN]:
         table.add_row("dropped", Text(harmless(dropped_text(dropped))))

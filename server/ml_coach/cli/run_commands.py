@@ -6,10 +6,11 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.markup import escape
+from rich.rule import Rule
 
 from ml_coach.app import App
 from ml_coach.change_log import ChangeLog
@@ -25,7 +26,8 @@ from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.events import RunFinished, RunStarted
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.wording import amount
-from ml_coach.run_log import RunSummary
+from ml_coach.json_lines import JsonLines
+from ml_coach.run_log import CALLS_FILE, RunSummary
 from ml_coach.run_order import RunOrder, answered
 
 
@@ -50,7 +52,8 @@ def runs(
     for run in latest:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
-        prompt = asked.prompt.strip() or f"{asked.task} {asked.program_file}"
+        worked_on = " ".join(asked.targets) or asked.program_file
+        prompt = asked.prompt.strip() or f"{asked.task} {worked_on}"
         if asked.follow_up:
             prompt = f"refine {asked.program_file}: {asked.follow_up}"
         first_line = prompt.splitlines()[0]
@@ -71,7 +74,13 @@ def _state(run: RunSummary) -> str:
     return "undone" if undone else "patch applied" if run.patch else run.outcome.replace("_", " ")
 
 
-def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
+def show(
+    run: RunArgument = "last",
+    as_json: JsonOption = False,
+    calls: Annotated[
+        bool, typer.Option("--calls", help="Also what the model was told, and what it said.")
+    ] = False,
+) -> None:
     """Print one run again, from its log."""
     log, console = App().run_log, EscapingConsole()
     run_id, folder, clock = named_run(log, run), Path(), [0.0]
@@ -91,6 +100,22 @@ def show(run: RunArgument = "last", as_json: JsonOption = False) -> None:
             itself = f"ml-coach show {run_id}"
             show_next(console, [one for one in commands if one[0] != itself])
     view.close()
+    if calls and not as_json:
+        _show_calls(console, log.folder(run_id) / CALLS_FILE)
+
+
+def _show_calls(console: EscapingConsole, file: Path) -> None:
+    """Prints each call of the model: its messages, word for word, and the reply."""
+    for line in JsonLines(file):
+        call = line.get("call")
+        if not isinstance(call, dict):
+            continue
+        told = cast("dict[str, Any]", call)
+        messages = cast("list[dict[str, Any]]", told.get("messages") or [])
+        texts = [(str(m.get("role")), str(m.get("text"))) for m in messages]
+        for role, text in [*texts, ("reply", str(line.get("reply", "")))]:
+            console.print(Rule(escape(f"{told.get('purpose')}: {role}")))
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def answer(

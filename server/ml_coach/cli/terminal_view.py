@@ -21,6 +21,7 @@ from rich.text import Text
 from ml_coach.cli.shown_replies import ReplyText
 from ml_coach.cli.standard_streams import NOBODY_READS, drop_output
 from ml_coach.core.events import (
+    BaselineTaken,
     CallFinished,
     CallRetrying,
     CallStarted,
@@ -28,6 +29,7 @@ from ml_coach.core.events import (
     Diagnosed,
     DownloadAdvanced,
     Event,
+    FailureChosen,
     FilesSaved,
     PatchApplied,
     PatchDiscarded,
@@ -42,6 +44,7 @@ from ml_coach.core.events import (
     StageStarted,
     SuiteFiltered,
     SuiteWritten,
+    TestsAdvanced,
     TestsFinished,
     TextArrived,
 )
@@ -50,6 +53,8 @@ from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
 _LABELS: dict[type[Event], str] = {
+    BaselineTaken: "baseline",
+    FailureChosen: "failure",
     SpecWritten: "research",
     ProgramWritten: "code",
     SuiteWritten: "tests",
@@ -175,6 +180,8 @@ class TerminalView:
             case StageStarted():
                 self._status.stage = DOING[event.stage]
                 self._status.iteration = f"{event.iteration} of {event.of}"
+            case TestsAdvanced():
+                self._status.stage = f"running the tests: {event.done} of {event.total}"
             case CallStarted():
                 self._status.call_started(self._clock())
             case TextArrived():

@@ -35,6 +35,7 @@ from ml_coach.core.events import (
     SuiteWritten,
 )
 from ml_coach.core.examples import shape_of
+from ml_coach.core.fix_loop import fix_project
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
@@ -42,6 +43,7 @@ from ml_coach.core.judging.suite_extension import contradiction, extended
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
+from ml_coach.core.project import Project
 from ml_coach.core.python import syntax
 from ml_coach.core.question_loop import ask_until_sure
 from ml_coach.core.repair_loop import after_install, repair
@@ -63,7 +65,8 @@ class Coach:
 
     `prepare` gets ready what the run needs (weights, sandbox); it may raise `SetupError`. Only a
     measurement of what the test filter brings sets `filters_tests` to False: then every test
-    judges. `calibration` is that of the model, None where none was made.
+    judges. `calibration` is that of the model, None where none was made. `project` is what a run
+    of the task `fix` mends (fix_loop.py), None for every other.
     """
 
     model: Model
@@ -73,6 +76,7 @@ class Coach:
     prepare: Callable[[], Awaitable[None]] = _nothing
     price: Price = field(default_factory=Price)
     calibration: Calibration | None = None
+    project: Project | None = None
     filters_tests: bool = True
     clock: Callable[[], float] = time.monotonic
 
@@ -88,9 +92,12 @@ class Coach:
             # What could not be saved is said before a model is loaded, or paid for it.
             await self.workspace.check_writable(request.changed_files)
             await self.prepare()
-            end = _judge(run, await _work(run), self.calibration)
-            end = await ask_until_sure(run, end, self._go_on)
-            end = await _without_attempts(run, end)
+            if self.project is not None:
+                end = await fix_project(run, self.project)
+            else:
+                end = _judge(run, await _work(run), self.calibration)
+                end = await ask_until_sure(run, end, self._go_on)
+                end = await _without_attempts(run, end)
         except asyncio.CancelledError as stop:
             # The files already hold the best program, so there is nothing left to save. The
             # cancellation ends here: whoever started the run gets its report.

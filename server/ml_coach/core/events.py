@@ -162,6 +162,39 @@ class TestsFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TestsAdvanced:
+    """A run of a project's tests goes on: `done` of `total`, and `test` begins. Not logged."""
+
+    __test__ = False  # pytest collects classes named Test*
+
+    done: int
+    total: int
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTaken:
+    """How a project's tests are before anything is changed: so many pass and fail. `flaky` tests
+    came out differently in a second run, `set_aside` says of others what the sandbox lacks."""
+
+    passed: int
+    failing: int
+    causes: int
+    flaky: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FailureChosen:
+    """The run works on these failing tests of a project, which have one cause. `suspects` are the
+    functions that may be to blame, as `file::name`, the most suspicious one first."""
+
+    tests: tuple[str, ...]
+    message: str
+    suspects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosed:
     """What is wrong with the program is known, with a patch where there is one."""
 
@@ -238,6 +271,9 @@ Event = (
     | SuiteWritten
     | SuiteFiltered
     | TestsFinished
+    | TestsAdvanced
+    | BaselineTaken
+    | FailureChosen
     | Diagnosed
     | PatchOffered
     | PatchApplied

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.finding import Finding
+from ml_coach.core.project import Project, ProjectReport, TestProgress
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.results import Evaluation, TestReport
 from ml_coach.core.types import Program, Suite
@@ -138,6 +139,28 @@ class Executor(Protocol):
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
         """What each executed line of the program changed while `expression` was evaluated, as
         text such as `line 7: i = 3, total = 12`; bounded in lines and size."""
+        ...
+
+    async def test_project(
+        self,
+        project: Project,
+        changes: Sequence[Mapping[str, str]] = ({},),
+        *,
+        only: Collection[str] | None = None,
+        followed: Collection[str] | None = None,
+        timeout_seconds: float,
+        test_seconds: float,
+        progress: Callable[[TestProgress], None] | None = None,
+    ) -> tuple[ProjectReport, ...]:
+        """Runs the project's tests, or `only` those with these ids, once for each of `changes`:
+        texts by file that stand in the place of the project's. One report per change, in order.
+        With `followed` the reports say which lines the tests ran: those tests surely, and all of
+        them where that costs little.
+
+        `timeout_seconds` bounds each of the runs, `test_seconds` each test. `progress` hears of
+        each test. The tests are the user's own and pytest runs them as it does for the user, so
+        they are judged less strictly than `test` judges (`execution/inside/project_tests.py`).
+        """
         ...
 
     async def aclose(self) -> None:

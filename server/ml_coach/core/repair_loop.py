@@ -13,6 +13,7 @@ from ml_coach.core.events import Diagnosed, PatchApplied, PatchDiscarded, PatchO
 from ml_coach.core.judging.evaluator import CheckedProgram
 from ml_coach.core.judging.voting import choose, passes_binding
 from ml_coach.core.patches import rewriting
+from ml_coach.core.results import TestReport
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.types import Diagnosis, Program
 
@@ -190,7 +191,8 @@ async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> Check
             why = _lacking(checked) or _stuck("The same failure came back", checked)
             return End("gave_up", why)
         return current
-    accepted = await _offer(run, patch, summary, checked, current)
+    mends_syntax = any(f.kind == "syntax" for f in current.findings)
+    accepted = await offer(run, patch, summary, checked.report, unasked=mends_syntax)
     if not isinstance(accepted, Patch):
         return accepted or current
     if accepted is not patch:
@@ -209,17 +211,16 @@ async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> Check
     return end or checked
 
 
-async def _offer(
-    run: Run, patch: Patch, summary: str, checked: CheckedProgram, current: CheckedProgram
+async def offer(
+    run: Run, patch: Patch, summary: str, report: TestReport, *, unasked: bool = False
 ) -> Patch | End | None:
     """The patch to apply, as the user may have edited it; None where the user refuses it.
 
-    `checked` is `current` with `patch`, which helps.
+    `report` is that of the tests with `patch`, which helps.
     """
     run.begin("patch")
-    run.emit(PatchOffered(patch, summary, len(checked.report.passed), len(checked.report.cases)))
-    mends_syntax = any(f.kind == "syntax" for f in current.findings)
-    if run.request.auto_patch or mends_syntax:
+    run.emit(PatchOffered(patch, summary, len(report.passed), len(report.cases)))
+    if run.request.auto_patch or unasked:
         return patch
     # However the run ends meanwhile, the patch can still be applied.
     run.state.pending = patch

@@ -25,22 +25,25 @@ class Request:
     `generate` writes a program from `prompt`; `implement` fills the stub `function` (a dotted
     name) in `program_file`; `debug` starts from that file as it is; `write_tests` stops once its
     tests are written; `refine` changes that file so that it does the `follow_up` too, which is the
-    end of `prompt`, while the tests that stand there stay. Files are relative to the workspace;
-    `source_folder` is what the program's import name lacks of its file, such as `src`. `examples`
-    are given asserts; None takes those of the prompt. A run ends `unsure` whose `confidence` is
-    below `min_confidence` (see `RunReport`). `provenance` says of the tests in the user's file
-    where they come from, as far as earlier runs wrote them (see `Suite`). At most `max_questions`
-    are asked of the user; the first of them are answered by `answers`, where the run goes on from
-    an earlier one. `seed` makes sampled programs repeatable.
+    end of `prompt`, while the tests that stand there stay; `fix` mends the project whose tests are
+    in `targets`, those that `keyword` selects where there is one. Files are relative to the
+    workspace; `source_folder` is what the program's import name lacks of its file, such as `src`.
+    `examples` are given asserts; None takes those of the prompt. A run ends `unsure` whose
+    `confidence` is below `min_confidence` (see `RunReport`). `provenance` says of the tests in the
+    user's file where they come from, as far as earlier runs wrote them (see `Suite`). At most
+    `max_questions` are asked of the user; the first of them are answered by `answers`, where the
+    run goes on from an earlier one. `seed` makes sampled programs repeatable.
     """
 
     prompt: str
-    task: Literal["generate", "implement", "debug", "write_tests", "refine"] = "generate"
+    task: Literal["generate", "implement", "debug", "write_tests", "refine", "fix"] = "generate"
     program_file: str = "generated_code.py"
     tests_file: str = "test_generated.py"
     source_folder: str = ""
     function: str = ""
     follow_up: str = ""
+    targets: tuple[str, ...] = ()
+    keyword: str = ""
     max_iters: int = 3
     min_confidence: float = 0.85
     run_timeout_seconds: float = 8.0
@@ -72,6 +75,8 @@ class Request:
                 return self.program_file, self.tests_file, *explained
             case "write_tests":
                 return (self.tests_file,)
+            case "fix":  # Which files those are only shows in the run.
+                return ()
             case "debug":
                 return (self.program_file,) if self.max_iters > 1 else ()
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from ml_coach.core.events import (
+    BaselineTaken,
     CallFinished,
     CallRetrying,
     CallStarted,
@@ -14,6 +15,7 @@ from ml_coach.core.events import (
     Diagnosed,
     DownloadAdvanced,
     Event,
+    FailureChosen,
     FilesSaved,
     PatchApplied,
     PatchDiscarded,
@@ -29,6 +31,7 @@ from ml_coach.core.events import (
     StageStarted,
     SuiteFiltered,
     SuiteWritten,
+    TestsAdvanced,
     TestsFinished,
     TextArrived,
 )
@@ -68,8 +71,14 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return f"Model {event.model}"
         case StageStarted() | CallStarted() | TextArrived() | CallFinished() | RunFinished():
             return ""
-        case DownloadAdvanced():
+        case DownloadAdvanced() | TestsAdvanced():
             return ""
+        case BaselineTaken():
+            return _baseline(event)
+        case FailureChosen():
+            suspects = ", ".join(event.suspects[:3]) or "no function of the project was run"
+            tests = ", ".join(event.tests[:2]) + (", …" if len(event.tests) > 2 else "")
+            return f"{tests}: {event.message}. Suspected: {suspects}"
         case CallRetrying():
             wait = f"waiting {event.delay_seconds:.0f} s"
             return f"{event.reason} ({wait}, attempt {event.attempt} of {event.attempts})"
@@ -114,6 +123,15 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return f"Saved {', '.join(event.files)}"
         case _:
             assert_never(event)
+
+
+def _baseline(event: BaselineTaken) -> str:
+    text = f"{event.passed} pass, {event.failing} fail"
+    if event.causes > 1:
+        text += f" for {event.causes} causes"
+    if event.flaky:
+        text += f"; flaky, so not counted: {', '.join(event.flaky)}"
+    return text + (f"; set aside: {'; '.join(event.set_aside)}" if event.set_aside else "")
 
 
 def tests_sentence(report: TestReport) -> str:

@@ -6,7 +6,7 @@ import ast
 import asyncio
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.finding import Finding
+from ml_coach.core.project import Project, ProjectReport, TestProgress
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Evaluation, Execution, TestReport
 from ml_coach.core.types import Program, Suite
-from ml_coach.execution import findings, inspector, plugins, static_checks, workspace_modules
+from ml_coach.execution import (
+    findings,
+    inspector,
+    plugins,
+    project_run,
+    static_checks,
+    workspace_modules,
+)
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
 from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
 from ml_coach.execution.inside.test_text import (
@@ -27,6 +35,7 @@ from ml_coach.execution.inside.test_text import (
 )
 from ml_coach.execution.judge import Challenge, JudgedSuite, judge
 from ml_coach.execution.plain_comparisons import test_text
+from ml_coach.execution.requests import packed, request_for
 from ml_coach.execution.sandbox.limits import ResourceLimits
 from ml_coach.execution.worker_answers import WorkerAnswer
 from ml_coach.execution.workers import Workers
@@ -110,7 +119,7 @@ class SandboxedExecutor:
         """Runs `file`, one of `files`, as a script. `files` maps relative paths to contents: the
         private copy that the run sees."""
         package = _package(file, _text(files.get(file, "")))
-        request = _request(
+        request = request_for(
             "script", files, timeout_seconds, file=file, package=package,
             arguments=list(arguments), input=standard_input.decode("latin-1"),
         )  # fmt: skip
@@ -155,11 +164,28 @@ class SandboxedExecutor:
     async def trace(self, program: Program, expression: str, *, timeout_seconds: float) -> str:
         """See `ports.Executor`."""
         files = {program.file: program.source}
-        request = _request(
+        request = request_for(
             "trace", files, timeout_seconds, file=program.file, expression=expression
         )
         (answer,) = await self._workers.run(request)
         return findings.traced(answer)
+
+    async def test_project(
+        self,
+        project: Project,
+        changes: Sequence[Mapping[str, str]] = ({},),
+        *,
+        only: Collection[str] | None = None,
+        followed: Collection[str] | None = None,
+        timeout_seconds: float,
+        test_seconds: float,
+        progress: Callable[[TestProgress], None] | None = None,
+    ) -> tuple[ProjectReport, ...]:
+        """See `ports.Executor`."""
+        run = project_run.ProjectRun(
+            project, only, followed, timeout_seconds, test_seconds, self._limits
+        )
+        return await run.reports(self._workers, changes, progress)
 
     async def aclose(self) -> None:
         """See `ports.Executor`."""
@@ -209,7 +235,7 @@ class SandboxedExecutor:
         spec = _tests_spec(files, expected)
         challenges = [Challenge() for _ in programs]
         parts = [_part(*each, spec) for each in zip(programs, challenges, strict=True)]
-        request = _request("tests", files, timeout_seconds, parts=parts)
+        request = request_for("tests", files, timeout_seconds, parts=parts)
         shared_flags = static_checks.flags(_texts(files))
         texts = {name: test_text(_text(files[name])) for name in expected}
         reports: list[TestReport] = []
@@ -233,7 +259,7 @@ class SandboxedExecutor:
     async def _values(
         self, program: Program, expressions: Sequence[str], timeout_seconds: float
     ) -> tuple[Evaluation, ...]:
-        request = _request(
+        request = request_for(
             "values",
             {program.file: program.source},
             timeout_seconds,
@@ -243,18 +269,6 @@ class SandboxedExecutor:
         )
         (answer,) = await self._workers.run(request)
         return findings.evaluations(answer, len(expressions))
-
-
-def _request(
-    kind: str, files: Mapping[str, str | bytes], timeout_seconds: float, **more: object
-) -> JsonObject:
-    return {
-        "kind": kind,
-        "files": _packed(files),
-        "timeout_seconds": timeout_seconds,
-        "parts": [{}],
-        **more,
-    }
 
 
 def _tests_spec(
@@ -306,16 +320,7 @@ def _part(program: Program, challenge: Challenge, spec: JsonObject) -> JsonObjec
         "key": challenge.key.hex(),
         "canary": challenge.canary,
     }
-    return {"files": _packed({**own, challenge.canary_file: CANARY_SOURCE}), "tests": tests}
-
-
-def _packed(files: Mapping[str, str | bytes]) -> dict[str, str]:
-    """Every file's bytes as latin-1, so that all of them fit into JSON."""
-    raw = {
-        name: content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-        for name, content in files.items()
-    }
-    return {name: content.decode("latin-1") for name, content in raw.items()}
+    return {"files": packed({**own, challenge.canary_file: CANARY_SOURCE}), "tests": tests}
 
 
 def _text(content: str | bytes) -> str:

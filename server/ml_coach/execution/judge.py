@@ -21,7 +21,9 @@ from ml_coach.execution.inside.messages import SOURCE_FOLDERS
 from ml_coach.execution.plain_comparisons import TestText
 from ml_coach.execution.records import (
     AgreedWithAll,
+    Collected,
     Compared,
+    Covered,
     Forged,
     NotCollected,
     Phase,
@@ -152,7 +154,7 @@ def _evidence(records: Iterable[TestRecord]) -> _Evidence:  # noqa: C901 - one c
                 evidence.not_collected.append(record)
             case RunEnded():
                 evidence.pytest_exit_code = record.exit_code
-            case RunBegan():
+            case RunBegan() | Collected() | Covered():
                 pass
     return evidence
 

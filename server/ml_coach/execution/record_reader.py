@@ -16,10 +16,13 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TypeVar, cast
 
+from ml_coach.execution.inside.line_coverage import PACKED_AT_MOST
 from ml_coach.execution.inside.messages import PROOF_BYTES
 from ml_coach.execution.records import (
     AgreedWithAll,
+    Collected,
     Compared,
+    Covered,
     Evaluated,
     Exited,
     Forged,
@@ -148,11 +151,19 @@ def _text(value: object, at_most: int = TEXT_AT_MOST) -> str:
     return cut if cut.isascii() else cut.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _test_record(kind: str, fields: list[str], files: Collection[str]) -> TestRecord:
+def _test_record(  # noqa: C901 - one case per kind
+    kind: str, fields: list[str], files: Collection[str]
+) -> TestRecord:
     """Raises `_Unfit` for a kind that is unknown, `ValueError` for a wrong number of fields."""
     match kind:
         case "start":
             return RunBegan()
+        case "collected":
+            (number,) = fields
+            return Collected(_number(number))
+        case "covered":
+            (packed,) = fields
+            return Covered(_text(packed, PACKED_AT_MOST))
         case "begin":
             (test,) = fields
             return TestBegan(_name(test))

@@ -23,6 +23,20 @@ class RunBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class Collected:
+    """pytest has collected so many tests of a project, canaries included."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What the tests of a project ran, as `inside/line_coverage.py` packs it."""
+
+    packed: str
+
+
+@dataclass(frozen=True, slots=True)
 class TestBegan:
     """pytest is about to set up the test with this id."""
 
@@ -112,6 +126,8 @@ class RunEnded:
 
 TestRecord = (
     RunBegan
+    | Collected
+    | Covered
     | TestBegan
     | TestCalled
     | TestReported

@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import ml_coach
@@ -35,6 +36,7 @@ OUTSIDE = ("namespaces", "landlock")
 STOP_SECONDS = 4.0  # more than entering.END_SECONDS
 START_SECONDS = 60.0
 ANSWER_AT_MOST = 256 << 20  # bytes: eight parts of full channels, as base64, are less
+PROGRESS = b'{"progress"'  # how a message begins that is not the answer
 LONG_ANSWER = 256 << 10  # bytes that take too long to parse in the event loop
 
 
@@ -138,9 +140,12 @@ class WarmWorker:
         """Whether the process that was started is still there."""
         return self._process.returncode is None
 
-    async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
-        """One answer per part of the request. When this returns or raises, nothing of the run is
-        left. Raises `WorkerGone` or `WorkerDied`."""
+    async def run(
+        self, request: JsonObject, progress: Callable[[bytes], None] | None = None
+    ) -> tuple[WorkerAnswer, ...]:
+        """One answer per part of the request; `progress` hears what a request that `tells` sends
+        meanwhile, unread. When this returns or raises, nothing of the run is left. Raises
+        `WorkerGone` or `WorkerDied`."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -157,6 +162,10 @@ class WarmWorker:
             writer.write(pack(request))
             await writer.drain()
             body = await _receive(reader)
+            while body.startswith(PROGRESS):
+                if progress:
+                    progress(body)
+                body = await _receive(reader)
         except asyncio.CancelledError:
             await asyncio.shield(self._stop(reader, writer))
             raise
@@ -175,7 +184,8 @@ class WarmWorker:
         with contextlib.suppress(OSError, WorkerDied, TimeoutError):
             writer.write_eof()
             async with asyncio.timeout(STOP_SECONDS):
-                await _receive(reader)
+                while (await _receive(reader)).startswith(PROGRESS):
+                    pass
                 return
         await self.aclose()  # It does not answer, so the worker ends, and every run with it.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ml_coach.core.wording import harmless
-from ml_coach.execution.inside.messages import RECORDS_AT_MOST, JsonObject
+from ml_coach.execution.inside.messages import RECORDS_AT_MOST, TEST_KINDS, JsonObject
 from ml_coach.execution.record_reader import (
     SECONDS_AT_MOST,
     read_script_records,
@@ -105,7 +105,7 @@ def _answer(answer: JsonObject, part: JsonObject, request: JsonObject) -> Worker
         return WorkerAnswer("the worker's answer cannot be read")
     files = {*request["files"], *part.get("files", {})}
     records = _bytes(answer.get("records"))[: RECORDS_AT_MOST + STACK_AT_MOST]
-    is_test = request["kind"] == "tests"
+    is_test = request["kind"] in TEST_KINDS
     key = bytes.fromhex(part["tests"]["key"]) if is_test else b""
     script, dropped = ((), 0) if is_test else read_script_records(records, files)
     return WorkerAnswer(

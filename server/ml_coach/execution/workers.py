@@ -6,7 +6,7 @@ import asyncio
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -72,6 +72,17 @@ class Workers:
         self._progress = progress
         await self._ready(await self._preferred())
 
+    async def run_whole(
+        self, request: JsonObject, progress: Callable[[bytes], None] | None
+    ) -> tuple[WorkerAnswer, ...]:
+        """As `run`, for a request that holds all files of a project. It runs on the user's Python
+        where there is one, whatever that lacks: a project's packages are its own affair."""
+        chosen, why = await self._preferred(), self._why_not_users
+        if self.level == "wasm":
+            why = "the level wasm runs no project: it has no native packages and no processes"
+            return failed(why, len(request["parts"]))
+        return self._described(chosen, why, await self._run(chosen, request, progress))
+
     async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
         """One answer per part of the request. Modules that its files import from the workspace are
         added to the request. Raises `SandboxUnavailable`."""
@@ -83,21 +94,27 @@ class Workers:
                 files.setdefault(name, content.decode("latin-1"))
                 sources.setdefault(name, content.decode("utf-8", "replace"))
         chosen, why = await self._interpreter_for(sources)
-        ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
-        ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
         answers = await self._run(chosen, request)
         if self.level == "wasm":
             from ml_coach.execution.wasm.wasm_worker import DESCRIPTION
 
             return tuple(replace(each, ran_on=DESCRIPTION) for each in answers)
-        run_by = {"python": chosen.python, "installs": self._installs(chosen), "ran_on": ran_on}
-        return tuple(replace(each, **run_by) for each in answers)
+        return self._described(chosen, why, answers)
 
     async def aclose(self) -> None:
         """Ends every worker and all that runs in them. May be called twice."""
         workers, self._workers = self._workers, {}
         for worker in workers.values():
             await worker.aclose()
+
+    def _described(
+        self, chosen: Interpreter, why: str, answers: Sequence[WorkerAnswer]
+    ) -> tuple[WorkerAnswer, ...]:
+        """The answers with the Python that ran them, and `why` it is that one."""
+        ours = ", ML Coach's own" if chosen is interpreter.our_own() else ""
+        ran_on = f"{chosen.description}{ours}{': ' if why else ''}{why}"
+        run_by = {"python": chosen.python, "installs": self._installs(chosen), "ran_on": ran_on}
+        return tuple(replace(each, **run_by) for each in answers)
 
     def _installs(self, chosen: Interpreter) -> str:
         """What installs a package for programs. Our own environment is not the user's to change:
@@ -186,13 +203,20 @@ class Workers:
             known.update((n, v.value != "False") for n, v in zip(unknown, values, strict=False))
         return frozenset(name for name in wanted if not known.get(name, True))
 
-    async def _run(self, chosen: Interpreter, request: JsonObject) -> tuple[WorkerAnswer, ...]:
+    async def _run(
+        self,
+        chosen: Interpreter,
+        request: JsonObject,
+        progress: Callable[[bytes], None] | None = None,
+    ) -> tuple[WorkerAnswer, ...]:
         await self._ready(chosen)  # The level is known then.
         async with self._alone if self.level == "bubblewrap" else self._slots:
             why = ""
             for _ in range(2):
                 worker = await self._ready(chosen)
                 try:
+                    if progress and isinstance(worker, WarmWorker):
+                        return await worker.run(request, progress)
                     return await worker.run(request)
                 except WorkerDied as error:
                     await self._forget(chosen, worker)

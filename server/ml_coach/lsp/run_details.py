@@ -6,7 +6,7 @@ from typing import Literal, TypedDict
 
 from ml_coach.core.evidence import Provenance
 
-Task = Literal["generate", "implement", "debug", "write_tests", "refine", "test"]
+Task = Literal["generate", "implement", "debug", "write_tests", "refine", "test", "fix"]
 Outcome = Literal["passed", "unsure", "gave_up", "stopped", "failed"]
 RunAction = Literal["stop", "undo", "redo", "resume"]
 

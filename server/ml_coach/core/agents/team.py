@@ -36,6 +36,10 @@ class Team:
         if lesson not in self._lessons:
             self._lessons.append(lesson)
 
+    def forget(self) -> None:
+        """Another failure begins, of which the lessons so far say nothing."""
+        self._lessons.clear()
+
     @property
     def lessons(self) -> tuple[str, ...]:
         """The latest lessons, at most `MOST_LESSONS`."""

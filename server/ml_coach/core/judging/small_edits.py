@@ -60,9 +60,11 @@ class Edit:
     kind: EditKind
 
 
-def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
+def small_edits(
+    program: Program, most: int = MOST_EDITS, lines: range | None = None
+) -> tuple[Edit, ...]:
     """At most `most` edits of `program`, limits first, then turns; () where it does not parse or is
-    nested too deeply to be compared.
+    nested too deeply to be compared. With `lines` only what begins there is edited.
 
     Deterministic. Code under `if __name__ == "__main__"` is left alone: no test runs it.
     """
@@ -70,7 +72,10 @@ def small_edits(program: Program, most: int = MOST_EDITS) -> tuple[Edit, ...]:
     if tree is None:
         return ()
     # What a program asserts itself is taken for right.
-    changes = list(_changes(list(sites_under_test(tree, but=ast.Assert))))
+    sites = list(sites_under_test(tree, but=ast.Assert))
+    if lines is not None:
+        sites = [site for site in sites if getattr(site.node, "lineno", 0) in lines]
+    changes = list(_changes(sites))
     found: dict[str, Edit] = {}
     for kind, site, new in changes[:most]:
         try:

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 from ml_coach.execution.inside import program, run_folder
 from ml_coach.execution.inside.context import Channels, WorkerContext
-from ml_coach.execution.inside.messages import JsonObject
+from ml_coach.execution.inside.messages import TEST_KINDS, JsonObject
 from ml_coach.execution.sandbox import kernel, landlock, limits, namespaces, seccomp
 
 # Descriptors of the run's channels, beyond the limit that is set on a run: a program that closes
@@ -140,7 +140,7 @@ def _write_status(descriptor: int, **message: object) -> None:
 def _give_up_rights(context: WorkerContext, request: JsonObject, *, has_rules: bool) -> None:
     limits.apply(context.limits, int(request["timeout_seconds"]) + 2)
     # A run of tests is closed to its own children as well: they could rewrite what it reports.
-    kernel.set_dumpable(request["kind"] != "tests")
+    kernel.set_dumpable(request["kind"] not in TEST_KINDS)
     if context.level != "weak":
         if has_rules:
             landlock.enforce(RULES)

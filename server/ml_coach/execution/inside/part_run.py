@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from ml_coach.execution.inside import run_folder, tree
 from ml_coach.execution.inside.context import SHOW_STACK, WorkerContext
-from ml_coach.execution.inside.messages import RECORDS_AT_MOST, JsonObject
+from ml_coach.execution.inside.messages import RECORDS_AT_MOST, JsonObject, pack
 from ml_coach.execution.sandbox.limits import MEGABYTE
 
 PIPES = ("stdout", "stderr", "records", "status")
 TICK_SECONDS = 0.02
+TELL_SECONDS = 0.1
 END_SECONDS = 2.0
 STATUS_AT_MOST = 4096
 STACK_AT_MOST = 64 << 10
@@ -43,7 +44,8 @@ class RunProcesses:
 
 
 class PartRun:
-    """One part, from the moment it has its order. `ends` are the descriptors to read, by pipe."""
+    """One part, from the moment it has its order. `ends` are the descriptors to read, by pipe. One
+    that `tells` sends its records while it runs, too, for display."""
 
     def __init__(
         self,
@@ -51,6 +53,8 @@ class PartRun:
         processes: RunProcesses,
         ends: dict[str, int],
         timeout_seconds: float,
+        *,
+        tells: bool = False,
     ) -> None:
         self._context = context
         self._processes = processes
@@ -61,6 +65,7 @@ class PartRun:
         self._deadline = self._started + timeout_seconds
         self._limit = ""
         self._status: int | None = None
+        self._tells, self._told, self._told_at = tells, 0, self._started
 
     def watch(self, connection: socket.socket) -> bool:
         """Returns when the run has ended, a limit is reached, or the connection is closed. False in
@@ -78,6 +83,7 @@ class PartRun:
                 self._limit = "time"
             elif now >= next_look:
                 self._look(waiting)
+                self._tell(connection)
                 # Many processes take long to measure, which must not slow them down for ever.
                 took = time.monotonic() - now
                 next_look = now + took + max(TICK_SECONDS, took - 3 * TICK_SECONDS)
@@ -94,6 +100,14 @@ class PartRun:
             if self._output["status"] or ended in ready:
                 self._learn_status()
                 return True
+
+    def _tell(self, connection: socket.socket) -> None:
+        """Sends what was recorded since the last time, where that is wanted and not too often."""
+        now, new = time.monotonic(), self._output["records"][self._told :]
+        if self._tells and new and now >= self._told_at + TELL_SECONDS:
+            self._told_at, self._told = now, self._told + len(new)
+            with contextlib.suppress(OSError):  # Where nobody waits, the connection says so.
+                connection.sendall(pack({"progress": _text(new)}))
 
     def end(self) -> None:
         """Ends the part. Process 1 stays for the next one, unless it does not answer."""

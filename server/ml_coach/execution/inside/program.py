@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from ml_coach.execution.inside import evaluation
 from ml_coach.execution.inside.context import SHOW_STACK, WorkerContext
 from ml_coach.execution.inside.exceptions import described, frames, raised_in
-from ml_coach.execution.inside.messages import SOURCE_FOLDERS
+from ml_coach.execution.inside.messages import SOURCE_FOLDERS, TEST_KINDS
 
 
 class RecordWriter:
@@ -63,7 +63,7 @@ def main(
         del sys.modules[name]
     folders = (f"{work}/{folder}".rstrip("/") for folder in SOURCE_FOLDERS)
     sys.path[:0] = filter(os.path.isdir, folders)
-    if request["kind"] != "tests":
+    if request["kind"] not in TEST_KINDS:
         sys.meta_path[:] = [f for f in sys.meta_path if "_pytest" not in type(f).__module__]
     owner = os.getpid()
     status = 1
@@ -71,6 +71,8 @@ def main(
         match request["kind"]:
             case "tests":
                 status = context.prepared.run(request, work, records)
+            case "project":
+                status = context.prepared.run_project(request, work, records)
             case "script":
                 status = _script(request, work, RecordWriter(records))
             case _:

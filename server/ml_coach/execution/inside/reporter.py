@@ -136,34 +136,36 @@ class Reporter:
             return
         xfail = "xfail" if hasattr(report, "wasxfail") else ""
         took = f"{report.duration:.6f}"
-        why = self._explained(report)
+        why = explained(report, self._work)
         self._write(("report", report.nodeid, report.when or "", report.outcome, xfail, took, *why))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Records what could not be collected."""
         if report.failed:
-            self._write(("not_collected", report.nodeid, *self._explained(report)))
+            self._write(("not_collected", report.nodeid, *explained(report, self._work)))
 
-    def _explained(self, report: Any) -> tuple[str, str, str]:
-        """(pytest's explanation with what the test printed, its places `file:line`, one line)."""
-        if report.passed:
-            return "", "", ""
-        text = message = printed = ""
-        places: list[str] = []
-        with contextlib.suppress(Exception):
-            text = report.longreprtext if report.failed else str(report.longrepr)
-        with contextlib.suppress(Exception):
-            message = report.longrepr.reprcrash.message
-        with contextlib.suppress(Exception):
-            printed = report.capstdout[-PRINTED_AT_MOST:]
-        with contextlib.suppress(Exception):
-            for entry in report.longrepr.reprtraceback.reprentries:
-                path = os.path.join(self._work, entry.reprfileloc.path)
-                if path.startswith(f"{self._work}/"):
-                    path = path.removeprefix(f"{self._work}/")
-                    places.append(f"{path}:{entry.reprfileloc.lineno}")
-        text = text[:TEXT_AT_MOST] + (f"\n--- printed ---\n{printed}" if printed else "")
-        return text, "\n".join(places), message[:1000]
+
+def explained(report: Any, work: str) -> tuple[str, str, str]:
+    """(pytest's explanation with what the test printed, its places `file:line`, one line). Places
+    are those in the folder `work`."""
+    if report.passed:
+        return "", "", ""
+    text = message = printed = ""
+    places: list[str] = []
+    with contextlib.suppress(Exception):
+        text = report.longreprtext if report.failed else str(report.longrepr)
+    with contextlib.suppress(Exception):
+        message = report.longrepr.reprcrash.message
+    with contextlib.suppress(Exception):
+        printed = report.capstdout[-PRINTED_AT_MOST:]
+    with contextlib.suppress(Exception):
+        for entry in report.longrepr.reprtraceback.reprentries:
+            path = os.path.join(work, entry.reprfileloc.path)
+            if path.startswith(f"{work}/"):
+                path = path.removeprefix(f"{work}/")
+                places.append(f"{path}:{entry.reprfileloc.lineno}")
+    text = text[:TEXT_AT_MOST] + (f"\n--- printed ---\n{printed}" if printed else "")
+    return text, "\n".join(places), message[:1000]
 
 
 def _function(item: pytest.Function) -> str:

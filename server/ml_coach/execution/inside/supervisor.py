@@ -136,7 +136,8 @@ class _SupervisedRun:
         if len(parts) > 1 and request["kind"] == "tests":
             os.write(self._suite, json.dumps(_shared_tests(request, parts)).encode("ascii"))
         for part, ends, order in zip(parts, self._reading, self._orders, strict=False):
-            run = PartRun(self._context, processes, ends, request["timeout_seconds"])
+            limit, tells = request["timeout_seconds"], request.get("tells", False)
+            run = PartRun(self._context, processes, ends, limit, tells=tells)
             files = {**request["files"], **part.get("files", {})}
             _give(order, {**request, **part, "files": files})
             goes_on = run.watch(connection)

@@ -22,7 +22,7 @@ from _pytest.assertion import rewrite
 from _pytest.config import ConftestImportFailure, _prepareconfig
 from _pytest.main import _main
 
-from ml_coach.execution.inside import collected, comparisons, test_compiler
+from ml_coach.execution.inside import collected, comparisons, project_tests, test_compiler
 from ml_coach.execution.inside.call_recorder import (
     Watchers,
     call_recorder,
@@ -125,6 +125,10 @@ class Prepared:
             write(("agreed", test, kind, module))
         write(("end", str(status)))
         return 0
+
+    def run_project(self, request: JsonObject, work: str, records: int) -> int:
+        """As `run`, for the tests of a user's project, which pytest itself finds."""
+        return project_tests.run(request, work, records, self.guard)
 
     def compile(self, files: Mapping[str, str], work: str) -> None:
         """Compiles ahead, for runs that share these test files. Texts are bytes as latin-1."""

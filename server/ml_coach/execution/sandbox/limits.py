@@ -27,6 +27,17 @@ class ResourceLimits:
         return asdict(self)
 
 
+# For the tests of a whole project.
+PROJECT_LIMITS = ResourceLimits(
+    memory_mb=2048,
+    processes=256,
+    open_files=1024,
+    file_mb=256,
+    disk_mb=512,
+    output_bytes=8 << 20,
+)
+
+
 def _resource() -> Any:
     """Python's module for limits, which there is not on Windows: it is loaded where it is used."""
     return importlib.import_module("resource")

@@ -51,6 +51,7 @@ _TITLES = {
     "test": "testing {}",
     "write_tests": "writing tests for {}",
     "refine": "refining {}",
+    "fix": "fixing the tests of {}",
 }
 
 

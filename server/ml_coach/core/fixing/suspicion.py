@@ -1,0 +1,161 @@
+"""Which unit of a project is to blame for a failure: the most suspicious one first.
+
+Spectrum-based: a line is as suspicious as the failing tests that run it are many and the passing
+ones few (Ochiai; Abreu, Zoeteweij and van Gemund 2007), a function as its most suspicious line.
+What a spectrum does not show comes from the failure itself: the frames of its traceback, the names
+that the test uses, and what an error says is missing. Constants and class bodies run at import, so
+they are as suspicious as the functions that read them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from ml_coach.core.finding import Finding
+from ml_coach.core.fixing.units import FileUnits, Unit
+from ml_coach.core.project import Coverage, Project
+
+# What the last frames of a traceback add, the innermost first. None of these numbers was fitted.
+_FRAMES = (0.5, 0.3, 0.2)
+_NAMED = 0.25  # The test itself uses the name.
+_ALIKE = 0.1  # The test's own name has the word.
+_MISSING = 2.0  # The error says that a name is missing there.
+_DATA = 0.6  # A constant is less often to blame than the function that reads it.
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_NO_ATTRIBUTE = re.compile(
+    r"(?:module|partially initialized module) '([\w.]+)' has no attribute"
+    r"|cannot import name '\w+' from (?:partially initialized module )?'([\w.]+)'"
+    r"|(?:type object )?'(\w+)'(?: object)? has no attribute"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A unit and how suspicious it is; only the order means something."""
+
+    unit: Unit
+    score: float
+
+
+class Sources:
+    """The units of a project's files, read when they are first asked for."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._known: dict[str, FileUnits] = {}
+
+    def units(self, file: str) -> FileUnits:
+        """The units of a file."""
+        if file not in self._known:
+            self._known[file] = FileUnits(file, self.project.text(file))
+        return self._known[file]
+
+
+def suspects(
+    sources: Sources,
+    coverage: Coverage,
+    failures: Sequence[Finding],
+    test_source: str,
+) -> list[Suspect]:
+    """The units that may be to blame for `failures`, which have one cause. `test_source` is what
+    their test functions say."""
+    scores: dict[Unit, float] = {}
+    for unit, score in _by_spectrum(sources, coverage, failures).items():
+        scores[unit] = score
+    for unit, score in _data(sources, scores, failures, test_source).items():
+        scores[unit] = max(score, scores.get(unit, 0.0))
+    for unit, bonus in _by_frames(sources, failures).items():
+        scores[unit] = scores.get(unit, 0.0) + bonus
+    words = set(_WORD.findall(test_source))
+    alike = {part.lower() for f in failures for part in _PARTS.findall(f.test.split("[")[0])}
+    for unit in scores:
+        if unit.kind == "function" and unit.simple_name in words:
+            scores[unit] += _NAMED
+        parts = {part.lower() for part in _PARTS.findall(unit.simple_name)} - {"test"}
+        if unit.kind != "module" and parts and parts <= alike:
+            scores[unit] += _ALIKE
+    for unit in _missing(sources, failures):
+        scores[unit] = scores.get(unit, 0.0) + _MISSING
+    ranked = sorted(scores, key=lambda u: (-scores[u], u.last - u.first, u.key))
+    return [Suspect(unit, scores[unit]) for unit in ranked]
+
+
+def _by_spectrum(
+    sources: Sources, coverage: Coverage, failures: Sequence[Finding]
+) -> dict[Unit, float]:
+    """Ochiai of each function's most suspicious line."""
+    runs = [coverage.failed[f.test] for f in failures if f.test in coverage.failed]
+    counts: Counter[tuple[str, int]] = Counter()
+    for run in runs:
+        counts.update((file, line) for file, lines in run.items() for line in lines)
+    found: dict[Unit, float] = {}
+    for (file, line), failing in counts.items():
+        unit = sources.units(file).at(line)
+        if unit.kind == "function":
+            passing = coverage.passed.get(file, {}).get(line, 0)
+            score = failing / sqrt(len(runs) * (failing + passing))
+            found[unit] = max(score, found.get(unit, 0.0))
+    return found
+
+
+def _by_frames(sources: Sources, failures: Sequence[Finding]) -> dict[Unit, float]:
+    """What each unit gets for being in the tracebacks: at most once as much as the best frame."""
+    modules = frozenset(sources.project.modules)
+    found: dict[Unit, float] = {}
+    for failure in failures:
+        places = [p for p in reversed(failure.related) if p.file in modules]
+        units = list(dict.fromkeys(sources.units(p.file).at(p.line) for p in places))
+        for unit, bonus in zip(units, _FRAMES, strict=False):
+            found[unit] = max(bonus, found.get(unit, 0.0))
+    return found
+
+
+def _data(
+    sources: Sources,
+    scores: Mapping[Unit, float],
+    failures: Sequence[Finding],
+    test_source: str,
+) -> dict[Unit, float]:
+    """Class bodies and modules, as suspicious as the functions that read what they assign."""
+    readers: dict[str, float] = {}
+    for unit, score in scores.items():
+        for name in unit.reads:
+            readers[name] = max(score, readers.get(name, 0.0))
+    files = {unit.file for unit in scores}
+    holders = [u for f in files for u in sources.units(f).every if u.kind != "function"]
+    # A module that only has constants runs no line in any test.
+    for file in sources.project.modules:
+        units = sources.units(file) if file not in files else None
+        if units and units.module.binds & readers.keys():
+            holders += [u for u in units.every if u.kind != "function"]
+    binding = Counter(name for unit in holders for name in unit.binds)
+    words = set(_WORD.findall(test_source))
+    named = " ".join(f.test for f in failures)
+    found: dict[Unit, float] = {}
+    for unit in holders:
+        parts = {p for p in _PARTS.findall(unit.simple_name) if len(p) > 2}
+        is_meant = unit.simple_name in words or any(part in named for part in parts)
+        for name in unit.binds & readers.keys():
+            share = 1.0 if is_meant and unit.kind == "class" else 1 / binding[name]
+            found[unit] = max(_DATA * readers[name] * share, found.get(unit, 0.0))
+    return found
+
+
+def _missing(sources: Sources, failures: Sequence[Finding]) -> list[Unit]:
+    """Where the errors say that a name is missing."""
+    found: list[Unit] = []
+    for failure in failures:
+        for module, other, kind in _NO_ATTRIBUTE.findall(f"{failure.message}\n{failure.detail}"):
+            path = (module or other).replace(".", "/")
+            for file in sources.project.modules if path or kind else ():
+                units = sources.units(file)
+                if path and f"/{file}".endswith((f"/{path}.py", f"/{path}/__init__.py")):
+                    found.append(units.module)
+                if kind:
+                    found += [u for u in units.others if u.simple_name == kind]
+    return list(dict.fromkeys(found))

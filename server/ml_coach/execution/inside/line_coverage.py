@@ -1,0 +1,147 @@
+"""Which lines of a project's modules each test runs, at little cost.
+
+With `sys.monitoring` (Python 3.12) a line is reported once for each test and then costs nothing.
+Before that there is only `sys.settrace`, which makes tests several times slower. Then a function
+that is entered stands for all of its lines, by its first one, and only the tests that have to be
+followed are, and of the others as many as take a few seconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import functools
+import gc
+import json
+import sys
+import threading
+import time
+import types
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ml_coach.execution.inside.signing import identity_of
+
+PACKED_AT_MOST = 3 << 20  # characters of a record; what is more is left out
+SLOW_SECONDS = 8.0  # for tests that need not be followed, where following is slow
+TOOL = 4  # of sys.monitoring; 0 to 2 are for debuggers, coverage and profilers
+
+# By the identity of the code: two codes can be equal, and to compare them takes long.
+Lines = dict[int, tuple[types.CodeType, set[int]]]
+
+
+class LineCoverage:
+    """Follows the `files` of a project, named relative to the folder `work`, in all tests where
+    that is cheap, and in the tests `followed` anyway."""
+
+    def __init__(self, files: Collection[str], followed: Collection[str], work: str) -> None:
+        self._followed = frozenset(followed)
+        self._left_out = self._paused = False
+        self._began, self._spent = 0.0, 0.0
+        self._names = {f"{work}/{name}": name for name in files}
+        self._lines: Lines = {}
+        self._tests: list[str] = []
+        self._failed: dict[str, dict[str, list[int]]] = {}
+        self._passed: dict[str, Counter[int]] = {}
+        self._reached: dict[tuple[str, int], int] = {}
+        self._known: set[int] = set()
+        self._modules = 0
+        self._monitoring: Any = getattr(sys, "monitoring", None)
+        if self._monitoring:
+            self._monitoring.use_tool_id(TOOL, "ml-coach")
+            line = self._monitoring.events.LINE
+            self._monitoring.register_callback(TOOL, line, self._on_line)
+
+    def begin(self, test: str) -> None:
+        """A test begins."""
+        self._lines = {}
+        self._began = time.monotonic()
+        if self._monitoring:
+            self._find_code()
+            self._monitoring.restart_events()
+        elif test in self._followed or self._spent < SLOW_SECONDS:
+            threading.settrace(self._on_call)
+            sys.settrace(self._on_call)
+        else:
+            self._began = 0.0
+
+    def apart(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, whose lines do not count: a failing assert shows values, and so runs their
+        `__repr__`, which has nothing to do with the failure."""
+
+        @functools.wraps(function)
+        def not_followed(*arguments: Any, **more: Any) -> Any:
+            before, self._paused = self._paused, True
+            try:
+                return function(*arguments, **more)
+            finally:
+                self._paused = before
+
+        return not_followed
+
+    def end(self, test: str, *, failed: bool, passed: bool) -> None:
+        """The test is over."""
+        if not self._began:
+            self._left_out = True
+            return
+        if not self._monitoring:
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+            self._spent += (test not in self._followed) * (time.monotonic() - self._began)
+        number = len(self._tests)
+        self._tests.append(test)
+        own: dict[str, set[int]] = {}
+        for code, lines in list(self._lines.values()):
+            name = self._names[code.co_filename]
+            own.setdefault(name, set()).update(lines)
+            key = (name, code.co_firstlineno)
+            self._reached[key] = self._reached.get(key, 0) | 1 << number
+        for name, lines in own.items():
+            if failed:
+                self._failed.setdefault(test, {})[name] = sorted(lines)
+            elif passed:
+                self._passed.setdefault(name, Counter()).update(lines)
+
+    def packed(self) -> str:
+        """Everything that was found, as one text; empty where that is too much."""
+        reached = [(*key, f"{tests:x}") for key, tests in self._reached.items()]
+        found = {"failed": self._failed, "passed": self._passed, "tests": self._tests}
+        every = found if self._left_out else {**found, "reached": reached}
+        for each in (every, found):
+            packed = base64.b64encode(zlib.compress(json.dumps(each).encode("ascii"))).decode()
+            if len(packed) <= PACKED_AT_MOST:
+                return packed
+        return ""
+
+    def _find_code(self) -> None:
+        """Asks for the lines of code that was loaded since the last test."""
+        if self._modules == len(sys.modules):
+            return
+        self._modules = len(sys.modules)
+        events = self._monitoring.events
+        gc.unfreeze()  # What the project's conftest.py froze would not be listed.
+        functions = (o for o in gc.get_objects() if type(o) is types.FunctionType)
+        todo = [f.__code__ for f in functions if f.__code__.co_filename in self._names]
+        while todo:
+            code = todo.pop()
+            if identity_of(code) not in self._known:
+                self._known.add(identity_of(code))
+                with contextlib.suppress(ValueError):
+                    self._monitoring.set_local_events(TOOL, code, events.LINE)
+                todo += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+
+    def _on_line(self, code: types.CodeType, line: int) -> Any:
+        if self._paused:
+            return None
+        self._seen(code).add(line)
+        return self._monitoring.DISABLE
+
+    def _on_call(self, frame: types.FrameType, event: str, argument: object) -> None:
+        code = frame.f_code
+        if not self._paused and code.co_filename in self._names and code.co_name != "<module>":
+            self._seen(code).add(code.co_firstlineno)
+
+    def _seen(self, code: types.CodeType) -> set[int]:
+        return self._lines.setdefault(identity_of(code), (code, set()))[1]
