@@ -224,6 +224,23 @@ def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     return re.search(doubt, before) is not None or re.search("[ND]", inside + after) is not None
 
 
+def with_range(
+    pieces: Sequence[tuple[Piece, list[Token]]],
+) -> list[tuple[Piece, list[Token]]]:
+    """The pieces, where "outside this range" stands for the only range that they speak of."""
+    said = [t.condition for _, found in pieces for t in found if t.condition]
+    ranges = {(c.bound, c.top) for c in said if c.op == "range" and not c.of_length}
+    low, high = ranges.pop() if len(ranges) == 1 else ("", "")
+
+    def resolved(token: Token) -> Token:
+        if token.condition is None or token.condition.op != "outside" or token.condition.top:
+            return token
+        known = replace(token.condition, bound=low, top=high)
+        return replace(token, condition=known) if high else replace(token, kind="W", condition=None)
+
+    return [(piece, [resolved(token) for token in found]) for piece, found in pieces]
+
+
 def reduced(found: Sequence[Token]) -> list[Token]:
     """The tokens with each condition and what it is said of as one: `Y`, or `m` where it is what
     an argument must not be."""

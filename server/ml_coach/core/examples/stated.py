@@ -125,7 +125,7 @@ class _Reader:
         """One test for each input; none where the prompt reports a fault, which may be stated."""
         reports = words.REPORT.search(self._prompt) is not None
         pieces = [(piece, self._tokens(piece)) for piece in layout.pieces(self._prompt)]
-        pieces = _with_range(pieces)
+        pieces = forms.with_range(pieces)
         self._refusal = _refusal([token for _, found in pieces for token in found])
         said: list[tuple[Statement, layout.Piece, list[Token]]] = []
         for piece, found in pieces:
@@ -339,23 +339,6 @@ class _Reader:
                 return None
             call = call if call.startswith("list(") else f"list({call})"
         return expressions.compared(call, value, any_order=self._any_order, exact=False)
-
-
-def _with_range(
-    pieces: Sequence[tuple[layout.Piece, list[Token]]],
-) -> list[tuple[layout.Piece, list[Token]]]:
-    """The pieces, where "outside this range" stands for the only range that they speak of."""
-    said = [t.condition for _, found in pieces for t in found if t.condition]
-    ranges = {(c.bound, c.top) for c in said if c.op == "range" and not c.of_length}
-    low, high = ranges.pop() if len(ranges) == 1 else ("", "")
-
-    def resolved(token: Token) -> Token:
-        if token.condition is None or token.condition.op != "outside" or token.condition.top:
-            return token
-        known = replace(token.condition, bound=low, top=high)
-        return replace(token, condition=known) if high else replace(token, kind="W", condition=None)
-
-    return [(piece, [resolved(token) for token in found]) for piece, found in pieces]
 
 
 def _reading_order(said: tuple[Statement, layout.Piece, list[Token]]) -> tuple[bool, int]:
