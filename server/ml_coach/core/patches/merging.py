@@ -213,7 +213,7 @@ class Merger:
         places = targets.binding(node.keys)
         if owner is None and not places and node.kind == "def":
             places = targets.inside(node.keys)
-            if len(places) > 1:
+            if len(places) > 1 and not self.problem:
                 body = self.code[node.first : node.last]
                 places = targets.spoken_of(places, body, self.before, self.said) or places
             if len(places) > 1:

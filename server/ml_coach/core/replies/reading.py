@@ -38,6 +38,7 @@ _WITHDRAWS = re.compile(
     r"|(?:leave|keep|must stay|should stay)\b.*\b(?:as (?:it|they|is)\b|alone|un\w+ed|untouched))",
     re.IGNORECASE,
 )
+_LONGEST_SENTENCE = 400  # A longer one would cost time, and is no sentence.
 _OF_THE_REST = re.compile(r"\b(?:rest|others?|else|remaining|everything)\b", re.IGNORECASE)
 _DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
@@ -233,6 +234,8 @@ def withdrawal(reply: Reply, names: Collection[str]) -> str:
     last = max((s.line for s in reply.segments if s.fenced), default=0)
     below = "".join(s.text for s in reply.of("prose") if s.line > last)
     for sentence in re.split(r"(?<=[.!?])\s|\n\n", below):
+        if len(sentence) > _LONGEST_SENTENCE:
+            continue
         named = set(re.findall(r"`([\w.]+)", sentence))
         is_about = bool({name.rpartition(".")[2] for name in named} & set(names)) or not named
         if is_about and _WITHDRAWS.search(sentence) and not _OF_THE_REST.search(sentence):

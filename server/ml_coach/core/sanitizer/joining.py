@@ -140,12 +140,15 @@ def together(parts: Sequence[Code]) -> Code:
 def with_methods(text: str, part: str) -> str | None:
     """`text` with the methods in `part` put into its class: the one that has them, or, for indented
     ones, the only one. None where `part` is anything else; empty where the class is in doubt."""
-    tree, bare = syntax.parse(text), syntax.parse(part)
+    bare = syntax.parse(part) if "def " in part else None
     if bare:
         part = indented(part.split("\n"), 1, ast.ClassDef("_", [], [], bare.body, []))
-    inside = syntax.parse(f"class _:\n{part}")
+    inside = syntax.parse(f"class _:\n{part}") if "def " in part else None
     cls = inside.body[0] if inside else None
-    if tree is None or not isinstance(cls, ast.ClassDef) or not all(map(_is_method, cls.body)):
+    if not isinstance(cls, ast.ClassDef) or not all(map(_is_method, cls.body)):
+        return None
+    tree = syntax.parse(text)
+    if tree is None:
         return None
     classes = [s for s in tree.body if isinstance(s, ast.ClassDef)]
     has = [c for c in classes if not _members(cls).keys().isdisjoint(_members(c))]

@@ -20,6 +20,8 @@ from ml_coach.core.sanitizer.elisions import elision
 # Characters. The longest of 1,630 recorded replies has 5,972, and the slowest reply that could be
 # thought of takes 0.9 s at this length (3,200 blocks, none of them closed).
 LONGEST_REPLY = 64_000
+# Characters that may be parsed to join blocks: a class of 10,000 with twenty methods beside it.
+_MOST_JOINED = 200_000
 # Code within a line of prose.
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -147,9 +149,11 @@ def _continued(segments: Sequence[Segment]) -> list[Segment]:
     Lines that stand in the other one already are only shown again.
     """
     result: list[Segment] = []
+    budget = _MOST_JOINED
     for segment in segments:
         before, text = result[-1].text if result else "", segment.text.strip("\n")
-        whole = joining.with_methods(before, text) if result else ""
+        budget -= len(before) if text[:1] in (" ", "\t") or "self" in text else 0
+        whole = joining.with_methods(before, text) if result and budget > 0 else ""
         if whole is None and text[:1] in (" ", "\t") and replies.parsed(segment.text) is None:
             new = {line.strip() for line in text.split("\n")}
             whole = before + segment.text
