@@ -21,7 +21,7 @@ def definitions(source: str) -> list[str]:
 
 def test_a_pytest_file_stays_as_it_is() -> None:
     source = (
-        '"""Tests."""\nimport pytest\nfrom generated_code import f\n\nCASES = [(1, 2)]\n\n\n'
+        '"""Tests."""\nimport pytest\n\nCASES = [(1, 2)]\n\n\n'
         "@pytest.fixture\ndef one():\n    return 1\n\n\ndef helper(x):\n    return x\n\n\n"
         "@pytest.mark.parametrize('x, y', CASES)\ndef test_f(x, y):\n    assert f(x) == y\n\n\n"
         "class TestF:\n    def test_one(self, one):\n        assert f(one) == 2\n"

@@ -15,6 +15,7 @@ from ml_coach.core.patches.markers import (
 )
 from ml_coach.core.patches.unified import read_unified
 from ml_coach.core.replies import Reply, Segment
+from ml_coach.core.replies.roles import DEFINES
 from ml_coach.core.sanitizer import Sanitized, sanitize
 
 _MOST_HUNKS = 100  # No reply of the measured data has more than 3.
@@ -35,10 +36,14 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
         found = _of_segment(segment, number, exactly)
         if isinstance(found, PatchRefused):
             return found
+        if segment.role == "patch" and _is_cut(segment, found, reply.answer):
+            return PatchRefused("The last edit of the reply has no end.")
         edits += [edit for edit in found if edit not in edits]
     edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
     if not edits and not exactly:
         edits = _in_prose(reply)
+    said = "".join(s.text for s in reply.of("prose"))
+    edits = [replace(edit, said=said) if edit.kind == "code" else edit for edit in edits]
     for edit in edits:
         marks = [mark for hunk in edit.hunks if (mark := left_out(hunk))]
         if marks:
@@ -48,9 +53,23 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     return edits
 
 
+def _is_cut(segment: Segment, edits: list[FileEdit], answer: str) -> bool:
+    """Whether the last edit of a text whose end nothing marks shows less than it states."""
+    if segment.closed and (segment.fenced or (segment.language, answer[-1:]) == ("diff", "\n")):
+        return False
+    if segment.language == "envelope":
+        return "*** Begin Patch" in segment.text and "*** End Patch" not in segment.text
+    last = edits[-1].hunks[-1] if edits and edits[-1].hunks else None
+    # Context at the end may be blank lines that are not seen there.
+    return bool(last) and last.lines[-1].sign != " " and len(last.new) < (last.new_count or 0)
+
+
 def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] | PatchRefused:
     if segment.role == "program":
-        code = FileEdit("code", segment.file, text=segment.text, cut=not segment.closed)
+        is_python = segment.language == "python" or DEFINES.search(segment.text)
+        is_file = not is_python or segment.file.endswith((".py", ".pyi"))  # or it is `Cart.total`
+        file = segment.file if is_file else ""
+        code = FileEdit("code", file, text=segment.text, cut=not segment.closed)
         return [code] if segment.text.strip() else []
     match segment.language:
         case "envelope":

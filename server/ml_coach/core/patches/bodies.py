@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import dedent
 
 from ml_coach.core.patches.lines import indent_of, indent_width
-from ml_coach.core.patches.outline import Node
+from ml_coach.core.patches.making import changed_blocks
+from ml_coach.core.patches.outline import Node, outline
+from ml_coach.core.patches.targets import flat
 from ml_coach.core.python import syntax
 from ml_coach.core.python.scanning import in_strings
 from ml_coach.core.sanitizer.elisions import elision
@@ -81,6 +83,38 @@ def left_out(old: Sequence[str], new: Sequence[str]) -> str:
         if fewer and not explains and (alone or code_of(line) in lines):
             return line.strip()
     return ""
+
+
+def blended(
+    old: list[str], new: list[str], mine: Collection[int] = (), theirs: Collection[int] = ()
+) -> list[str]:
+    """`new` with the user's comments and spelling, where it says nothing else. `mine` and `theirs`
+    are the lines of both that are docstrings."""
+    code = [code_of(line) for line in old]
+    blocks = changed_blocks([key(line) for line in old], [key(line) for line in new])
+    result: list[str] = []
+    at = k = 0
+    for a, b, c, d in [*blocks, (len(old), len(old), len(new), len(new))]:
+        for own, other in zip(old[at:a], new[k:c], strict=True):
+            result.append(other if "#" in other and "#" not in own else own)
+        come = new[c:d]
+        lead = next((n for n in range(a, b) if code[n] and n not in mine), b)
+        speaks = any(line.lstrip().startswith("#") for line in come)
+        if any(n in mine for n in range(a, lead)):
+            speaks = speaks or any(n in theirs for n in range(c, d))
+        # Comments and a docstring that the reply only lacks stay above what follows them.
+        if any(line.strip() for line in old[a:lead]) and not speaks:
+            has_code = any(map(code_of, come))
+            come = [*old[a:lead], *(line for line in come if has_code or line.strip())]
+        result += come
+        at, k = b, d
+    return result
+
+
+def documented(lines: Sequence[str]) -> set[int]:
+    """The lines that are docstrings of functions and classes."""
+    nodes = [n for node in outline(lines) for n in flat(node)]
+    return {at for n in nodes for at in range(n.body, n.body + docstring(n))}
 
 
 def comment_of(line: str) -> str:

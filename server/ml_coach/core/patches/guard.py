@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -27,14 +27,15 @@ from ml_coach.core.python.compiling import LONGEST, parsed
 _TOP = re.compile(r"(?:async def|def|class|@|import|from)\b|@|[^\W\d]\w* =")
 _MOST_NAMED = 5  # A sentence with more names is not read.
 _PYTHON = (".py", ".pyi")
+_Names = Collection[str] | None
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LAST = (ast.Return, ast.Raise, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
 
 
-def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
+def loss(before: str, after: str, removed: str, *, names: _Names = None) -> str:
     """What `after` would lose of `before` beyond the text `removed`, which the edit itself names:
-    the end of a sentence that begins with "It", empty where nothing is lost. Without `names`, the
-    names in `removed` may not go either: the edit replaces their definitions."""
+    the end of a sentence that begins with "It", empty where nothing is lost. Where `names` are
+    given, no others in `removed` may go: the edit replaces their definitions."""
     if before == after:
         return ""
     lines = _changed_part(split_lines(before), split_lines(after))
@@ -42,8 +43,9 @@ def loss(before: str, after: str, removed: str, *, names: bool = True) -> str:
     named = tokens(removed)
     counts = Counter(bound(old)) - Counter(bound(new))
     gone = list(counts)
-    if names:
+    if names is None:
         gone = [name for name in gone if not named[name.split(".")[-1]] and not named[name]]
+    gone = [name for name in gone if not {*name.split(".")}.intersection(names or ())]
     if gone:
         return f"would lose {_listed(gone)}, which it does not remove."
     missing = tokens("\n".join(lines[0])) - tokens("\n".join(lines[1])) - named
@@ -75,18 +77,19 @@ def _changed_part(before: list[str], after: list[str]) -> tuple[list[str], list[
 
 
 def objection(
-    file: str, before: str, after: str, removed: str, *, code: bool = False, cut: bool = False
+    file: str, before: str, after: str, removed: str, *, names: _Names = None, cut: bool = False
 ) -> str:
     """Why no edit may make `after` of `before`: the end of a sentence that begins with "It".
 
-    `removed` is the text that the edit takes away or, where it is `code`, replaces. `cut` says
-    that the end of the code may be missing. Empty where nothing speaks against the edit.
+    `removed` is the text that the edit takes away or, where it is code, replaces; `names` are then
+    those that it replaces by others, and `cut` says that the end of the code may be missing.
+    Empty where nothing speaks against the edit.
     """
     try:
-        problem = ruin(file, before, after) or loss(before, after, removed, names=not code)
+        problem = ruin(file, before, after) or loss(before, after, removed, names=names)
         if problem := problem or flaw(file, before, after):
             return problem
-        if not code or not file.endswith(_PYTHON) or len(after) > LONGEST:
+        if names is None or not file.endswith(_PYTHON) or len(after) > LONGEST:
             return ""
         old, new = _traits(before), _traits(after)
         return _misread(old.tree, new.tree, cut=cut) if old and new else ""
@@ -227,20 +230,35 @@ def _misread(before: ast.Module, after: ast.Module, *, cut: bool) -> str:
         used = syntax.loads(old[name]) & syntax.top_level(before)
         if unused := sorted(used - syntax.loads(new[name])):
             return f"would replace {name}, which runs {_listed(unused)}, by another example."
-    words = tokens(ast.unparse(after)) if new.keys() - old.keys() else Counter[str]()
+    had, has = map(_mentions, (before, after))
     for name in new.keys() - old.keys():
-        if min(words[part] for part in name.split(".")) > 1:
-            continue  # something uses it
+        own = _mentions(new[name])
+        is_used = all(has[part] > own[part] for part in name.split("."))
+        if syntax.is_empty(new[name]) or (is_used and had.keys() <= has.keys()):
+            continue
         given, local, read = _variables(new[name])
         said = {ast.dump(s) for s in new[name].body if not syntax.is_docstring(s)}
         for other in sorted(old.keys() & new.keys()):
+            last = other.rpartition(".")[2]
+            if is_used and (last in has or last not in had):
+                continue
             theirs = _variables(old[other])
             kept = sum(ast.dump(s) in said for s in old[other].body)
-            is_alike = other.rpartition(".")[2] in name or 2 * kept >= len(said) > 0
+            is_alike = last in name or 2 * kept >= len(said) > 0
             is_alike = is_alike and theirs[2] == read
             if theirs[0] == given and theirs[1] <= local and (theirs[1] or is_alike):
-                return f"would have {name}, which nothing uses, beside {other}."
+                return f"would have {name} beside {other}, which it only renames."
     return ""
+
+
+def _mentions(tree: ast.AST) -> Counter[str]:
+    """How often a program reads each name and field; a string that is a name may be one of them."""
+    found = (
+        getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "value", None)
+        for node in syntax.walk(tree)
+        if not isinstance(getattr(node, "ctx", None), ast.Store)
+    )
+    return Counter(name for name in found if isinstance(name, str) and name.isidentifier())
 
 
 def _variables(function: _Function) -> tuple[list[str], set[str], frozenset[str]]:

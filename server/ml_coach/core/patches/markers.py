@@ -45,6 +45,8 @@ def read_search_blocks(
         end = _end_of(lines, at, (opening[1] or opening[2] or "").upper() == "SEARCH")
         body = lines[at + 1 : end]
         if end == len(lines):
+            while body and not body[-1].strip():
+                body.pop()
             if not ended and body and body[-1].strip("`~ \t"):
                 return PatchRefused("The last SEARCH block of the reply has no end.")
             while body and not body[-1].strip("`~ \t"):

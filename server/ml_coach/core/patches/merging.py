@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from textwrap import dedent
 
 from ml_coach.core.patches.bodies import (
-    code_of,
+    blended,
     docstring,
+    documented,
     indent_unit,
-    key,
     left_out,
     split,
 )
 from ml_coach.core.patches.lines import indent_of, indent_width, split_lines
-from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.outline import (
     Node,
     bound,
@@ -33,7 +32,7 @@ from ml_coach.core.patches.outline import (
     outline,
     tokens,
 )
-from ml_coach.core.patches.targets import Targets, flat, reads
+from ml_coach.core.patches.targets import Targets, flat, reads, renamed
 from ml_coach.core.python import syntax
 from ml_coach.core.python.scanning import in_strings
 
@@ -47,39 +46,43 @@ class NotMerged:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The lines of the file with the code in it, and the text that the code takes the place of."""
+    """The lines of the file with the code in it, the text that the code takes the place of, and
+    the names of the file that the code replaces by others."""
 
     lines: list[str]
     removed: str
+    gone: frozenset[str] = frozenset()
 
 
-_REMARKS = ("#", '"', "'", 'r"')  # how comments and docstrings begin
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
 
-def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
+def merge(before: Sequence[str], code: str, said: str = "") -> Merged | NotMerged:
     """The lines `before` with the definitions, constants and imports of `code` in their places.
 
     Code that binds every name of the file is the file itself. Else definitions replace those of
     the same name, member by member in classes; a bare method goes to the one class that has it;
     what is new goes beside what it came with; loose calls, which show how it works, are left out.
+    What the reply has `said` tells of two classes the one that is meant, and that a name is new.
     """
     lines = split_lines(dedent(code))
     complaint = syntax.complaint("\n".join(lines) + "\n")
-    new, old = outline(lines), outline(before)
-    if not any(map(_is_test, old)):
-        # Tests that came with the program are none of it.
-        for test in reversed([node for node in new if _is_test(node)]):
-            del lines[test.first : test.last]
-        while lines and not lines[-1].strip():
-            lines.pop()
-        new = outline(lines)
+    if not any(map(_is_test, outline(before))):
+        _remove_tests(lines)
+    new = outline(lines)
     if not any(node.keys for node in new):
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
-    merger = Merger(before, lines)
+    words = tokens(said).keys()
+    before, names = list(before), renamed(before, lines)
+    for at, (was, now) in names.items():
+        if not words >= {was, now}:
+            return NotMerged(f"has {now} for {was}, and does not say so.")
+        before[at] = before[at].replace(was, now, 1)
+    old = outline(before)
+    merger = Merger(before, lines, words)
     if merger.is_whole(old, new):
         merger.whole()
     else:
@@ -88,12 +91,21 @@ def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
         return NotMerged(merger.problem)
     if merger.adds_only_imports and any(node.kind not in ("import", "guard") for node in new):
         return NotMerged("is no part of the file: nothing but its imports would be taken.")
-    if not merger.pieces:
+    if not merger.pieces and not names:
         kept = ", ".join(dict.fromkeys(merger.kept))
         return NotMerged(
             f"leaves out the body of {kept}." if kept else "changes nothing of the file."
         )
-    return merger.merged()
+    merged, gone = merger.merged(), frozenset(was for was, _ in names.values())
+    return Merged(merged.lines, "\n".join([merged.removed, *gone]), gone)
+
+
+def _remove_tests(lines: list[str]) -> None:
+    """Removes the tests that came with a program: they are none of it."""
+    for test in reversed([node for node in outline(lines) if _is_test(node)]):
+        del lines[test.first : test.last]
+    while lines and not lines[-1].strip():
+        lines.pop()
 
 
 def _is_newer(complaint: str) -> bool:
@@ -105,7 +117,9 @@ def _is_newer(complaint: str) -> bool:
 class Merger:
     before: Sequence[str]
     code: list[str]
+    said: Set[str] = frozenset()
     pieces: list[_Piece] = field(default_factory=list[_Piece])
+    placed: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     kept: list[str] = field(default_factory=list[str])
     problem: str = ""
     imports: set[str] = field(default_factory=set[str])  # what the file imports already
@@ -154,9 +168,7 @@ class Merger:
         if loose and not known:
             self.problem = f"runs `{loose[0][:60]}` when it is imported, unlike the file."
         unit = self._reindented(self.code, "", "")
-        nodes = [n for node in outline(self.before) for n in flat(node)]
-        documented = {at for n in nodes for at in range(n.body, n.body + docstring(n))}
-        merged = self._blended(list(self.before), unit, documented)
+        merged = self._blended(list(self.before), unit, documented(self.before), documented(unit))
         if merged != list(self.before):
             self.pieces.append((0, len(self.before), merged))
 
@@ -201,6 +213,9 @@ class Merger:
         places = targets.binding(node.keys)
         if owner is None and not places and node.kind == "def":
             places = targets.inside(node.keys)
+            if len(places) > 1 and not self.problem:
+                body = self.code[node.first : node.last]
+                places = targets.spoken_of(places, body, self.before, self.said) or places
             if len(places) > 1:
                 self.problem = f"defines {node.name}, which has no one place in the file."
         fitting = targets.fitting(places, node)
@@ -231,6 +246,8 @@ class Merger:
             self.problem = f"makes {new.name} another kind of thing than it is in the file."
 
     def put(self, old: Node, source: list[str]) -> None:
+        if self.placed.setdefault(old.first, source) != source:
+            self.problem = f"shows {old.name} twice, in different ways."
         if source != list(self.before[old.first : old.last]):
             self.pieces.append((old.first, old.last, source))
 
@@ -307,15 +324,25 @@ class Merger:
             decorators = mine[old.first : old.head]
         unit = old.inner[0].indent if old.inner else old.indent + indent_unit(mine)
         written = new.inner[0].indent if new.inner else indent_of(body[0])
-        documented, theirs_documented = docstring(old), docstring(new)
-        if documented and theirs_documented and (body_only or is_empty(old)):
-            body = body[theirs_documented:]
+        has_docs, brings_docs = docstring(old), docstring(new)
+        if has_docs and brings_docs and (body_only or is_empty(old)):
+            body, brings_docs = body[brings_docs:], 0
         body = self._reindented(body, written, unit)
+        if not old.inner and len(body) == 1 and (is_empty(new) or not new.inner):
+            # What the user has in one line stays in one.
+            suite = self._blended(own_body, body)[-1].strip()
+            return [*decorators, *head[:-1], f"{head[-1]} {suite}"]
         if is_empty(old):
-            rest = own_body[documented:]
+            rest = own_body[has_docs:]
             remarks = [line for line in rest if line.lstrip().startswith("#") and line not in body]
-            return [*decorators, *head, *own_body[:documented], *remarks, *body]
-        return [*decorators, *head, *self._blended(own_body, body, range(documented))]
+            return [*decorators, *head, *own_body[:has_docs], *remarks, *body]
+        docs = range(has_docs), range(brings_docs)
+        return [*decorators, *head, *self._blended(own_body, body, *docs)]
+
+    def _blended(self, old: list[str], new: list[str], *docs: Collection[int]) -> list[str]:
+        if mark := left_out(old, new):
+            self.problem = self.problem or f"leaves out lines: `{mark}`."
+        return blended(old, new, *docs)
 
     def _reindented(self, lines: Iterable[str], written: str, wanted: str) -> list[str]:
         """The lines with the indentation of the file: its start, its unit, tabs or spaces."""
@@ -334,36 +361,6 @@ class Merger:
             else:
                 inset = wanted + " " * (levels * len(ours) + rest)
             result.append(inset + line.lstrip(" \t"))
-        return result
-
-    def _blended(self, old: list[str], new: list[str], docstring: Iterable[int]) -> list[str]:
-        """`new` with the user's comments and spelling, where it says nothing else.
-
-        Sets `problem` where a mark in `new` stands for lines of `old` that it leaves out.
-        """
-        code = [code_of(line) for line in old]
-        documented = set(docstring)
-        said = [bool(text) and at not in documented for at, text in enumerate(code)]
-        blocks = changed_blocks([key(line) for line in old], [key(line) for line in new])
-        result: list[str] = []
-        at = k = 0
-        for a, b, c, d in [*blocks, (len(old), len(old), len(new), len(new))]:
-            for mine, theirs in zip(old[at:a], new[k:c], strict=True):
-                result.append(theirs if "#" in theirs and "#" not in mine else mine)
-            come = new[c:d]
-            lead = next((n for n in range(a, b) if said[n]), b)
-            begins = _REMARKS if documented.intersection(range(a, lead)) else "#"
-            silent = any(line.strip() for line in old[a:lead]) and not any(
-                line.lstrip().startswith(begins) for line in come
-            )
-            # Comments and a docstring that the reply only lacks stay above what follows them.
-            if silent:
-                speaks = any(map(code_of, come))
-                come = [*old[a:lead], *(line for line in come if speaks or line.strip())]
-            result += come
-            at, k = b, d
-        if mark := left_out(old, new):
-            self.problem = self.problem or f"leaves out lines: `{mark}`."
         return result
 
 

@@ -197,7 +197,11 @@ def file_in_comment(text: str) -> str:
 
 
 def widest(text: str) -> str:
-    """From the first fence to the last, where more than two stand: for code that has fences."""
+    """From the first fence to the last, where more than two stand: for code that has fences.
+
+    Of an odd number the last one begins a block, whose end is not in the reply.
+    """
     lines = text.split("\n")
     fences = [at for at, line in enumerate(lines) if _FENCE.match(line)]
-    return "\n".join(lines[fences[0] : fences[-1] + 1]) if len(fences) > 2 else ""
+    is_even = len(fences) > 2 and len(fences) % 2 == 0
+    return "\n".join(lines[fences[0] : fences[-1] + 1]) if is_even else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ml_coach.core.replies.roles import code_marks
+
 # One table of tags; the pairs that are not of the form <name>...</name> stand apart.
 TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad",
         "analysis", "seed:think", "internal_monologue")  # fmt: skip
@@ -25,9 +27,10 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<]*(?:<\|[a-z]+\|>[^<]*)?<\|messa
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 # The same channels after a decoder has dropped the special tokens.
 _STRIPPED_CHANNELS = re.compile(r"\Aanalysis(?=\S).*?assistant\s?final", re.DOTALL)
-_LABEL = r"[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}"
+_LABEL = r"[ \t]*(?:#{1,6}[ \t]+)?[*_]{0,2}(?:here(?: is|['’]s| are) (?:my|the) )?"
 _THOUGHT_LABEL = re.compile(
-    rf"^{_LABEL}(?:thoughts?|thinking|reasoning|scratchpad|observation|analysis|plan)[*_]{{0,2}}:",
+    rf"^{_LABEL}(?:thoughts?|thinking|reasoning|scratchpad|observation|analysis|plan)"
+    r"(?: process)?[*_]{0,2}:",
     re.IGNORECASE | re.MULTILINE,
 )
 _ANSWER_LABEL = re.compile(
@@ -37,10 +40,14 @@ _ANSWER_LABEL = re.compile(
 )
 _SPECIAL = r"(?:<\|[a-z_]{2,30}\|>|</?s>|<｜[^｜\n]{2,40}｜>)"
 _SPECIAL_TOKEN = re.compile(rf"\A\s*{_SPECIAL}|{_SPECIAL}\s*\Z|^{_SPECIAL}$", re.MULTILINE)
-# Where a model goes on as the user, whom it made up.
+# Where a model goes on behind its own end, or as the user, whom it made up.
+_END = (
+    r"(?:</s>|<\|(?:endoftext|end_of_text|eot_id|im_end)\|>|<end_of_turn>)"
+    r"(?!\s*<\|im_start\|>assistant)"
+)
 _USER_TURN = re.compile(
     rf"(?:^|{_SPECIAL})[ \t]*(?:(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>)\s*user\b"
-    r"|<[|｜]user[|｜]>)",
+    rf"|<[|｜]user[|｜]>)|(?P<end>{_END}|^\[INST\])[ \t]*(?:$|(?=[A-Z\[<#]))",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
@@ -56,9 +63,14 @@ def answer_of(reply: str) -> str:
 
 def _own_turn(text: str) -> str:
     """The reply up to a turn of the user, in which the model talks to itself."""
-    for turn in _USER_TURN.finditer(text) if "<" in text else ():
-        if text[: turn.start()].strip() and not _in_code(text, 0, turn.start()):
-            return text[: turn.start()]
+    if "<" not in text and "[INST]" not in text:
+        return text
+    first = min(code_marks(text), default=len(text))
+    for turn in _USER_TURN.finditer(text):
+        own = text[: turn.start()]
+        is_said = turn.start() > first if turn["end"] else bool(own.strip())
+        if is_said and not (_in_code(text, 0, turn.start()) or own.count('"""') % 2):
+            return own
     return text
 
 
@@ -120,9 +132,11 @@ def _in_code(text: str, start: int, at: int) -> bool:
 
 
 def _labelled(text: str) -> str:
-    """What follows the last "Answer:" of a reply that has a "Thought:" before it."""
+    """What follows the last "Answer:" of a reply that has a "Thought:" before it. Below the code,
+    "Output:" begins what the code prints."""
     thought = _THOUGHT_LABEL.search(text)
     if not thought:
         return text
-    answers = [m for m in _ANSWER_LABEL.finditer(text, thought.end()) if text[m.end() :].strip()]
-    return text[answers[-1].end() :] if answers else text
+    last = max(code_marks(text), default=len(text.rstrip()) - 1)
+    ends = [m.end() for m in _ANSWER_LABEL.finditer(text, thought.end()) if m.end() <= last]
+    return text[ends[-1] :] if ends else text

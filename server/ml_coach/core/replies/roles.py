@@ -40,6 +40,12 @@ def patch_format(text: str) -> str:
     return min(first, key=first.__getitem__, default="")
 
 
+def code_marks(text: str) -> list[int]:
+    """Where definitions, hunks and edits begin in a text."""
+    marks = (DEFINES, _HUNK, _SEARCH, _ENVELOPE)
+    return [match.start() for mark in marks for match in mark.finditer(text)]
+
+
 def role_of(text: str, tag: str, file: str) -> tuple[Role, str]:
     """What a block is, and its language or its format."""
     python = bool(_PYTHON.match(tag)) or file.endswith((".py", ".pyi"))

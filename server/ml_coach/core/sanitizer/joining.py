@@ -10,7 +10,7 @@ from dataclasses import replace
 from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
-from ml_coach.core.sanitizer.program_text import Destination, rewrite
+from ml_coach.core.sanitizer.program_text import Destination, indented, rewrite
 
 
 def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code]) -> Code:
@@ -19,7 +19,7 @@ def joined(parts: Sequence[Code], names: Sequence[str], lenders: Sequence[Code])
     Without `names`, of all parts that define something. What a taken part reads and lacks comes
     with the part that defines it, or as an import from one of `lenders`.
     """
-    parts = [_without_own_imports(part, parts, names) for part in parts]
+    parts = [without_own_imports(part, parts, names) for part in parts]
     if len(parts) == 1:
         return with_imports(parts[0], lenders)
     homes = _homes(parts)
@@ -137,6 +137,56 @@ def together(parts: Sequence[Code]) -> Code:
     )
 
 
+def with_methods(text: str, part: str) -> str | None:
+    """`text` with the methods in `part` put into its class: the one that has them, or, for indented
+    ones, the only one. None where `part` is anything else; empty where the class is in doubt."""
+    bare = syntax.parse(part) if "def " in part else None
+    if bare:
+        part = indented(part.split("\n"), 1, ast.ClassDef("_", [], [], bare.body, []))
+    inside = syntax.parse(f"class _:\n{part}") if "def " in part else None
+    cls = inside.body[0] if inside else None
+    if not isinstance(cls, ast.ClassDef) or not all(map(_is_method, cls.body)):
+        return None
+    tree = syntax.parse(text)
+    if tree is None:
+        return None
+    classes = [s for s in tree.body if isinstance(s, ast.ClassDef)]
+    has = [c for c in classes if not _members(cls).keys().isdisjoint(_members(c))]
+    homes = has or (classes if bare is None else [])
+    if len(homes) != 1:
+        return "" if homes else None
+    lines, end = text.split("\n"), syntax.last_line(homes[0])
+    own = {_accessor(s): s for s in homes[0].body}
+    pieces: list[tuple[int, int, list[str]]] = []
+    for method in cls.body:
+        first, last = syntax.first_line(method) - 2, syntax.last_line(method) - 1
+        source = part.split("\n")[first:last]
+        if old := own.get(_accessor(method)):
+            begin = syntax.first_line(old) if "@" in source[0] else old.lineno
+            pieces.append((begin - 1, syntax.last_line(old), source))
+        else:
+            pieces.append((end, end, ["", *source]))
+    for begin, last, source in sorted(pieces[::-1], key=lambda p: p[0], reverse=True):
+        lines[begin:last] = source
+    return "\n".join(lines)
+
+
+def _accessor(method: ast.stmt) -> tuple[str, ...]:
+    """What tells a member from the others: its name, and whether it sets or deletes a property."""
+    decorators = map(ast.unparse, getattr(method, "decorator_list", []))
+    name = getattr(method, "name", "")
+    return name, *(d for d in decorators if d.startswith(f"{name}."))
+
+
+def _is_method(function: ast.stmt) -> bool:
+    """Whether it is a function with a body that takes an object or a class, or is decorated."""
+    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    first = [arg.arg for arg in function.args.args[:1]]
+    is_method = first in (["self"], ["cls"]) or bool(function.decorator_list)
+    return is_method and not syntax.is_empty(function)
+
+
 # Versions and imports of the reply's own modules
 
 
@@ -161,7 +211,7 @@ def _placed(part: Code, places: Sequence[Destination], below: str = "") -> Code:
     return replace(part, source=source, tree=syntax.module(source))
 
 
-def _without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str]) -> Code:
+def without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str]) -> Code:
     """`part` without imports of what the reply itself defines, as all becomes one module."""
     defined = set(names).union(*(other.definitions for other in parts))
     places: list[Destination] = []

@@ -12,7 +12,7 @@ from typing import Literal
 from ml_coach.core import replies
 from ml_coach.core.python import syntax
 from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.replies.roles import is_local_import
+from ml_coach.core.replies.roles import DEFINES, is_local_import
 from ml_coach.core.sanitizer import code, gaps, joining, program_text, suite
 from ml_coach.core.sanitizer.code import Code
 from ml_coach.core.sanitizer.elisions import elision
@@ -20,6 +20,8 @@ from ml_coach.core.sanitizer.elisions import elision
 # Characters. The longest of 1,630 recorded replies has 5,972, and the slowest reply that could be
 # thought of takes 0.9 s at this length (3,200 blocks, none of them closed).
 LONGEST_REPLY = 64_000
+# Characters that may be parsed to join blocks: a class of 10,000 with twenty methods beside it.
+_MOST_JOINED = 200_000
 # Code within a line of prose.
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
@@ -76,6 +78,12 @@ def sanitize(
 
 
 def _program(reply: Reply, names: Sequence[str], stub: ast.Module | None) -> Code | Refused:
+    # What begins inside of something, and nothing else has, is no other version of anything.
+    given = {name for s in reply.segments for name in DEFINES.findall(s.text)}
+    members = [s for s in reply.rejected if s.text[:1] in (" ", "\t")]
+    members = [s for s in members if given.isdisjoint(DEFINES.findall(s.text) or given)]
+    segments = sorted((*reply.segments, *members), key=lambda segment: segment.line)
+    reply = replace(reply, segments=tuple(segments))
     parts, tests = _parts(reply, "program"), _parts(reply, "tests")
     # The reader does not know what was asked for: what defines that is no test of it, and no
     # block to be avoided.
@@ -135,29 +143,36 @@ def _parts(reply: Reply, *roles: replies.Role) -> list[Code]:
 
 
 def _continued(segments: Sequence[Segment]) -> list[Segment]:
-    """The segments, one that begins inside a function joined to the one that it goes on with.
+    """The segments, one that begins inside a function or class, or that are methods of a class
+    above, joined to the one that it goes on with.
 
     Lines that stand in the other one already are only shown again.
     """
     result: list[Segment] = []
+    budget = _MOST_JOINED
     for segment in segments:
-        first = next((line for line in segment.text.split("\n") if line.strip()), "")
-        if result and first.startswith((" ", "\t")) and replies.parsed(segment.text) is None:
-            before = result[-1].text
-            new = {line.strip() for line in segment.text.split("\n")}
+        before, text = result[-1].text if result else "", segment.text.strip("\n")
+        budget -= len(before) if text[:1] in (" ", "\t") or "self" in text else 0
+        whole = joining.with_methods(before, text) if result and budget > 0 else ""
+        if whole is None and text[:1] in (" ", "\t") and replies.parsed(segment.text) is None:
+            new = {line.strip() for line in text.split("\n")}
             whole = before + segment.text
-            if new - {line.strip() for line in before.split("\n")} and syntax.compiles(whole):
-                result[-1] = replace(result[-1], text=whole)
-                continue
-        result.append(segment)
+            is_new = bool(new - {line.strip() for line in before.split("\n")})
+            whole = whole if is_new and syntax.compiles(whole) else ""
+        if whole:
+            result[-1] = replace(result[-1], text=whole)
+        else:
+            result.append(segment)
     return result
 
 
 def _new_file(patch: Segment) -> Segment:
-    """A diff of a new file as that file, of any other as nothing."""
+    """A diff of a new file, or of all of a function, as what it gives; any other as nothing."""
     lines = patch.text.split("\n")
     added = [line[1:] for line in lines if line[:1] == "+" and not line.startswith("+++ ")]
     rest = [line for line in lines if line[:1] in (" ", "-") and not line.startswith("--- ")]
+    if rest and rest[0].startswith((" def ", " class ")) and "\n@@" not in f"\n{patch.text}":
+        added, rest = [line[1:] for line in lines if line[:1] in (" ", "+")], []
     return replace(patch, text="" if rest or patch.language != "diff" else "\n".join(added))
 
 

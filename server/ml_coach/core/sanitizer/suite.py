@@ -19,6 +19,7 @@ def of_parts(parts: Sequence[Code], names: Collection[str]) -> Code:
     """
     testing = [part for part in parts if tests_in(part.tree) or any(map(_is_loose, part.tree.body))]
     rest = [part for part in parts if part not in testing]
+    testing = [joining.without_own_imports(part, [part], names) for part in testing]
     testing = [
         _without_corrected(part, testing[at + 1 :], names) for at, part in enumerate(testing)
     ]
