@@ -114,8 +114,6 @@ PATCHES = {
     "an envelope": (ENVELOPE + "*** End Patch\n", FIXED),
     "a diff that is shorter than it says": ("```diff\n" + HUNK, REFUSED),
     "a diff whose fence has no end": ("```diff\n" + HUNK.replace("2,3", "2,2"), FIXED),
-    "an edit that is taken back": (py(SQUARE) + "\nScratch that.\n", REFUSED),
-    "a function that is to stay": (py(SQUARE) + "\nLeave `area` as it was.\n", REFUSED),
     "what is left alone": (py(SQUARE) + "\nKeep the rest of `Square` as it is.\n", FIXED),
     "a remark on the function": (py(SQUARE) + "\n`area` does not fail any more.\n", FIXED),
     "what cannot be done": (
@@ -145,6 +143,7 @@ POP = "    def pop(self):\n        return self.items.pop()\n"
 PEEK = "    def peek(self):\n        return self.items[-1]\n"
 POPPED = STACK.replace("pop(0)", "pop()")
 GOOD, BAD = "def f(x):\n    return x + 1\n", "def f(x):\n    return x - 1\n"
+HEADED = f"# Sum\n## Instruction: add\n{GOOD}"
 PROGRAMS = {
     "a later method": ("Stack", py(STACK) + "No:\n" + py(POP), POPPED),
     "a later method at the margin": ("Stack", py(STACK) + "No:\n" + py(dedent(POP)), POPPED),
@@ -182,6 +181,8 @@ PROGRAMS = {
     "a plan, and what the code prints": ("f", f"Plan: add\n{py(GOOD)}Output:\n{py('2', '')}", GOOD),
     "a reply behind its end": ("f", f"{GOOD.rstrip()}</s>\n[INST] Minus [/INST]\n{py(BAD)}", GOOD),
     "another end": ("f", f"{py(GOOD)}<|endoftext|>Human: Minus\n\nAssistant:\n{py(BAD)}", GOOD),
+    "an invented task": ("f", f"{GOOD}\n### Instruction:\nMinus.\n\n### Response:\n{BAD}", GOOD),
+    "a heading in the code": ("f", HEADED, HEADED),
     "an end in a string": ("f", f'END = "</s>"\n\n\n{GOOD}', f'END = "</s>"\n\n\n{GOOD}'),
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ from ml_coach.core.patches.making import apply, make_patch
 from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
-from ml_coach.core.replies import Reply, Segment, withdrawal
+from ml_coach.core.replies import Reply, Segment
 from ml_coach.core.replies.roles import DEFINES
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
@@ -62,9 +62,8 @@ def read_patch(
 def _beside(
     reply: Reply, files: Mapping[str, str], patch: Patch, default_file: str
 ) -> PatchRefused | None:
-    """The refusal of a reply that has more than its patch: words below it that take it back,
-    code beside a diff, or a block that its words seem to reject, which changes the files both
-    without the patch and with it.
+    """The refusal of a reply that has more than its patch: code beside a diff, or a block that its
+    words seem to reject, which changes the files both without the patch and with it.
 
     What changes nothing of one of them only shows how it was or will be. A rejected block may also
     be another version of what the patch gives.
@@ -73,8 +72,6 @@ def _beside(
     if isinstance(after, PatchRefused):
         return after
     given = {name for s in reply.of("program", "patch") for name in DEFINES.findall(s.text)}
-    if said := withdrawal(reply, given):
-        return PatchRefused(f"The reply takes back a part of what it shows: `{said[:80]}`.")
     beside = reply.of("program") if reply.of("patch") else ()
     rejected = [s for s in reply.rejected if not given.intersection(DEFINES.findall(s.text))]
     for segment in (*beside, *rejected):

@@ -30,7 +30,7 @@ linear. Imports only `core.python`.
 """
 
 from ml_coach.core.replies.fences import fenced_blocks
-from ml_coach.core.replies.reading import read, readings, withdrawal
+from ml_coach.core.replies.reading import read, readings
 from ml_coach.core.replies.segments import Reply, Role, Segment, parsed
 
-__all__ = ["Reply", "Role", "Segment", "fenced_blocks", "parsed", "read", "readings", "withdrawal"]
+__all__ = ["Reply", "Role", "Segment", "fenced_blocks", "parsed", "read", "readings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ml_coach.core.python import syntax
@@ -31,15 +31,6 @@ _OFFERS = re.compile(
     r"|instead(?! of)|replace\w*|after|solution|answer|becomes?|change\w*|should)\b",
     re.IGNORECASE,
 )
-# How a sentence below the last block takes back what is in it.
-_WITHDRAWS = re.compile(
-    r"\b(?:scratch|scrap|disregard|never ?mind|(?:on|after) second thoughts?|strike|after all"
-    r"|(?:ignore|skip|revert|undo|drop|forget|withdraw)\b.*\b(?:change|edit|above|version|part)"
-    r"|(?:leave|keep|must stay|should stay)\b.*\b(?:as (?:it|they|is)\b|alone|un\w+ed|untouched))",
-    re.IGNORECASE,
-)
-_LONGEST_SENTENCE = 400  # A longer one would cost time, and is no sentence.
-_OF_THE_REST = re.compile(r"\b(?:rest|others?|else|remaining|everything)\b", re.IGNORECASE)
 _DIFF_BEGINS = re.compile(r"\s*(?:diff --git |--- \S[^\n]*\n\+\+\+ |@@ |\*\*\* (?:Begin|Update) )")
 _MOST_DEPTH = 3  # A JSON string in a tool call in a fence is the deepest seen.
 
@@ -226,21 +217,6 @@ def _wanted(answer: str, segments: list[Segment]) -> Reply:
     if not any(s.fenced and s.role in ("program", "patch") for s in wanted):
         return Reply(answer, tuple(segments))
     return Reply(answer, tuple(wanted), tuple(rejected))
-
-
-def withdrawal(reply: Reply, names: Collection[str]) -> str:
-    """The sentence below the last block that takes back something of what the reply shows, which
-    defines `names`; empty where there is none."""
-    last = max((s.line for s in reply.segments if s.fenced), default=0)
-    below = "".join(s.text for s in reply.of("prose") if s.line > last)
-    for sentence in re.split(r"(?<=[.!?])\s|\n\n", below):
-        if len(sentence) > _LONGEST_SENTENCE:
-            continue
-        named = set(re.findall(r"`([\w.]+)", sentence))
-        is_about = bool({name.rpartition(".")[2] for name in named} & set(names)) or not named
-        if is_about and _WITHDRAWS.search(sentence) and not _OF_THE_REST.search(sentence):
-            return sentence.strip()
-    return ""
 
 
 def _imports(segment: Segment) -> bool:

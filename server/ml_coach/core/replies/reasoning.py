@@ -40,14 +40,16 @@ _ANSWER_LABEL = re.compile(
 )
 _SPECIAL = r"(?:<\|[a-z_]{2,30}\|>|</?s>|<｜[^｜\n]{2,40}｜>)"
 _SPECIAL_TOKEN = re.compile(rf"\A\s*{_SPECIAL}|{_SPECIAL}\s*\Z|^{_SPECIAL}$", re.MULTILINE)
-# Where a model goes on behind its own end, or as the user, whom it made up.
+# Where a model goes on behind its own end, or as the user, whom it made up: in the tokens of chat
+# templates, and in the words of those that have none (Llama 2, Alpaca).
 _END = (
     r"(?:</s>|<\|(?:endoftext|end_of_text|eot_id|im_end)\|>|<end_of_turn>)"
     r"(?!\s*<\|im_start\|>assistant)"
 )
+_WORDED_TURN = r"^(?:\[INST\]|#{2,3} (?:Instruction|Human):)"
 _USER_TURN = re.compile(
     rf"(?:^|{_SPECIAL})[ \t]*(?:(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>)\s*user\b"
-    rf"|<[|｜]user[|｜]>)|(?P<end>{_END}|^\[INST\])[ \t]*(?:$|(?=[A-Z\[<#]))",
+    rf"|<[|｜]user[|｜]>)|(?P<end>{_END}|{_WORDED_TURN})[ \t]*(?:$|(?=[A-Z\[<#]))",
     re.IGNORECASE | re.MULTILINE,
 )
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
@@ -63,7 +65,7 @@ def answer_of(reply: str) -> str:
 
 def _own_turn(text: str) -> str:
     """The reply up to a turn of the user, in which the model talks to itself."""
-    if "<" not in text and "[INST]" not in text:
+    if not any(mark in text for mark in ("<", "[INST]", "## ")):
         return text
     first = min(code_marks(text), default=len(text))
     for turn in _USER_TURN.finditer(text):
