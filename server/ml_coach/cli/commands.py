@@ -35,7 +35,9 @@ command_line.add_typer(_model_cli, name="model")
 _model_cli.command(cls=WordedCommand)(pull)
 # `--help` lists the commands in this order.
 for _command in (generate, runs, show, answer, apply, undo):
-    command_line.command(cls=WordedCommand)(_command)
+    # What is no option may be an answer: -1.
+    _unknown = {"ignore_unknown_options": _command is answer}
+    command_line.command(cls=WordedCommand, context_settings=_unknown)(_command)
 command_line.command("open", cls=WordedCommand)(open_files)
 for _command in (models, doctor, bench):
     command_line.command(cls=WordedCommand)(_command)
