@@ -572,6 +572,12 @@ async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_p
     assert terminal.model.asked == asked
     # Another question is open now.
     assert "ml-coach answer" in answered.out
+    # It is answered by the model of the run, whatever the settings name by now; -1 is no option.
+    elsewhere = {"ML_COACH_MODEL": "openai:other@http://127.0.0.1:1/v1"}
+    other = await terminal.run("answer", run, "-1", MAX_ITERS="1", **elsewhere)
+    assert "slugify('A B_c') gives -1" in other.out, other.err
+    assert other.code == 1
+    assert terminal.model.asked[: len(asked)] == asked
 
     # A run on a function of the user's own began in an editor, which alone can give the stub back.
     log = terminal.run_folders()[0] / "events.jsonl"

@@ -51,7 +51,9 @@ for _command, _example in (
         _command
     )
 for _command in (runs, show, answer, apply, undo):
-    command_line.command(cls=WordedCommand)(_command)
+    # What is no option may be an answer: -1.
+    _unknown = {"ignore_unknown_options": _command is answer}
+    command_line.command(cls=WordedCommand, context_settings=_unknown)(_command)
 command_line.command("open", cls=WordedCommand)(open_files)
 for _command in (models, doctor, bench):
     command_line.command(cls=WordedCommand)(_command)

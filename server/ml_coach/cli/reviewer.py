@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from string import ascii_lowercase
-from typing import IO
+from typing import TextIO
 
 from ml_coach.cli.terminal_view import EscapingConsole, show_diff
 from ml_coach.core.changes import Patch
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Decision
+from ml_coach.core.python.syntax import is_unfinished
 from ml_coach.core.question import Answer, Question
 
 _WHICH = "A letter, or what it should give; [n]ot defined, [s]kip, [q]uit: "
+# A terminal hands over one line at a time.
+_PIECE = 65_536
 _QUESTION = "Apply this patch? [y]es, [n]o, [e]dit, [q]uit: "
 
 
@@ -47,6 +50,7 @@ class TerminalReviewer:
     async def decide(self, patch: Patch, summary: str) -> Decision:
         """See `core.ports.Reviewer.decide`."""
         with self.paused():
+            forget_typed(sys.stdin)
             self.console.print()
             show_diff(self.console, patch.text)
             while True:
@@ -72,17 +76,26 @@ class TerminalReviewer:
     async def answer(self, question: Question) -> Answer | None:
         """See `core.ports.Reviewer.answer`."""
         with self.paused():
+            forget_typed(sys.stdin)
             self.console.print()
             show_question(self.console, question)
             while True:
                 self.console.print(_WHICH, end="", style="bold", markup=False, highlight=False)
-                line = await read_line(sys.stdin)
+                line = await self._read_value()
                 if not line or line.strip().lower() in ("q", "quit"):
                     return None
                 answer = read_answer(question, line)
                 if isinstance(answer, Answer):
                     return answer
                 self.console.print(answer, markup=False, highlight=False)
+
+    async def _read_value(self) -> str:
+        """A line, and the lines after it while a bracket is open: a value may be pasted."""
+        text = line = await read_line(sys.stdin)
+        while line.strip() and is_unfinished(text):
+            self.console.print("... ", end="", style="bold", markup=False, highlight=False)
+            text += (line := await read_line(sys.stdin))
+        return text
 
 
 def show_question(console: EscapingConsole, question: Question) -> None:
@@ -104,19 +117,37 @@ def read_answer(question: Question, text: str) -> Answer | str:
     return question.read({"n": "not defined", "s": "skip"}.get(word.lower(), word), today)
 
 
-async def read_line(stream: IO[str]) -> str:
-    """One line of `stream`, read without blocking the loop, so that Ctrl-C works meanwhile."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
+async def read_line(stream: TextIO) -> str:
+    """One line of `stream`, read without blocking the loop, so that Ctrl-C works meanwhile.
+
+    Bytes that are no text come as lone surrogates.
+    """
+    descriptor, loop = stream.fileno(), asyncio.get_running_loop()
+    found = b""
+    # Ctrl-D hands over what stands in the line so far; only where that is nothing it is the end.
+    while not found.endswith(b"\n"):
+        ready: asyncio.Future[None] = loop.create_future()
+        try:
+            loop.add_reader(descriptor, lambda ready=ready: ready.done() or ready.set_result(None))
+        except NotImplementedError:  # Windows
+            return await asyncio.to_thread(stream.readline)
+        try:
+            await ready
+        finally:
+            loop.remove_reader(descriptor)
+        if not (piece := os.read(descriptor, _PIECE)):
+            break
+        found += piece
+    return found.decode(stream.encoding, "surrogateescape")
+
+
+def forget_typed(stream: TextIO) -> None:
+    """Drops what was typed before the question was seen: it answers nothing."""
     try:
-        loop.add_reader(stream.fileno(), lambda: ready.done() or ready.set_result(None))
-    except NotImplementedError:  # Windows
-        return await asyncio.to_thread(stream.readline)
-    try:
-        await ready
-        return stream.readline()
-    finally:
-        loop.remove_reader(stream.fileno())
+        import termios
+    except ImportError:  # Windows
+        return
+    termios.tcflush(stream.fileno(), termios.TCIFLUSH)
 
 
 async def _edit(patch: Patch) -> Patch | str:

@@ -18,7 +18,7 @@ from ml_coach.cli.endings import USAGE, fail, run_until_done
 from ml_coach.cli.file_commands import FolderOption, take_back
 from ml_coach.cli.generate_command import carry_out
 from ml_coach.cli.next_commands import next_commands, show_next
-from ml_coach.cli.options import JsonOption, read_settings
+from ml_coach.cli.options import JsonOption, ModelOption, read_settings
 from ml_coach.cli.report_view import show_report
 from ml_coach.cli.reviewer import TerminalReviewer, read_answer, show_question
 from ml_coach.cli.run_reference import RunArgument, folder_of, named_run, refuse_unusable, report_of
@@ -128,16 +128,19 @@ def answer(
         ),
     ] = "",
     output: FolderOption = None,
+    model: ModelOption = None,
     force: Annotated[bool, typer.Option(help="Overwrite files that you changed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer the question that a run left open, and let the run go on."""
-    app, settings = App(), read_settings()
+    app, settings = App(), read_settings(model=model)
     run_id = named_run(app.run_log, run)
     begun, report = report_of(app.run_log, run_id)
     if report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
     known = _answer(report.question, text, run_id)
+    if model is None:  # The run goes on with the model that it began with.
+        settings = replace(settings, model=begun.model or settings.model)
     request, folder = answered(begun.request, report, known), folder_of(begun, output)
     if (
         request.task != "generate"

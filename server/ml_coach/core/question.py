@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import math
 import re
@@ -10,11 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ml_coach.core.python import syntax
+from ml_coach.core.python.literals import spelled, value_of
 
+# `raises ValueError`, also `it throws a json.JSONDecodeError("no")!`
 _RAISES = re.compile(
-    r"(?:it\s+)?(?:raises?|throws?)\s+(?:an?\s+)?([A-Za-z_]\w*)\W*$", re.IGNORECASE
+    r"(?:it\s+)?(?:raises?|throws?)\s+(?:an?\s+)?([\w.]*\w)(?:\(.*\))?\W*$",
+    re.IGNORECASE | re.DOTALL,
 )
 _OPEN = ("not defined", "undefined", "open", "leave it open")
+# Of what was typed, in the sentence that says what can be.
+_LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +74,36 @@ class Question:
         Anything else gives a sentence that says what can be typed.
         """
         text = text.strip()
-        if text.lower() == "skip":
+        word = text.lower().rstrip(".!")
+        if word == "skip":
             return Answer(self.call, "skip", date=date)
-        if text.lower().rstrip(".") in _OPEN:
+        if word in _OPEN:
             return Answer(self.call, "open", date=date)
-        error = _RAISES.match(text)
-        named = error[1] if error else text
-        if error or _is_error(named):
-            return Answer(self.call, "raises", named, date)
+        found = _RAISES.match(text)
+        if error := self._error(found[1].rpartition(".")[2], is_said=True) if found else "":
+            return Answer(self.call, "raises", error, date)
+        if error := self._error(text, is_said=False):
+            return Answer(self.call, "raises", error, date)
         try:
-            value = ast.literal_eval(syntax.expression(text))
+            value = repr(value_of(text))
+            value_of(value)  # What cannot be read back, such as an ellipsis, is no expected value.
         except (*syntax.NOT_PYTHON, TypeError):
             return (
-                f"{text or 'An empty line'} is no Python value. Write one, such as 3, 'abc' or "
-                "[1, 2]; or: raises ValueError; not defined; skip."
+                f"{_brief(text) or 'An empty line'} is no Python value. Write one, such as 3, "
+                "'abc' or [1, 2]; or: raises ValueError; not defined; skip."
             )
-        return Answer(self.call, "value", repr(value), date)
+        return Answer(self.call, "value", value, date)
+
+    def _error(self, name: str, *, is_said: bool) -> str:
+        """The error class that the user means, whatever its case; empty where there is none.
+
+        Where it `is_said` that something is raised it may be a class that nobody knows yet.
+        """
+        known = [choice.text for choice in self.choices if choice.raises]
+        known += [each for each in dir(builtins) if _is_error(each)]
+        meant = next((each for each in known if each.lower() == name.lower()), "")
+        is_new = name[:1].isupper() and name.isidentifier() and not hasattr(builtins, name)
+        return meant or (name if is_said and is_new else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +154,24 @@ def _is_error(name: str) -> bool:
 
 def _expected(text: str) -> str:
     """The value's text; fractions are compared up to rounding where pytest can."""
-    value = ast.literal_eval(syntax.expression(text))
-    match value:
-        case float():
-            numbers = [value]
+    match value_of(text):
+        case float() as value:
+            numbers: list[Any] = [value]
+        case {**items}:
+            numbers = [*items.values()]
         case [*items]:
-            numbers: list[Any] = items
+            numbers = items
         case _:
-            return text
-    fractions = [n for n in numbers if isinstance(n, float) and math.isfinite(n)]
+            numbers = []
     plain = all(isinstance(n, int | float) for n in numbers)
-    return f"pytest.approx({text})" if fractions and plain else text
+    fractions = [n for n in numbers if isinstance(n, float)]
+    text = spelled(text)
+    if plain and any(map(math.isnan, fractions)):
+        return f"pytest.approx({text}, nan_ok=True)"
+    return f"pytest.approx({text})" if plain and any(map(math.isfinite, fractions)) else text
+
+
+def _brief(text: str) -> str:
+    """The start of it, in one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:_LONGEST_SHOWN]}…"

@@ -35,6 +35,7 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
         if answer is None:
             state.question = question
             break
+        state.question = None
         if question and question.is_confirmed_by(answer):
             state.is_confirmed = True
         state.answers.append(answer)
@@ -46,6 +47,7 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
 
 
 async def _ask(run: Run, question: Question) -> Answer | None:
+    run.state.question = question  # Who stops the run here can come back to it.
     run.emit(QuestionAsked(question))
     with run.team.model_client.budget.paused():
         return await run.reviewer.answer(question)

@@ -84,9 +84,21 @@ class TestReport:
         return self.verdict in ("passed", "failed")
 
 
+# How the sandbox names what it did to a program, where no exception of the program's own ended it.
+UNANSWERED = ("Timeout", "Stopped", "SandboxError")
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One expression's value in a program: its `repr`, or the exception as `Type: message`."""
+    """One expression's value in a program: its `repr`, or the exception as `Type: message`.
+
+    Where it came to neither, the error begins with one of `UNANSWERED`.
+    """
 
     value: str = ""
     error: str = ""
+
+    @property
+    def error_type(self) -> str:
+        """The name of the exception's class, or one of `UNANSWERED`; empty for a value."""
+        return self.error.split(":")[0]

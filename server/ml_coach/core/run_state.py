@@ -141,7 +141,9 @@ class Run:
         self.begin("filter")
         # A program that was patched has no vote of its own, and neither has what it was made of.
         others = [c for c in state.candidates if c is not state.origin]
-        filtered = await self.evaluator.judge_tests(state.written, chosen, others, self.team.spec)
+        filtered = await self.evaluator.judge_tests(
+            state.written, chosen, others, self.team.spec, state.left_open
+        )
         state.suite, state.dropped = filtered.suite, state.uncollected + filtered.dropped
         state.mutation_score = filtered.mutation_score
         self.emit(SuiteFiltered(filtered.kept, state.dropped, filtered.mutation_score))

@@ -104,7 +104,8 @@ class Session:
         for run in newest:
             change_log = self.runs.change_log(run.run_id)
             root = change_log.root
-            if root not in self._client.roots or run.outcome in ("stopped", "failed"):
+            is_cut = run.outcome in ("stopped", "failed") and run.question is None
+            if root not in self._client.roots or is_cut:
                 continue
             uri = self._documents.uri(WorkspaceFile(root, run.request.program_file))
             # Of the runs on one program only the last that was not undone says what is open.

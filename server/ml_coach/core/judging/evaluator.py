@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 
 from ml_coach.core.agents.concurrency import all_of
@@ -134,10 +134,15 @@ class Evaluator:
         ]
 
     async def judge_tests(
-        self, suite: Suite, chosen: Candidate, others: Sequence[Candidate], spec: Spec
+        self,
+        suite: Suite,
+        chosen: Candidate,
+        others: Sequence[Candidate],
+        spec: Spec,
+        left_open: Set[str] = frozenset(),
     ) -> FilterResult:
         """Filters `suite`, with the mutants of the chosen program and `others`, which were written
-        independently of it, as evidence."""
+        independently of it, as evidence. The calls `left_open` may give anything."""
         seconds = self.limit_seconds
         (again,) = await self.executor.test([chosen.program], suite, timeout_seconds=seconds)
         shape = shape_of(spec)
@@ -152,7 +157,12 @@ class Evaluator:
             # Nothing that was tried works: that says more of the programs than of the tests.
             alike = frozenset(suite.tests)
         reports = [other.report for other in others]
-        return filter_tests(suite, chosen.report, again, reports, planted, alike)
+        undefined = {
+            test
+            for test in suite.tests
+            if left_open and left_open & {*calls_of(source_of(suite.source, test), spec.names)}
+        }
+        return filter_tests(suite, chosen.report, again, reports, planted, alike, undefined)
 
     async def small_edit(self, program: Program, suite: Suite, spec: Spec) -> Edit | None:
         """The edit of one expression after which all tests pass, where that is hardly by chance.

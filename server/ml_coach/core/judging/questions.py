@@ -16,8 +16,9 @@ from ml_coach.core.evidence import BINDING, Division
 from ml_coach.core.judging.probes import calls_of, source_of
 from ml_coach.core.judging.voting import Candidate, grouped, passes_binding, same_answer
 from ml_coach.core.python import syntax
+from ml_coach.core.python.literals import value_of
 from ml_coach.core.question import Choice, Question
-from ml_coach.core.results import Evaluation
+from ml_coach.core.results import UNANSWERED, Evaluation
 from ml_coach.core.types import Spec, Suite
 
 # What a person reads at a glance: characters of a call, and of one answer.
@@ -76,7 +77,7 @@ def next_question(
     """
     asked = (r for r in ranked if r.is_askable and r.call not in answered)
     worth = (r for r in asked if r.is_disputed or not is_confirmed)
-    return next((Question(r.call, r.choices) for r in worth), None)
+    return next((Question(r.call, tuple(filter(_is_answer, r.choices))) for r in worth), None)
 
 
 def division(ranked: Sequence[RankedCall], answered: Container[str]) -> Division | None:
@@ -122,9 +123,14 @@ def _left(groups: Sequence[int]) -> float:
 def _choices(answers: Sequence[Evaluation]) -> tuple[Choice, ...]:
     """The different answers, most frequent first."""
     return tuple(
-        Choice(group[0].error.split(":")[0] or group[0].value, len(group), bool(group[0].error))
+        Choice(group[0].error_type or group[0].value, len(group), bool(group[0].error))
         for group in grouped(answers, same_answer)
     )
+
+
+def _is_answer(choice: Choice) -> bool:
+    """Whether a program may be meant to do that: none is meant to be stopped by the sandbox."""
+    return not (choice.raises and choice.text in UNANSWERED)
 
 
 def _is_call(text: str) -> bool:
@@ -141,14 +147,14 @@ def _is_readable(text: str) -> bool:
     if len(text) > LONGEST_ANSWER:
         return False
     try:
-        ast.literal_eval(syntax.expression(text))
+        value_of(text)
     except (*syntax.NOT_PYTHON, TypeError):
         return False
     return True
 
 
 def _is_empty(text: str) -> bool:
-    return _is_readable(text) and not ast.literal_eval(text)
+    return _is_readable(text) and not value_of(text)
 
 
 def _told(suite: Suite, spec: Spec) -> frozenset[str]:

@@ -54,13 +54,14 @@ def filter_tests(
     others: Sequence[TestReport],
     mutants: Sequence[TestReport],
     familiar: Container[str] = (),
+    undefined: Container[str] = (),
 ) -> FilterResult:
     """The tests of `suite` that may judge, and why the others may not.
 
     `chosen` and `again` are two reports on the program that the run goes on with, `others` those on
     the other programs, which were written independently of each other, `mutants` those on the
     mutants of the chosen program. `familiar` are the tests whose arguments are like those of other
-    tests (kinds.py).
+    tests (kinds.py), `undefined` those of a call that the user left open.
     """
     first, second = _outcomes(chosen), _outcomes(again)
     # A program that hangs or ends the run keeps tests from running, which is not their fault.
@@ -79,7 +80,9 @@ def filter_tests(
     for test in first:
         is_exempt = suite.is_binding(test) or test in prevented or test in shared
         reason = "" if is_exempt else _unfit(test, first, second, votes, planted)
-        if reason and test in everywhere:
+        if test in undefined and not suite.is_binding(test):
+            reason = "you left open what its call gives"
+        elif reason and test in everywhere:
             reason = "every program crashes in it, which says nothing of the test"
         if reason:
             dropped.append(_dropped(suite, test, reason, chosen))

@@ -7,7 +7,6 @@ tests that were written independently of each other are evidence for each other 
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from ml_coach.core.python import syntax
+from ml_coach.core.python.literals import value_of
 from ml_coach.core.results import Evaluation, TestReport
 from ml_coach.core.types import Program, Suite
 
@@ -125,7 +125,7 @@ def _alike(one: Candidate, other: Candidate) -> list[bool]:
 def same_answer(one: Evaluation, other: Evaluation) -> bool:
     """Whether both are equal values, or errors of the same type, whatever their messages."""
     if one.error or other.error:
-        return one.error.split(":")[0] == other.error.split(":")[0]
+        return one.error_type == other.error_type
     return one.value == other.value or _equal(_literal(one.value), _literal(other.value))
 
 
@@ -134,7 +134,7 @@ def _literal(text: str) -> Any:
     """The value whose `repr` is `text`; an object that equals no other where `text` is not a
     literal."""
     try:
-        return ast.literal_eval(syntax.expression(text))
+        return value_of(text)
     except (*syntax.NOT_PYTHON, TypeError):
         return object()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import codeop
 import io
 import re
 import threading
@@ -89,6 +90,15 @@ def complaint(source: str) -> str:
 def compiles(source: str) -> bool:
     """Whether `source` is Python that compiles."""
     return not complaint(source)
+
+
+def is_unfinished(text: str) -> bool:
+    """Whether `text` is the beginning of an expression that must go on in a further line."""
+    try:
+        with quietly():
+            return codeop.compile_command(text, symbol="eval") is None
+    except NOT_PYTHON:
+        return False
 
 
 def unparsed(node: ast.AST) -> str:

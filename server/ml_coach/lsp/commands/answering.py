@@ -21,6 +21,8 @@ from ml_coach.lsp.runs.undo import undo
 from ml_coach.run_order import RunOrder, answered
 
 _ASK_SECONDS = 600.0
+# Answers of programs that fit into a message as buttons.
+_MOST_BUTTONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Answering:
         question = asked.question
         if self.client.shows_questions:
             return await ask_user(self.client, asked.run_id, question)
-        if not self.client.asks_questions:
+        if not self.client.asks_questions or len(question.choices) > _MOST_BUTTONS:
             self.client.show_message(
                 f"{question.text} Choose the answer among the code actions at that function."
             )
