@@ -191,15 +191,18 @@ def _seal(freeze: FrozenFunctions, often_used: Iterable[types.ModuleType]) -> Ca
     near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=True)]
     known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
     by_name = (tuple(name for name, _ in known), tuple(module for _, module in known))
-    in_c = (all, map, operator.is_, zip)
+    in_c = (all, map, operator.is_, zip, len)
     return freeze(_broken, tuple(whole), tuple(near), by_name, sys.modules.get, in_c)
 
 
 def _broken(everything: bool) -> str:
     parts: Any = "<parts>"
-    whole, near, (known, before), module_of, (every, each, same, pairs) = parts
-    # Thousands of names are compared around each test, so nothing is run for one by one.
-    for where, now, names, values in whole if everything else near:
+    whole, near, (known, before), module_of, (every, each, same, pairs, size) = parts
+    # Thousands of names are compared around each test, so nothing is run for one by one. Mostly all
+    # is as it was, in the same order; to look names up takes several times as long.
+    for where, now, names, values, as_it_was in whole if everything else near:
+        if size(now) >= size(as_it_was) and every(each(same, now.values(), as_it_was)):
+            continue
         if not every(each(same, each(now.get, names), values)):
             for name, value in pairs(names, values):
                 if now.get(name) is not value:
@@ -211,7 +214,8 @@ def _broken(everything: bool) -> str:
     return ""
 
 
-Sealed = tuple[str, Mapping[str, object], tuple[str, ...], tuple[object, ...]]
+# (its name, its names now, the names that may not change, their values, all values as they were)
+Sealed = tuple[str, Mapping[str, object], tuple[str, ...], tuple[object, ...], tuple[object, ...]]
 
 
 def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
@@ -231,7 +235,7 @@ def _sealed(where: str, names: Mapping[str, object]) -> Sealed:
         if (_is_behaviour(value) or (is_class and type(value) in NUMBERS))
         and name not in OFTEN_PATCHED
     }
-    return where, names, tuple(before), tuple(before.values())
+    return where, names, tuple(before), tuple(before.values()), tuple(names.values())
 
 
 def _is_behaviour(value: object) -> bool:
