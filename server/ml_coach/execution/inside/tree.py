@@ -85,7 +85,7 @@ def memory(pids: list[int], proc: int, enough_bytes: int) -> int:
         if total > enough_bytes:
             break
         # To go through many tables takes the kernel seconds, in which the rest would grow.
-        total += resident if of_tables > MANY_TABLES else _proportional(pid, proc, resident)
+        total += resident if of_tables > MANY_TABLES else _proportional(pid, proc)
     return total
 
 
@@ -106,14 +106,14 @@ def _page_tables(pid: int, proc: int) -> int:
     return 0
 
 
-def _proportional(pid: int, proc: int, resident: int) -> int:
+def _proportional(pid: int, proc: int) -> int:
     try:
         for line in _read(proc, f"{pid}/smaps_rollup").splitlines():
             if line.startswith(b"Pss:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass  # It may not be read of a process that is not dumpable.
-    return resident
+    return _resident(pid, proc)[0]  # nothing where it has ended by now
 
 
 def removed_bytes(pids: list[int], proc: int) -> int:
