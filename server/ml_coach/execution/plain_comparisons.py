@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ml_coach.core.python import syntax
-from ml_coach.execution.inside.test_text import OPERATORS, certain_comparisons, literal
+from ml_coach.execution.inside.test_text import certain_comparisons, literal
 
 ASKED: dict[str, Callable[[Any, Any], object]] = {
     "==": operator.eq,
@@ -23,13 +23,14 @@ ASKED: dict[str, Callable[[Any, Any], object]] = {
     "in": lambda left, right: left in right,
     "not in": lambda left, right: left not in right,
 }
+UNSAID = object()
 WORD = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
 class CertainComparison:
-    """`assert VALUE OPERATOR LITERAL` in a test that cannot pass without it. `line` is its own,
-    `test_line` the first of its test."""
+    """`assert VALUE OPERATOR LITERAL` in a test that cannot pass without it; `literal` is `UNSAID`
+    where it is another expression. `line` is its own, `test_line` the first of its test."""
 
     operator: str
     literal: Any
@@ -39,6 +40,8 @@ class CertainComparison:
     def contradicts(self, written: str) -> bool:
         """Whether a value, written as its `repr`, does not compare as a passed test says. An empty
         text, which stands for an object, contradicts nothing."""
+        if self.literal is UNSAID:
+            return False
         try:
             return bool(written) and not ASKED[self.operator](
                 ast.literal_eval(written), self.literal
@@ -62,8 +65,11 @@ def test_text(source: str) -> TestText:
     """Reads a test file. Raises `SyntaxError` or `ValueError` as `ast.parse` does."""
     found = {
         where: CertainComparison(
-            OPERATORS[type(node.ops[0])], literal(node.comparators[0]), node.lineno, first
+            each.operator,
+            UNSAID if each.expected is None else literal(each.expected),
+            each.node.lineno,
+            each.first,
         )
-        for where, (node, first) in certain_comparisons(syntax.module(source)).items()
+        for where, each in certain_comparisons(syntax.module(source)).items()
     }
     return TestText(found, frozenset(WORD.findall(source)))

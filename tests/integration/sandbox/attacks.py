@@ -307,6 +307,7 @@ many()
     Attack("disk_of_many", "for k in range(10):\n    f = open(f'x{k}', 'wb', 0)\n    for n in range(30): f.write(bytes(1 << 20))", "disk"),
     Attack("files", "kept = [open('/dev/null') for n in range(2000)]", "files"),
     Attack("inodes", "for n in range(60000): open(f'f{n}', 'w').close()", "disk", 10),
+    Attack("inodes_of_shared_memory", "quietly(lambda: [open(f'/dev/shm/f{n}', 'w').close() for n in range(60000)])\nlen(os.listdir('/dev/shm')) < 40000 or escaped()", timeout_seconds=10),
     Attack("output", "while True: os.write(1, b'x' * 65536)", "output"),
     Attack("output_of_children", "for n in range(20): subprocess.Popen(['/bin/sh', '-c', 'head -c 3000000 /dev/zero'])\ntime.sleep(4)", "output"),
     Attack("records", "while True: os.write(4000, b'x' * 65536)", "output"),
@@ -321,6 +322,22 @@ for n in range(40):
 escaped("reserved 160 GB")
 """,
         "memory",
+    ),
+    Attack(
+        "page_tables_of_many",
+        """
+import mmap
+for c in range(20):
+    if os.fork() == 0:
+        kept = []
+        for n in range(12):
+            m = mmap.mmap(-1, 4 << 30, flags=0x4022, prot=1); m.madvise(15); kept.append(m)
+            len(bytes(memoryview(m)[::2 << 20]))
+        time.sleep(9); os._exit(0)
+time.sleep(9)
+""",
+        "memory",
+        12,
     ),
     Attack("requests_of_the_whole_system", "c = ctypes.c_ulong(0)\ncall(206, 30000, ctypes.byref(c))[0] < 0 or escaped('aio')"),
     Attack("watches_on_the_system", "fd = libc.inotify_init1(0)\nfd < 0 or libc.inotify_add_watch(fd, b'/usr/bin', 0xfff) < 0 or escaped('inotify')"),

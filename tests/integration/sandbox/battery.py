@@ -33,6 +33,7 @@ import attacks
 import forgeries
 import kinds
 import ordinary
+import reaches
 
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.sandbox.limits import ResourceLimits
@@ -204,7 +205,10 @@ async def run_all(host: Host, level: str, only: list[str]) -> dict[str, str]:
             for n, c in {**ordinary.PROGRAMS, **installed}.items()
         },
         **{f"kind/{n}": (forged, f, quick) for n, f in kinds.FORGERIES.items()},
-        **{f"honest/{n}": (passed, f, quick) for n, f in kinds.HONEST.items()},
+        **{f"reach/{n}": (forged, f, quick) for n, f in reaches.all_forgeries().items()},
+        **{
+            f"honest/{n}": (passed, f, quick) for n, f in {**kinds.HONEST, **reaches.HONEST}.items()
+        },
         **{f"either/{n}": (judged, f, quick) for n, f in kinds.EITHER.items()},
         **{f"suite/{n}": (passed, f, quick) for n, f in ordinary.all_suites().items()},
     }

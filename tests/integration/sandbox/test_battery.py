@@ -19,7 +19,7 @@ import pytest
 
 import ml_coach
 
-from . import attacks, forgeries, kinds, ordinary
+from . import attacks, forgeries, kinds, ordinary, reaches
 
 HERE = Path(__file__).parent
 ORDINARY_UID = 12345
@@ -39,7 +39,8 @@ CASES = [
     *(f"attack/{attack.name}" for attack in attacks.ATTACKS),
     *(f"forgery/{name}" for name in forgeries.all_forgeries()),
     *(f"kind/{name}" for name in kinds.FORGERIES),
-    *(f"honest/{name}" for name in kinds.HONEST),
+    *(f"reach/{name}" for name in reaches.FORGERIES),
+    *(f"honest/{name}" for name in (*kinds.HONEST, *reaches.HONEST)),
     *(f"either/{name}" for name in kinds.EITHER),
     *(f"program/{name}" for name in ordinary.PROGRAMS),
     *(f"suite/{name}" for name in ordinary.all_suites()),

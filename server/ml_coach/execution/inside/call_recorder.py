@@ -5,10 +5,11 @@ called alone, and would record what its caller likes. User code runs in frames a
 those may not record calls.
 """
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import builtins
+import gc
 import operator
 import sys
 import threading
@@ -27,17 +28,19 @@ from ml_coach.execution.inside.signing import FrozenFunctions, WriteRecord, iden
 class CallRecorder:
     """`call` and `call_async` take a test's id, the callable, its arguments and its function's
     name. `call` is a coroutine that never waits, so that both are one code. `codes` are the
-    identities of the code that may record calls."""
+    identities of the code that may record calls, `profiler` that of the code that is told which
+    frames are entered."""
 
     call: Callable[..., Coroutine[Any, Any, None]]
     call_async: Callable[..., Coroutine[Any, Any, None]]
     codes: frozenset[int]
+    profiler: int
 
 
 @dataclass(frozen=True)
 class Watchers:
     """What is asked around each test. `broken` names what has been replaced in Python or pytest,
-    `track` is the `send` of an `own_code_tracker`, `notes` that of `Comparer.notes`, `remembered`
+    `track` is the `send` of a `call_tracker`, `notes` that of `Comparer.notes`, `remembered`
     that of `collected.memory`. `foreign` names a hook of the user's in what `config` returns."""
 
     broken: Callable[..., str]
@@ -60,9 +63,9 @@ def call_recorder(
     profiling = (sys.setprofile, threading.setprofile, on_profile, watchers.track)
     tracers = (sys.gettrace, sys.getprofile)
     language = (type, identity_of, str, types.FunctionType, types.MethodType)
-    language += (dict.fromkeys, tuple(vars(builtins)), (all, map, operator.is_, zip))
-    collected = (compiled.get, watchers.notes, watchers.remembered, watchers.foreign)
-    instance = (unittest.TestCase, issubclass, vars)
+    language += (tuple, tuple(vars(builtins)), (all, map, operator.is_, zip))
+    collected = (compiled.get, watchers.notes, watchers.remembered, watchers.foreign, gc.freeze)
+    instance = (unittest.TestCase, issubclass, vars, vars(builtins), callable)
     parts = (
         write,
         _own_code(compiled),
@@ -77,31 +80,50 @@ def call_recorder(
     )
     call, call_async = freeze(_call, freeze(_run), *parts), freeze(_call, freeze(_await), *parts)
     codes = frozenset(identity_of(each.__code__) for each in (call, call_async))
-    return CallRecorder(call, call_async, codes)
+    return CallRecorder(call, call_async, codes, identity_of(on_profile.__code__))
 
 
-def own_code_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]:
-    """Learns whether a test that is wrapped in something else really ran its own code.
+def call_tracker(compiled: Mapping[str, types.CodeType]) -> Generator[Any, Any, Any]:
+    """Keeps for each call what it has to know at its end: what stands in a frame can be rewritten
+    from another one. It also learns whether a test that is wrapped in something else really ran its
+    own code.
 
-    Send it (file, function, module's names) before the test, each frame that is entered meanwhile,
-    and None after it: that is answered with (function, first line, `own` or `other`).
+    Send it (codes that call tests, the profiler's code) once. Then, from the frame of a call,
+    (file, function, module's names, whose code it is or empty, anything) before the test, and None
+    after it: that is answered with ((function, first line, `own` or `other`), anything). From the
+    profiler send each frame that is entered meanwhile.
     """
     own = _own_code(compiled)
-    type_of, frame_type, identity, text = type, types.FrameType, identity_of, str
-    file, function, module, found, answer = "", "", None, ("", "0", "other"), None
+    frame_at, identity, text, row = sys._getframe, identity_of, str, tuple
+    under_way: Any = ()
+    answer: Any = None
+    calling, profiler = yield
     while True:
         got = yield answer
         answer = None
-        if type_of(got) is frame_type:
+        frame: Any = frame_at(1)
+        here, caller = identity(frame), identity(frame.f_code)
+        frame = None
+        if caller == profiler:
             code = got.f_code
-            known = code.co_name == function and (file, identity(code)) in own
-            if known and got.f_globals is module:
-                found = (function, text(code.co_firstlineno), "own")
-        elif got is None:
-            answer = found
-        else:
-            file, function, module = got
-            found = ("", "0", "other")
+            found: Any = (code.co_name, text(code.co_firstlineno), "own")
+            under_way = row([
+                (*call[:4], found, call[5])
+                if not call[4]
+                and code.co_name == call[2]
+                and (call[1], identity(code)) in own
+                and got.f_globals is call[3]
+                else call
+                for call in under_way
+            ])  # fmt: skip
+        elif caller in calling and got is None:
+            answer = ("", "0", "other"), ()
+            for call in under_way:
+                if call[0] == here:
+                    answer = call[4] or ("", "0", "other"), call[5]
+            under_way = row([call for call in under_way if call[0] != here])
+        elif caller in calling:
+            under_way = (*under_way, (here, *got))
 
 
 def own_code(compiled: Mapping[str, types.CodeType]) -> frozenset[int]:
@@ -141,20 +163,18 @@ async def _call(  # noqa: C901
     parts: Any = "<parts>"
     run, write, own, broken, tracers, rebinds, profiling, skipped, language, collected, unit = parts
     profile, profile_threads, on_profile, track = profiling
-    type_of, identity, text, plain, bound, dict_of, language_names, in_c = language
+    type_of, identity, text, plain, bound, row, language_names, in_c = language
     every, each, same, pairs = in_c
-    code_of, notes, remembered, foreign = collected
-    test_case, is_subclass, names_of = unit
+    code_of, notes, remembered, foreign, hide = collected
+    test_case, is_subclass, names_of, python, is_callable = unit
     file = name.partition("::")[0]
     module: Any = notes(code_of(file)) or {}
     code = test.__func__ if type_of(test) is bound else test
-    whose = ("", "0", "other")
-    direct = False
-    if type_of(code) is plain and code.__globals__ is module:
+    whose: Any = ()
+    if type_of(code) is plain and code.__globals__ is module and code.__builtins__ is python:
         code = code.__code__
         if code.co_name == function and (file, identity(code)) in own:
             whose = (code.co_name, text(code.co_firstlineno), "own")
-            direct = True
     for replaced in (broken(False), foreign(config)):
         if replaced:
             write(("tampered", f"replaced {replaced}"))
@@ -163,18 +183,26 @@ async def _call(  # noqa: C901
         for bound_name, value in pairs(names, before):
             if module.get(bound_name) is not value and bound_name not in rebinds:
                 write(("tampered", f"replaced {bound_name} in the tests"))
-    given: Any = remembered(name) or {}
-    for argument, value in given.items():
+    for argument, value in pairs(*(remembered(name) or ((), ()))):
         if argument in values and values[argument] is not value:
             write(("tampered", f"replaced the parameter {argument}"))
-    then: Any = {}
+    then: Any = ()
     if "monkeypatch" not in values and "mocker" not in values:
-        then = {**dict_of(language_names), **module}
-    outcome = "failed"
+        then = (*language_names, *module)
+    methods: Any = ((), (), None)
+    instance: Any = ()
+    if type_of(test) is bound:
+        its_class: Any = type_of(test.__self__)
+        instance = names_of(test.__self__) if is_subclass(its_class, test_case) else ()
+        in_class = names_of(its_class)
+        callables = row([n for n in in_class if is_callable(in_class[n])])
+        methods = (callables, row(each(in_class.get, callables)), in_class)
+    kept: Any = (name, module, then, row(each(module.get, then)), methods, instance)
     notes(name)
+    track((file, function, module, whose, kept))
+    hide()
     try:
-        if not direct:
-            track((file, function, module))
+        if not whose:
             profile_threads(on_profile)
             profile(on_profile)
         await run(test, values)
@@ -182,21 +210,32 @@ async def _call(  # noqa: C901
     except skipped:
         outcome = "skipped"
         raise
+    except:
+        outcome = "failed"
+        raise
     finally:
-        if not direct:
+        # Whoever ran meanwhile may have written into this frame, so all is taken anew.
+        again: Any = "<parts>"
+        _, write, _, broken, tracers, rebinds, profiling, _, language, collected, _ = again
+        profile, profile_threads, on_profile, track = profiling
+        every, each, same, pairs = language[-1]
+        notes = collected[1]
+        if tracers[1]() is on_profile:
             profile(None)
             profile_threads(None)
-            whose = track(None)
+        whose, (name, module, then, values, methods, instance) = track(None)
         if what := broken(False):
             write(("tampered", f"replaced {what}"))
-        if not every(each(same, each(module.get, then), then.values())):
-            for bound_name, value in then.items():
+        if not every(each(same, each(module.get, then), values)):
+            for bound_name, value in pairs(then, values):
                 if module.get(bound_name) is not value and bound_name not in rebinds:
                     write(("tampered", f"replaced {bound_name} in the tests"))
-        if type_of(test) is bound and is_subclass(type_of(test.__self__), test_case):
-            for bound_name in names_of(test.__self__):
-                if bound_name[:6] == "assert":
-                    write(("tampered", f"replaced {bound_name} of a test case"))
+        callables, before, in_class = methods
+        if in_class and not every(each(same, each(in_class.get, callables), before)):
+            write(("tampered", "replaced a method of the tests"))
+        for bound_name in (*instance, *((in_class if instance else ()) or ())):
+            if bound_name[:6] == "assert" and bound_name not in callables:
+                write(("tampered", f"replaced {bound_name} of a test case"))
         for tracer in tracers:
             if tracer() is not None:
                 write(("tampered", "traced the tests"))

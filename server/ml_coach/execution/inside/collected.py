@@ -4,7 +4,7 @@ A program can reach the objects of pytest. What it changes there after this mome
 the next test begins, and what it changed before, where the text of the tests says otherwise.
 """
 
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import builtins
@@ -13,7 +13,7 @@ import operator
 import sys
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -24,18 +24,21 @@ ABSENT = None
 
 
 def memory() -> Generator[Any, Any, Any]:
-    """Send it a dict once, by test or file, and keys afterwards. It keeps the first dict only, and
-    answers whether there was none before."""
-    kept: Any = None
-    kind, a_dict = type, dict
+    """Send it a dict once, by test or file, and keys afterwards. It keeps what the first dict held
+    as tuples, which nobody can change, and answers whether there was none before."""
+    keys: Any = ()
+    kept: Any = ()
+    kind, a_dict, row = type, dict, tuple
     answer: Any = None
+    is_first = True
     while True:
         got: Any = yield answer
         if kind(got) is a_dict:
-            answer = kept is None
-            kept = cast(Any, got) if answer else kept
+            answer, is_first = is_first, False
+            if answer:
+                keys, kept = row(got), row(got.values())
         else:
-            answer = kept.get(got) if kept else None
+            answer = kept[keys.index(got)] if got in keys else None
 
 
 def collected(
@@ -44,8 +47,8 @@ def collected(
     modules: Mapping[str, dict[str, Any]],
     own: frozenset[int],
 ) -> tuple[dict[str, Any], str]:
-    """What to remember, by file ((name, ...), (value, ...)) and by test {parameter: value}, and the
-    name of what is not as the tests' text says. `names` are those of test_text.py, by file;
+    """What to remember, by file and by test ((name or parameter, ...), (value, ...)), and the name
+    of what is not as the tests' text says. `names` are those of test_text.py, by file;
     `modules` are the dicts in which the test files were run."""
     found: dict[str, Any] = {}
     wrong = ""
@@ -56,7 +59,8 @@ def collected(
             wrong = wrong or replaced
     for item in items:
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-            found[item.nodeid] = {n: item.callspec.params[n] for n in _direct(item)}
+            direct = _direct(item)
+            found[item.nodeid] = tuple(direct), tuple(item.callspec.params[n] for n in direct)
     return found, wrong
 
 

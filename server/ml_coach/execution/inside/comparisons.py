@@ -4,8 +4,8 @@ Every comparison in a test file is compiled as a call of `_compare`. Two plain v
 texts, containers of these) are compared as Python does it, by code that nobody can replace; those
 that a test has to go through are handed on, so that the judge can compare them outside once more.
 Where a plain value meets an object, the object's own methods decide. Such an object is also asked
-about values close by, before and after the test's own question, in an order that nobody knows. One
-that says yes to most of them is named, unless the tests show that it says no as well.
+about values close by, in an order that nobody knows (questions.py). One that says yes to most is
+named, unless the tests show that it says no as well.
 """
 
 # The functions here look at objects of any kind.
@@ -14,17 +14,21 @@ that says yes to most of them is named, unless the tests show that it says no as
 from __future__ import annotations
 
 import operator
-import os
 import sys
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from pickle import loads
 from typing import Any
 
 import pytest
 
+from ml_coach.execution.inside.close_values import NUMBERS
+from ml_coach.execution.inside.questions import examiner
 from ml_coach.execution.inside.signing import FrozenFunctions, identity_of, known_code
-from ml_coach.execution.inside.test_compiler import BEGAN, BOTH, COMPARE, inserted
+from ml_coach.execution.inside.steady_calls import STEADY
+from ml_coach.execution.inside.tampering import LIBRARY
+from ml_coach.execution.inside.test_compiler import BEGAN, BOTH, COMPARE, LITERAL, inserted
 
 SCALARS = (int, float, complex, str, bytes, bool, type(None))
 # Where it is defined changes with pytest's version.
@@ -38,46 +42,59 @@ TEXT_AT_MOST = 2000
 NOTES_AT_MOST = 500
 
 
+COMPARING = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
+
+
 @dataclass(frozen=True)
 class Comparer:
-    """`insert` puts the comparing functions into the code of a test file. `notes` collects: send it
-    the identities of the tests' code before a run, a test's id before the test, and None after it:
-    that is answered with [(place, text of the value), ...]. `ALL` in the end is answered with
-    [(type of objects that equal too much, its module, test), ...] without types that the tests
-    define; the code of
-    a test file with the names of its module. `codes` are the identities
-    of our own code."""
+    """`insert` puts the comparing functions into the code of a test file.
 
-    insert: Callable[[types.CodeType], types.CodeType]
+    `secret` are the generators that nobody may look into. Send each a pair before a run, of
+    identities: the tests' code and the code that records. `notes`, one of them, collects. Send it,
+    from the code that records, a test's id before the test, and None after it: that is answered
+    with [(place, text of the value), ...]. `ALL` in the end is answered with [(type of objects that
+    equal too much, its module, test), ...] without types that the tests define; the code of a test
+    file with the names of its module. `codes` are the identities of our own code.
+    """
+
+    insert: Callable[[types.CodeType, Mapping[str, bytes]], types.CodeType]
     notes: Generator[Any, Any, Any]
+    secret: tuple[Generator[Any, Any, Any], ...]
     codes: frozenset[int]
 
 
 def comparer() -> Comparer:
     """Made once in the worker; every run has a copy of it."""
     freeze = FrozenFunctions()
-    codes: set[int] = set()
-    notes = _notes(codes)
+    notes, literals = _notes(), _literals()
     next(notes)
+    next(literals)
     mro, names_of = (type.__dict__[name].__get__ for name in ("__mro__", "__dict__"))
     every, ask = _iterators(), _operators()
     in_dict = (len, object.__getattribute__, zip, dict, dict.__contains__, dict.__getitem__)
     approx = frozenset(_with_subclasses(APPROX_BASE))
-    shape = freeze(_shape, type, mro, names_of, PLAIN, APPROX_BASE, approx)
+    compared = (COMPARING, any)
+    shape = freeze(_shape, type, mro, names_of, PLAIN, APPROX_BASE, approx, compared)
     undecided = freeze(_undecided, shape, every, APPROX_BASE, (*in_dict, LEAVES_AT_MOST))
-    near = freeze(_near, shape, list, tuple, dict, set, frozenset, (int, float, complex))
     containers = {**every, **dict.fromkeys(TEXTS, iter)}
     met_in = freeze(_met_in, ask, undecided, shape, containers, type, mro, names_of, TEXTS)
-    says_yes = freeze(_says_yes, bool, Exception)
-    examined = freeze(_examined, ask, OPPOSITE, met_in, near, says_yes, os.urandom, type, len)
-    text = freeze(_plain_text, type, SCALARS, every, dict, repr, len, TEXT_AT_MOST)
+    examined, questions = examiner(freeze, ask, met_in, shape)
+    exact = {**NUMBERS, str: str.__str__}
+    text = freeze(_plain_text, type, SCALARS, every, dict, repr, len, TEXT_AT_MOST, shape, exact)
     compare = freeze(_compare, ask, SCALARS, type, notes.send, text, examined)
     both = freeze(_both, compare, Exception)
     began = freeze(_began, notes.send)
-    codes |= {identity_of(compare.__code__), identity_of(began.__code__)}
-    functions = {COMPARE: compare, BOTH: both, BEGAN: began}
+    literal = freeze(_literal, literals.send)
+    notes.send(frozenset(identity_of(each.__code__) for each in (compare, began)))
+    literals.send(identity_of(literal.__code__))
+    functions = {COMPARE: compare, BOTH: both, BEGAN: began, LITERAL: literal, **STEADY}
+
+    def insert(code: types.CodeType, hidden: Mapping[str, bytes]) -> types.CodeType:
+        literals.send((tuple(hidden), tuple(hidden.values())))
+        return inserted(code, functions)
+
     known = freeze.known | known_code([_notes])
-    return Comparer(lambda code: inserted(code, functions), notes, frozenset(known))
+    return Comparer(insert, notes, (notes, questions, literals), frozenset(known))
 
 
 def _with_subclasses(kind: type) -> list[type]:
@@ -101,56 +118,98 @@ def _iterators() -> dict[type, Any]:
     return {**{kind: kind.__iter__ for kind in kinds}, dict: dict.items}
 
 
-def _notes(callers: set[int]) -> Generator[Any, Any, Any]:  # noqa: C901
-    """Believes only what `callers` send from a comparison in the tests' own code."""
+def _notes() -> Generator[Any, Any, Any]:  # noqa: C901
+    """Believes only what `comparing` send from a comparison in the tests' own code. What it keeps
+    are tuples: a program may find any object of Python's, and change those that can be changed."""
     frame_at, identity, type_of, row, text = sys._getframe, identity_of, type, tuple, str
     own: Any = frozenset()
-    test = ""
-    seen: dict[str, str] = {}
-    odd: dict[type, dict[str, bool]] = {}
-    shown: set[type] = set()
-    modules: dict[int, Any] = {}
-    code_type, plain = types.CodeType, types.FunctionType
+    recording: Any = frozenset()
+    test, count = "", 0
+    seen: Any = ()
+    odd: Any = ()
+    shown: Any = ()
+    modules: Any = ()
+    a_set, code_type, plain, slot = frozenset, types.CodeType, types.FunctionType, type(int.__eq__)
+    library, at_most = LIBRARY, NOTES_AT_MOST
     mro, names_of, name_of, module_of = (
         type.__dict__[name].__get__ for name in ("__mro__", "__dict__", "__name__", "__module__")
     )
+    comparing: Any = yield
     answer: Any = None
     while True:
         got: Any = yield answer
         answer = None
-        if type_of(got) is frozenset:
-            own = own or got
-        elif got is None:
-            answer, seen, test = [*seen.items()], {}, ""
-        elif got is ALL:
+        frame: Any = frame_at(1)
+        caller = identity(frame.f_code)
+        if type_of(got) is code_type:
+            answer = next((names for code, names in modules if code is got), None)
+        elif type_of(got) is row and got and type_of(got[0]) is a_set:
+            own, recording = (own, recording) if own else got
+        elif caller in recording and got is None:
             answer = []
-            for kind, tests in odd.items():
-                made = [names_of(each).get("__eq__") for each in mro(kind)]
-                codes = [identity(each.__code__) for each in made if type_of(each) is plain]
-                if kind not in shown and not (codes and codes[0] in own):
-                    answer += [(name_of(kind), module_of(kind), test) for test in tests]
-        elif type_of(got) is text:
+            while seen:
+                seen, *first = seen
+                answer = [first, *answer]
+            test, count = "", 0
+        elif caller in recording and got is ALL:
+            answer = []
+            for kind, where in odd:
+                made = [(names_of(each).get("__eq__"), each) for each in mro(kind)]
+                made = [(each, base) for each, base in made if each is not None]
+                function, base = made[0] if made else (None, kind)
+                code = function.__code__ if type_of(function) is plain else None
+                is_theirs = code and identity(code) in own
+                is_library = type_of(function) is slot
+                if code and code.co_filename.startswith(library):
+                    is_library = True
+                if kind not in shown and not is_theirs:
+                    answer += [(name_of(kind), module_of(base) if is_library else "", where)]
+        elif caller in recording and type_of(got) is text:
             test = got
-        elif type_of(got) is code_type:
-            answer = modules.get(identity(got))
-        elif type_of(got) is row and not got:
-            frame: Any = frame_at(1)
-            if identity(frame.f_code) in callers and identity(frame.f_back.f_code) in own:
-                modules.setdefault(identity(frame.f_back.f_code), frame.f_back.f_globals)
-            frame = None
+        elif caller in comparing and type_of(got) is row and not got:
+            if identity(frame.f_back.f_code) in own:
+                code, names = frame.f_back.f_code, frame.f_back.f_globals
+                modules = (*modules, (code, names))
+        elif caller in comparing and type_of(got) is row and test:
+            while frame is not None and identity(frame.f_code) not in own:
+                frame = frame.f_back
+            where, value, strange, no = got
+            if frame is not None:
+                if where and count < at_most:
+                    seen, count = (seen, where, value), count + 1
+                for kind in strange:
+                    odd = odd if (kind, test) in odd else (*odd, (kind, test))
+                for kind in no:
+                    shown = shown if kind in shown else (*shown, kind)
+        frame = None
+
+
+def _literals() -> Generator[Any, Any, Any]:
+    """Keeps the literals that tests compare with, so that they do not stand in the tests' code.
+    Each is made anew for the tests' own code, whenever that asks."""
+    frame_at, identity, type_of, row, made_of = sys._getframe, identity_of, type, tuple, loads
+    keys: Any = ()
+    kept: Any = ()
+    own: Any = frozenset()
+    a_set = frozenset
+    asking: Any = yield
+    answer: Any = None
+    while True:
+        got: Any = yield answer
+        answer = None
+        frame: Any = frame_at(1)
+        if type_of(got) is row and type_of(got[0]) is a_set:
+            own = own or got[0]
         elif type_of(got) is row:
-            frame = frame_at(1)
-            if identity(frame.f_code) in callers and test:
-                while frame is not None and identity(frame.f_code) not in own:
-                    frame = frame.f_back
-                where, value, strange, no = got
-                if frame is not None:
-                    if where and len(seen) < NOTES_AT_MOST:
-                        seen[where] = value
-                    for kind in strange:
-                        odd.setdefault(kind, {})[test] = True
-                    shown.update(no)
-            frame = None
+            keys, kept = (*keys, *got[0]), (*kept, *got[1])
+        elif identity(frame.f_code) == asking and identity(frame.f_back.f_code) in own:
+            answer = made_of(kept[keys.index(got)])
+        frame = None
+
+
+def _literal(key: str) -> Any:
+    parts: Any = "<parts>"
+    return parts[0](key)
 
 
 def _began() -> None:
@@ -161,13 +220,16 @@ def _began() -> None:
 def _compare(name: str, where: str, left: Any, right: Any) -> Any:
     parts: Any = "<parts>"
     operators, scalars, type_of, send, plain_text, examined = parts
+    written = plain_text(right if where[:1] == ">" else left) if where else ""
     if type_of(left) in scalars and type_of(right) in scalars:
         result = operators[name](left, right)
         strange = ordinary = ()
     else:
-        result, strange, ordinary = examined(name, left, right)
+        sides = [left, right]
+        left = right = None  # An object that looks at this frame must not see what it is asked.
+        result, strange, ordinary = examined(name, sides, where != "")
     if where or strange or ordinary:
-        send((where, plain_text(left) if where else "", strange, ordinary))
+        send((where, written, strange, ordinary))
     return result
 
 
@@ -181,18 +243,20 @@ def _both(name: str, where: str, left: Any, right: Any) -> tuple[Any, Any]:
 
 
 def _shape(value: Any) -> Any:
-    """The plain type whose equality an object has; `ApproxBase` for pytest.approx; None where the
-    object decides by itself, and `object` where it equals only itself."""
+    """The plain type whose comparisons an object has; `ApproxBase` for pytest.approx; None where
+    the object decides by itself, and `object` where it equals only itself."""
     parts: Any = "<parts>"
-    type_of, mro, names_of, plain, approx, approxes = parts
+    type_of, mro, names_of, plain, approx, approxes, (comparing, some) = parts
     kind = type_of(value)
     if kind in plain:
         return kind
     if kind in approxes or kind is approx:
         return approx
     for base in mro(kind):
-        if "__eq__" in names_of(base):
-            return base if base in plain or base is mro(kind)[-1] else None
+        if base in plain or base is mro(kind)[-1]:
+            return base
+        if some([name in names_of(base) for name in comparing]):
+            return None
     return None
 
 
@@ -232,41 +296,6 @@ def _undecided(left: Any, right: Any) -> Any:  # noqa: C901
     return found
 
 
-def _near(value: Any) -> Any:
-    """Values of the same kind that an object which equals `value` has no reason to equal."""
-    parts: Any = "<parts>"
-    shape, a_list, a_tuple, a_dict, a_set, frozen, numbers = parts
-    kind: Any = shape(value)
-    if value is None:
-        return [0, "no such text", 918_273]
-    if kind.__name__ == "bool":
-        return [not value]
-    if kind in numbers:
-        return [value + 1, value - 1, value + 7, value * 3 + 918_273, -value - 5]
-    if kind.__name__ == "str":
-        return [value + "?", "?" + value, "no such text", value * 2 + "x"]
-    if kind.__name__ in ("bytes", "bytearray"):
-        return [value + b"?", b"?" + value, b"no such text"]
-    if kind is a_list:
-        return [[*a_list.__iter__(value), 918_273], [918_273], [None, *a_list.__iter__(value)]]
-    if kind is a_tuple:
-        return [(*a_tuple.__iter__(value), 918_273), (918_273,), (None, *value)]
-    if kind is a_dict:
-        return [{**value, 918_273: 1}, {918_273: 0}, {"no such text": value}]
-    if kind is a_set or kind is frozen:
-        return [{*value, 918_273}, {918_273}, {"no such text"}]
-    return [918_273, "no such text"]
-
-
-def _says_yes(question: Any, left: Any, right: Any) -> bool:
-    parts: Any = "<parts>"
-    truth, any_error = parts
-    try:
-        return truth(question(left, right))
-    except any_error:
-        return False
-
-
 def _met_in(name: str, left: Any, right: Any) -> Any:
     """What `_undecided` finds in the operands of a comparison, and how to ask such an object."""
     parts: Any = "<parts>"
@@ -285,45 +314,14 @@ def _met_in(name: str, left: Any, right: Any) -> Any:
     return met, operators["=="]
 
 
-def _examined(name: str, left: Any, right: Any) -> Any:
-    """(result, types of objects that say yes to most, types that were seen to say no)."""
-    parts: Any = "<parts>"
-    operators, opposite, met_in, near, says_yes, random, type_of, size = parts
-    question = operators[name]
-    met, equal = met_in(name, left, right)
-    close = [near(plain) for _, plain, _ in met]
-    count = 0
-    for values in close:
-        count += size(values)
-    turn = random(1)[0] % (count + 1)
-    result = question(left, right) if turn == 0 else None
-    strange: Any = []
-    no: Any = []
-    for value, plain, on_left in met:
-        values, yes, nearest = close.pop(0), 0, 0
-        for other in values:
-            yes += says_yes(equal, value, other) if on_left else says_yes(equal, other, value)
-            nearest = yes if other is values[:2][-1] else nearest
-            turn -= 1
-            if turn == 0:
-                result = question(left, right)
-        agrees = says_yes(equal, value, plain) if on_left else says_yes(equal, plain, value)
-        both = name == "!=" and agrees and says_yes(question, left, right)
-        if name in opposite:
-            both = says_yes(question, left, right) and says_yes(opposite[name], left, right)
-        is_in = name in ("in", "not in")
-        most = yes == size(values) if is_in else nearest == 2 or yes * 2 > size(values)
-        if both or (most and yes):
-            strange += [type_of(value)]
-        elif not agrees:
-            no += [type_of(value)]
-    return result, strange, no if size(met) == 1 else ()
-
-
 def _plain_text(value: Any) -> str:
     """The `repr` of a value that is made of plain types alone, empty for any other."""
     parts: Any = "<parts>"
-    type_of, scalars, every, a_dict, text, size, at_most = parts
+    type_of, scalars, every, a_dict, text, size, at_most, shape, exact = parts
+    kind: Any = type_of(value)
+    if kind not in scalars and kind not in every:  # An enum's member is written as its number.
+        kind = shape(value)
+        value = exact[kind](value) if kind in exact else value
     todo, left = [value], at_most
     while todo and left:
         left -= 1

@@ -193,8 +193,11 @@ class PartRun:
         memory_at_most = limits.memory_mb * MEGABYTE
         if tree.memory(pids, proc, memory_at_most) > memory_at_most:
             return "memory"
-        if folder and run_folder.used_bytes(folder) > limits.disk_mb * MEGABYTE:
-            return "disk"
+        if folder:  # Else the kernel counts, in the run's own mounts.
+            shared = ["/dev/shm"] if self._context.apart else []
+            written = run_folder.used_bytes([folder, *shared]) + tree.removed_bytes(pids, proc)
+            if written > limits.disk_mb * MEGABYTE:
+                return "disk"
         return ""
 
     def _show_stack(self) -> None:

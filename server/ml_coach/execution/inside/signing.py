@@ -7,8 +7,8 @@ make a record:
   offers one way to it, `gi_frame`. The audit hook reports that access before Python answers it.
 * The generator looks at its callers. A record is trusted only when every frame on the stack runs
   code that existed before the user's did. Code is compared by identity, never by its name. Only one
-  function may record how a test went (call_recorder.py): functions written in C leave no frame, so
-  they cannot be told from each other.
+  function may record how a test went (call_recorder.py), and one that the run has ended: functions
+  written in C leave no frame, so they cannot be told from each other.
 * The functions that lead to a record are frozen (`FrozenFunctions`): no part of them can be
   replaced.
 * Records are numbered, so none can be taken away, and the last one says that it is the last.
@@ -59,23 +59,23 @@ def record_signer(
 
     `trusted` are the identities of the code that existed before the user's. Send the generator a
     pair first: the identities of the code that `FrozenFunctions` made, and of those of them that
-    may record calls. Then send it a tuple of plain strings for each record.
+    may record calls and the end. Then send it a tuple of plain strings for each record.
 
     Every function that it calls is a local variable and written in C: no function that user code
     could have replaced runs on top of this frame.
     """
     write, process, frame_at, identity = os.write, os.getpid, sys._getframe, identity_of
-    quote, can_wait = encode_basestring_ascii, CAN_WAIT
+    quote, can_wait, restricted = encode_basestring_ascii, CAN_WAIT, ("called", "end")
     keyed = hashlib.blake2b(key=key, digest_size=PROOF_BYTES)
     del key
     owner, number, waiting = process(), 0, b""
-    frozen, may_record_calls = yield
+    frozen, recording = yield
     fields: tuple[str, ...] = yield
     frame: Any
     while True:
         trust = "trusted"
         frame = frame_at(1)
-        if fields[0] == "called" and identity(frame.f_back.f_code) not in may_record_calls:
+        if fields[0] in restricted and identity(frame.f_back.f_code) not in recording:
             trust = "untrusted"
         while frame is not None:
             code = identity(frame.f_code)

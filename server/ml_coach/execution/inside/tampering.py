@@ -33,6 +33,7 @@ TRACING = (
     "marshal.loads",
 )
 KINDS = (classmethod, staticmethod, property)
+NUMBERS = (bool, int, float)  # In a class, these say how it compares.
 WATCHED = frozenset(
     {
         *("object.__getattr__", "object.__setattr__", "gc.get_referents", "open"),
@@ -80,7 +81,8 @@ def audit_hook(
     """A function for `sys.addaudithook`: Python offers no way to remove it. `secret` are the
     generators that nobody may look into, `tests` the names of the test files."""
     opened = freeze(_opened, write, user_file, tests, MEMORY_FILE, isinstance, str)
-    made = freeze(_made, write, user_file, LIBRARY, CODE_PARTS, isinstance, str)
+    language = (isinstance, str, types.ModuleType)
+    made = freeze(_made, write, user_file, LIBRARY, CODE_PARTS, *language)
     generators = (type, types.GeneratorType)
     return freeze(_on_audit_event, write, user_file, secret, WATCHED, opened, made, generators)
 
@@ -123,10 +125,12 @@ def _made(event: str, arguments: Any) -> None:
     """Reports code of the user's that replaces other code, that no compiler made, or that claims
     to come from a library."""
     parts: Any = "<parts>"
-    write, user_file, library, code_parts, is_a, text = parts
+    write, user_file, library, code_parts, is_a, text, module = parts
     if event == "object.__setattr__":
         if arguments[1] in code_parts and user_file(3, 0):
             write(("tampered", f"replaced {arguments[1]} of a function"))
+        if arguments[1] == "__class__" and is_a(arguments[0], module) and user_file(3, 0):
+            write(("tampered", "replaced the class of a module"))
         return
     if event == "code.__new__":
         if user_file(3, 0):
@@ -160,14 +164,15 @@ def _on_audit_event(event: str, arguments: Any) -> None:  # noqa: C901
 
 # A test may replace these while it runs; pytest's monkeypatch is made for that.
 OFTEN_PATCHED = frozenset({"input", "print", "open", "__import__", "breakpoint", "help", "exit"})
-SEALED = (
-    "builtins math operator pytest unittest.case _pytest._code.code _pytest.assertion "
-    "_pytest.assertion.rewrite _pytest.assertion.util _pytest.fixtures _pytest.main "
-    "_pytest.nodes _pytest.outcomes _pytest.python _pytest.python_api _pytest.raises "
-    "_pytest.reports _pytest.runner _pytest.skipping _pytest.unittest pluggy._callers "
-    "pluggy._execution pluggy._hooks pluggy._manager"
+SEALED = "builtins math operator unittest.case"
+SEALED_PACKAGES = ("pytest", "_pytest", "pluggy")
+# What tests use by name, and what stands behind it.
+NEAR = frozenset(
+    {
+        *("builtins", "math", "operator", "pytest", "unittest.case", "_pytest.approx"),
+        *("_pytest.outcomes", "_pytest.python_api", "_pytest.raises", "_pytest.recwarn"),
+    }
 )
-NEAR = frozenset({"builtins", "pytest", "unittest.case"})  # what tests use by name
 
 # Tests compare with the help of these; a program has no reason to replace what is in them.
 SEALED_SHALLOW = "collections contextlib copy functools itertools json re statistics"
@@ -176,21 +181,28 @@ SEALED_SHALLOW = "collections contextlib copy functools itertools json re statis
 def _seal(freeze: FrozenFunctions, often_used: Iterable[types.ModuleType]) -> Callable[[bool], str]:
     """Remembers what the language, pytest and unittest are. The function that it returns names the
     first thing that has changed: among everything, or only among what tests use by name."""
-    modules = [sys.modules[name] for name in SEALED.split() if name in sys.modules]
+    modules = [
+        module
+        for name, module in sys.modules.items()
+        if name in SEALED.split() or name.partition(".")[0] in SEALED_PACKAGES
+    ]
     whole = [part for m in (*modules, *often_used) for part in _parts(m, deep=True)]
     whole += [_sealed(name, vars(sys.modules[name])) for name in SEALED_SHALLOW.split()]
-    near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=False)]
+    near = [part for m in modules if m.__name__ in NEAR for part in _parts(m, deep=True)]
     known = tuple((name, module) for name, module in sys.modules.items() if "." not in name)
     by_name = (tuple(name for name, _ in known), tuple(module for _, module in known))
-    in_c = (all, map, operator.is_, zip)
+    in_c = (all, map, operator.is_, zip, len)
     return freeze(_broken, tuple(whole), tuple(near), by_name, sys.modules.get, in_c)
 
 
 def _broken(everything: bool) -> str:
     parts: Any = "<parts>"
-    whole, near, (known, before), module_of, (every, each, same, pairs) = parts
-    # Thousands of names are compared around each test, so nothing is run for one by one.
-    for where, now, names, values in whole if everything else near:
+    whole, near, (known, before), module_of, (every, each, same, pairs, size) = parts
+    # Thousands of names are compared around each test, so nothing is run for one by one. Mostly all
+    # is as it was, in the same order; to look names up takes several times as long.
+    for where, now, names, values, as_it_was in whole if everything else near:
+        if size(now) >= size(as_it_was) and every(each(same, now.values(), as_it_was)):
+            continue
         if not every(each(same, each(now.get, names), values)):
             for name, value in pairs(names, values):
                 if now.get(name) is not value:
@@ -202,7 +214,8 @@ def _broken(everything: bool) -> str:
     return ""
 
 
-Sealed = tuple[str, Mapping[str, object], tuple[str, ...], tuple[object, ...]]
+# (its name, its names now, the names that may not change, their values, all values as they were)
+Sealed = tuple[str, Mapping[str, object], tuple[str, ...], tuple[object, ...], tuple[object, ...]]
 
 
 def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
@@ -215,8 +228,14 @@ def _parts(module: types.ModuleType, *, deep: bool) -> tuple[Sealed, ...]:
 
 
 def _sealed(where: str, names: Mapping[str, object]) -> Sealed:
-    before = {n: v for n, v in names.items() if _is_behaviour(v) and n not in OFTEN_PATCHED}
-    return where, names, tuple(before), tuple(before.values())
+    is_class = isinstance(names, types.MappingProxyType)
+    before = {
+        name: value
+        for name, value in names.items()
+        if (_is_behaviour(value) or (is_class and type(value) in NUMBERS))
+        and name not in OFTEN_PATCHED
+    }
+    return where, names, tuple(before), tuple(before.values()), tuple(names.values())
 
 
 def _is_behaviour(value: object) -> bool:

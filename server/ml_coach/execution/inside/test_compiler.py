@@ -7,6 +7,7 @@ The functions that are called are constants of the code: a name could be bound t
 from __future__ import annotations
 
 import ast
+import pickle
 import secrets
 import types
 import warnings
@@ -15,29 +16,35 @@ from typing import Any
 
 from _pytest.assertion import rewrite
 
-from ml_coach.execution.inside.test_text import OPERATORS, certain_comparisons, place
+from ml_coach.execution.inside.steady_calls import steady_calls
+from ml_coach.execution.inside.test_text import (
+    ASSERTING,
+    OPERATORS,
+    certain_comparisons,
+    literal,
+)
 
 # Stands in compiled test files where the comparing functions will be.
-COMPARE, BOTH, BEGAN = (f"<{w} {secrets.token_hex(8)}>" for w in ("compare", "both", "began"))
-ASSERTING = {
-    **dict.fromkeys(("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual"), "=="),
-    **dict.fromkeys(("assertTupleEqual", "assertSetEqual", "assertSequenceEqual"), "=="),
-    **{"assertCountEqual": "==", "assertMultiLineEqual": "==", "assertNotEqual": "!="},
-    **{"assertIn": "in", "assertNotIn": "not in", "assertGreater": ">", "assertLess": "<"},
-    **{"assertGreaterEqual": ">=", "assertLessEqual": "<="},
-}
+COMPARE, BOTH, BEGAN, LITERAL = (
+    f"<{word} {secrets.token_hex(8)}>" for word in ("compare", "both", "began", "literal")
+)
+HIDDEN_KINDS = (int, float, str, bytes, list, tuple, dict, set, frozenset)
 
 
-def compiled(source: bytes, path: str) -> types.CodeType:
-    """A test file, its asserts rewritten as pytest does it, its comparisons for a `Comparer`."""
+def compiled(source: bytes, path: str) -> tuple[types.CodeType, dict[str, bytes]]:
+    """A test file, its asserts rewritten as pytest does it, its comparisons for a `Comparer`; and
+    the literals that it compares with, pickled, by the keys that stand in their places."""
     tree = ast.parse(source, path)
-    certain = frozenset(certain_comparisons(tree))
+    certain = {id(each.node): where for where, each in certain_comparisons(tree).items()}
+    literals = _Literals(path)
+    tree = literals.visit(tree)
     tree = _Comparisons(certain).visit(tree)
     _tell_when_it_begins(tree)
     _Asserts(path, source, certain).run(tree)
+    tree = steady_calls(tree, source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # about calls of what is a text until later
-        return compile(tree, path, "exec", dont_inherit=True)
+        return compile(tree, path, "exec", dont_inherit=True), literals.hidden
 
 
 def _tell_when_it_begins(tree: ast.Module) -> None:
@@ -56,10 +63,45 @@ def _tell_when_it_begins(tree: ast.Module) -> None:
     tree.body.insert(first, call)
 
 
-class _Comparisons(ast.NodeTransformer):
-    """Replaces comparisons; those that pytest explains are left to `_Asserts`."""
+class _Literals(ast.NodeTransformer):
+    """Takes the literals that are compared out of the code, where a program could read them."""
 
-    def __init__(self, certain: frozenset[str]) -> None:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.hidden: dict[str, bytes] = {}
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        self.generic_visit(node)
+        if all(type(each) in OPERATORS for each in node.ops):
+            node.left = self._without(node.left)
+            node.comparators = [*map(self._without, node.comparators)]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ASSERTING:
+            node.args[:2] = map(self._without, node.args[:2])
+        return node
+
+    def _without(self, node: ast.expr) -> ast.expr:
+        try:
+            value = literal(node)
+            made = pickle.dumps(value)
+        except (ValueError, pickle.PicklingError, RecursionError):
+            return node
+        if type(value) not in HIDDEN_KINDS or b"builtins" in made:  # Such as ... and 1j have names.
+            return node
+        key = f"{self._path}:{node.lineno}:{node.col_offset}"
+        self.hidden[key] = made
+        call = ast.Call(ast.Constant(LITERAL), [ast.Constant(key)], [])
+        return ast.fix_missing_locations(ast.copy_location(call, node))
+
+
+class _Comparisons(ast.NodeTransformer):
+    """Replaces comparisons; those that pytest explains are left to `_Asserts`. `certain` are the
+    places of those that the judge asks for, by the identity of their node."""
+
+    def __init__(self, certain: dict[int, str]) -> None:
         self._certain = certain
 
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
@@ -77,7 +119,8 @@ class _Comparisons(ast.NodeTransformer):
         name = ASSERTING.get(node.func.attr) if isinstance(node.func, ast.Attribute) else None
         if name and len(node.args) > 1 and not any(isinstance(a, ast.Starred) for a in node.args):
             first, second, *rest = node.args
-            call = _call(BOTH, name, "", first, second, at=node)
+            where = self._certain.get(id(node), "")
+            call = _call(BOTH, name, where, first, second, at=node)
             node.args = [ast.copy_location(ast.Starred(call, ast.Load()), node), *rest]
         return node
 
@@ -85,7 +128,7 @@ class _Comparisons(ast.NodeTransformer):
 class _Asserts(rewrite.AssertionRewriter):
     """pytest's own, with the comparisons that it explains made by us."""
 
-    def __init__(self, path: str, source: bytes, certain: frozenset[str]) -> None:
+    def __init__(self, path: str, source: bytes, certain: dict[int, str]) -> None:
         super().__init__(path, None, source)
         self._certain = certain
 
@@ -94,10 +137,16 @@ class _Asserts(rewrite.AssertionRewriter):
             node = _Comparisons(self._certain).visit(node)
         return super().generic_visit(node)
 
+    def visit_Call(self, call: ast.Call) -> tuple[ast.Name, str]:
+        if isinstance(call.func, ast.Constant) and call.func.value == LITERAL:
+            made = self.assign(call)  # Explained as the literal that it stands for.
+            return made, self.explanation_param(self.display(made))
+        return super().visit_Call(call)
+
     def visit_Compare(self, comp: ast.Compare) -> tuple[ast.expr, str]:
         before = len(self.statements)
         result = super().visit_Compare(comp)
-        where = place(comp) if place(comp) in self._certain else ""
+        where = self._certain.get(id(comp), "")
         for statement in self.statements[before:]:
             if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Compare):
                 made = statement.value

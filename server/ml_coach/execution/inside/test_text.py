@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
@@ -20,29 +21,66 @@ OPERATORS: dict[type[ast.cmpop], str] = {
     ast.In: "in",
     ast.NotIn: "not in",
 }
+ASSERTING = {
+    **dict.fromkeys(("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual"), "=="),
+    **dict.fromkeys(("assertTupleEqual", "assertSetEqual", "assertSequenceEqual"), "=="),
+    **{"assertCountEqual": "==", "assertMultiLineEqual": "==", "assertNotEqual": "!="},
+    **{"assertIn": "in", "assertNotIn": "not in", "assertGreater": ">", "assertLess": "<"},
+    **{"assertGreaterEqual": ">=", "assertLessEqual": "<="},
+}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 CHANGES_NAMES = ("setup_", "globals()", "sys.modules", "setattr")
 
 
-def place(node: ast.Compare) -> str:
-    """The name of a comparison: where it begins in its file."""
-    return f"{node.lineno}:{node.col_offset}"
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`VALUE OPERATOR EXPECTED`: `expected` is None where the text of the tests does not say what
+    that is. `first` is the first line of the test, `node` is the comparison in its tree."""
+
+    node: ast.Compare | ast.Call
+    operator: str
+    expected: ast.expr | None
+    first: int
 
 
-def certain_comparisons(tree: ast.Module) -> dict[str, tuple[ast.Compare, int]]:
-    """By place, the comparisons with a literal that every pass of their test has to go through, and
-    the first line of that test: `assert VALUE == LITERAL`, directly in the test's body."""
-    found: dict[str, tuple[ast.Compare, int]] = {}
+def certain_comparisons(tree: ast.Module) -> dict[str, Comparison]:
+    """By place, the comparisons that every pass of their test has to go through: in an `assert`, or
+    an assert of unittest, directly in the test's body. A place begins with `>` where the value is
+    on the right."""
+    found: dict[str, Comparison] = {}
     for function in _functions(tree.body):
         if any(isinstance(n, ast.Return | ast.Yield | ast.YieldFrom) for n in ast.walk(function)):
             continue
-        for node in function.body:
-            if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
-                compare = node.test
-                known = len(compare.ops) == 1 and type(compare.ops[0]) in OPERATORS
-                if known and is_literal(compare.comparators[0]):
-                    first = min([function.lineno, *(d.lineno for d in function.decorator_list)])
-                    found[place(compare)] = compare, first
+        first = min([function.lineno, *(d.lineno for d in function.decorator_list)])
+        for statement in function.body:
+            node = _compared(statement)
+            match node:
+                case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                    name = OPERATORS.get(type(operator), "")
+                case ast.Call(func=ast.Attribute(attr=attr), args=[left, right, *_]):
+                    name = ASSERTING.get(attr, "") if attr != "assertCountEqual" else ""
+                case _:
+                    continue
+            if not name:
+                continue
+            where = f"{node.lineno}:{node.col_offset}"
+            if is_literal(left) and not is_literal(right) and name in MIRRORED:
+                found[f">{where}"] = Comparison(node, MIRRORED[name], left, first)
+            else:
+                expected = right if is_literal(right) else None
+                found[where] = Comparison(node, name, expected, first)
     return found
+
+
+def _compared(statement: ast.stmt) -> ast.expr | None:
+    match statement:
+        case ast.Assert(test=ast.Compare() as node):
+            return node
+        case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="self"))) as node):
+            plain = not any(isinstance(each, ast.Starred) for each in node.args)
+            return node if plain and not node.keywords else None
+        case _:
+            return None
 
 
 def literal(node: ast.expr) -> Any:

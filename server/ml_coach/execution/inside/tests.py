@@ -26,12 +26,17 @@ from ml_coach.execution.inside import collected, comparisons, project_tests, tes
 from ml_coach.execution.inside.call_recorder import (
     Watchers,
     call_recorder,
+    call_tracker,
     own_code,
-    own_code_tracker,
 )
 from ml_coach.execution.inside.messages import CANARY_SOURCE, JsonObject
 from ml_coach.execution.inside.reporter import Reporter
-from ml_coach.execution.inside.signing import FrozenFunctions, record_signer, record_writer
+from ml_coach.execution.inside.signing import (
+    FrozenFunctions,
+    identity_of,
+    record_signer,
+    record_writer,
+)
 from ml_coach.execution.inside.tampering import Guard, audit_hook, guard
 
 # Each costs time and none can matter here; faulthandler would replace our own.
@@ -86,27 +91,35 @@ class Prepared:
         compiled = self._codes(spec, work)
         freeze = FrozenFunctions(guarded.known | self.comparer.codes)
         signer = record_signer(records, bytes.fromhex(spec.pop("key")), guarded.trusted)
-        tracker, memory = own_code_tracker(compiled), collected.memory()
+        tracker, memory = call_tracker(compiled), collected.memory()
         for each in (signer, tracker, memory):
             next(each)
         write, broken = record_writer(freeze, signer.send), guarded.broken
         notes, own = self.comparer.notes.send, own_code(compiled)
-        notes(own)
         watchers = Watchers(broken, tracker.send, notes, memory.send, hooks.send)
         calls = call_recorder(freeze, write, compiled, watchers, frozenset(spec["rebinds"]))
+        replaced = (collected.replaced_function, spec["functions"], work)
+        finish = freeze(_finish, write, broken, notes, replaced, (comparisons.ALL, str))
+        recording = calls.codes | {identity_of(finish.__code__)}
+        for each in self.comparer.secret:
+            each.send((own, recording))
+        tracker.send((calls.codes, calls.profiler))
         remember = collected.registrar(freeze, write, memory.send)
         own_files = (*spec["targets"], *spec["conftests"])
         names = frozenset(name.rpartition("/")[2] for name in own_files)
         sources = collected.source_keeper(self._hidden(request, work), guarded.trusted)
         next(sources)
-        secret = (signer, tracker, memory, sources, hooks, self.comparer.notes)
+        secret = (signer, tracker, memory, sources, hooks, *self.comparer.secret)
         hook = audit_hook(freeze, secret, write, guarded.user_file, names)
-        signer.send((frozenset(freeze.known), calls.codes))
+        signer.send((frozenset(freeze.known), recording))
 
         def register(items: list[pytest.Item]) -> None:
             modules = {name: notes(code) for name, code in compiled.items()}
             known, wrong = collected.collected(items, spec["names"], modules, own)
             remember(known, wrong or collected.replaced_function(spec["functions"], work))
+            if what := broken(True):
+                write(("tampered", f"replaced {what}"))
+            gc.freeze()  # The collector shows no program what is frozen.
 
         self.reporter.begin(write, spec["canary"], calls, work, register, sources.send)
         sys.argv = ["pytest"]
@@ -119,11 +132,7 @@ class Prepared:
             sys.stdout = shown
         if status == pytest.ExitCode.INTERRUPTED:
             return 1  # The run is not at its end, and no record says that it is.
-        if what := broken(True) or collected.replaced_function(spec["functions"], work):
-            write(("tampered", f"replaced {what}"))
-        for kind, module, test in notes(comparisons.ALL):
-            write(("agreed", test, kind, module))
-        write(("end", str(status)))
+        finish(status)
         return 0
 
     def run_project(self, request: JsonObject, work: str, records: int) -> int:
@@ -155,7 +164,7 @@ class Prepared:
         """The code of a test file, with its asserts rewritten as pytest does it."""
         known = self.compiled.get(path)
         if known is None or known[0] != source:
-            code = self.comparer.insert(test_compiler.compiled(source, path))
+            code = self.comparer.insert(*test_compiler.compiled(source, path))
             known = self.compiled[path] = source, code
         return known[1]
 
@@ -196,6 +205,16 @@ class Prepared:
         return status
 
 
+def _finish(status: int) -> None:
+    parts: Any = "<parts>"
+    write, broken, notes, (replaced, functions, work), (every, text) = parts
+    if what := broken(True) or replaced(functions, work):
+        write(("tampered", f"replaced {what}"))
+    for kind, module, test in notes(every):
+        write(("agreed", test, kind, module))
+    write(("end", text(status)))
+
+
 def prepare(work: str) -> Prepared:
     """Makes what all runs share: a pytest that tells no program that it is being tested. `work` is
     the folder that every run will have, or empty where each has its own."""
@@ -206,7 +225,7 @@ def prepare(work: str) -> Prepared:
     if work:
         session = _started_session(work, _arguments(work, (), conftest=False), [reporter])
     comparer = comparisons.comparer()
-    canary = comparer.insert(test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
+    canary = comparer.insert(*test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
     guarded = guard()
     hooks = collected.hook_watcher(guarded.trusted)
     next(hooks)

@@ -100,7 +100,8 @@ def mount_run_folders(disk_mb: int, readable: Iterable[str], shared_mb: int = 64
     memory, terminals, and a /proc that shows its own processes only."""
     guarded = NO_SUID | NO_DEVICES
     _mount("box", BOX, "tmpfs", guarded, f"mode=0755,size={disk_mb}m,nr_inodes=20k")
-    _mount("shm", "/dev/shm", "tmpfs", guarded | NO_EXEC, f"mode=1777,size={shared_mb}m")
+    shared = f"mode=1777,size={shared_mb}m,nr_inodes=20k"
+    _mount("shm", "/dev/shm", "tmpfs", guarded | NO_EXEC, shared)
     _mount("devpts", "/dev/pts", "devpts", NO_SUID | NO_EXEC, "newinstance,ptmxmode=0666,mode=0620")
     os.mkdir(WORK)
     os.mkdir(TEMPORARY, 0o777)
