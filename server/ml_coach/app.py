@@ -22,7 +22,7 @@ from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
-from ml_coach.core.events import DownloadAdvanced, Emit, Event, SuiteWritten
+from ml_coach.core.events import DownloadAdvanced, Emit, Event, ModelNoted, SuiteWritten
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
@@ -93,7 +93,10 @@ class App:
         def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
             emit(DownloadAdvanced(name, done_bytes, total_bytes, source))
 
-        access = replace(self.access(settings), progress=advanced)
+        def noted(text: str) -> None:
+            emit(ModelNoted(text))
+
+        access = replace(self.access(settings), progress=advanced, note=noted)
         name = settings.model or registry.default_model(access)
         return self._models.open(name, access)
 

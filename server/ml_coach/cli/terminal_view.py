@@ -29,6 +29,7 @@ from ml_coach.core.events import (
     DownloadAdvanced,
     Event,
     FilesSaved,
+    ModelNoted,
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
@@ -66,6 +67,7 @@ _LABELS: dict[type[Event], str] = {
     QuestionAnswered: "answer",
     ReplyRefused: "reply",
     CallRetrying: "wait",
+    ModelNoted: "model",
 }
 _MOST_SHOWN = 5
 # Where the sentence of an event begins, after its time and its label.

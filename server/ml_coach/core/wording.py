@@ -15,6 +15,7 @@ from ml_coach.core.events import (
     DownloadAdvanced,
     Event,
     FilesSaved,
+    ModelNoted,
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
@@ -63,6 +64,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return ""
         case DownloadAdvanced():
             return ""
+        case ModelNoted():
+            return event.text
         case CallRetrying():
             wait = f"waiting {event.delay_seconds:.0f} s"
             return f"{event.reason} ({wait}, attempt {event.attempt} of {event.attempts})"

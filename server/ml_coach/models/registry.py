@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from ml_coach.models.profiles import profile_of
 from ml_coach.settings import key_host
 
 if TYPE_CHECKING:
+    from ml_coach.models.dialects import Dialect
     from ml_coach.models.editor import EditorRequest
     from ml_coach.models.local import LocalModels
 
@@ -43,7 +43,8 @@ class Access:
 
     `key_hosts` are the hosts, beside OpenAI's own, that may get the OpenAI key, as
     `https://host:port`. `progress` is called with the bytes done, the bytes in all and their source
-    while weights are downloaded. The keys are left out of `repr`.
+    while weights are downloaded, `note` with what the user should know of the model that answers.
+    The keys are left out of `repr`.
     """
 
     google_api_key: str = ""
@@ -52,6 +53,7 @@ class Access:
     gemini_base_url: str = ""
     weights: str = ""
     progress: Callable[[int, int, str], None] = lambda done, total, source: None
+    note: Callable[[str], None] = lambda text: None
     editor: EditorRequest | None = None
 
     def __repr__(self) -> str:
@@ -121,10 +123,12 @@ def default_model(access: Access) -> str:
 
 
 class Models:
-    """Opens models. Local models that one `Models` opened share the process of their weights."""
+    """Opens models. Local models that one `Models` opened share the process of their weights, and
+    models of a server share what is known of its dialect."""
 
     def __init__(self) -> None:
         self._local: LocalModels | None = None
+        self._dialects: dict[str, Dialect] = {}
 
     def open(self, name: str, access: Access) -> Model:
         """Opens the model of that name, and never another. The caller closes it.
@@ -141,7 +145,7 @@ class Models:
             case "openai" if _is_ollama(parsed.base_url):
                 return _open_ollama(parsed, access)
             case "openai":
-                return _open_openai(parsed, access)
+                return self._open_openai(parsed, access)
             case "editor":
                 from ml_coach.models.editor import EditorModel
 
@@ -159,6 +163,22 @@ class Models:
         self._local = self._local or LocalModels()
         self._local.source, self._local.progress = access.weights, access.progress
         return self._local.model(name.model, name.profile)
+
+    def _open_openai(self, name: ModelName, access: Access) -> Model:
+        from ml_coach.models.dialects import dialect_of
+        from ml_coach.models.openai_compatible import OpenAICompatibleModel
+
+        base_url = name.base_url or _OPENAI
+        host = urlsplit(base_url).hostname or ""
+        return OpenAICompatibleModel(
+            str(name),
+            name.model,
+            base_url,
+            api_key=access.key_for(name),
+            profile=name.profile,
+            dialect=self._dialects.setdefault(str(name), dialect_of(host)),
+            note=access.note,
+        )
 
 
 def _open_gemini(name: ModelName, access: Access) -> Model:
@@ -182,20 +202,6 @@ def _open_ollama(name: ModelName, access: Access) -> Model:
 
     return OllamaModel(
         str(name), name.model, name.base_url, api_key=access.key_for(name), profile=name.profile
-    )
-
-
-def _open_openai(name: ModelName, access: Access) -> Model:
-    from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
-
-    profile, key = name.profile, access.key_for(name)
-    if name.base_url:
-        return OpenAICompatibleModel(
-            str(name), name.model, name.base_url, api_key=key, profile=profile
-        )
-    fields = partial(openai_fields, profile)
-    return OpenAICompatibleModel(
-        str(name), name.model, _OPENAI, api_key=key, profile=profile, extend=fields
     )
 
 
