@@ -97,8 +97,19 @@ class App:
             emit(ModelNoted(text))
 
         access = replace(self.access(settings), progress=advanced, note=noted)
-        name = settings.model or registry.default_model(access)
+        name = settings.model
+        if not name:
+            name, reason = registry.default_choice(access)
+            self._note_once(f"{name}: {reason}", noted)
         return self._models.open(name, access)
+
+    def _note_once(self, text: str, note: Callable[[str], None]) -> None:
+        """Tells the user something that is not worth telling in every run."""
+        file = self.state / "told.jsonl"
+        if not any(line.get("text") == text for line in JsonLines(file)):
+            note(text)
+            with suppress(OSError):  # Then it is told again.
+                append(file, {"text": text})
 
     def access(self, settings: Settings) -> registry.Access:
         """What the settings give for opening a model: keys, addresses, weights."""

@@ -19,7 +19,7 @@ import psutil
 
 from ml_coach.core.ports import Call, Ended, Message
 from ml_coach.core.usage import Usage
-from ml_coach.models import weights
+from ml_coach.models.known_weights import KNOWN
 from ml_coach.models.local import LocalModel, LocalModels
 from ml_coach.models.profiles import profile_of
 
@@ -171,7 +171,7 @@ async def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     options = parser.parse_args()
     name = f"qwen2.5-coder-{options.model}"
-    assert name in {known.name for known in weights.KNOWN}
+    assert name in {known.name for known in KNOWN}
     print(f"{name}, {psutil.cpu_count(logical=False)} cores, load {os.getloadavg()[0]:.1f}")
     edit = call(EDIT, 260)
     async with loaded(name, speculate=False) as model:

@@ -22,7 +22,8 @@ def models() -> None:
 
     app, settings, console = App(), read_settings(), EscapingConsole()
     access = app.access(settings)
-    default = settings.model or registry.default_model(access)
+    chosen, reason = registry.default_choice(access)
+    default = settings.model or chosen
     for row in registry.list_models(access):
         profile = row.profile
         state = "" if row.available else "  [red]not available[/]"
@@ -34,16 +35,23 @@ def models() -> None:
         )
         note = f"; {row.why}" if row.why else ""
         console.print(f"    {escape(facts + note)}", style="dim", soft_wrap=True, highlight=False)
+    if not settings.model:
+        console.print(f"The default is {escape(f'{default}: {reason}')}.", soft_wrap=True)
 
 
 def pull(
-    name: Annotated[str, typer.Argument(help="Which one; see `ml-coach models`.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(help="Which one: see `ml-coach models`, or OWNER/REPO:QUANT on the hub."),
+    ] = "",
 ) -> None:
-    """Download and check the local model's weights, once."""
+    """Download and check a local model's weights, once."""
     from ml_coach.models import weights
+    from ml_coach.models.known_weights import DEFAULT
+    from ml_coach.models.weights_download import WeightsError
 
     settings = read_settings()
-    wanted = name.removeprefix("local:") or weights.KNOWN[0].name
+    wanted = name.removeprefix("local:") or DEFAULT.name
     view = TerminalView(EscapingConsole(), verbose=False)
 
     def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
@@ -51,7 +59,7 @@ def pull(
 
     try:
         path = run_until_done(weights.ensure(wanted, source=settings.weights, progress=advanced))
-    except weights.WeightsError as error:
+    except WeightsError as error:
         view.close()
         fail(str(error), 1)
     view.close()

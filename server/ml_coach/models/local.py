@@ -1,4 +1,4 @@
-"""`local:`: Qwen2.5-Coder on llama.cpp, in a child process of its own. No key, no network."""
+"""`local:`: weights on llama.cpp, in a child process of its own. No key, no network."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
 from ml_coach.models.llama_batching import BatchedCalls
 from ml_coach.models.llama_process import LlamaOptions, LlamaProcess
+from ml_coach.models.weights_download import Progress, WeightsError
 
 _WHO = "The local model"
 # A child that crashes this often without a reply in between is not started again.
@@ -39,7 +40,7 @@ class LocalModels:
         self,
         *,
         source: str = "",
-        progress: weights.Progress = lambda done, total, source: None,
+        progress: Progress = lambda done, total, source: None,
         folder: Path | None = None,
         speculate: bool = True,
     ) -> None:
@@ -52,7 +53,7 @@ class LocalModels:
     def model(self, name: str, profile: Profile) -> LocalModel:
         """The model of that name; nothing is fetched or loaded yet.
 
-        `name` is a name from `weights.KNOWN` or the path of a `.gguf` file. Close every model:
+        For `name` see weights.py. Close every model:
         closing the last one with the same weights ends their child.
         """
         engine = self._engines.get(name)
@@ -144,7 +145,7 @@ class _Engine:
         if not (self._process and self._process.alive):
             try:
                 file = await self._file()
-            except weights.WeightsError as error:
+            except WeightsError as error:
                 # Not `UnavailableError`, after which a call is repeated: it would download again.
                 raise BadRequestError(str(error)) from None
             if not (self._process and self._process.alive):  # Another call may have started it.

@@ -1,6 +1,7 @@
 """From the name of a model to the model. Only opening a model imports its provider's SDK.
 
 local:qwen2.5-coder-1.5b        local:/path/to/weights.gguf
+local:OWNER/REPO:QUANT
 gemini:NAME                     genai:NAME (the successor's SDK)
 openai:MODEL@http://host/v1     editor: or editor:MODEL
 recorded:FILE
@@ -118,8 +119,18 @@ def parse(name: str) -> ModelName:
 
 
 def default_model(access: Access) -> str:
-    """The model for a user who named none: Gemini with a key, else the local one."""
-    return f"gemini:{_DEFAULT_GEMINI}" if access.google_api_key else f"local:{_DEFAULT_LOCAL}"
+    """The model for a user who named none: Gemini with a key, else the local one that fits."""
+    return default_choice(access)[0]
+
+
+def default_choice(access: Access) -> tuple[str, str]:
+    """The model for a user who named none, and a phrase that says why it is this one."""
+    if access.google_api_key:
+        return f"gemini:{_DEFAULT_GEMINI}", "GOOGLE_API_KEY is set"
+    from ml_coach.models.local_choice import default_local
+
+    choice = default_local()
+    return choice.name, choice.reason
 
 
 class Models:
@@ -226,14 +237,19 @@ def list_models(access: Access) -> tuple[ListedModel, ...]:
 
 
 def _local_rows() -> tuple[ListedModel, ...]:
-    from ml_coach.models import weights
+    from ml_coach.models.known_weights import KNOWN
+    from ml_coach.models.local_choice import fit
+    from ml_coach.models.machine import this_machine
+    from ml_coach.models.weights import cached
 
-    missing = _missing("xllamacpp")
-    rows: list[ListedModel] = []
-    for known in weights.KNOWN:
-        here = weights.cached(known.name) is not None
-        size = f"{known.size / 1e6:.0f} MB are downloaded at the first use"
-        rows.append(_row(known.title, f"local:{known.name}", missing, "" if here else size))
+    machine, rows = this_machine(), list[ListedModel]()
+    for known in KNOWN:
+        missing, fits = _missing("xllamacpp"), fit(machine, known)
+        if not missing and not machine.room_for(known):
+            missing = fits
+        size = f"{known.size / 1e9:.1f} GB are downloaded at the first use"
+        note = fits if cached(known.name) else f"{fits}; {size}; {known.licence}"
+        rows.append(_row(known.title, f"local:{known.name}", missing, note))
     return tuple(rows)
 
 
