@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from ml_coach.claims import Claims, stopped_from_outside
-from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
 from ml_coach.core.events import DownloadAdvanced, Emit, Event, ModelNoted, SuiteWritten
@@ -30,6 +29,7 @@ from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
 from ml_coach.models.calibrations import calibration_of
+from ml_coach.models.prices import price_of
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.pruning import Pruned, prune
 from ml_coach.run_log import RunLog, to_json
@@ -218,7 +218,7 @@ class App:
                 every(DownloadAdvanced("Pyodide", done_bytes, total_bytes, "the npm registry"))
 
             try:
-                price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
+                price = price_of(model.name, settings.prompt_price, settings.reply_price)
                 coach = Coach(
                     model, executor, workspace, reviewer, prepare=prepare, price=price,
                     calibration=calibration_of(model.name),

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 
 from ml_coach.core.ports import Profile
+from ml_coach.models.prices import offer_of
 
 # Candidates decoded in parallel on a CPU share the cost of reading the weights.
 _SMALL = Profile(
@@ -79,10 +80,10 @@ def profile_of(name: str) -> Profile:
     provider, _, model = name.partition(":")
     if provider == "local" and (found := _of_weights(model)):
         return found
-    for family in FAMILIES:
-        if re.search(family.pattern, name, re.IGNORECASE):
-            return family.profile
-    return Profile()
+    families = (f for f in FAMILIES if re.search(f.pattern, name, re.IGNORECASE))
+    profile = next((family.profile for family in families), Profile())
+    offer = offer_of(name)
+    return replace(profile, context=min(profile.context, offer.context)) if offer else profile
 
 
 def _of_weights(name: str) -> Profile | None:

@@ -119,13 +119,16 @@ def parse(name: str) -> ModelName:
 
 
 def default_model(access: Access) -> str:
-    """The model for a user who named none: Gemini with a key, else the local one that fits."""
+    """The model for a user who named none: Gemini with a key, through the SDK that is maintained
+    where it is installed; else the local one that fits."""
     return default_choice(access)[0]
 
 
 def default_choice(access: Access) -> tuple[str, str]:
     """The model for a user who named none, and a phrase that says why it is this one."""
     if access.google_api_key:
+        if _installed("google.genai"):
+            return f"genai:{_DEFAULT_GEMINI}", "GOOGLE_API_KEY is set and google-genai installed"
         return f"gemini:{_DEFAULT_GEMINI}", "GOOGLE_API_KEY is set"
     from ml_coach.models.local_choice import default_local
 
