@@ -176,6 +176,7 @@ class Models:
 
         self._local = self._local or LocalModels()
         self._local.source, self._local.progress = access.weights, access.progress
+        self._local.turns.note = access.note
         return self._local.model(name.model, name.profile)
 
     def _open_openai(self, name: ModelName, access: Access) -> Model:
