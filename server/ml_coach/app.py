@@ -97,17 +97,17 @@ class App:
             emit(ModelNoted(text))
 
         access = replace(self.access(settings), progress=advanced, note=noted)
-        name = settings.model
-        if not name:
-            name, reason = registry.default_choice(access)
-            self._note_once(f"{name}: {reason}", noted)
+        name = settings.model or registry.default_model(access)
         return self._models.open(name, access)
 
-    def _note_once(self, text: str, note: Callable[[str], None]) -> None:
-        """Tells the user something that is not worth telling in every run."""
+    def _tell_choice(self, settings: Settings, emit: Emit) -> None:
+        """Tells why a model was chosen for a user who named none, once for each reason."""
+        if settings.model:
+            return
+        text = ": ".join(registry.default_choice(self.access(settings)))
         file = self.state / "told.jsonl"
         if not any(line.get("text") == text for line in JsonLines(file)):
-            note(text)
+            emit(ModelNoted(text))
             with suppress(OSError):  # Then it is told again.
                 append(file, {"text": text})
 
@@ -212,6 +212,7 @@ class App:
             executor = self.executor(settings, workspace.root)
 
             async def prepare() -> None:
+                self._tell_choice(settings, every)
                 await self.prepare(executor, chosen, fetched)
 
             def fetched(done_bytes: int, total_bytes: int) -> None:
@@ -276,7 +277,7 @@ class App:
                 "description": row.why,
                 "available": row.available,
             }
-            for row in registry.list_models(access)
+            for row in await asyncio.to_thread(registry.list_models, access)
         ]
         return {"default": settings.model or registry.default_model(access), "models": rows}
 
@@ -301,6 +302,9 @@ def _import_parts() -> None:
     for module in ("ml_coach.execution.executor", "ml_coach.models.http", "httpcore"):
         with suppress(ImportError):  # Whoever needs it says what is missing.
             importlib.import_module(module)
+    from ml_coach.models.machine import this_machine
+
+    this_machine()  # Where there is a graphics card, llama.cpp is asked what it can use.
 
 
 def _report_failure(pruning: asyncio.Future[None]) -> None:
