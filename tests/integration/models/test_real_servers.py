@@ -1,9 +1,11 @@
-"""llama.cpp's own HTTP server at a TCP port, with a tiny model of random weights behind it."""
+"""Two servers that nobody here wrote: llama.cpp's own at a TCP port, and LM-Proxy in front of it.
+Behind both is a tiny model of random weights."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
@@ -62,6 +64,48 @@ async def server(weights: Path) -> AsyncGenerator[str]:
     finally:
         process.kill()
         await process.communicate()
+
+
+CONFIG = """
+host = "127.0.0.1"
+port = 0
+[connections.here]
+api_type = "openai"
+api_base = "{url}/v1/"
+api_key = "{key}"
+[routing]
+"*" = "here.*"
+[groups.default]
+api_keys = ["{key}"]
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proxy(server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """The address of LM-Proxy, a FastAPI application that asks through OpenAI's SDK."""
+    folder = tmp_path_factory.mktemp("proxy")
+    (folder / "config.toml").write_text(CONFIG.format(url=server, key=KEY))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "lm_proxy"),
+        cwd=folder, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE,
+    )  # fmt: skip
+    assert process.stderr
+    seen = ""
+    reading: asyncio.Task[bytes] | None = None
+    try:
+        async with asyncio.timeout(120):
+            while not (found := re.search(r"running on (http://[\d.:]+)", seen)):
+                line = (await process.stderr.readline()).decode()
+                assert line, f"the proxy did not start: {seen[-2000:]}"
+                seen += line
+        reading = asyncio.create_task(process.stderr.read())
+        yield found[1]
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        if reading:
+            await reading
 
 
 def opened(url: str, key: str = KEY) -> OpenAICompatibleModel:
@@ -139,3 +183,25 @@ async def test_the_same_weights_inside_answer_as_well(weights: Path) -> None:
             _ = [p async for p in model.stream(call("word " * 9000))]
     finally:
         await model.aclose()
+
+
+async def test_a_reply_comes_through_a_proxy(proxy: str) -> None:
+    """It reports no usage, and ends every reply with “stop”."""
+    model = opened(proxy)
+    asked = call("Hello.", max_tokens=12, temperature=0.8, seed=1)
+    text, ended = await ask(model, asked)
+    assert text
+    assert ended.finish == "stop"
+    await model.aclose()
+
+
+async def test_what_is_wrong_behind_a_proxy_is_told(proxy: str) -> None:
+    """Its own refusal, and that of the server behind it, which arrives inside the stream."""
+    model = opened(proxy, "wrong")
+    with pytest.raises(AuthError, match="Incorrect API key"):
+        await ask(model, call("Hi."))
+    await model.aclose()
+    model = opened(proxy)
+    with pytest.raises(BadRequestError, match="larger context"):
+        await ask(model, call("word " * 900, max_tokens=5))
+    await model.aclose()
