@@ -54,7 +54,8 @@ class Endpoint:
 
     `refine` may give the error for a refusal that only this provider words in its way, else None.
     `mend` may give the request to send instead of one that was refused, else None; it must not give
-    the same changes for ever.
+    the same changes for ever. It is asked until an event came that `is_reply`: proxies refuse after
+    a first, empty one.
     """
 
     http: httpx.AsyncClient
@@ -63,6 +64,7 @@ class Endpoint:
     secrets: tuple[str, ...] = ()
     refine: Callable[[Refusal], ModelError | None] = lambda _: None
     mend: Callable[[Refusal, Json], Json | None] = lambda refusal, body: None
+    is_reply: Callable[[Json], bool] = lambda event: True
 
     def error(self, refusal: Refusal) -> ModelError:
         """The typed error for a refusal: that of `refine`, else the one for its status."""
@@ -112,7 +114,7 @@ class Endpoint:
             try:
                 async with aclosing(self._exchange(url, body, timeout_seconds, started)) as items:
                     async for item in items:
-                        begun = True
+                        begun = begun or self.is_reply(item)
                         yield item
                 return
             except _RefusedError as refused:

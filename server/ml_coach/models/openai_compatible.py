@@ -51,6 +51,7 @@ class OpenAICompatibleModel(ChatModel):
             secrets=(api_key,),
             refine=self._refine,
             mend=self._dialect.mend,
+            is_reply=lambda event: bool(self._read(event).text or self._read(event).reasoning),
         )
         super().__init__(name, model, profile=profile, url=url, endpoint=endpoint, note=note)
 

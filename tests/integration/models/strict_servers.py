@@ -152,11 +152,13 @@ SERVERS: dict[Callable[[Body], Refused], set[str]] = {
 
 @dataclass
 class StrictServer:
-    """`refuse` judges each request; one that it takes is answered with `reply`."""
+    """`refuse` judges each request; one that it takes is answered with `reply`. With `in_stream` a
+    refusal comes as proxies send it: with status 200, after a first event without text."""
 
     refuse: Callable[[Body], Refused] = lambda body: None
     reply: str = "Hello there"
     events: list[Any] | None = None
+    in_stream: bool = False
     url: str = ""
     refused: int = 0
     taken: list[Body] = field(default_factory=list[Body])
@@ -165,6 +167,8 @@ class StrictServer:
         body = await request.json()
         if refusal := self.refuse(body):
             self.refused += 1
+            if self.in_stream:
+                return _stream([{"choices": [{"delta": {"role": "assistant"}}]}, refusal[1]])
             return web.json_response(refusal[1], status=refusal[0])
         self.taken.append(body)
         message = {"role": "assistant", "content": self.reply}
@@ -176,9 +180,12 @@ class StrictServer:
         if events is None:
             events = [{"choices": [{"delta": message, "finish_reason": "stop"}]}]
             events.append({"choices": [], "usage": usage})
-        lines = [*(json.dumps(e) if not isinstance(e, str) else e for e in events), "[DONE]"]
-        text = "".join(f"data: {line}\n\n" for line in lines)
-        return web.Response(text=text, content_type="text/event-stream")
+        return _stream(events)
+
+
+def _stream(events: list[Any]) -> web.Response:
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    return web.Response(text=text, content_type="text/event-stream")
 
 
 @asynccontextmanager

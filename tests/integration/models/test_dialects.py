@@ -95,6 +95,20 @@ async def test_what_a_server_refuses_is_left_out_and_remembered(refuse: Any) -> 
         await model.aclose()
 
 
+async def test_a_refusal_inside_a_stream_is_mended_while_no_text_has_come() -> None:
+    """LM-Proxy and others send an event with the role before they ask the server behind them."""
+    async with strict_server(StrictServer(openai_reasoning, in_stream=True)) as server:
+        model = opened(server.url)
+        assert (await ask(model))[0] == "Hello there"
+        assert server.refused == 3
+        error = {"error": {"message": "Unsupported parameter: 'seed'", "code": 400}}
+        server.events = [delta(content="Hel"), error]
+        with pytest.raises(BadRequestError, match="seed"):
+            await ask(model)
+        assert len(server.taken) == 2, "nothing is said twice"
+        await model.aclose()
+
+
 async def test_the_fields_that_a_server_takes_stay() -> None:
     async with strict_server(StrictServer(openai_reasoning)) as server:
         model = opened(server.url)
