@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from ml_coach.claims import Claims, stopped_from_outside
-from ml_coach.core.agents.model_client import Price
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
-from ml_coach.core.events import DownloadAdvanced, Emit, Event, SuiteWritten
+from ml_coach.core.events import DownloadAdvanced, Emit, Event, ModelNoted, SuiteWritten
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
@@ -30,6 +29,7 @@ from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
 from ml_coach.models.calibrations import calibration_of
+from ml_coach.models.prices import price_of
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.pruning import Pruned, prune
 from ml_coach.run_log import RunLog, to_json
@@ -93,9 +93,23 @@ class App:
         def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
             emit(DownloadAdvanced(name, done_bytes, total_bytes, source))
 
-        access = replace(self.access(settings), progress=advanced)
+        def noted(text: str) -> None:
+            emit(ModelNoted(text))
+
+        access = replace(self.access(settings), progress=advanced, note=noted)
         name = settings.model or registry.default_model(access)
         return self._models.open(name, access)
+
+    def _tell_choice(self, settings: Settings, emit: Emit) -> None:
+        """Tells why a model was chosen for a user who named none, once for each reason."""
+        if settings.model:
+            return
+        text = ": ".join(registry.default_choice(self.access(settings)))
+        file = self.state / "told.jsonl"
+        if not any(line.get("text") == text for line in JsonLines(file)):
+            emit(ModelNoted(text))
+            with suppress(OSError):  # Then it is told again.
+                append(file, {"text": text})
 
     def access(self, settings: Settings) -> registry.Access:
         """What the settings give for opening a model: keys, addresses, weights."""
@@ -202,13 +216,14 @@ class App:
             executor = self.executor(settings, workspace.root, whole=order.project is not None)
 
             async def prepare() -> None:
+                self._tell_choice(settings, every)
                 await self.prepare(executor, chosen, fetched)
 
             def fetched(done_bytes: int, total_bytes: int) -> None:
                 every(DownloadAdvanced("Pyodide", done_bytes, total_bytes, "the npm registry"))
 
             try:
-                price = Price(settings.prompt_price, settings.reply_price, settings.prompt_price)
+                price = price_of(model.name, settings.prompt_price, settings.reply_price)
                 coach = Coach(
                     model, executor, workspace, reviewer, prepare=prepare, price=price,
                     calibration=calibration_of(model.name), project=order.project,
@@ -266,7 +281,7 @@ class App:
                 "description": row.why,
                 "available": row.available,
             }
-            for row in registry.list_models(access)
+            for row in await asyncio.to_thread(registry.list_models, access)
         ]
         return {"default": settings.model or registry.default_model(access), "models": rows}
 
@@ -291,6 +306,9 @@ def _import_parts() -> None:
     for module in ("ml_coach.execution.executor", "ml_coach.models.http", "httpcore"):
         with suppress(ImportError):  # Whoever needs it says what is missing.
             importlib.import_module(module)
+    from ml_coach.models.machine import this_machine
+
+    this_machine()  # Where there is a graphics card, llama.cpp is asked what it can use.
 
 
 def _report_failure(pruning: asyncio.Future[None]) -> None:

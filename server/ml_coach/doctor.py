@@ -18,6 +18,9 @@ from ml_coach.claims import unusable
 from ml_coach.core.errors import BadRequestError
 from ml_coach.core.types import Program
 from ml_coach.models import registry, weights
+from ml_coach.models.known_weights import known_model
+from ml_coach.models.local_choice import speed
+from ml_coach.models.machine import needed_bytes, this_machine
 from ml_coach.settings import Settings
 
 # What a run's log and the private copies of its programs may need at most.
@@ -27,7 +30,8 @@ _GIGABYTE = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the list. `mend` says what the user can do, empty where nothing is wrong."""
+    """One line of the list. `mend` says what the user can do; where nothing is wrong it is empty or
+    says what would make it better."""
 
     name: str
     ok: bool
@@ -52,12 +56,14 @@ async def examine(
     programs would use, if `starts_theirs`, where none is `activated` in the shell. `progress` hears
     the bytes that are there of what the sandbox fetches, and the bytes in all.
     """
+    name = settings.model or registry.default_model(access)
     return (
         _python(),
         _model(settings, access),
         await _sandbox(settings, workspace, starts_theirs, activated, progress),
         _disk(settings, access, state),
         _memory(settings, access),
+        *([_speed(settings, access)] if name.startswith("local:") else []),
         _state(state),
     )
 
@@ -125,9 +131,10 @@ def _disk(settings: Settings, access: registry.Access, state: Path) -> Check:
     """Whether there is room for the weights that are still to be fetched, and for runs."""
     name = settings.model or registry.default_model(access)
     fetched = settings.weights.endswith(".gguf")
-    wanted = [w for w in weights.KNOWN if name == f"local:{w.name}" and not weights.cached(w.name)]
-    # Twice the weights, because their parts are joined in a second file.
-    room = 2 * wanted[0].size if wanted and not fetched else 0
+    known = known_model(name.removeprefix("local:"))
+    wanted = known and not fetched and not weights.cached(known.name)
+    # Twice the weights, because the parts of a mirror are joined in a second file.
+    room = known.size * (2 if known.file else 1) if known and wanted else 0
     places = {state: _ROOM_BYTES, Path(tempfile.gettempdir()): _ROOM_BYTES}
     found = ""
     for folder, needed in {**places, weights.default_folder(): room}.items():
@@ -148,10 +155,21 @@ def _existing(path: Path) -> Path:
 def _memory(settings: Settings, access: registry.Access) -> Check:
     free = psutil.virtual_memory().available
     name = settings.model or registry.default_model(access)
-    needed = next((w.size * 2 for w in weights.KNOWN if name == f"local:{w.name}"), 0)
-    ok = free > needed
+    known = known_model(name.removeprefix("local:"))
+    ok = free > (needed_bytes(known) if known else 0)
     mend = "Close programs, or choose local:qwen2.5-coder-0.5b."
     return Check("memory", ok, f"{free / _GIGABYTE:.1f} GB free", "" if ok else mend)
+
+
+def _speed(settings: Settings, access: registry.Access) -> Check:
+    """How fast a local model may be here, and what would make it faster."""
+    machine, name = this_machine(), settings.model or registry.default_model(access)
+    known, card = known_model(name.removeprefix("local:")), machine.graphics
+    found = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
+    found += f", {card.name}" if card else ", no graphics card that llama.cpp could use"
+    if known and machine.room_for(known):
+        found += f"; {speed(machine, known)} with {known.name}"
+    return Check("speed", True, found, card.mend if card else "")
 
 
 def _state(state: Path) -> Check:

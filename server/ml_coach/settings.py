@@ -139,11 +139,13 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "prompt_price", "ML_COACH_PROMPT_PRICE", "--prompt-price", "promptPrice", values.price,
-        "a price from 0", "US dollars for a million prompt tokens; reports then name a run's cost.",
+        "a price from 0",
+        "US dollars for a million prompt tokens; 0: the list price, where it is known.",
     ),
     Setting(
         "reply_price", "ML_COACH_REPLY_PRICE", "--reply-price", "replyPrice", values.price,
-        "a price from 0", "US dollars for a million reply tokens.",
+        "a price from 0",
+        "US dollars for a million reply tokens; 0: the list price, where it is known.",
     ),
     Setting(
         "weights", "ML_COACH_WEIGHTS", "", "weights", values.text,

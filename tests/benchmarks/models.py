@@ -10,17 +10,22 @@ quiet, multiply by the cores for the tokens per second that a user sees.
 import argparse
 import asyncio
 import os
+import sys
+import tempfile
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import psutil
 
 from ml_coach.core.ports import Call, Ended, Message
 from ml_coach.core.usage import Usage
-from ml_coach.models import weights
+from ml_coach.models.known_weights import KNOWN
 from ml_coach.models.local import LocalModel, LocalModels
+from ml_coach.models.model_turns import ModelTurns
 from ml_coach.models.profiles import profile_of
 
 SYSTEM = Message("system", "You are a Python programmer. Answer with one fenced block of code.")
@@ -165,13 +170,50 @@ async def prefix(model: LocalModel) -> None:
     compare("prefix cache", cold, warm)
 
 
+async def two_processes(name: str, tokens: int) -> None:
+    """Two processes that answer one call each, at the same moment and in turns."""
+    seconds: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for locks in (("a", "b"), ("a", "a")):
+            children = [
+                await asyncio.create_subprocess_exec(
+                    *(sys.executable, __file__, "--model", name, "--tokens", str(tokens)),
+                    *("--child", str(Path(folder, lock))),
+                    stdin=PIPE, stdout=PIPE,
+                )
+                for lock in locks
+            ]  # fmt: skip
+            for child in children:
+                assert child.stdout
+                assert await child.stdout.readline() == b"loaded\n"
+            started = time.perf_counter()
+            await asyncio.gather(*(child.communicate(b"go\n") for child in children))
+            seconds.append(time.perf_counter() - started)
+    print(f"  → two processes in turns over at once: x{seconds[0] / seconds[1]:.2f}\n")
+
+
+async def answer_once(name: str, tokens: int, lock: Path) -> None:
+    """One of the two processes: loads, waits for a line, answers a call."""
+    models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", ""))
+    models.turns = ModelTurns(lock)
+    model = models.model(name, profile_of(f"local:{name}"))
+    await model.warm()
+    print("loaded", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await one(model, call(TASK, tokens))
+    await model.aclose()
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", choices=["0.5b", "1.5b"], default="0.5b")
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     name = f"qwen2.5-coder-{options.model}"
-    assert name in {known.name for known in weights.KNOWN}
+    assert name in {known.name for known in KNOWN}
+    if options.child:
+        return await answer_once(name, options.tokens, options.child)
     print(f"{name}, {psutil.cpu_count(logical=False)} cores, load {os.getloadavg()[0]:.1f}")
     edit = call(EDIT, 260)
     async with loaded(name, speculate=False) as model:
@@ -187,6 +229,7 @@ async def main() -> None:
         print(guessed.line("an edit, with speculation"))
         compare("speculation", plain, guessed)
         print(f"  the replies are {'the same' if plain.texts == guessed.texts else 'DIFFERENT'}")
+    await two_processes(options.model, options.tokens)
 
 
 if __name__ == "__main__":

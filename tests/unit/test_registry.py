@@ -71,7 +71,7 @@ def test_a_bad_name_says_why(name: str, why: str) -> None:
 
 def test_the_default_is_gemini_with_a_key_and_local_without() -> None:
     assert default_model(Access()) == "local:qwen2.5-coder-1.5b"
-    assert parse(default_model(ACCESS)).provider == "gemini"
+    assert parse(default_model(ACCESS)).provider == "genai"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +17,22 @@ from ml_coach.cli.terminal_view import EscapingConsole, TerminalView
 from ml_coach.core.events import DownloadAdvanced
 
 
-def models() -> None:
+def models(
+    tried: Annotated[
+        str,
+        typer.Option("--try", metavar="NAME", help="Give this model five tiny tasks instead."),
+    ] = "",
+) -> None:
     """List the models that can be used, and why one cannot."""
     from ml_coach.models import registry
 
+    if tried:
+        run_until_done(_try(tried))
+        return
     app, settings, console = App(), read_settings(), EscapingConsole()
     access = app.access(settings)
-    default = settings.model or registry.default_model(access)
+    chosen, reason = registry.default_choice(access)
+    default = settings.model or chosen
     for row in registry.list_models(access):
         profile = row.profile
         state = "" if row.available else "  [red]not available[/]"
@@ -34,16 +44,52 @@ def models() -> None:
         )
         note = f"; {row.why}" if row.why else ""
         console.print(f"    {escape(facts + note)}", style="dim", soft_wrap=True, highlight=False)
+    if not settings.model:
+        console.print(f"The default is {escape(f'{default}: {reason}')}.", soft_wrap=True)
+
+
+async def _try(name: str) -> None:
+    """Gives the model five tiny tasks, shows how each went and what a run will take."""
+    from ml_coach.bench.strategies import Setup
+    from ml_coach.bench.trial import Tried, outlook, total, try_model
+    from ml_coach.models.prices import price_of
+
+    app, settings, console = App(), replace(read_settings(), model=name), EscapingConsole()
+    view = TerminalView(console, verbose=False)
+    model = app.model(settings, view)
+    try:
+        executor = app.executor(settings)
+        await app.prepare(executor, model)
+        view.close()
+
+        def finished(task: Tried) -> None:
+            mark = "[green]solved[/]" if task.solved else "[red]failed[/]"
+            facts = f"{task.seconds:.1f} s, {task.usage.tokens} tokens"
+            console.print(f"{mark}  {task.skill}: {facts}", soft_wrap=True, highlight=False)
+
+        tried = await try_model(Setup(model, executor), finished)
+        price = price_of(model.name, settings.prompt_price, settings.reply_price)
+        for sentence in outlook(tried, price.of(total(tried))):
+            console.print(sentence, soft_wrap=True, highlight=False)
+    finally:
+        view.close()
+        await model.aclose()
+        await app.aclose()
 
 
 def pull(
-    name: Annotated[str, typer.Argument(help="Which one; see `ml-coach models`.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(help="Which one: see `ml-coach models`, or OWNER/REPO:QUANT on the hub."),
+    ] = "",
 ) -> None:
-    """Download and check the local model's weights, once."""
+    """Download and check a local model's weights, once."""
     from ml_coach.models import weights
+    from ml_coach.models.known_weights import DEFAULT
+    from ml_coach.models.weights_download import WeightsError
 
     settings = read_settings()
-    wanted = name.removeprefix("local:") or weights.KNOWN[0].name
+    wanted = name.removeprefix("local:") or DEFAULT.name
     view = TerminalView(EscapingConsole(), verbose=False)
 
     def advanced(done_bytes: int, total_bytes: int, source: str) -> None:
@@ -51,7 +97,7 @@ def pull(
 
     try:
         path = run_until_done(weights.ensure(wanted, source=settings.weights, progress=advanced))
-    except weights.WeightsError as error:
+    except WeightsError as error:
         view.close()
         fail(str(error), 1)
     view.close()

@@ -31,6 +31,7 @@ from ml_coach.core.events import (
     Event,
     FailureChosen,
     FilesSaved,
+    ModelNoted,
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
@@ -71,6 +72,7 @@ _LABELS: dict[type[Event], str] = {
     QuestionAnswered: "answer",
     ReplyRefused: "reply",
     CallRetrying: "wait",
+    ModelNoted: "model",
 }
 _MOST_SHOWN = 5
 # Where the sentence of an event begins, after its time and its label.

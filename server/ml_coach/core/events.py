@@ -58,6 +58,13 @@ class DownloadAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelNoted:
+    """What the user should know about the model, and what stops nothing; no full stop."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     """`call_id` counts the run's model calls from 1."""
 
@@ -259,6 +266,7 @@ Event = (
     RunStarted
     | StageStarted
     | DownloadAdvanced
+    | ModelNoted
     | CallStarted
     | TextArrived
     | CallRetrying

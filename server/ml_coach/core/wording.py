@@ -17,6 +17,7 @@ from ml_coach.core.events import (
     Event,
     FailureChosen,
     FilesSaved,
+    ModelNoted,
     PatchApplied,
     PatchDiscarded,
     PatchOffered,
@@ -79,6 +80,8 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             suspects = ", ".join(event.suspects[:3]) or "no function of the project was run"
             tests = ", ".join(event.tests[:2]) + (", …" if len(event.tests) > 2 else "")
             return f"{tests}: {event.message}. Suspected: {suspects}"
+        case ModelNoted():
+            return event.text
         case CallRetrying():
             wait = f"waiting {event.delay_seconds:.0f} s"
             return f"{event.reason} ({wait}, attempt {event.attempt} of {event.attempts})"

@@ -20,6 +20,14 @@ def text_at(where: Json, key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+def plain_text_at(where: Json, key: str) -> str:
+    """The text at `key`: a string, or that of the parts of a list of kind `text`."""
+    found = where.get(key)
+    items = cast(Sequence[Any], found) if isinstance(found, list) else (found,)
+    texts = (text_at(as_object(i), "text") if as_object(i) else i for i in items)
+    return "".join(text for text in texts if isinstance(text, str))
+
+
 def count_at(where: Json, key: str) -> int:
     """The number at `key` as a whole one from 0; 0 where there is none."""
     found = where.get(key)

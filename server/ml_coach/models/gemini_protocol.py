@@ -16,7 +16,8 @@ from ml_coach.models.foreign_json import (
     objects_at,
     text_at,
 )
-from ml_coach.models.http import Endpoint, Refusal
+from ml_coach.models.http import Endpoint
+from ml_coach.models.refusals import Refusal
 from ml_coach.models.reply_text import ReplyText, no_finish
 
 GOOGLE = "https://generativelanguage.googleapis.com"

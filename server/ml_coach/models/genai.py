@@ -13,7 +13,8 @@ from ml_coach.core.ports import Call
 from ml_coach.models import gemini_protocol as protocol
 from ml_coach.models.foreign_json import as_object
 from ml_coach.models.google_model import GoogleModel
-from ml_coach.models.http import Refusal, retry_after_seconds
+from ml_coach.models.http import retry_after_seconds
+from ml_coach.models.refusals import Refusal
 
 
 class GenaiModel(GoogleModel):

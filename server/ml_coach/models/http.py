@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -31,14 +31,8 @@ from ml_coach.core.errors import (
     UnavailableError,
 )
 from ml_coach.core.wording import harmless
-from ml_coach.models.foreign_json import (
-    Json,
-    as_object,
-    count_at,
-    first_object_at,
-    object_at,
-    text_at,
-)
+from ml_coach.models.foreign_json import Json, as_object, first_object_at
+from ml_coach.models.refusals import Refusal, in_stream
 
 # In bytes. An answer that refuses a request is small; a proxy's error page may not be.
 _LONGEST_REFUSAL = 64 * 1024
@@ -49,24 +43,9 @@ _LONGEST_LINE = 2**22
 _LONGEST_MESSAGE = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error that came instead of a reply.
-
-    `status` is that of HTTP, or the code inside a stream. `body` is the decoded JSON object, empty
-    where the answer held none.
-    """
-
-    status: int
-    body: Json
-    retry_after_seconds: float | None = None
-
-    @property
-    def message(self) -> str:
-        """The provider's words, from the places where providers put them; else empty."""
-        error = object_at(self.body, "error")
-        places = ((error, "message"), (self.body, "error"), (self.body, "message"))
-        return next((said for where, key in places if (said := text_at(where, key))), "")
+# What `Endpoint.events` yields for the line that ends a stream of server-sent events. Whether it
+# stands for a whole reply is for the protocol to say.
+DONE: Json = {"[DONE]": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +53,9 @@ class Endpoint:
     """A provider's server. `who` names it in the texts of errors, `secrets` never appear there.
 
     `refine` may give the error for a refusal that only this provider words in its way, else None.
+    `mend` may give the request to send instead of one that was refused, else None; it must not give
+    the same changes for ever. It is asked until an event came that `is_reply`: proxies refuse after
+    a first, empty one.
     """
 
     http: httpx.AsyncClient
@@ -81,6 +63,8 @@ class Endpoint:
     headers: Mapping[str, str]
     secrets: tuple[str, ...] = ()
     refine: Callable[[Refusal], ModelError | None] = lambda _: None
+    mend: Callable[[Refusal, Json], Json | None] = lambda refusal, body: None
+    is_reply: Callable[[Json], bool] = lambda event: True
 
     def error(self, refusal: Refusal) -> ModelError:
         """The typed error for a refusal: that of `refine`, else the one for its status."""
@@ -95,12 +79,15 @@ class Endpoint:
         if len(said) > _LONGEST_MESSAGE:
             said = said[:_LONGEST_MESSAGE].rstrip() + "…"
         code = "" if status is None else f" ({status})"
-        return f"{self.who}{code}: {said.rstrip('.') or 'no reason given'}."
+        return f"{self.who}{code}: {said.rstrip(' .:;,!?') or 'no reason given'}."
 
     def _by_status(self, refusal: Refusal) -> ModelError:
         status, wait = refusal.status, refusal.retry_after_seconds
-        text = self.sentence(refusal.message or _reason(status), status)
-        if status in (401, 403):
+        said = self.sentence(refusal.message or _reason(status), status)
+        text = f"{said} {refusal.help}".rstrip()
+        if refusal.is_overflow:
+            return BadRequestError(text)
+        if status in (401, 402, 403):
             return AuthError(text)
         if status == 429:
             return QuotaError(text, wait)
@@ -119,11 +106,29 @@ class Endpoint:
         bounds the whole exchange, connecting included. Raises the `ModelError` family, also for an
         event with an `error` member.
         """
-        # The deadline is set around each await and never across a yield, where it would cancel the
-        # consumer's code.
         started = asyncio.get_running_loop().time()
         if not all(v.isascii() and v.isprintable() for v in self.headers.values()):
             raise AuthError(self.sentence("the key holds a character that no key can hold"))
+        while True:
+            begun = False
+            try:
+                async with aclosing(self._exchange(url, body, timeout_seconds, started)) as items:
+                    async for item in items:
+                        begun = begun or self.is_reply(item)
+                        yield item
+                return
+            except _RefusedError as refused:
+                mended = None if begun else self.mend(refused.refusal, body)
+                if mended is None:
+                    raise self.error(refused.refusal) from None
+                body = mended
+
+    async def _exchange(
+        self, url: str, body: Json, timeout_seconds: float, started: float
+    ) -> AsyncGenerator[Json, None]:
+        """One request and its events. Raises `_RefusedError`, and faults as typed errors."""
+        # The deadline is set around each await and never across a yield, where it would cancel the
+        # consumer's code.
         request = self.http.build_request(
             "POST", url, json=body, headers=dict(self.headers), timeout=None
         )
@@ -141,7 +146,10 @@ class Endpoint:
                 while True:
                     async with self.faults(timeout_seconds, started):
                         data = await anext(stream, None)
-                    if data is None or data == "[DONE]":
+                    if data is None:
+                        return
+                    if data == "[DONE]":
+                        yield DONE
                         return
                     yield self._decoded(data)
         finally:
@@ -155,8 +163,8 @@ class Endpoint:
         found = as_object(item)
         if not found:
             raise BadAnswerError(self.sentence("the stream holds something else than objects"))
-        if found.get("error"):
-            raise self.error(Refusal(_code(found), found))
+        if refusal := in_stream(found):
+            raise _RefusedError(refusal)
         return found
 
     def _plain(self, response: httpx.Response, kind: str, answer: str) -> Json:
@@ -166,16 +174,16 @@ class Endpoint:
             body: Any = json.loads(answer)
             # Gemini wraps a refused stream in an array.
             found = as_object(body) or first_object_at({"items": body}, "items")
-        if response.status_code == 200 and found and not found.get("error"):
-            return found
         if response.status_code == 200 and found:
-            raise self.error(Refusal(_code(found), found))
+            if refusal := in_stream(found):
+                raise _RefusedError(refusal)
+            return found
         if response.status_code == 200 or response.is_redirect:
             what = "a web page" if "html" in kind else "a redirect" if kind == "" else kind
             raise BadAnswerError(self.sentence(f"answers with {what}, is the base URL right?"))
-        raise self.error(
-            Refusal(response.status_code, found, retry_after_seconds(response.headers))
-        )
+        text = answer if kind == "text/plain" and not found else ""
+        wait = retry_after_seconds(response.headers)
+        raise _RefusedError(Refusal(response.status_code, found, wait, text))
 
     @asynccontextmanager
     async def faults(
@@ -227,6 +235,14 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+class _RefusedError(Exception):
+    """The provider refused a request; how is in `refusal`."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
 class _TooLongError(Exception):
     """A reply, or a line of one, that no model would send."""
 
@@ -242,7 +258,7 @@ class _BoundedText:
         return self.response.headers
 
     async def aiter_text(self) -> AsyncGenerator[str, None]:
-        decoder = getincrementaldecoder("utf-8")("replace")
+        decoder = getincrementaldecoder("utf-8-sig")("replace")
         async with aclosing(_pieces(self.response)) as pieces:
             async for piece in pieces:
                 yield decoder.decode(piece)
@@ -271,14 +287,15 @@ async def _pieces(
 async def _split(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """The body's lines, split at line feeds only. Raises `_TooLongError`."""
     held = list[bytes]()
+    mark = BOM_UTF8  # Some servers put it before the first line.
     async with aclosing(_pieces(response)) as chunks:
         async for chunk in chunks:
             first, *lines = chunk.split(b"\n")
             held.append(first)
             for line in lines:
-                yield b"".join(held)
-                held = [line]
-    yield b"".join(held)
+                yield b"".join(held).removeprefix(mark)
+                held, mark = [line], b""
+    yield b"".join(held).removeprefix(mark)
 
 
 async def _event_texts(response: httpx.Response) -> AsyncGenerator[str, None]:
@@ -308,7 +325,7 @@ async def _read(response: httpx.Response, limit: int | None) -> str:
             held += chunk
             if limit is not None and len(held) > limit:
                 break
-    return held.decode("utf-8", "replace")
+    return held.decode("utf-8-sig", "replace")
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
@@ -326,14 +343,6 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     except (KeyError, TypeError, ValueError):
         return None
     return max(0.0, (then - now).total_seconds())
-
-
-def _code(body: Json) -> int:
-    """The status inside an error that arrives with status 200; 500 where it names none."""
-    error = object_at(body, "error")
-    said = text_at(error, "code")
-    status = int(said) if said.isdecimal() else count_at(error, "code")
-    return status if 400 <= status < 600 else 500
 
 
 def _reason(status: int) -> str:

@@ -84,6 +84,9 @@ def _load(options: WorkerOptions) -> Any:
         params.speculative.types = [kinds.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
     params.cpuparams.n_threads = options.threads
     params.cpuparams_batch.n_threads = options.threads
+    # Threads that wait for work do not spin: the tests of the program want the cores. Builds with
+    # OpenMP heed OMP_WAIT_POLICY instead, see llama_process.py.
+    params.cpuparams.poll = params.cpuparams_batch.poll = 0
     return llama.Server(params)
 
 

@@ -1,4 +1,4 @@
-"""`local:`: Qwen2.5-Coder on llama.cpp, in a child process of its own. No key, no network."""
+"""`local:`: weights on llama.cpp, in a child process of its own. No key, no network."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from ml_coach.models.foreign_json import Json
 from ml_coach.models.http import Endpoint
 from ml_coach.models.llama_batching import BatchedCalls
 from ml_coach.models.llama_process import LlamaOptions, LlamaProcess
+from ml_coach.models.model_turns import ModelTurns
+from ml_coach.models.weights_download import Progress, WeightsError
 
 _WHO = "The local model"
 # A child that crashes this often without a reply in between is not started again.
@@ -32,14 +34,15 @@ class LocalModels:
 
     `source` is that of `weights.ensure` and `progress` is called during a download; both may be
     changed until the download begins. `folder` is where the weights are kept, by default the
-    user's cache. For `speculate` see `llama_process.LlamaOptions`.
+    user's cache. `turns` keeps models of other processes from computing at the same time. For
+    `speculate` see `llama_process.LlamaOptions`.
     """
 
     def __init__(
         self,
         *,
         source: str = "",
-        progress: weights.Progress = lambda done, total, source: None,
+        progress: Progress = lambda done, total, source: None,
         folder: Path | None = None,
         speculate: bool = True,
     ) -> None:
@@ -47,17 +50,19 @@ class LocalModels:
         self.progress = progress
         self._folder = folder
         self._speculate = speculate
+        self.turns = ModelTurns(weights.default_folder().parent / "model.lock")
         self._engines: dict[str, _Engine] = {}
 
     def model(self, name: str, profile: Profile) -> LocalModel:
         """The model of that name; nothing is fetched or loaded yet.
 
-        `name` is a name from `weights.KNOWN` or the path of a `.gguf` file. Close every model:
-        closing the last one with the same weights ends their child.
+        For `name` see weights.py. Close every model: closing the last one with the same weights
+        ends their child.
         """
         engine = self._engines.get(name)
         if engine is None:
-            engine = _Engine(profile, partial(self._file, name), speculate=self._speculate)
+            file = partial(self._file, name)
+            engine = _Engine(profile, file, self.turns, speculate=self._speculate)
             self._engines[name] = engine
         engine.users += 1
         return LocalModel(name, profile, engine)
@@ -125,12 +130,18 @@ class _Engine:
     """One set of weights, the child that holds it, and how many models use it."""
 
     def __init__(
-        self, profile: Profile, file: Callable[[], Awaitable[Path]], *, speculate: bool
+        self,
+        profile: Profile,
+        file: Callable[[], Awaitable[Path]],
+        turns: ModelTurns,
+        *,
+        speculate: bool,
     ) -> None:
         self.users = 0
         self.calls = BatchedCalls(self._send, batch_size=max(1, profile.candidates))
         self.profile = profile
         self._file = file
+        self._turns = turns
         self._speculate = speculate
         self._process: LlamaProcess | None = None
         self._starts = 0
@@ -144,7 +155,7 @@ class _Engine:
         if not (self._process and self._process.alive):
             try:
                 file = await self._file()
-            except weights.WeightsError as error:
+            except WeightsError as error:
                 # Not `UnavailableError`, after which a call is repeated: it would download again.
                 raise BadRequestError(str(error)) from None
             if not (self._process and self._process.alive):  # Another call may have started it.
@@ -165,7 +176,7 @@ class _Engine:
 
     async def _send(self, body: Json, timeout_seconds: float) -> AsyncGenerator[Json, None]:
         process, address = await self.ready()
-        async with _client(address) as http:
+        async with self._turns.turn(), _client(address) as http:
             headers = {"Authorization": f"Bearer {process.key}"}
             endpoint = Endpoint(http, _WHO, headers, (process.key,))
             events = endpoint.events("/v1/chat/completions", body, timeout_seconds=timeout_seconds)

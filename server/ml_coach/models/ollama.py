@@ -62,15 +62,15 @@ class OllamaModel(ChatModel):
 
     def _read(self, event: Json) -> ChatEvent:
         message = object_at(event, "message")
-        text, has_reasoning = text_at(message, "content"), bool(message.get("thinking"))
+        text, thoughts = text_at(message, "content"), text_at(message, "thinking")
         if not event.get("done"):
-            return ChatEvent(text, has_reasoning)
+            return ChatEvent(text, thoughts)
         usage = Usage(
             calls=1,
             prompt_tokens=count_at(event, "prompt_eval_count"),
             completion_tokens=count_at(event, "eval_count"),
         )
-        return ChatEvent(text, has_reasoning, text_at(event, "done_reason"), usage)
+        return ChatEvent(text, thoughts, text_at(event, "done_reason"), usage)
 
     def _finish(self, reason: str) -> Literal["stop", "length"]:
         if reason != "stop" and reason != "length":

@@ -6,16 +6,18 @@ an API of its own that does, see ollama.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Literal
 from urllib.parse import urlsplit
 
 from ml_coach.core.errors import AuthError, BlockedError, ModelError
 from ml_coach.core.ports import Call, Profile
 from ml_coach.models.chat_model import ChatEvent, ChatModel, bearer
-from ml_coach.models.foreign_json import Json, first_object_at, object_at, text_at
-from ml_coach.models.http import Endpoint, Refusal, new_client
+from ml_coach.models.dialects import Dialect, dialect_of
+from ml_coach.models.foreign_json import Json, first_object_at, object_at, plain_text_at, text_at
+from ml_coach.models.http import Endpoint, new_client
 from ml_coach.models.openai_protocol import request_body, usage_in
+from ml_coach.models.refusals import Refusal
 from ml_coach.models.reply_text import no_finish
 
 # Servers differ in what they call an ordinary end; whatever is not listed is a fault.
@@ -26,7 +28,7 @@ _CUT = frozenset({"length", "max_tokens", "model_length"})
 class OpenAICompatibleModel(ChatModel):
     """`base_url` is what the endpoint's documentation gives, usually ending in `/v1`.
 
-    `extend` gives fields that only this server knows; a value of None removes a field.
+    `dialect` is what the server is known to refuse; it learns more. For `note` see `ChatModel`.
     """
 
     def __init__(
@@ -37,33 +39,36 @@ class OpenAICompatibleModel(ChatModel):
         *,
         api_key: str = "",
         profile: Profile,
-        extend: Callable[[Call], Mapping[str, Any]] = lambda call: {},
+        dialect: Dialect | None = None,
+        note: Callable[[str], None] = lambda text: None,
     ) -> None:
         url = chat_url(base_url)
+        self._dialect = dialect or dialect_of(urlsplit(url).hostname or "")
         endpoint = Endpoint(
             http=new_client(base_url),
             who=f"The model server at {urlsplit(url).netloc}",
             headers=bearer(api_key),
             secrets=(api_key,),
             refine=self._refine,
+            mend=self._dialect.mend,
+            is_reply=lambda event: bool(self._read(event).text or self._read(event).reasoning),
         )
-        super().__init__(name, model, profile=profile, url=url, endpoint=endpoint)
-        self._extend = extend
+        super().__init__(name, model, profile=profile, url=url, endpoint=endpoint, note=note)
 
     def _body(self, call: Call) -> Json:
         body = request_body(call, max_tokens=call.max_tokens + self.profile.thinking_tokens)
-        fields = {"model": self._model, **body, **self._extend(call)}
-        return {field: value for field, value in fields.items() if value is not None}
+        return self._dialect.speak({"model": self._model, **body})
 
     def _read(self, event: Json) -> ChatEvent:
         # The event that carries the usage has no choices.
         choice = first_object_at(event, "choices")
         delta = object_at(choice, "delta") or object_at(choice, "message")
         return ChatEvent(
-            text=text_at(delta, "content"),
-            has_reasoning=bool(delta.get("reasoning_content") or delta.get("reasoning")),
+            text=plain_text_at(delta, "content"),
+            reasoning=plain_text_at(delta, "reasoning_content") or text_at(delta, "reasoning"),
             finish=text_at(choice, "finish_reason"),
             usage=usage_in(event),
+            model=text_at(event, "model"),
         )
 
     def _finish(self, reason: str) -> Literal["stop", "length"]:
@@ -92,10 +97,3 @@ def chat_url(base_url: str) -> str:
     if not urlsplit(base).path:
         base += "/v1"
     return base + "/chat/completions"
-
-
-def openai_fields(profile: Profile, call: Call) -> dict[str, Any]:
-    """Fields for OpenAI's own endpoint: its newer models refuse `max_tokens` and every temperature
-    but their own."""
-    most = call.max_tokens + profile.thinking_tokens
-    return {"max_tokens": None, "temperature": None, "max_completion_tokens": most}

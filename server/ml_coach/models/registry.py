@@ -1,6 +1,7 @@
 """From the name of a model to the model. Only opening a model imports its provider's SDK.
 
 local:qwen2.5-coder-1.5b        local:/path/to/weights.gguf
+local:OWNER/REPO:QUANT
 gemini:NAME                     genai:NAME (the successor's SDK)
 openai:MODEL@http://host/v1     editor: or editor:MODEL
 recorded:FILE
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from ml_coach.models.profiles import profile_of
 from ml_coach.settings import key_host
 
 if TYPE_CHECKING:
+    from ml_coach.models.dialects import Dialect
     from ml_coach.models.editor import EditorRequest
     from ml_coach.models.local import LocalModels
 
@@ -43,7 +44,8 @@ class Access:
 
     `key_hosts` are the hosts, beside OpenAI's own, that may get the OpenAI key, as
     `https://host:port`. `progress` is called with the bytes done, the bytes in all and their source
-    while weights are downloaded. The keys are left out of `repr`.
+    while weights are downloaded, `note` with what the user should know of the model that answers.
+    The keys are left out of `repr`.
     """
 
     google_api_key: str = ""
@@ -52,6 +54,7 @@ class Access:
     gemini_base_url: str = ""
     weights: str = ""
     progress: Callable[[int, int, str], None] = lambda done, total, source: None
+    note: Callable[[str], None] = lambda text: None
     editor: EditorRequest | None = None
 
     def __repr__(self) -> str:
@@ -116,15 +119,30 @@ def parse(name: str) -> ModelName:
 
 
 def default_model(access: Access) -> str:
-    """The model for a user who named none: Gemini with a key, else the local one."""
-    return f"gemini:{_DEFAULT_GEMINI}" if access.google_api_key else f"local:{_DEFAULT_LOCAL}"
+    """The model for a user who named none: Gemini with a key, through the SDK that is maintained
+    where it is installed; else the local one that fits."""
+    return default_choice(access)[0]
+
+
+def default_choice(access: Access) -> tuple[str, str]:
+    """The model for a user who named none, and a phrase that says why it is this one."""
+    if access.google_api_key:
+        if _installed("google.genai"):
+            return f"genai:{_DEFAULT_GEMINI}", "GOOGLE_API_KEY is set and google-genai installed"
+        return f"gemini:{_DEFAULT_GEMINI}", "GOOGLE_API_KEY is set"
+    from ml_coach.models.local_choice import default_local
+
+    choice = default_local()
+    return choice.name, choice.reason
 
 
 class Models:
-    """Opens models. Local models that one `Models` opened share the process of their weights."""
+    """Opens models. Local models that one `Models` opened share the process of their weights, and
+    models of a server share what is known of its dialect."""
 
     def __init__(self) -> None:
         self._local: LocalModels | None = None
+        self._dialects: dict[str, Dialect] = {}
 
     def open(self, name: str, access: Access) -> Model:
         """Opens the model of that name, and never another. The caller closes it.
@@ -141,7 +159,7 @@ class Models:
             case "openai" if _is_ollama(parsed.base_url):
                 return _open_ollama(parsed, access)
             case "openai":
-                return _open_openai(parsed, access)
+                return self._open_openai(parsed, access)
             case "editor":
                 from ml_coach.models.editor import EditorModel
 
@@ -158,7 +176,24 @@ class Models:
 
         self._local = self._local or LocalModels()
         self._local.source, self._local.progress = access.weights, access.progress
+        self._local.turns.note = access.note
         return self._local.model(name.model, name.profile)
+
+    def _open_openai(self, name: ModelName, access: Access) -> Model:
+        from ml_coach.models.dialects import dialect_of
+        from ml_coach.models.openai_compatible import OpenAICompatibleModel
+
+        base_url = name.base_url or _OPENAI
+        host = urlsplit(base_url).hostname or ""
+        return OpenAICompatibleModel(
+            str(name),
+            name.model,
+            base_url,
+            api_key=access.key_for(name),
+            profile=name.profile,
+            dialect=self._dialects.setdefault(str(name), dialect_of(host)),
+            note=access.note,
+        )
 
 
 def _open_gemini(name: ModelName, access: Access) -> Model:
@@ -185,20 +220,6 @@ def _open_ollama(name: ModelName, access: Access) -> Model:
     )
 
 
-def _open_openai(name: ModelName, access: Access) -> Model:
-    from ml_coach.models.openai_compatible import OpenAICompatibleModel, openai_fields
-
-    profile, key = name.profile, access.key_for(name)
-    if name.base_url:
-        return OpenAICompatibleModel(
-            str(name), name.model, name.base_url, api_key=key, profile=profile
-        )
-    fields = partial(openai_fields, profile)
-    return OpenAICompatibleModel(
-        str(name), name.model, _OPENAI, api_key=key, profile=profile, extend=fields
-    )
-
-
 def list_models(access: Access) -> tuple[ListedModel, ...]:
     """The models that can be used here, and those that cannot with the reason. Asks no network."""
     key = "" if access.google_api_key else "GOOGLE_API_KEY is not set"
@@ -220,14 +241,19 @@ def list_models(access: Access) -> tuple[ListedModel, ...]:
 
 
 def _local_rows() -> tuple[ListedModel, ...]:
-    from ml_coach.models import weights
+    from ml_coach.models.known_weights import KNOWN
+    from ml_coach.models.local_choice import fit
+    from ml_coach.models.machine import this_machine
+    from ml_coach.models.weights import cached
 
-    missing = _missing("xllamacpp")
-    rows: list[ListedModel] = []
-    for known in weights.KNOWN:
-        here = weights.cached(known.name) is not None
-        size = f"{known.size / 1e6:.0f} MB are downloaded at the first use"
-        rows.append(_row(known.title, f"local:{known.name}", missing, "" if here else size))
+    machine, rows = this_machine(), list[ListedModel]()
+    for known in KNOWN:
+        missing, fits = _missing("xllamacpp"), fit(machine, known)
+        if not missing and not machine.room_for(known):
+            missing = fits
+        size = f"{known.size / 1e9:.1f} GB are downloaded at the first use"
+        note = fits if cached(known.name) else f"{fits}; {size}; {known.licence}"
+        rows.append(_row(known.title, f"local:{known.name}", missing, note))
     return tuple(rows)
 
 

@@ -1,4 +1,8 @@
-"""The text of a reply as it streams: without reasoning, and refused where a whole one is empty."""
+"""The text of a reply as it streams: without reasoning, and refused where a whole one is empty.
+
+Some servers send all of a reply as reasoning: vLLM with the wrong parser, LM Studio. Where nothing
+else comes, that is the reply.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from typing import Literal
 
 from ml_coach.core.errors import BadAnswerError
 from ml_coach.models.reasoning_stream import ReasoningFilter, starts_inside
+
+# In characters. More reasoning than this is no answer.
+_MOST_REASONING = 1_000_000
 
 
 class ReplyText:
@@ -19,19 +26,27 @@ class ReplyText:
         self._reasoning = ReasoningFilter(inside=starts_inside(model))
         self._sentence = sentence
         self._is_empty = True
+        self._thoughts = list[str]()
 
     def feed(self, piece: str) -> str:
         """The text that can be passed on now; empty while it may be reasoning."""
         return self._counted(self._reasoning.feed(piece))
 
-    def expect_no_reasoning(self) -> None:
-        """The provider sends reasoning apart from the text, so nothing has to be held back."""
-        self._reasoning = ReasoningFilter()
+    def feed_reasoning(self, piece: str) -> None:
+        """Takes reasoning that the provider sends apart from the text, which then holds none."""
+        if not self._thoughts:
+            self._reasoning = ReasoningFilter()
+        self._thoughts.append(piece)
 
     def close(self, finish: Literal["stop", "length"]) -> str:
         """The text that was held back. Raises `BadAnswerError` for a whole reply without text."""
-        text = self._counted(self._reasoning.flush(whole=finish == "stop"))
-        if finish == "stop" and self._is_empty:
+        whole = finish == "stop"
+        text = self._counted(self._reasoning.flush(whole=whole))
+        if whole and self._is_empty and self._thoughts:
+            inside = ReasoningFilter(inside=True)
+            text = inside.feed("".join(self._thoughts)[:_MOST_REASONING])
+            text = self._counted(text + inside.flush(whole=True))
+        if whole and self._is_empty:
             raise BadAnswerError(self._sentence("the reply is empty"))
         return text
 

@@ -16,7 +16,7 @@ from ml_coach.models.openai_compatible import OpenAICompatibleModel
 from ml_coach.models.recorded import RecordingModel
 
 KEY = "AIza-this-key-must-stay-secret"
-PROVIDERS = ("openai", "ollama", "gemini", "genai", "recorder")
+PROVIDERS = ("openai", "strict", "ollama", "gemini", "genai", "recorder")
 
 
 @pytest.fixture
@@ -30,6 +30,9 @@ def open_model(provider: str, url: str, folder: Path) -> Model:
     match provider:
         case "openai":
             return OpenAICompatibleModel(f"openai:m@{url}", "m", url, api_key=KEY, profile=profile)
+        case "strict":
+            base_url = f"{url}/strict/v1"
+            return OpenAICompatibleModel("openai:m", "m", base_url, api_key=KEY, profile=profile)
         case "ollama":
             base_url = f"{url}/v1"
             return OllamaModel(f"openai:m@{url}", "m", base_url, api_key=KEY, profile=profile)

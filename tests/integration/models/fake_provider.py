@@ -60,6 +60,23 @@ class FakeProvider:
     async def openai(self, request: web.Request) -> web.StreamResponse:
         return await self._play(request, _openai_event, "data: [DONE]\n\n")
 
+    async def strict(self, request: web.Request) -> web.StreamResponse:
+        """OpenAI's protocol, as a server speaks it that knows only what each has to know."""
+        body = await request.json()
+        unknown = sorted(body.keys() - {"model", "messages", "max_tokens", "stream"})
+        if unknown:
+            place = ["body", unknown[0]]
+            problem = {
+                "type": "extra_forbidden",
+                "loc": place,
+                "msg": "Extra inputs are not allowed",
+            }
+            return web.json_response({"detail": [problem]}, status=422)
+        if any(message["role"] == "system" for message in body["messages"]):
+            said = {"object": "error", "message": "System role not supported", "code": 400}
+            return web.json_response(said, status=400)
+        return await self._play(request, _strict_event, "data: [DONE]\n\n")
+
     async def gemini(self, request: web.Request) -> web.StreamResponse:
         assert request.match_info["verb"] == "streamGenerateContent"
         assert request.query["alt"] == "sse"
@@ -85,7 +102,8 @@ class FakeProvider:
         await response.prepare(request)
         try:
             await self._send(request, response, event)
-            await response.write(last.encode() if script.end == "clean" else b"")
+            whole = script.end == "clean" and script.finish
+            await response.write(last.encode() if whole else b"")
             await response.write_eof()
         except (ConnectionResetError, asyncio.CancelledError):
             self.left.set()
@@ -175,6 +193,15 @@ def _openai_event(
     return last + ([{"choices": [], "usage": usage}] if script.counted else [])
 
 
+def _strict_event(script: Script, **what: Any) -> Any:
+    """As OpenAI's, with its text in a list of parts."""
+    event = _openai_event(script, **what)
+    for choice in event.get("choices", ()) if isinstance(event, dict) else ():
+        if text := choice["delta"].get("content"):
+            choice["delta"]["content"] = [{"type": "text", "text": text}]
+    return event
+
+
 def _gemini_event(
     script: Script, *, text: str = "", thought: str = "", blocked: bool = False, end: bool = False
 ) -> Any:
@@ -226,6 +253,7 @@ async def fake_provider() -> AsyncGenerator[FakeProvider, None]:
     fake = FakeProvider()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", fake.openai)
+    app.router.add_post("/strict/v1/chat/completions", fake.strict)
     app.router.add_post("/api/chat", fake.ollama)
     app.router.add_post("/v1beta/models/{model}:{verb}", fake.gemini)
     # With handler_cancellation a handler is cancelled at once when its client has gone.

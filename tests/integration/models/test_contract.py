@@ -92,6 +92,15 @@ async def test_the_request_holds_the_whole_call(model: Model, server: FakeProvid
     await ask(model)
     (body,) = server.requests
     assert server.keys == [KEY]
+    if "seed" not in str(body):  # The strict server, which takes nothing else.
+        first, *others = CALL.messages[1:]
+        turns = [
+            ("user", f"You write Python.\n\n{first.text}"),
+            *((m.role, m.text) for m in others),
+        ]
+        assert [(m["role"], m["content"]) for m in body["messages"]] == turns
+        assert body["max_tokens"] == 64
+        return
     if "messages" in body:
         roles = [(m["role"], m["content"]) for m in body["messages"]]
         assert roles == [(m.role, m.text) for m in CALL.messages]

@@ -29,7 +29,7 @@ from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.models.gemini import GeminiModel
 from ml_coach.models.genai import GenaiModel
 from ml_coach.models.http import new_client
-from ml_coach.models.openai_compatible import OpenAICompatibleModel, chat_url, openai_fields
+from ml_coach.models.openai_compatible import OpenAICompatibleModel, chat_url
 from ml_coach.models.recorded import RecordingModel
 
 GEMINI = ("gemini", "genai")
@@ -192,25 +192,6 @@ async def test_an_account_without_credit_is_not_waited_for(tmp_path: Path) -> No
         with pytest.raises(AuthError, match="Check your plan"):
             await ask(model)
         await model.aclose()
-
-
-async def test_a_server_may_be_given_its_own_fields(server: FakeProvider) -> None:
-    profile = Profile(thinking_tokens=100)
-    model = OpenAICompatibleModel(
-        "openai:m",
-        "m",
-        server.url,
-        profile=profile,
-        extend=lambda call: openai_fields(profile, call) | {"cache_prompt": True},
-    )
-    await ask(model)
-    (body,) = server.requests
-    assert body["max_completion_tokens"] == CALL.max_tokens + 100
-    assert body["cache_prompt"] is True
-    assert "max_tokens" not in body
-    assert "temperature" not in body
-    assert server.keys == [""]
-    await model.aclose()
 
 
 @pytest.mark.parametrize(
