@@ -164,8 +164,7 @@ def advice(report: RunReport) -> str:
         return _EXAMPLE
     # A fault says by itself what mends it, and who stops a run knows what is next.
     if report.outcome == "gave_up" and not any(word in report.reason for word in _HELPS):
-        of_project = report.suite is None and report.tests is not None
-        return _AGAIN if report.usage.calls else "" if of_project else _DEBUG
+        return _AGAIN if report.usage.calls else _DEBUG
     return ""
 
 
