@@ -132,7 +132,11 @@ def _leads_inside(link: Path, real_root: Path, rules: Sequence[tuple[str, _Patte
         return False
     inside = real.relative_to(real_root)
     is_hidden = any(part.startswith(".") for part in inside.parts)
-    return not is_hidden and not _is_ignored(inside.as_posix(), False, rules)
+    above = [folder.as_posix() for folder in inside.parents if folder.parts]
+    is_ignored = any(_is_ignored(folder, True, rules) for folder in above)
+    is_wanted = all(_is_wanted(real_root / folder) for folder in above)
+    is_ignored = is_ignored or _is_ignored(inside.as_posix(), False, rules)
+    return is_wanted and not is_hidden and not is_ignored
 
 
 @dataclass(frozen=True, slots=True)

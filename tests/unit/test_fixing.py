@@ -128,4 +128,4 @@ def test_the_model_is_shown_the_test_the_function_and_what_it_uses_within_the_ro
     assert "test_price" not in case.test
     assert "RATE = 7" in case.context
     assert "assert 3 == 1" in case.failure
-    assert case_for(PROJECT, failure, found, 120, alone=True).context == ""
+    assert case_for(PROJECT, failure, found, 60, alone=True).context == ""

@@ -47,6 +47,7 @@ MOST_CHARACTERS = 24_000  # of one prompt: more makes no model better, and costs
 EDITED_UNITS, EDITS_EACH = 3, 48  # small edits that are tried of each of so many functions
 MOST_JUDGING = 20  # tests of one failure that a patch is first tried with
 MOST_NEAR = 0.5  # of all tests: where more can reach a change, all are run at once
+_AGAIN = "Mend that, then start the run again."
 MANY = 5  # proposals of which nobody reads one by one
 
 
@@ -81,7 +82,8 @@ async def fix_project(run: Run, project: Project) -> End:
     if not found.failures:
         return End("gave_up", _nothing_judges(found))
     if run.request.max_iters == 1:
-        return End("gave_up", found.report.tests.why)  # The user only wanted to see what fails.
+        why = f"{found.report.tests.why}. More iterations may help."
+        return End("gave_up", why)  # The user only wanted to see what fails.
     while failure := _next(fixing):
         end = await _fix(fixing, failure)
         if end is not None:
@@ -96,7 +98,7 @@ async def _first_runs(run: Run, project: Project) -> Baseline | End:
     _note(run, first.tests)
     run.emit(TestsFinished(first.tests))
     if not first.ended or not first.tests.cases:
-        return End("gave_up", f"The project's tests cannot be run: {first.tests.why}.")
+        return End("gave_up", f"The project's tests cannot be run: {first.tests.why}. {_AGAIN}")
     if not first.failing:
         return End("passed", "All tests pass: there is nothing to fix.")
     (again,) = await _test(run, project, followed=first.failing)
@@ -135,7 +137,9 @@ def _taken(found: Baseline) -> BaselineTaken:
 def _nothing_judges(found: Baseline) -> str:
     reasons = [f"{each.test}: {each.reason}" for each in found.set_aside]
     reasons += [f"{test} is flaky" for test in sorted(found.flaky)]
-    return f"No failing test says anything of the project's code. {'; '.join(reasons[:3])}."
+    return (
+        f"No failing test says anything of the project's code. {'; '.join(reasons[:3])}. {_AGAIN}"
+    )
 
 
 def _next(fixing: _Fixing) -> Failure | None:
@@ -150,7 +154,7 @@ def _ended(fixing: _Fixing) -> End:
     shown = left[0].shown
     count = sum(len(f.tests) for f in left)
     still = "1 test still fails" if count == 1 else f"{count} tests still fail"
-    return End("gave_up", f"{still}: {shown.test}: {shown.message}")
+    return End("gave_up", f"{still}: {shown.test}: {shown.message}. Another model may help.")
 
 
 async def _fix(fixing: _Fixing, failure: Failure) -> End | None:

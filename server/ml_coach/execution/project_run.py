@@ -15,7 +15,7 @@ from ml_coach.core.finding import Finding, FindingKind, Location
 from ml_coach.core.project import Coverage, Project, ProjectReport, TestProgress
 from ml_coach.core.results import Case, CaseOutcome, TestReport
 from ml_coach.execution import findings
-from ml_coach.execution.inside.messages import CANARY_SOURCE, PARTS_AT_MOST, JsonObject
+from ml_coach.execution.inside.messages import CANARY_SOURCE, NOT_STARTED, PARTS_AT_MOST, JsonObject
 from ml_coach.execution.judge import Challenge
 from ml_coach.execution.records import (
     Collected,
@@ -118,12 +118,15 @@ class ProjectRun:
         doubts = [*seen.tampered, *_wrong_canaries(seen, challenge)]
         own = [test for test in dict.fromkeys(seen.began) if challenge.canary not in test]
         judged = [_case(test, seen, answer) for test in own]
-        judged += [_uncollected(each, answer, self.project) for each in seen.not_collected]
+        started = [each for each in seen.not_collected if each.name != NOT_STARTED]
+        judged += [_uncollected(each, answer, self.project) for each in started]
         cases = tuple(case for case, _ in judged)
         problems = tuple(finding for _, finding in judged if finding)
         ended = seen.exit_code is not None
         why, limit = "", findings.reached_limit(answer)
-        if not ended:
+        if len(started) < len(seen.not_collected):
+            ended, why = False, seen.not_collected[0].message
+        elif not ended:
             why = self._why_not_ended(answer, seen)
         elif not cases:
             why = "no test was found"

@@ -81,7 +81,9 @@ class Workers:
         if self.level == "wasm":
             why = "the level wasm runs no project: it has no native packages and no processes"
             return failed(why, len(request["parts"]))
-        return self._described(chosen, why, await self._run(chosen, request, progress))
+        # What our own Python has installed is not the project's.
+        whole = {**request, "plugins": chosen is not interpreter.our_own()}
+        return self._described(chosen, why, await self._run(chosen, whole, progress))
 
     async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
         """One answer per part of the request. Modules that its files import from the workspace are

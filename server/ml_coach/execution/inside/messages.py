@@ -14,6 +14,7 @@ from typing import Any
 JsonObject = dict[str, Any]
 HEADER = struct.Struct("!I")
 TEST_KINDS = frozenset({"tests", "project"})  # of a request: what has signed records
+NOT_STARTED = "pytest"  # in the place of a file that could not be collected
 SOURCE_FOLDERS = ("", "src")  # of a workspace, and so of a run: what modules are imported from
 PARTS_AT_MOST = 8  # of one request; the supervisor makes the pipes for so many
 RECORDS_AT_MOST = 8 << 20  # bytes that one part may write to its records channel

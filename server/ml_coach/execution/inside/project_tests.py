@@ -31,7 +31,7 @@ from _pytest.main import _main
 
 from ml_coach.execution.inside.exceptions import described
 from ml_coach.execution.inside.line_coverage import LineCoverage
-from ml_coach.execution.inside.messages import JsonObject
+from ml_coach.execution.inside.messages import NOT_STARTED, JsonObject
 from ml_coach.execution.inside.reporter import explained
 from ml_coach.execution.inside.signing import FrozenFunctions, record_signer, record_writer
 from ml_coach.execution.inside.tampering import Guard, audit_hook, guard
@@ -57,6 +57,9 @@ def run(request: JsonObject, work: str, records: int, known: Guard) -> int:
     spec = request["tests"]
     request["files"].clear()
     _like_a_plain_python(spec, work)
+    spec["plugins"] = request["plugins"]
+    if spec["plugins"]:
+        os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
     reporter = ProjectReporter(spec, work, records, known)
     shown, sys.stdout = sys.stdout, io.StringIO()  # Nobody reads what pytest itself prints.
     try:
@@ -196,7 +199,6 @@ def _like_a_plain_python(spec: JsonObject, work: str) -> None:
     rewrite._rewrite_test, rewrite._read_pyc, runner._update_current_test_var = AS_PYTEST_DOES
     is_hook = rewrite.AssertionRewritingHook
     sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, is_hook)]
-    os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
     roots = [os.path.join(work, root).rstrip("/") for root in spec["import_roots"]]
     sys.path[:] = [*roots, *(p for p in sys.path if not p.startswith(work))]
     _as_if_installed(spec["metadata"], roots)
@@ -254,14 +256,14 @@ def _run_pytest(spec: JsonObject, work: str, reporter: ProjectReporter) -> int:
         reporter.refused(name, f"{raised['exception']}: {raised['text']}", places)
         return int(pytest.ExitCode.USAGE_ERROR)
     except (pytest.UsageError, pytest.exit.Exception) as error:
-        reporter.refused("pytest", f"pytest does not start: {error}")
+        reporter.refused(NOT_STARTED, _said(error))
         return int(pytest.ExitCode.USAGE_ERROR)
     try:
         status = int(_main(config, session) or 0)
     except session.Failed:
         status = int(pytest.ExitCode.TESTS_FAILED)
     except pytest.UsageError as error:
-        reporter.refused("pytest", f"pytest does not start: {error}")
+        reporter.refused(NOT_STARTED, _said(error))
         return int(pytest.ExitCode.USAGE_ERROR)
     except (KeyboardInterrupt, pytest.exit.Exception):
         return int(pytest.ExitCode.INTERRUPTED)
@@ -269,6 +271,13 @@ def _run_pytest(spec: JsonObject, work: str, reporter: ProjectReporter) -> int:
     with contextlib.suppress(Exception):  # A plugin's summary may fail; the tests are over.
         config.hook.pytest_sessionfinish(session=session, exitstatus=status)
     return status
+
+
+def _said(error: BaseException) -> str:
+    """What pytest says is wrong, without how it is called."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    wrong = next((line.partition("error: ")[2] for line in lines if "error: " in line), lines[0])
+    return f"pytest does not start: {wrong}"
 
 
 def _arguments(spec: JsonObject, work: str) -> list[str]:
@@ -279,7 +288,7 @@ def _arguments(spec: JsonObject, work: str) -> list[str]:
     chosen += ["--tb=short", "--color=no", "--capture=sys", "--continue-on-collection-errors"]
     for name in SHUFFLING:
         chosen += ["-p", f"no:{name}"]
-    if importlib.util.find_spec("hypothesis"):
+    if spec["plugins"] and importlib.util.find_spec("hypothesis"):
         chosen.append("--hypothesis-seed=0")  # Two runs try the same examples.
     if spec["keyword"]:
         chosen += ["-k", f"({spec['keyword']}) or {spec['canary']}"]
