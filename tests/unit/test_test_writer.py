@@ -6,12 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from ml_coach.core.agents.guessed_tests import MOST_GUESSED, single_tests, split_asserts, stated
+from ml_coach.core.agents.guessed_tests import (
+    MOST_GUESSED,
+    read_guessed,
+    single_tests,
+    split_asserts,
+    stated,
+)
 from ml_coach.core.agents.model_client import Budget, ModelClient
+from ml_coach.core.agents.researcher import read
 from ml_coach.core.agents.suite_assembly import assemble
 from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.test_writer import write_tests
 from ml_coach.core.events import Event, SuiteWritten
+from ml_coach.core.examples import shape_of
 from ml_coach.core.request import Request
 from ml_coach.core.types import Spec
 from unit.parts import SMALL, ScriptedModel
@@ -218,3 +226,12 @@ def test_independent_asserts_get_a_function_each() -> None:
 def test_asserts_that_need_each_other_stay_together() -> None:
     source = "def test_f():\n    x = f(1)\n    assert x == 1\n    assert x + 1 == 2\n"
     assert split_asserts(source) == source
+
+
+def test_plain_asserts_bring_the_imports_that_they_need() -> None:
+    spec = read("function days(start) with a datetime.date")
+    assert shape_of(spec).is_plain
+    reply = "assert days(datetime.date(2024, 1, 1)) == 1\nassert days(None) == 0\n"
+    found = read_guessed(reply, spec, shape_of(spec), single=True)
+    assert isinstance(found, tuple)
+    assert "import datetime\n" in assemble(spec, "m", "test_m.py", found[0]).source

@@ -33,7 +33,7 @@ def read_guessed(
     if shape.is_lazy:
         statements = tuple(s for s in statements if not is_endless(syntax.module(s)))
     if statements:
-        return _with_imports(as_functions(statements, "guessed"), spec, shape), ()
+        return _with_imports(as_functions(statements, "guessed"), spec), ()
     cleaned = sanitize(text, names=imported(spec), kind="suite")
     if isinstance(cleaned, Refused):
         return cleaned
@@ -46,7 +46,7 @@ def read_guessed(
         else:
             source = apart(source, MOST_GUESSED, lambda check: _improved(check, shape))
             source = _about(source, spec)
-            source = _with_imports(source, spec, shape)
+            source = _with_imports(source, spec)
         if not Suite(source).tests:
             return Refused("The reply holds no test with values. Write the values out.")
         return without_copies(source, spec), done
@@ -66,10 +66,8 @@ def _is_foreign(statement: ast.stmt, spec: Spec) -> bool:
     return is_test and not syntax.loads(statement) & {*imported(spec)}
 
 
-def _with_imports(tests: str, spec: Spec, shape: Shape) -> str:
+def _with_imports(tests: str, spec: Spec) -> str:
     """`tests` with the imports of what they use beside the program, such as `islice`."""
-    if shape.is_plain:
-        return tests
     own = "".join(f"{name} = None\n" for name in imported(spec))
     return add_missing_imports(own + tests)[0].replace(own, "", 1)
 
