@@ -33,7 +33,12 @@ from ml_coach.execution.inside.exceptions import described
 from ml_coach.execution.inside.line_coverage import LineCoverage
 from ml_coach.execution.inside.messages import NOT_STARTED, JsonObject
 from ml_coach.execution.inside.reporter import explained
-from ml_coach.execution.inside.signing import FrozenFunctions, record_signer, record_writer
+from ml_coach.execution.inside.signing import (
+    FrozenFunctions,
+    identity_of,
+    record_signer,
+    record_writer,
+)
 from ml_coach.execution.inside.tampering import Guard, audit_hook, guard
 
 # What tests.py replaces for generated tests, which are compiled ahead.
@@ -84,6 +89,7 @@ class ProjectReporter:
         self._known = known
         self._write: Callable[[tuple[object, ...]], None] | None = None
         self._broken: Callable[[bool], str] = known.broken
+        self._end: Callable[[str], None] | None = None
         covered, followed = spec["covered"], spec["followed"]
         self._coverage = LineCoverage(covered, followed, work) if covered else None
         if self._coverage:
@@ -103,8 +109,9 @@ class ProjectReporter:
             self._write = record_writer(freeze, signer.send)
             nothing: frozenset[str] = frozenset()
             hook = audit_hook(freeze, (signer,), self._write, guarded.user_file, nothing)
-            signer.send((frozenset(freeze.known), frozenset()))
-            self._broken = guarded.broken
+            end: Any = freeze(_end, self._write)
+            signer.send((frozenset(freeze.known), frozenset({identity_of(end.__code__)})))
+            self._broken, self._end = guarded.broken, end
             sys.addaudithook(hook)
             self._write(("start",))
         return self._write
@@ -117,17 +124,18 @@ class ProjectReporter:
         if status != pytest.ExitCode.INTERRUPTED:
             if what := self._broken(True):
                 write(("tampered", f"replaced {what}"))
-            write(("end", str(status)))
+            if self._end:
+                self._end(str(status))
 
     def refused(self, name: str, why: str, places: str = "") -> None:
         """pytest did not start: its configuration or a conftest.py is wrong."""
         self.guarded()(("not_collected", name, why, places, why))
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_load_initial_conftests(self) -> Generator[None, Any, Any]:
-        """Plugins are loaded, conftest.py files are not."""
+    @pytest.hookimpl
+    def pytest_load_initial_conftests(self) -> None:
+        """Plugins are loaded and have patched what they patch (pytest's own `legacypath` does, and
+        comes first), conftest.py files are not: pytest reads them last."""
         self.guarded()
-        return (yield)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: Any, items: list[pytest.Item]) -> None:
@@ -184,6 +192,13 @@ class ProjectReporter:
         """Records what could not be collected."""
         if report.failed:
             self.guarded()(("not_collected", report.nodeid, *explained(report, self._work)))
+
+
+def _end(status: str) -> None:
+    """Writes the last record: the only function that may (signing.py)."""
+    parts: Any = "<parts>"
+    (write,) = parts
+    write(("end", status))
 
 
 def _too_long(seconds: float) -> Callable[..., None]:
