@@ -130,7 +130,7 @@ class FileOrders:
     def _order(
         self, program: str, tests: str, task: str, prompt: str = "", **fields: Any
     ) -> RunOrder | str:
-        if program == tests:
+        if program in (tests, self.settings.tests_file):
             return one_file(program)
         request = request_from(
             self.settings, prompt, task=task, program_file=program, tests_file=tests,

@@ -110,12 +110,13 @@ async def test_no_patch_changes_a_test_and_none_that_loses_one_is_kept(terminal:
     ended = await terminal.run("fix", "--auto-patch")
     assert ended.code == 1
     assert terminal.text("tests/test_prices.py") == TESTS
+    _write(terminal)  # A small edit was found meanwhile, which mends one of both tests.
     loses = PATCH + '\nsrc/shop/prices.py\n<<<<<<< SEARCH\n    return f"{value} EUR"\n=======\n'
     terminal.model.replies["debugger"] = f"{loses}    return str(value)\n>>>>>>> REPLACE\n"
     ended = await terminal.run("fix", "--auto-patch")
     assert ended.code == 1
     assert "test_label passed before" in ended.out
-    assert terminal.text("src/shop/prices.py") == PRICES
+    assert 'return f"{value} EUR"' in terminal.text("src/shop/prices.py")
 
 
 async def test_what_cannot_be_run_is_said(terminal: Terminal) -> None:

@@ -579,13 +579,6 @@ async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_p
     assert other.code == 1
     assert terminal.model.asked[: len(asked)] == asked
 
-    # A run on a function of the user's own began in an editor, which alone can give the stub back.
-    log = terminal.run_folders()[0] / "events.jsonl"
-    log.write_text(log.read_text().replace('"generate"', '"implement"'), encoding="utf-8")
-    refused = await terminal.run("answer", run, "'a-b-c'")
-    assert refused.code == 2
-    assert "answer it in your editor" in refused.err
-
 
 async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:
     ended = await terminal.run(
