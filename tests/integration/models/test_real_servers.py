@@ -161,7 +161,7 @@ async def test_leaving_a_reply_frees_the_slot(server: str) -> None:
     async with aclosing(model.stream(call("Hello.", max_tokens=800, temperature=1.0))) as stream:
         await anext(stream)
     with pytest.raises(DeadlineError):
-        await ask(model, call("Hello.", max_tokens=800, temperature=1.0, timeout_seconds=0.02))
+        await ask(model, call("Hello.", max_tokens=800, temperature=1.0, timeout_seconds=0.001))
     async with httpx.AsyncClient(headers={"Authorization": f"Bearer {KEY}"}) as http:
         async with asyncio.timeout(10):
             while any(s["is_processing"] for s in (await http.get(f"{server}/slots")).json()):
