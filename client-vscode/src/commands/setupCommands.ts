@@ -29,7 +29,7 @@ const PLACEHOLDER = /:(MODEL@BASE-URL|FILE)$/;
 async function selectModel(connection: Connection): Promise<void> {
   const { default: usual, models } = await connection.execute('mlCoach.models', {});
   const own = await editorModelNames();
-  const listed = [...models.filter(({ name }) => own.length === 0 || name !== 'editor:'), ...own];
+  const listed = [...own, ...models.filter(({ name }) => own.length === 0 || name !== 'editor:')];
   if (!listed.some(({ name }) => name === usual)) listed.unshift({ title: usual, name: usual, description: 'as set' });
   const items = listed.map(({ title, name, description }) => ({
     label: name === usual ? `$(check) ${title}` : title,

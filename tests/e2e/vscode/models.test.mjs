@@ -13,7 +13,7 @@ scene('a model is chosen from the list; a key goes to the server and nowhere els
   const { wb, work } = stage;
   await wb.command('ML Coach: Select Model');
   await wb.row('local:').waitFor();
-  await wb.row('GOOGLE_API_KEY is not set').waitFor();
+  await wb.find('GOOGLE_API_KEY is not set');
   await wb.shot('01-list');
   await wb.pick('editor:');
   await until(() => settingsOf(work).includes('"mlCoach.model": "editor:"'), 'the choice in the settings');
@@ -37,7 +37,7 @@ scene('a model is chosen from the list; a key goes to the server and nowhere els
   assert.ok(holders[0].environ.split('\0').includes(`GOOGLE_API_KEY=${KEY}`));
 
   await wb.command('ML Coach: Select Model');
-  await wb.row('support for this SDK has ended').waitFor(); // No longer that the key is missing.
+  await wb.find('support for this SDK has ended'); // No longer that the key is missing.
   await wb.shot('04-with-key');
   await wb.pick('gemini:');
   await until(() => settingsOf(work).includes('"mlCoach.model": "gemini:'), 'the choice in the settings');
@@ -61,7 +61,7 @@ scene('a model that another extension brings serves a run', {
 }, async ({ wb }) => {
   await wb.statusItem('ML Coach').waitFor();
   await wb.command('ML Coach: Select Model');
-  await wb.page.locator('.quick-input-list .monaco-list-row', { hasText: 'editor:scripted' }).first().waitFor();
+  await wb.row('editor:scripted').waitFor();
   await wb.shot('01-list');
   await wb.page.keyboard.press('Escape');
   await wb.command('ML Coach: Generate');

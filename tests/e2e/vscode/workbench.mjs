@@ -82,7 +82,20 @@ export class Workbench {
   }
 
   row(text) { return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first(); }
-  async pick(text) { await this.row(text).click(); }
+
+  /** Turns the pages of a list, which has only the rows in view in the page, until a row is there. */
+  async find(text) {
+    const row = this.row(text);
+    await this.row('').waitFor();
+    for (let pages = 0; pages < 10 && !(await row.isVisible()); pages++) {
+      await this.page.keyboard.press('PageDown');
+      await this.page.waitForTimeout(200);
+    }
+    await row.waitFor();
+    return row;
+  }
+
+  async pick(text) { await (await this.find(text)).click(); }
 
   get input() {
     return this.page.locator('.quick-input-widget:visible input.input').first();
