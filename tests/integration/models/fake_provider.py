@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from aiohttp import web
 
+from loopback import serving
+
 HELLO = ("Hel", "lo ", "wörld 🎉 \u2028 ", "1 < 2\n")
 GOOGLE_STATUS = {
     400: "INVALID_ARGUMENT",
@@ -257,11 +259,5 @@ async def fake_provider() -> AsyncGenerator[FakeProvider, None]:
     app.router.add_post("/api/chat", fake.ollama)
     app.router.add_post("/v1beta/models/{model}:{verb}", fake.gemini)
     # With handler_cancellation a handler is cancelled at once when its client has gone.
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving(app, handler_cancellation=True, shutdown_timeout=0.1) as fake.url:
         yield fake
-    finally:
-        await runner.cleanup()

@@ -15,6 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
+from loopback import serving
+
 Refused = tuple[int, Any] | None
 Body = dict[str, Any]
 
@@ -192,11 +194,5 @@ def _stream(events: list[Any]) -> web.Response:
 async def strict_server(server: StrictServer) -> AsyncGenerator[StrictServer, None]:
     app = web.Application()
     app.router.add_post("/{any:.*}", server.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with serving(app) as server.url:
         yield server
-    finally:
-        await runner.cleanup()

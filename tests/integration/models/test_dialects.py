@@ -14,6 +14,7 @@ from aiohttp import web
 from strict_servers import SERVERS, StrictServer, openai_reasoning, strict_server, vllm_full
 from test_contract import CALL, ask
 
+from loopback import serving
 from ml_coach.core.errors import AuthError, BadAnswerError, BadRequestError, ModelError
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.models.chat_model import same_model
@@ -42,13 +43,8 @@ async def sending(
 
     app = web.Application()
     app.router.add_post("/{any:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as url:
+        yield url
 
 
 async def fault(text: str | bytes, status: int = 200, kind: str = "") -> ModelError:

@@ -16,6 +16,7 @@ from fake_provider import HELLO, FakeProvider, Script, fake_provider
 from test_contract import CALL, ask, refusal
 
 from conftest import KEY, open_model
+from loopback import serving
 from ml_coach.core.agents.model_client import Backoff, Budget, ModelClient
 from ml_coach.core.errors import (
     AuthError,
@@ -46,13 +47,8 @@ async def answering(body: Any, content_type: str = "application/json") -> AsyncG
 
     app = web.Application()
     app.router.add_post("/{any:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as url:
+        yield url
 
 
 @pytest.mark.parametrize("provider", GEMINI)
