@@ -99,12 +99,11 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
 def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
     """The folder to write into; a sentence where a file in it may not be overwritten."""
     folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
-    if order.project is not None:
-        found = {file: order.project.text(file) for file in order.project.modules}
-        return RunWorkspace(folder, {**found}, app.run_log.folder_for(order.run_id) / "kept")
+    kept = app.run_log.folder_for(order.run_id) / "kept"
+    if (project := order.project) is not None:
+        return RunWorkspace(folder, {file: project.text(file) for file in project.modules}, kept)
     # The texts are read before it is checked who wrote them, so that a change in between is noticed
     # when the run writes.
-    kept = app.run_log.folder_for(order.run_id) / "kept"
     workspace = RunWorkspace(folder, folder.texts(order.files), kept, replaced=frozenset(files))
     if not order.overwrite and (foreign := folder.foreign(files)):
         were = "was" if len(foreign) == 1 else "were"

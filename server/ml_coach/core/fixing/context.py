@@ -10,7 +10,7 @@ from ml_coach.core.agents.project_debugger import ProjectCase
 from ml_coach.core.finding import Finding
 from ml_coach.core.fixing.failures import Failure
 from ml_coach.core.fixing.suspicion import Sources, Suspect
-from ml_coach.core.fixing.units import FileUnits, Unit, bound
+from ml_coach.core.fixing.units import Unit, bound, units_of
 from ml_coach.core.project import Project
 from ml_coach.core.python import syntax
 
@@ -25,7 +25,7 @@ def sources_of(project: Project, findings: Sequence[Finding], most: int) -> str:
         file, _, rest = finding.test.partition("::")
         name = rest.split("[", 1)[0].replace("::", ".")
         source = project.text(file)
-        units = FileUnits(file, source)
+        units = units_of(file, source)
         unit = next((u for u in units.functions if u.name == name), None)
         if unit is None and finding.line:
             unit = units.at(finding.line)

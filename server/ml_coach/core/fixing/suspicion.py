@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from ml_coach.core.finding import Finding
-from ml_coach.core.fixing.units import FileUnits, Unit
+from ml_coach.core.fixing.units import FileUnits, Unit, units_of
 from ml_coach.core.project import Coverage, Project
 
 # What the last frames of a traceback add, the innermost first. None of these numbers was fitted.
@@ -51,8 +51,8 @@ class Sources:
 
     def units(self, file: str) -> FileUnits:
         """The units of a file."""
-        if file not in self._known:
-            self._known[file] = FileUnits(file, self.project.text(file))
+        if file not in self._known:  # Asked for each line of a run, so its text is not read again.
+            self._known[file] = units_of(file, self.project.text(file))
         return self._known[file]
 
 

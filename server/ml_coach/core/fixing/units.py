@@ -6,6 +6,7 @@ import ast
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ml_coach.core.python import syntax
@@ -66,6 +67,13 @@ class FileUnits:
             return self.functions[place]
         around = [u for u in self.others if u.first <= line <= u.last]
         return max(around, key=lambda u: u.first) if around else self.module
+
+
+@lru_cache(maxsize=256)
+def units_of(file: str, source: str) -> FileUnits:
+    """The units of a file with this text. Kept, because each step of a run asks for the same ones,
+    and a patch changes one file or a few."""
+    return FileUnits(file, source)
 
 
 def _of_block(file: str, body: list[ast.stmt], outer: str, depth: int) -> Iterator[Unit]:
