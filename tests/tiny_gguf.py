@@ -9,8 +9,17 @@ from array import array
 from collections.abc import Mapping, Sequence
 from math import prod
 
-_UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 4, 5, 6, 8, 9
+_UINT16, _UINT32, _INT32, _FLOAT32, _STRING, _ARRAY = 2, 4, 5, 6, 8, 9
 _ALIGNMENT = 32
+
+
+class Short(int):
+    """A number that is written with 16 bits."""
+
+
+class Signed(int):
+    """A number that is written with 32 bits, one of them the sign."""
+
 
 Value = str | int | float | Sequence[str] | Sequence[int]
 
@@ -23,6 +32,10 @@ def _value(value: Value) -> bytes:
     match value:
         case str():
             return struct.pack("<I", _STRING) + text(value)
+        case Short():
+            return struct.pack("<IH", _UINT16, value)
+        case Signed():
+            return struct.pack("<Ii", _INT32, value)
         case int():
             return struct.pack("<II", _UINT32, value)
         case float():
@@ -70,6 +83,11 @@ def qwen(size_label: str = "", tensors: Sequence[Sequence[int]] = ()) -> bytes:
 
 def tiny_model() -> bytes:
     """A model of the architecture qwen2 with 2 layers and a token for each byte."""
+    return tiny_model_in_parts(1)[0]
+
+
+def tiny_model_in_parts(count: int) -> list[bytes]:
+    """The same in so many files, as `gguf-split` writes them."""
     width, heads, key_heads, inner, layers = 64, 4, 2, 128, 2
     narrow = width * key_heads // heads
     tokens = [*_byte_characters(), "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -86,30 +104,43 @@ def tiny_model() -> bytes:
         shapes[f"blk.{n}.attn_output.weight"] = (width, width)
         shapes[f"blk.{n}.ffn_gate.weight"] = shapes[f"blk.{n}.ffn_up.weight"] = (width, inner)
         shapes[f"blk.{n}.ffn_down.weight"] = (inner, width)
-    header = tiny_gguf(
-        {
-            "general.architecture": "qwen2",
-            "qwen2.block_count": layers,
-            "qwen2.context_length": 2048,
-            "qwen2.embedding_length": width,
-            "qwen2.feed_forward_length": inner,
-            "qwen2.attention.head_count": heads,
-            "qwen2.attention.head_count_kv": key_heads,
-            "qwen2.attention.layer_norm_rms_epsilon": 1e-6,
-            "qwen2.rope.freq_base": 10_000.0,
-            "tokenizer.ggml.model": "gpt2",
-            "tokenizer.ggml.pre": "qwen2",
-            "tokenizer.ggml.tokens": tokens,
-            "tokenizer.ggml.token_type": [1] * 256 + [3] * 3,
-            "tokenizer.ggml.merges": ["a b"],
-            "tokenizer.ggml.bos_token_id": 256,
-            "tokenizer.ggml.eos_token_id": 258,
-            "tokenizer.chat_template": "{% for m in messages %}<|im_start|>{{m.role}}\n"
-            "{{m.content}}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
-        },
-        shapes,
-    )
-    chance, content = random.Random(0), bytearray(header)
+    values: dict[str, Value] = {
+        "general.architecture": "qwen2",
+        "qwen2.block_count": layers,
+        "qwen2.context_length": 2048,
+        "qwen2.embedding_length": width,
+        "qwen2.feed_forward_length": inner,
+        "qwen2.attention.head_count": heads,
+        "qwen2.attention.head_count_kv": key_heads,
+        "qwen2.attention.layer_norm_rms_epsilon": 1e-6,
+        "qwen2.rope.freq_base": 10_000.0,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [1] * 256 + [3] * 3,
+        "tokenizer.ggml.merges": ["a b"],
+        "tokenizer.ggml.bos_token_id": 256,
+        "tokenizer.ggml.eos_token_id": 258,
+        "tokenizer.chat_template": "{% for m in messages %}<|im_start|>{{m.role}}\n"
+        "{{m.content}}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
+    }
+    chance, parts = random.Random(0), list[bytes]()
+    for number in range(count):
+        split = {
+            "split.no": Short(number),
+            "split.count": Short(count),
+            "split.tensors.count": Signed(len(shapes)),
+        }
+        first, end = (n * len(shapes) // count for n in (number, number + 1))
+        pairs = (values if number == 0 else {}) | (split if count > 1 else {})
+        parts.append(_file(pairs, dict(list(shapes.items())[first:end]), chance))
+    return parts
+
+
+def _file(
+    pairs: Mapping[str, Value], shapes: Mapping[str, Sequence[int]], chance: random.Random
+) -> bytes:
+    content = bytearray(tiny_gguf(pairs, shapes))
     for name, shape in shapes.items():
         content += bytes(-len(content) % _ALIGNMENT)
         if name.endswith(("norm.weight", "bias")):

@@ -25,7 +25,6 @@ from ml_coach.core.ports import Call, Ended, Message
 from ml_coach.core.usage import Usage
 from ml_coach.models.known_weights import KNOWN
 from ml_coach.models.local import LocalModel, LocalModels
-from ml_coach.models.model_turns import ModelTurns
 from ml_coach.models.profiles import profile_of
 
 SYSTEM = Message("system", "You are a Python programmer. Answer with one fenced block of code.")
@@ -171,36 +170,58 @@ async def prefix(model: LocalModel) -> None:
 
 
 async def two_processes(name: str, tokens: int) -> None:
-    """Two processes that answer one call each, at the same moment and in turns."""
-    seconds: list[float] = []
+    """Two processes that answer one call each, with a model process each and with one for both."""
+    took: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for locks in (("a", "b"), ("a", "a")):
-            children = [
-                await asyncio.create_subprocess_exec(
+        for places, what in (("ab", "two model processes"), ("cc", "one model process")):
+            children, starts = list[asyncio.subprocess.Process](), list[float]()
+            for place in places:
+                started = time.perf_counter()
+                child = await asyncio.create_subprocess_exec(
                     *(sys.executable, __file__, "--model", name, "--tokens", str(tokens)),
-                    *("--child", str(Path(folder, lock))),
+                    *("--child", str(Path(folder, place))),
                     stdin=PIPE, stdout=PIPE,
-                )
-                for lock in locks
-            ]  # fmt: skip
-            for child in children:
+                )  # fmt: skip
                 assert child.stdout
                 assert await child.stdout.readline() == b"loaded\n"
+                children.append(child)
+                starts.append(time.perf_counter() - started)
+            models = {
+                process
+                for child in children
+                for process in psutil.Process(child.pid).children(recursive=True)
+            }
+            memory = sum(process.memory_info().rss for process in models)
             started = time.perf_counter()
-            await asyncio.gather(*(child.communicate(b"go\n") for child in children))
-            seconds.append(time.perf_counter() - started)
-    print(f"  → two processes in turns over at once: x{seconds[0] / seconds[1]:.2f}\n")
+            for child in children:
+                assert child.stdin
+                child.stdin.write(b"go\n")
+            for child in children:
+                assert child.stdout
+                assert await child.stdout.readline() == b"answered\n"
+            seconds = time.perf_counter() - started
+            spent = [process.cpu_times() for process in models if process.is_running()]
+            cpu = sum(times.user + times.system for times in spent)
+            await asyncio.gather(*(child.communicate(b"end\n") for child in children))
+            took.append((seconds, cpu))
+            print(
+                f"two faces at once, {what}: {seconds:.1f} s, {cpu:.1f} CPU-s in all,"
+                f" {memory / 1e9:.2f} GB, ready after {starts[0]:.1f} and {starts[1]:.1f} s"
+            )
+    (apart, apart_cpu), (shared, shared_cpu) = took
+    print(f"  → one for both: x{apart / shared:.2f} (x{apart_cpu / shared_cpu:.2f} by CPU time)\n")
 
 
-async def answer_once(name: str, tokens: int, lock: Path) -> None:
-    """One of the two processes: loads, waits for a line, answers a call."""
-    models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", ""))
-    models.turns = ModelTurns(lock)
+async def answer_once(name: str, tokens: int, daemons: Path) -> None:
+    """One of the two processes: loads, waits for a line, answers a call, waits for another."""
+    models = LocalModels(source=os.environ.get("ML_COACH_WEIGHTS", ""), daemons=daemons)
     model = models.model(name, profile_of(f"local:{name}"))
     await model.warm()
     print("loaded", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     await one(model, call(TASK, tokens))
+    print("answered", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
     await model.aclose()
 
 

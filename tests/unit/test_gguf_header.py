@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ml_coach.models.gguf_header import GgufHeader, parts_of, read_header
@@ -57,6 +57,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 
 @given(st.integers(0, 400), st.binary(max_size=60))
+@example(354, b"\x00\x80")  # A text that is too long for any index.
 def test_a_broken_file_raises_nothing(cut: int, noise: bytes) -> None:
     import tempfile
 
@@ -64,6 +65,12 @@ def test_a_broken_file_raises_nothing(cut: int, noise: bytes) -> None:
         content = qwen("7B", [(3, 4)])
         read_header(written(Path(folder), content[:cut] + noise + content[cut + len(noise) :]))
         assert read_header(written(Path(folder), content[: min(cut, 24)])) is None
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_that_is_none_gives_no_header(number: float, tmp_path: Path) -> None:
+    values = {"general.architecture": "qwen2", "general.parameter_count": number}
+    assert read_header(written(tmp_path, tiny_gguf(values))) is None
 
 
 def test_no_file_has_no_header(tmp_path: Path) -> None:

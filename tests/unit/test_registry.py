@@ -129,6 +129,13 @@ def test_the_list_says_what_is_missing() -> None:
     assert with_key["genai"].available
 
 
+@pytest.mark.parametrize("access", [Access(), ACCESS])
+def test_what_cannot_be_used_is_listed_last(access: Access) -> None:
+    usable = [row.available for row in list_models(access)]
+    assert usable == sorted(usable, reverse=True)
+    assert len(set(usable)) == 2
+
+
 def parse_provider(name: str) -> str:
     return name.partition(":")[0]
 

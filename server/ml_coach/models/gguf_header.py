@@ -66,9 +66,9 @@ def _read(path: Path, size: int, changed: int) -> GgufHeader | None:
             reader = _Reader(content)
             values, tensors = reader.pairs()
             counted = 0 if "split.count" in values else reader.parameters(tensors)
-    except (OSError, ValueError, struct.error, IndexError):
+        return _header(values, counted)
+    except (OSError, ValueError, OverflowError, struct.error, IndexError):
         return None
-    return _header(values, counted)
 
 
 def parts_of(path: Path) -> list[Path]:

