@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.finding import Finding
-from ml_coach.core.project import Project, ProjectReport, TestProgress
+from ml_coach.core.project import Project, ProjectReport, TestProgress, Trial, TrialResult
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Evaluation, Execution, TestReport
 from ml_coach.core.types import Program, Suite
@@ -24,6 +24,7 @@ from ml_coach.execution import (
     plugins,
     project_run,
     static_checks,
+    trial_runs,
     workspace_modules,
 )
 from ml_coach.execution.expected_tests import ExpectedTest, expected_tests, rebound
@@ -177,15 +178,30 @@ class SandboxedExecutor:
         *,
         only: Collection[str] | None = None,
         followed: Collection[str] | None = None,
+        each_line: bool = False,
         timeout_seconds: float,
         test_seconds: float,
+        hash_seed: int = 0,
         progress: Callable[[TestProgress], None] | None = None,
     ) -> tuple[ProjectReport, ...]:
         """See `ports.Executor`."""
         run = project_run.ProjectRun(
-            project, only, followed, timeout_seconds, test_seconds, self._limits
-        )
+            project, only, followed, timeout_seconds, test_seconds, self._limits, each_line,
+            hash_seed,
+        )  # fmt: skip
         return await run.reports(self._workers, changes, progress)
+
+    async def try_changes(
+        self,
+        project: Project,
+        trials: Sequence[Trial],
+        *,
+        timeout_seconds: float,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[TrialResult, ...]:
+        """See `ports.Executor`."""
+        run = trial_runs.TrialRuns(project, timeout_seconds, self._limits)
+        return await run.results(self._workers, trials, progress)
 
     async def aclose(self) -> None:
         """See `ports.Executor`."""

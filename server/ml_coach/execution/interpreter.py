@@ -29,7 +29,8 @@ class Interpreter:
     `our_site` is the folder of our pytest if this Python has none, else empty. `site` is where its
     packages are installed, `modules` are the names of its standard library. `libraries` is the
     folder of a shared libpython in its prefix: the path that the binary holds may be the one where
-    Python was built and not the one where it is now.
+    Python was built and not the one where it is now. With another `hash_seed` a worker on it has
+    sets of texts in another order.
     """
 
     python: str
@@ -39,6 +40,7 @@ class Interpreter:
     site: str
     modules: frozenset[str]
     libraries: str = ""
+    hash_seed: int = 0
 
     @property
     def description(self) -> str:

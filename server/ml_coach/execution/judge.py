@@ -25,6 +25,7 @@ from ml_coach.execution.records import (
     Compared,
     Covered,
     Forged,
+    Found,
     NotCollected,
     Phase,
     RunBegan,
@@ -154,7 +155,7 @@ def _evidence(records: Iterable[TestRecord]) -> _Evidence:  # noqa: C901 - one c
                 evidence.not_collected.append(record)
             case RunEnded():
                 evidence.pytest_exit_code = record.exit_code
-            case RunBegan() | Collected() | Covered():
+            case RunBegan() | Found() | Collected() | Covered():
                 pass
     return evidence
 

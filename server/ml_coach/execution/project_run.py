@@ -21,6 +21,7 @@ from ml_coach.execution.records import (
     Collected,
     Covered,
     Forged,
+    Found,
     NotCollected,
     Phase,
     Place,
@@ -39,6 +40,7 @@ from ml_coach.execution.workers import Workers
 COVERAGE_AT_MOST = 64 << 20
 PLACE = re.compile(r"^([^\s:][^:\n]*\.py):(\d{1,7}): ", re.MULTILINE)
 ERROR_LINE = re.compile(r"^E   +(.+)$", re.MULTILINE)
+CHANGED = "a test that must fail was reported as passed, so that a test passes says nothing here"
 MISFIT = "its tests were run by other code than pytest and its plugins"
 
 
@@ -52,6 +54,8 @@ class ProjectRun:
     timeout_seconds: float
     test_seconds: float
     limits: ResourceLimits
+    each_line: bool = False
+    hash_seed: int = 0
 
     async def reports(
         self,
@@ -69,7 +73,7 @@ class ProjectRun:
             parts = [self._part(*each) for each in zip(batch, challenges, strict=True)]
             request = request_for(
                 "project", self.project.files, self.timeout_seconds,
-                parts=parts, tells=progress is not None,
+                parts=parts, tells=progress is not None, hash_seed=self.hash_seed,
             )  # fmt: skip
             reader = ProgressReader(progress) if progress else None
             answers = await workers.run_whole(request, reader)
@@ -85,22 +89,15 @@ class ProjectRun:
         if only is not None:
             targets = sorted({test.partition("::")[0] for test in only})
         tests = {
+            **described(project),
             "key": challenge.key.hex(),
             "canary": challenge.canary,
-            "import_roots": list(project.import_roots),
-            "modules": sorted(_top_names(project)),
-            "config": project.config,
-            "arguments": list(project.arguments),
             "targets": targets,
             "keyword": project.keyword if only is None else "",
             "only": None if only is None else sorted(only),
             "covered": [] if self.followed is None else list(project.modules),
             "followed": sorted(self.followed or ()),
-            "metadata": {
-                "name": project.name,
-                "version": project.version,
-                "entry_points": project.entry_points,
-            },
+            "each_line": self.each_line,
             "test_seconds": self.test_seconds,
         }
         return {"files": packed({**texts, challenge.canary_file: CANARY_SOURCE}), "tests": tests}
@@ -132,7 +129,11 @@ class ProjectRun:
             why = "no test was found"
         elif problems:
             why = f"{len(problems)} of {len(cases)} tests did not pass"
-        verdict = "error" if not ended or not cases else "failed" if problems else "passed"
+        elif silent := sum(case.outcome == "not_run" for case in cases):
+            why = f"{silent} of {len(cases)} tests were not run"
+        verdict = "error" if not ended or not cases else "failed" if why else "passed"
+        if verdict == "passed" and _canary(seen, challenge, "fail") == "passed":
+            verdict, why = "tampered", CHANGED
         report = TestReport(verdict, cases, problems, why, answer.seconds, limit, answer.ran_on)
         return ProjectReport(report, _coverage(seen.packed, self.project), frozenset(doubts), ended)
 
@@ -145,6 +146,21 @@ class ProjectRun:
             return findings.crash_message(-code) + where
         said = answer.stderr.strip().splitlines()
         return f"the run left before its end{where}" + (f": {said[-1]}" if said else "")
+
+
+def described(project: Project) -> JsonObject:
+    """What every run has to know of a project beside its files."""
+    return {
+        "import_roots": list(project.import_roots),
+        "modules": sorted(_top_names(project)),
+        "config": project.config,
+        "arguments": list(project.arguments),
+        "metadata": {
+            "name": project.name,
+            "version": project.version,
+            "entry_points": project.entry_points,
+        },
+    }
 
 
 def _top_names(project: Project) -> set[str]:
@@ -178,19 +194,24 @@ class ProgressReader:
         except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
             return
         *lines, self._rest = self._rest.split(b"\n")
-        test = ""
+        test, found = "", 0
         for line in lines:
             try:
                 fields: Any = json.loads(line.partition(b" ")[2])
                 kind, first = fields[2], str(fields[3])
             except (ValueError, LookupError, TypeError, RecursionError):
                 continue
-            if kind == "collected" and first.isdecimal():
+            if kind == "found" and first.isdecimal():
+                found = int(first[:9])
+            elif kind == "collected" and first.isdecimal():
                 self._total = max(0, int(first[:9]) - 2)
-            elif kind == "begin":
+            # The last ones are the canaries, which are no tests of the project's.
+            elif kind == "begin" and self._done + 1 < self._total:
                 self._done, test = self._done + 1, first[:500]
         if test and self._total:
-            self.tell(TestProgress(min(self._done, self._total), self._total, test))
+            self.tell(TestProgress(self._done, self._total, test))
+        elif found and not self._total:
+            self.tell(TestProgress(found, 0, ""))
 
 
 @dataclass(slots=True)
@@ -226,7 +247,7 @@ class _Seen:
                     seen.packed = record.packed
                 case RunEnded():
                     seen.exit_code = record.exit_code
-                case Collected() | _:
+                case Found() | Collected() | _:
                     pass
         return seen
 
@@ -236,10 +257,15 @@ def _wrong_canaries(seen: _Seen, challenge: Challenge) -> list[str]:
         return []
     found: list[str] = []
     for way in ("fail", "pass"):
-        report = seen.reports.get(f"{challenge.canary_file}::test_{way}", {}).get("call")
-        if report is None or report.outcome != f"{way}ed":
+        if _canary(seen, challenge, way) != f"{way}ed":
             found.append(f"a test that must {way} did not {way}")
     return found
+
+
+def _canary(seen: _Seen, challenge: Challenge, way: str) -> str:
+    """The outcome of the canary that must end in this way; empty where it was not run."""
+    report = seen.reports.get(f"{challenge.canary_file}::test_{way}", {}).get("call")
+    return report.outcome if report else ""
 
 
 def _case(test: str, seen: _Seen, answer: WorkerAnswer) -> tuple[Case, Finding | None]:
@@ -326,11 +352,19 @@ def _parsed(found: Any, project: Project) -> Coverage:
         for file, lines in found["passed"].items()
         if file in files
     }
-    reached: dict[str, dict[int, frozenset[str]]] = {}
-    for file, line, bits in found.get("reached", ()):
-        if file in files:
-            reached.setdefault(file, {})[int(line)] = _named(tests, int(bits, 16))
-    return Coverage(failed, passed, reached)
+    reached = _by_line(found.get("reached", ()), tests, project)
+    lines = _by_line(found.get("lines", ()), tests, project)
+    return Coverage(failed, passed, reached, lines)
+
+
+def _by_line(
+    rows: Iterable[Any], tests: list[str], project: Project
+) -> dict[str, dict[int, frozenset[str]]]:
+    found: dict[str, dict[int, frozenset[str]]] = {}
+    for file, line, bits in rows:
+        if file in project.files:
+            found.setdefault(file, {})[int(line)] = _named(tests, int(bits, 16))
+    return found
 
 
 def _named(tests: list[str], bits: int) -> frozenset[str]:

@@ -26,6 +26,7 @@ from ml_coach.execution.records import (
     Evaluated,
     Exited,
     Forged,
+    Found,
     NotCollected,
     Phase,
     PhaseOutcome,
@@ -158,6 +159,9 @@ def _test_record(  # noqa: C901 - one case per kind
     match kind:
         case "start":
             return RunBegan()
+        case "found":
+            (number,) = fields
+            return Found(_number(number))
         case "collected":
             (number,) = fields
             return Collected(_number(number))

@@ -23,6 +23,13 @@ class RunBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """pytest collects a project's tests, and has found so many."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Collected:
     """pytest has collected so many tests of a project, canaries included."""
 
@@ -126,6 +133,7 @@ class RunEnded:
 
 TestRecord = (
     RunBegan
+    | Found
     | Collected
     | Covered
     | TestBegan

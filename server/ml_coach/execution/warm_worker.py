@@ -78,8 +78,9 @@ class WarmWorker:
         package = str(Path(ml_coach.__file__).parent)
         folder = ""
         # Another Python may be any program, so it starts inside: our own contains itself first.
-        starting = our_own() if level.name in OUTSIDE else interpreter
-        if starting != interpreter:
+        is_other = level.name in OUTSIDE and interpreter.python != our_own().python
+        starting = our_own() if is_other else interpreter
+        if is_other:
             environment = _environment(interpreter)
             if level.name == "landlock":  # Elsewhere it has a root of its own.
                 folder = tempfile.mkdtemp(prefix=f"ml-coach-{os.getpid()}-")
@@ -214,7 +215,7 @@ def _environment(interpreter: Interpreter) -> dict[str, str]:
     environment = {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": str(interpreter.hash_seed),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
     if interpreter.libraries:

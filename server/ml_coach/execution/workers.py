@@ -1,4 +1,4 @@
-"""The warm workers of one executor: at most one on the user's Python and one on our own."""
+"""The warm workers of one executor: on the user's Python, on our own, or with another hash seed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,8 @@ class Workers:
             return failed(why, len(request["parts"]))
         # What our own Python has installed is not the project's.
         whole = {**request, "plugins": chosen is not interpreter.our_own()}
-        return self._described(chosen, why, await self._run(chosen, whole, progress))
+        seeded = replace(chosen, hash_seed=request.get("hash_seed", 0))
+        return self._described(chosen, why, await self._run(seeded, whole, progress))
 
     async def run(self, request: JsonObject) -> tuple[WorkerAnswer, ...]:
         """One answer per part of the request. Modules that its files import from the workspace are
@@ -157,8 +158,7 @@ class Workers:
         found = active or own
         async with self._starting:
             if found != self._environment:  # made, made anew, or gone since the last run
-                if self._users and (worker := self._workers.get(self._users)):
-                    await self._forget(self._users, worker)
+                await self._forget_all(self._users)
                 self._environment, self._users, self._why_not_users = found, None, ""
                 try:
                     if found and not active and not self._starts_theirs:
@@ -226,6 +226,12 @@ class Workers:
                     if not isinstance(error, WorkerGone):
                         break
             return failed(why, len(request["parts"]))
+
+    async def _forget_all(self, python: Interpreter | None) -> None:
+        """Ends the workers on a Python, whatever their hash seed."""
+        for chosen, worker in [*self._workers.items()]:
+            if python and chosen.python == python.python:
+                await self._forget(chosen, worker)
 
     async def _forget(self, chosen: Interpreter, worker: Worker) -> None:
         if self._workers.get(chosen) is worker:

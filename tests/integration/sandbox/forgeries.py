@@ -61,6 +61,7 @@ PROGRAMS = {
     "patches_raises": "import pytest, contextlib\npytest.raises = lambda *a, **k: contextlib.suppress(BaseException)\ndef add(a, b): return 3\n",
     "signals_during_report": "import signal, sys\ndef look(number, frame):\n    while frame:\n        if 'keyed' in frame.f_locals: print('ESCAPED', frame.f_locals['keyed'])\n        frame = frame.f_back\nsignal.signal(signal.SIGALRM, look)\nsignal.setitimer(signal.ITIMER_REAL, .0002, .0002)\ndef add(a, b): return 0\n",
     "recursion_in_the_signer": "import sys\ndef add(a, b):\n    def deep(n):\n        try: deep(n + 1)\n        except RecursionError:\n            try: sys.settrace(None)\n            except RecursionError: pass\n    deep(0); return 0\n",
+    "reads_the_tests_in_the_frames": "import re, sys\ndef add(a, b):\n    f = sys._getframe(1)\n    while f:\n        todo = [*f.f_locals.values()]\n        for n in range(100000):\n            if not todo: break\n            x = todo.pop()\n            if type(x) is bytes: x = x.decode('latin-1')\n            if type(x) is str and 'def test_' in x and (m := re.search(r'== (\\d+)', x)): return int(m[1])\n            if type(x) is dict: todo += x.values()\n            if type(x) in (list, tuple): todo += x\n        f = f.f_back\n    return 0\n",
     "wrong": "def add(a, b): return 0\n",
 }  # fmt: skip
 

@@ -199,6 +199,30 @@ async def test_the_value_of_an_iterator_is_what_it_yields(executor: SandboxedExe
     assert none.value == "iter([])"
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("Counter('aab')", "{'a': 2, 'b': 1}"),
+        ("[OrderedDict(a=(defaultdict(int, b=1),))]", "[{'a': ({'b': 1},)}]"),
+        ("np.float64(1.2)", "1.2"),
+        ("{np.int64(1): [np.bool_(True)]}", "{1: [True]}"),
+        ("np.float32(0.1)", "0.10000000149011612"),
+        ("np.array([1, 2])", "array([1, 2])"),
+        ("Point(1, 2)", "Point(x=1, y=2)"),
+        ("own", "[[...]]"),
+    ],
+)
+async def test_a_value_is_spelled_as_the_plain_one_that_it_equals(
+    executor: SandboxedExecutor, expression: str, value: str
+) -> None:
+    code = (
+        "from collections import Counter, OrderedDict, defaultdict, namedtuple\n"
+        "import numpy as np\nPoint = namedtuple('Point', 'x y')\nown = []\nown.append(own)\n"
+    )
+    ((found,),) = await executor.evaluate([Program(code)], [expression], timeout_seconds=8)
+    assert found.value == value
+
+
 async def test_a_huge_value_is_cut(executor: SandboxedExecutor) -> None:
     ((value,),) = await executor.evaluate([Program("x = 'y' * 10**7")], ["x"], timeout_seconds=8)
     assert len(value.value) < 30_000

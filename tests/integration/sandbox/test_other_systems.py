@@ -7,7 +7,8 @@ import sys
 
 LACKING = """\
 import asyncio, importlib, pkgutil, sys
-import psutil  # It has a part for each system, and on this one that needs `resource`.
+# These have a part for each system, and on this one that needs what is taken away.
+import mcp.server, psutil
 class Lacking:
     def find_spec(self, name, path=None, target=None):
         if name in ("resource", "fcntl", "pwd", "grp", "termios", "tty", "pty"):

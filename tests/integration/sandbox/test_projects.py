@@ -120,7 +120,11 @@ async def _tested(project: Project, **more: object) -> ProjectReport:
 
 async def test_a_projects_own_tests_run_as_they_do_for_the_user(tmp_path: Path) -> None:
     told: list[TestProgress] = []
-    report = await _tested(_project(tmp_path), followed=(), progress=told.append)
+    # What happens in a tenth of a second is not told.
+    code = "import time\n\ntime.sleep(0.5)\n\n\ndef test_slow():\n    time.sleep(0.5)\n"
+    slow = {"tests/test_slow.py": code}
+    project = _project(tmp_path).with_texts(slow)
+    report = await _tested(project, followed=(), progress=told.append)
     outcomes = {case.name.partition("::")[2]: case.outcome for case in report.tests.cases}
     assert outcomes == {
         "test_a_price[-1]": "failed",
@@ -130,6 +134,7 @@ async def test_a_projects_own_tests_run_as_they_do_for_the_user(tmp_path: Path) 
         "test_d_expected_to_fail": "skipped",
         "TestParts::test_parts": "failed",
         "test_e_shows_an_item": "failed",
+        "test_slow": "passed",
         "": "error",
     }
     assert report.ended
@@ -137,7 +142,10 @@ async def test_a_projects_own_tests_run_as_they_do_for_the_user(tmp_path: Path) 
     findings = {finding.test: finding for finding in report.tests.findings}
     assert "cannot import name 'discount'" in findings["tests/test_broken.py"].message
     assert findings["tests/test_prices.py::test_a_price[-1]"].line == 11
-    assert told[-1].total == 7
+    found, last = [at.done for at in told if not at.total], told[-1]
+    assert 7 in found
+    assert max(found) <= 8
+    assert (last.done, last.total, last.test) == (7, 8, "tests/test_slow.py::test_slow")
 
 
 async def test_coverage_tells_which_lines_each_failing_test_ran(tmp_path: Path) -> None:
@@ -167,7 +175,7 @@ async def test_only_the_chosen_tests_run_and_each_change_is_judged_alone(tmp_pat
         ["failed"],
         ["passed"],
         ["failed"],
-    ]
+    ], [r.tests.why for r in reports]
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,8 @@ def _fork_each(channels: Sequence[Channels], context: WorkerContext, suite: int)
             return own
         status = _wait_for(run)
         run_folder.clear("/dev/shm", ())
-        run_folder.clear(namespaces.BOX, (namespaces.WORK, namespaces.TEMPORARY))
+        folders = (namespaces.WORK, namespaces.TEMPORARY)
+        run_folder.clear(namespaces.BOX, folders, namespaces.mounted_in_tmp(context.readable))
         _write_status(own.status, status=os.waitstatus_to_exitcode(status))
         if own is channels[0] and (shared := os.pread(suite, os.fstat(suite).st_size, 0)):
             # The first run was forked before there was an order; the others inherit this.
@@ -162,7 +163,8 @@ def _allowed(context: WorkerContext, folder: str) -> list[tuple[str, int]]:
         *namespaces.SYSTEM,
         *namespaces.SYSTEM_FILES,
         *context.readable,
-        *(("/proc",) if context.apart else ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")),
+        # Where there is a root of the worker's own, /etc holds nothing of the user's.
+        *(("/proc", "/etc") if context.apart else ("/proc/self", "/proc/cpuinfo", "/proc/meminfo")),
         "/sys/devices/system/cpu",
         "/dev/random",
         "/dev/urandom",
@@ -174,6 +176,7 @@ def _environment(folder: str, libraries: str) -> None:
     """Built from nothing, never a filtered copy: what is not named here does not exist."""
     temporary = f"{folder}/tmp"
     tempfile.tempdir = None
+    hash_seed = os.environ["PYTHONHASHSEED"]
     os.environ.clear()
     os.environ.update(
         PATH=f"{sys.prefix}/bin:/usr/bin:/bin",
@@ -182,7 +185,7 @@ def _environment(folder: str, libraries: str) -> None:
         LANG="C.UTF-8",
         USER="coach",
         LOGNAME="coach",
-        PYTHONHASHSEED="0",
+        PYTHONHASHSEED=hash_seed,
         PYTHONDONTWRITEBYTECODE="1",
         PYTHONSAFEPATH="",
         MPLBACKEND="Agg",

@@ -19,7 +19,7 @@ import time
 import types
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator, Iterable
 from typing import Any
 
 from ml_coach.execution.inside.signing import identity_of
@@ -34,9 +34,12 @@ Lines = dict[int, tuple[types.CodeType, set[int]]]
 
 class LineCoverage:
     """Follows the `files` of a project, named relative to the folder `work`, in all tests where
-    that is cheap, and in the tests `followed` anyway."""
+    that is cheap, and in the tests `followed` anyway. With `each_line` it tells which test ran
+    which line, where Python can tell lines at little cost."""
 
-    def __init__(self, files: Collection[str], followed: Collection[str], work: str) -> None:
+    def __init__(
+        self, files: Collection[str], followed: Collection[str], work: str, *, each_line: bool
+    ) -> None:
         self._followed = frozenset(followed)
         self._left_out = self._paused = False
         self._began, self._spent = 0.0, 0.0
@@ -46,9 +49,12 @@ class LineCoverage:
         self._failed: dict[str, dict[str, list[int]]] = {}
         self._passed: dict[str, Counter[int]] = {}
         self._reached: dict[tuple[str, int], int] = {}
+        self._by_line: dict[tuple[str, int], int] = {}
+        self._shared: dict[int, Lines] = {}
         self._known: set[int] = set()
         self._modules = 0
         self._monitoring: Any = getattr(sys, "monitoring", None)
+        self._each_line = each_line and self._monitoring is not None
         if self._monitoring:
             self._monitoring.use_tool_id(TOOL, "ml-coach")
             line = self._monitoring.events.LINE
@@ -81,8 +87,25 @@ class LineCoverage:
 
         return not_followed
 
-    def end(self, test: str, *, failed: bool, passed: bool) -> None:
-        """The test is over."""
+    @contextlib.contextmanager
+    def shared(self, fixture: object) -> Generator[None]:
+        """A fixture is made that several tests share: all that use it have run its lines."""
+        if not self._each_line:
+            yield
+            return
+        before, self._lines = self._lines, self._shared.setdefault(id(fixture), {})
+        self._find_code()
+        self._monitoring.restart_events()
+        try:
+            yield
+        finally:
+            self._lines = before
+            self._monitoring.restart_events()
+
+    def end(
+        self, test: str, *, failed: bool, passed: bool, fixtures: Iterable[object] = ()
+    ) -> None:
+        """The test, which uses these `fixtures`, is over."""
         if not self._began:
             self._left_out = True
             return
@@ -92,6 +115,9 @@ class LineCoverage:
             self._spent += (test not in self._followed) * (time.monotonic() - self._began)
         number = len(self._tests)
         self._tests.append(test)
+        for fixture in fixtures:
+            for code, lines in list(self._shared.get(id(fixture), {}).values()):
+                self._seen(code).update(lines)
         own: dict[str, set[int]] = {}
         for code, lines in list(self._lines.values()):
             name = self._names[code.co_filename]
@@ -99,6 +125,8 @@ class LineCoverage:
             key = (name, code.co_firstlineno)
             self._reached[key] = self._reached.get(key, 0) | 1 << number
         for name, lines in own.items():
+            for line in lines if self._each_line else ():
+                self._by_line[name, line] = self._by_line.get((name, line), 0) | 1 << number
             if failed:
                 self._failed.setdefault(test, {})[name] = sorted(lines)
             elif passed:
@@ -107,9 +135,10 @@ class LineCoverage:
     def packed(self) -> str:
         """Everything that was found, as one text; empty where that is too much."""
         reached = [(*key, f"{tests:x}") for key, tests in self._reached.items()]
+        lines = [(*key, f"{tests:x}") for key, tests in self._by_line.items()]
         found = {"failed": self._failed, "passed": self._passed, "tests": self._tests}
         every = found if self._left_out else {**found, "reached": reached}
-        for each in (every, found):
+        for each in ({**every, "lines": lines}, every, found):
             packed = base64.b64encode(zlib.compress(json.dumps(each).encode("ascii"))).decode()
             if len(packed) <= PACKED_AT_MOST:
                 return packed

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import traceback
 import types
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -73,6 +74,9 @@ def main(
                 status = context.prepared.run(request, work, records)
             case "project":
                 status = context.prepared.run_project(request, work, records)
+            case "trials":
+                writer = partial(RecordWriter, records)
+                status = context.prepared.run_trials(request, work, writer)
             case "script":
                 status = _script(request, work, RecordWriter(records))
             case _:

@@ -21,7 +21,7 @@ import signal
 import sys
 import unittest.case
 from collections.abc import Callable, Collection, Generator
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from _pytest import runner
@@ -61,18 +61,26 @@ def run(request: JsonObject, work: str, records: int, known: Guard) -> int:
     """Returns the exit code of the process. The outcome depends on the records alone."""
     spec = request["tests"]
     request["files"].clear()
-    _like_a_plain_python(spec, work)
+    like_a_plain_python(spec, work)
     spec["plugins"] = request["plugins"]
     if spec["plugins"]:
         os.environ.pop("PYTEST_DISABLE_PLUGIN_AUTOLOAD", None)
     reporter = ProjectReporter(spec, work, records, known)
     shown, sys.stdout = sys.stdout, io.StringIO()  # Nobody reads what pytest itself prints.
     try:
-        status = _run_pytest(spec, work, reporter)
+        status = run_pytest(spec, work, reporter)
     finally:
         sys.stdout = shown
     reporter.finish(status)
     return 0
+
+
+class Reporter(Protocol):
+    """A plugin that learns, too, why pytest does not start."""
+
+    def refused(self, name: str, why: str, places: str = "") -> None:
+        """pytest did not start: its configuration or a conftest.py is wrong."""
+        ...
 
 
 class ProjectReporter:
@@ -91,10 +99,13 @@ class ProjectReporter:
         self._broken: Callable[[bool], str] = known.broken
         self._end: Callable[[str], None] | None = None
         covered, followed = spec["covered"], spec["followed"]
-        self._coverage = LineCoverage(covered, followed, work) if covered else None
+        self._coverage = (
+            LineCoverage(covered, followed, work, each_line=spec["each_line"]) if covered else None
+        )
         if self._coverage:
             for module, name in SHOWING:
                 setattr(module, name, self._coverage.apart(getattr(module, name)))
+        self._found = 0
         self._failed = self._passed = False
         self._part: tuple[str, str, str] | None = None
 
@@ -167,7 +178,19 @@ class ProjectReporter:
                 self._part, self._failed = None, True
                 self.guarded()(("report", item.nodeid, "call", "failed", "", "0", *part))
             if self._coverage:
-                self._coverage.end(item.nodeid, failed=self._failed, passed=self._passed)
+                used: Any = getattr(getattr(item, "_request", None), "_fixture_defs", {})
+                self._coverage.end(
+                    item.nodeid, failed=self._failed, passed=self._passed, fixtures=used.values()
+                )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
+        """Tells the lines of a fixture that tests share from those of the test that it is made
+        for."""
+        if self._coverage is None or fixturedef.scope == "function":
+            return (yield)
+        with self._coverage.shared(fixturedef):
+            return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -189,9 +212,13 @@ class ProjectReporter:
         self.guarded()(fields)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Records what could not be collected."""
+        """Records what could not be collected, and how many tests were found so far."""
         if report.failed:
             self.guarded()(("not_collected", report.nodeid, *explained(report, self._work)))
+        found = sum(isinstance(each, pytest.Item) for each in report.result)
+        if found and self._canary not in report.nodeid:
+            self._found += found
+            self.guarded()(("found", str(self._found)))
 
 
 def _end(status: str) -> None:
@@ -208,7 +235,7 @@ def _too_long(seconds: float) -> Callable[..., None]:
     return stop
 
 
-def _like_a_plain_python(spec: JsonObject, work: str) -> None:
+def like_a_plain_python(spec: JsonObject, work: str) -> None:
     """Undoes what the worker did for generated tests, and makes the project's modules those that
     are imported, also where the worker has loaded an installed one of that name."""
     rewrite._rewrite_test, rewrite._read_pyc, runner._update_current_test_var = AS_PYTEST_DOES
@@ -257,7 +284,8 @@ def _as_if_installed(metadata: JsonObject, roots: list[str]) -> None:
     os.environ["PATH"] += os.pathsep + os.path.join(folder, "bin")
 
 
-def _run_pytest(spec: JsonObject, work: str, reporter: ProjectReporter) -> int:
+def run_pytest(spec: JsonObject, work: str, reporter: Reporter) -> int:
+    """Runs pytest as the project configures it, with one more plugin; its exit status."""
     os.chdir(work)
     try:
         config = _prepareconfig(_arguments(spec, work), [reporter])
@@ -305,6 +333,8 @@ def _arguments(spec: JsonObject, work: str) -> list[str]:
         chosen += ["-p", f"no:{name}"]
     if spec["plugins"] and importlib.util.find_spec("hypothesis"):
         chosen.append("--hypothesis-seed=0")  # Two runs try the same examples.
+    canary = spec["canary"]
     if spec["keyword"]:
-        chosen += ["-k", f"({spec['keyword']}) or {spec['canary']}"]
-    return [*chosen, *spec["arguments"], *spec["targets"], f"test_{spec['canary']}.py"]
+        chosen += ["-k", f"({spec['keyword']}) or {canary}" if canary else spec["keyword"]]
+    canaries = [f"test_{canary}.py"] if canary else []
+    return [*chosen, *spec["arguments"], *spec["targets"], *canaries]

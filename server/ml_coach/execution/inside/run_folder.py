@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 ENTRIES_AT_MOST = 20_000
 ENTRIES_PER_FOLDER = 8  # A folder takes that much longer to remove than a file.
@@ -59,13 +59,21 @@ def empty_shared_memory(since: float) -> None:
                 os.unlink(entry.path)
 
 
-def clear(top: str, kept: Iterable[str]) -> None:
-    """Empties a folder, whatever rights a run has left there, and makes the folders `kept` anew."""
+def clear(top: str, kept: Iterable[str], mounted: Sequence[str] = ()) -> None:
+    """Empties a folder, whatever rights a run has left there, and makes the folders `kept` anew.
+
+    The places `mounted` below it stay, and the folders above them: what is mounted there would go
+    with them.
+    """
     with contextlib.suppress(OSError):
         os.chmod(top, stat.S_IRWXU)
     for entry in list(os.scandir(top)):
         with contextlib.suppress(OSError):
-            if entry.is_dir(follow_symlinks=False):
+            if entry.path in mounted:
+                continue
+            if any(place.startswith(f"{entry.path}/") for place in mounted):
+                clear(entry.path, (), mounted)
+            elif entry.is_dir(follow_symlinks=False):
                 wipe(entry.path)
             else:
                 os.unlink(entry.path)

@@ -127,9 +127,9 @@ class _SupervisedRun:
 
     def serve(self, connection: socket.socket) -> wire.JsonObject:
         """Runs each part of the request that comes over the connection; returns the answer."""
-        request = wire.receive(connection)
-        if not self._first:
+        if not self._first:  # Before the request is here: what this frame holds, the run inherits.
             self.set_up()
+        request = wire.receive(connection)
         answers: list[wire.JsonObject] = []
         processes = RunProcesses(self._first, self._proc, self._folder, self._stack)
         parts = request.pop("parts")

@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,13 @@ from _pytest.assertion import rewrite
 from _pytest.config import ConftestImportFailure, _prepareconfig
 from _pytest.main import _main
 
-from ml_coach.execution.inside import collected, comparisons, project_tests, test_compiler
+from ml_coach.execution.inside import (
+    collected,
+    comparisons,
+    project_tests,
+    test_compiler,
+    trials,
+)
 from ml_coach.execution.inside.call_recorder import (
     Watchers,
     call_recorder,
@@ -138,6 +144,10 @@ class Prepared:
     def run_project(self, request: JsonObject, work: str, records: int) -> int:
         """As `run`, for the tests of a user's project, which pytest itself finds."""
         return project_tests.run(request, work, records, self.guard)
+
+    def run_trials(self, request: JsonObject, work: str, writer: Callable[[], Any]) -> int:
+        """Tries changes of a user's project; `writer` makes what writes their records."""
+        return trials.run(request, work, writer)
 
     def compile(self, files: Mapping[str, str], work: str) -> None:
         """Compiles ahead, for runs that share these test files. Texts are bytes as latin-1."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ml_coach.execution.sandbox.namespaces import SYSTEM, SYSTEM_FILES
+from ml_coach.execution.sandbox.namespaces import ETC, SYSTEM, SYSTEM_FILES
 
 
 def command(bwrap: str, readable: Iterable[str], disk_mb: int) -> list[str]:
@@ -28,4 +28,6 @@ def command(bwrap: str, readable: Iterable[str], disk_mb: int) -> list[str]:
             arguments += ["--ro-bind-try", path, path]
     for path in (*SYSTEM_FILES, *readable):
         arguments += ["--ro-bind-try", path, path]
+    for file in sorted(ETC.iterdir()):
+        arguments += ["--ro-bind", str(file), f"/etc/{file.name}"]
     return [*arguments, "--chdir", "/", "--remount-ro", "/", "--"]

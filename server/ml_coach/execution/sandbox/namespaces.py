@@ -31,6 +31,8 @@ BOX = "/box"  # the only place a run writes to; its limit is the disk limit
 WORK = "/box/work"
 TEMPORARY = "/box/tmp"
 INNER_ID = 1000
+# What a run finds in /etc: its own user, of INNER_ID and at home in TEMPORARY, and this machine.
+ETC = Path(__file__).with_name("etc")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
 SYSTEM_FILES = (
@@ -65,6 +67,7 @@ def build_root(readable: Iterable[str]) -> None:
     before the old root goes: every path stays valid under the name that was asked for.
     """
     sources = {path: os.path.realpath(path) for path in (*SYSTEM_FILES, *readable)}
+    names = {file.name: file.read_bytes() for file in ETC.iterdir()}
     _mount(None, "/", None, RECURSIVE | SLAVE)
     stage = "/tmp"
     _mount("root", stage, "tmpfs", NO_SUID | NO_DEVICES, "mode=0755,size=4m")
@@ -81,9 +84,8 @@ def build_root(readable: Iterable[str]) -> None:
         os.makedirs(f"/new{folder}", exist_ok=True)
     if not os.path.lexists("/new/tmp"):
         os.symlink(TEMPORARY, "/new/tmp")
-    Path("/new/etc/passwd").write_text(f"coach:x:{INNER_ID}:{INNER_ID}::{TEMPORARY}:/bin/sh\n")
-    Path("/new/etc/group").write_text(f"coach:x:{INNER_ID}:\n")
-    Path("/new/etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    for name, text in names.items():
+        Path(f"/new/etc/{name}").write_bytes(text)
     _devices()
     _mount("proc", "/new/proc", "proc", NO_SUID | NO_DEVICES | NO_EXEC)
 
@@ -110,6 +112,11 @@ def mount_run_folders(disk_mb: int, readable: Iterable[str], shared_mb: int = 64
     _mount("proc", "/proc", "proc", guarded | NO_EXEC)
     for name in ("tcp_rmem", "tcp_wmem"):  # what waits in sockets is not seen as memory
         Path(f"/proc/sys/net/ipv4/{name}").write_text("4096 65536 262144")
+
+
+def mounted_in_tmp(readable: Iterable[str]) -> list[str]:
+    """Where `_cover_tmp` mounts what of `readable` is below /tmp, as a place below TEMPORARY."""
+    return [TEMPORARY + path[len("/tmp") :] for path in readable if path.startswith("/tmp/")]
 
 
 def _cover_tmp(shown: list[str]) -> None:

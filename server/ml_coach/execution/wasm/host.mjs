@@ -118,8 +118,9 @@ class Run {
   }
 
   // WebAssembly trapped, as by a stack that is too deep: what a process would get a signal for.
+  // What the program wrote before may come after the news of that.
   crashed() {
-    this.answer({ status: CRASHED, stuck: true });
+    setTimeout(() => this.answer({ status: CRASHED, stuck: true }), STACK_PIECES_MS);
   }
 
   take(channel, bytes) {
