@@ -832,6 +832,39 @@ async def test_a_stub_is_implemented_in_place(executor: SandboxedExecutor) -> No
     assert "return n * RATE" in text
 
 
+async def test_the_tests_of_another_function_stay_beside_those_of_a_stub(
+    executor: SandboxedExecutor,
+) -> None:
+    stub = 'def price(n):\n    """Three times n."""\n    ...\n'
+    other = "def test_given_1():\n    assert twice(4) == 8\n"
+    again = "def test_given_2():\n    assert price(2) == 7\n"
+    story = Story(
+        executor,
+        {
+            "coder": ["```python\ndef price(n):\n    return 3 * n\n```"],
+            "test_writer": ["assert price(3) == 9\nassert price(0) == 0"],
+        },
+        prompt=stub,
+        task="implement",
+        function="price",
+        files={
+            "shop.py": f"def twice(n):\n    return 2 * n\n\n\n{stub}",
+            "test_shop.py": f"from shop import price, twice\n\n\n{other}\n\n{again}",
+        },
+        provenance={"test_given_1": "given", "test_given_2": "given"},
+        program_file="shop.py",
+        tests_file="test_shop.py",
+    )
+    report = await story.run()
+    assert report.outcome == "passed", report.reason
+    text = story.workspace.files["test_shop.py"]
+    assert other in text
+    assert "price(3) == 9" in text
+    assert "== 7" not in text  # What was written for the function before is written anew.
+    assert report.evidence is not None
+    assert "given" not in report.evidence.passed  # The other's tests say nothing of it.
+
+
 async def test_a_stub_that_gets_no_right_body_is_given_back_as_it_was(
     executor: SandboxedExecutor,
 ) -> None:

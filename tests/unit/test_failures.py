@@ -13,6 +13,7 @@ from ml_coach.core.types import Suite
 @pytest.mark.parametrize(
     ("test", "says", "told"),
     [
+        ("f(1) == 2, 'it differs'", "AssertionError: it differs\nassert 3 == 2", "it differs"),
         ("f(1) == 2", "assert 3 == 2", "f(1) gave 3, expected 2"),
         (
             "f(1) == pytest.approx(0.5)",

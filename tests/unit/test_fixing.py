@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ml_coach.core.agents.project_debugger import read_change
 from ml_coach.core.finding import Finding, Location
 from ml_coach.core.fixing.context import case_for, sources_of
 from ml_coach.core.fixing.failures import baseline, no_better
 from ml_coach.core.fixing.suspicion import Sources, suspects
 from ml_coach.core.project import Coverage, Project, ProjectReport
+from ml_coach.core.replies.methods import within_class
 from ml_coach.core.results import Case, TestReport
 
 SHOP = """RATE = 7
@@ -129,3 +133,32 @@ def test_the_model_is_shown_the_test_the_function_and_what_it_uses_within_the_ro
     assert "RATE = 7" in case.context
     assert "assert 3 == 1" in case.failure
     assert case_for(PROJECT, failure, found, 60, alone=True).context == ""
+
+
+TWO_CLASSES = """class Net:
+    def total(self):
+        return self.price - 1
+
+
+class Gross:
+    def total(self):
+        return self.price - 1
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def total(self):\n    return self.price + 1\n",
+        "    def total(self):\n        return self.price + 1\n",
+        "class Gross:\n    def total(self):\n        return self.price + 1\n",
+    ],
+)
+def test_a_method_that_comes_without_its_class_is_put_there(code: str) -> None:
+    reply = within_class(f"The sign is wrong.\n\n```python\n{code}```\n", "Gross.total")
+    found = read_change(reply, {"shop.py": TWO_CLASSES}, "shop.py")
+    assert found.summary == "The sign is wrong."
+    assert found.patch is not None
+    (change,) = found.patch.changes
+    first, second = TWO_CLASSES.split("\n\n\n")
+    assert change.after == f"{first}\n\n\n{second.replace('- 1', '+ 1')}"

@@ -299,6 +299,7 @@ def test_implement_takes_one_body_and_new_imports() -> None:
         ),
         ("def other(a):\n    return a\n", "does not implement"),
         ("def price(item, rate):\n    ...\n", "does not implement"),
+        ("import math\n\ndef price", "does not implement"),
     ],
 )
 def test_a_body_that_does_not_fit_is_refused(reply: str, reason: str) -> None:
@@ -323,6 +324,12 @@ def test_what_is_there_already_half_or_no_program_is_refused(reply: str) -> None
     patch = read_patch(reply, {"m.py": FILE}, default_file="m.py")
     assert isinstance(patch, PatchRefused)
     assert patch.reason.endswith(".")
+
+
+def test_another_name_for_an_empty_function_is_refused() -> None:
+    reply = fence('def total_of(items):\n    """Adds."""\n    return sum(items)\n')
+    patch = read_patch(reply, {"m.py": 'def total(items):\n    """Adds."""\n'})
+    assert isinstance(patch, PatchRefused)
 
 
 def test_lines_that_two_hunks_share_are_not_written_twice() -> None:

@@ -366,3 +366,20 @@ def test_comments_and_docstrings_that_a_whole_file_lacks_stay() -> None:
 def test_a_function_may_end_in_a_bare_if() -> None:
     ends = TOTAL.replace("    return subtotal", "    if prices:\n        return subtotal")
     assert "    if prices:\n        return subtotal * (1 + rate)\n" in result(py(ends))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "<edit><file>a.py</file><old_str>a = 1</old_str><new_str>a = 2</new_str></edit>\n"
+        "<edit><file>a.py</file><old_str>b = 1</old_str><new_str>b = 2",
+        "<function=edit><parameter=path>a.py</parameter><parameter=old_str>a = 1</parameter>"
+        "<parameter=new_str>a = 2</parameter></function><function=edit>"
+        "<parameter=path>a.py</parameter><parameter=old_str>b =",
+    ],
+    ids=["elements", "parameters"],
+)
+def test_no_edit_is_applied_where_the_reply_ends_inside_the_next_one(reply: str) -> None:
+    found = read_patch(reply, {"a.py": "a = 1\nb = 1\n"}, default_file="a.py")
+    assert isinstance(found, PatchRefused)
+    assert "no end" in found.reason

@@ -181,5 +181,6 @@ def test_a_huge_reply_or_file_ends_in_a_patch_or_a_refusal_soon(name: str) -> No
     reply, before = _HUGE[name]()
     start = time.process_time()
     _read(reply, {"m.py": before})
-    # The promise is one second; a slow machine gets five before it is a matter of growth.
-    assert time.process_time() - start < 5
+    # The promise is one second; a slow machine gets ten before it is a matter of growth: what
+    # grows with the square takes minutes.
+    assert time.process_time() - start < 10

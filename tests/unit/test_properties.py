@@ -8,7 +8,7 @@ import pytest
 
 from ml_coach.core.agents import researcher
 from ml_coach.core.agents.suite_assembly import assemble
-from ml_coach.core.examples import properties_of
+from ml_coach.core.examples import properties_of, unchanged_arguments
 from ml_coach.core.judging.test_filter import filter_tests
 from ml_coach.core.results import Case, CaseOutcome, TestReport
 
@@ -74,3 +74,48 @@ def test_where_hypothesis_is_missing_a_property_test_is_dropped_and_counts_for_n
     assert filtered.kept == ("test_given_1", "test_given_2")
     (dropped,) = filtered.dropped
     assert (dropped.reason, dropped.answer) == ("it cannot be run", "")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "returns a new sorted list", "gibt eine neue Liste zurück", "renvoie une nouvelle liste",
+        "not in place", "returns a sorted copy", "without modifying xs", "xs stays unchanged",
+        "the input must not be changed", "input isn't modified", "don't change the given array",
+        "never mutates its argument", "it must not modify the list", "leaves xs untouched",
+    ],
+)  # fmt: skip
+def test_arguments_that_stay_as_they_are_become_a_test(said: str) -> None:
+    spec = researcher.read(f"Write f(xs): {said}.")
+    (test,) = unchanged_arguments(spec, "assert f([3, 1]) == [1, 3]")
+    assert test.startswith("given_1 = [3, 1]\n")
+    assert "\nassert given_1 == [3, 1], 'f([3, 1]) changes its argument" in test
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "adds one to each item", "do not return a new list, sort in place",
+        "instead of returning a new list it changes xs", "sorts them in-place, returns None",
+        "until the list is not changed", "while xs is unchanged it goes on",
+    ],
+)  # fmt: skip
+def test_arguments_that_may_change_have_no_test(said: str) -> None:
+    assert unchanged_arguments(researcher.read(f"Write f(xs): {said}."), "assert f([3, 1])") == ()
+
+
+def test_a_list_out_of_order_is_watched_first() -> None:
+    spec = researcher.read("Write f(xs) that returns a new list. f([1, 2], 1) == [2], f([]) == []")
+    first, second = unchanged_arguments(spec, "assert f([2, 3, 1]) == [3]\nassert f((2, 1)) == 0")
+    assert first.startswith("given_1 = [2, 3, 1]\ntry:\n    f(given_1)\n")
+    assert "f(given_1, 1)" in second
+
+
+def test_no_vote_drops_a_test_that_arguments_stay() -> None:
+    spec = researcher.read("Write f(xs) that returns a new sorted list.")
+    suite = assemble(spec, "m", "test_m.py", "def test_1():\n    assert f([3, 1]) == [1, 3]\n")
+    failed = ("test_property_1", "test_1")
+    cases = [Case(t, "failed" if t in failed else "passed") for t in suite.tests]
+    report = TestReport("failed", tuple(cases))
+    result = filter_tests(suite, report, report, [report, report], [])
+    assert result.kept == ("test_property_1",)

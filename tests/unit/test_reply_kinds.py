@@ -80,17 +80,15 @@ def patched(reply: str, before: str = FILE) -> str:
 
 
 PATCHES = {
-    "a method whose class is named": ("The bug is in `Square.area`:\n" + py(AREA), FIXED),
-    "a method, its class in a sentence": ("In class Square, multiply.\n" + py(AREA), FIXED),
+    "a method whose class is named": ("The bug is in `Square.area`:\n" + py(AREA), REFUSED),
     "a method without a word": (py(AREA), REFUSED),
     "a method with fields of another class": ("Unlike `Circle.area`:\n" + py(AREA), REFUSED),
     "a body below a name with a dot": ("In `Square.area`:\n" + py(AREA[20:], ""), REFUSED),
     "a field above a class": ("Instead of `self.a`:\n" + py(SQUARE), FIXED),
     "a class, then another method": (py(SQUARE) + "Or:\n" + py(AREA.replace("*", "**")), REFUSED),
-    "a name that is said to be new": ("Renamed `wrap` to `wrap_text`:\n" + py(RENAMED), RENAMED),
+    "a name that is said to be new": ("Renamed `wrap` to `wrap_text`:\n" + py(RENAMED), REFUSED),
     "a class that is said to be renamed": (
-        "`Square` is now `Quad`.\n" + py(FILE.replace("Square", "Quad")),
-        FILE.replace("Square", "Quad"),
+        "`Square` is now `Quad`.\n" + py(FILE.replace("Square", "Quad")), REFUSED,
     ),
     "a new name without a word": (py(RENAMED), REFUSED),
     "a new name that only its docstring uses": (py(WRAP_TEXT), REFUSED),

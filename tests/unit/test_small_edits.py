@@ -65,6 +65,15 @@ def test_an_edit_keeps_the_precedence_of_operators() -> None:
     assert any(e.program.source.endswith("a[:n * 2 + 1]\n") for e in sliced.values())
 
 
+def test_an_argument_that_is_changed_is_copied_first() -> None:
+    source = 'def f(a, b, c):\n    """Sorts."""\n    a[0] = b[1]\n    c.sort()\n    return a\n'
+    copies = {w: e for w, e in edited(source).items() if "copy" in w}
+    assert list(copies) == ["`a = a.copy()` comes first", "`c = c.copy()` comes first"]
+    copied = source.replace("    a[0]", "    a = a.copy()\n    a[0]")
+    assert copies["`a = a.copy()` comes first"].program.source == copied
+    assert not any("copy" in what for what in edited("def f(a): a.sort(); return a\n"))
+
+
 def test_edits_are_bounded_and_those_of_limits_come_first() -> None:
     source = "def f(a):\n" + "    if a > 1:\n        a = a + 1\n" * 99 + "    return a\n"
     edits = small_edits(Program(source), 120)

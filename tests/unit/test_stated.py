@@ -78,6 +78,9 @@ def test_dates_in_a_table_are_texts() -> None:
         "'size<1' and 3 letters give an error.",
         "'a' counts as the empty string.",
         "There is a bug: 'a' gives 1.",
+        "For 'a' I get 1 but want something else.",
+        "'a' gives 1? No, but something else.",
+        "Is it right that 'a' gives '1'?",
     ],
 )
 def test_what_states_nothing_becomes_no_test(said: str) -> None:
@@ -146,6 +149,7 @@ def test_a_proposal_with_all_literals_in_one_sentence_is_stated(proposed: str, p
         ("assert f('ab') == 2", "Write f(x). Today 'ab' becomes 2."),
         ("assert f('ab') == 2", "Write f(x). 'ab' becomes 1, 'b' becomes 2."),
         (raising("f('ab')"), "Write f(x). 'ab' is fine and never raises ValueError."),
+        ("assert f('ab') == 2", "Write f(x). 'ab' becomes 2?"),
         (raising("f('ab')"), "Write f(x). 'ab' gives 1, '' gives ValueError."),
     ],
 )

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_coach.core.evidence import Provenance
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.inputs import typed_calls
 from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import MOST_MUTANTS, mutants
 from ml_coach.core.judging.probes import MOST_PROBES, calls_of, probes, variants_of
 from ml_coach.core.judging.test_filter import filter_tests, without
+from ml_coach.core.judging.values import neighbours
 from ml_coach.core.judging.voting import Candidate, choose, clusters
 from ml_coach.core.results import Case, CaseOutcome, Evaluation, TestReport
 from ml_coach.core.types import Program, Spec, Suite
 
+SPEC = Spec("", names=("f",))
 TESTS = ("test_given_1", "test_a", "test_b")
 SUITE = Suite(
     "from m import f\n\n\n" + "\n\n".join(f"def {t}():\n    assert f()\n" for t in TESTS),
@@ -97,12 +101,17 @@ def test_arguments_are_of_a_familiar_kind_where_another_test_uses_the_same() -> 
     }  # fmt: skip
     tests = "".join(f"def {name}():\n    assert {call}\n\n" for name, call in asserts.items())
     suite = Suite(f"from m import f\n\n{tests}")
-    assert familiar(suite, ["f"], ["test_a"]) == {"test_a", "test_b"}
-    assert familiar(suite, ["f"], []) == frozenset()
+    assert familiar(suite, SPEC, ["test_a"]) == {"test_a", "test_b"}
+    assert familiar(suite, SPEC, []) == frozenset()
 
 
-def test_a_given_test_is_never_dropped() -> None:
-    assert "test_given_1" not in reasons("-++", again="+++", votes="-++ -++", planted="-++")
+@pytest.mark.parametrize("kind", ["own", "confirmed", "given", "stated"])
+def test_what_the_user_or_the_prompt_demands_is_never_dropped(kind: Provenance) -> None:
+    suite = replace(SUITE, provenance={"test_given_1": kind})
+    filtered = filter_tests(
+        suite, report("-++"), report("+++"), [report("-++"), report("-++")], [report("-++")]
+    )
+    assert "test_given_1" in filtered.kept
 
 
 def test_a_flaky_test_is_dropped() -> None:
@@ -304,7 +313,7 @@ def test_a_program_that_is_nested_too_deeply_has_no_mutants() -> None:
 
 def test_probes_are_the_tests_calls_and_their_neighbours() -> None:
     source = "def test():\n    assert f([1, 2], 'ab') == 3\n    assert g(f(x)) and f(1, y)\n"
-    calls = calls_of(source, ["f"])
+    calls = calls_of(source, SPEC)
     assert calls == ("f([1, 2], 'ab')",)
     found = variants_of(calls)
     assert "f([2, 1], 'ab')" in found
@@ -336,22 +345,38 @@ def test_the_given_calls_and_half_of_the_guessed_ones_are_ordinary() -> None:
     )
 )
 def test_every_probe_can_be_parsed(value: object) -> None:
-    calls = calls_of(f"f({value!r})", ["f"])
+    calls = calls_of(f"f({value!r})", SPEC)
     found = (*calls, *variants_of(calls))
     assert 0 < len(found) <= MOST_PROBES
     for probe in found:
         ast.parse(probe, mode="eval")
 
 
+def test_values_that_the_standard_library_builds_of_literals_are_probed() -> None:
+    suite = Suite(
+        "import decimal\nimport random\nfrom datetime import date\n"
+        "from generated_code import f, g\n\n\n"
+        "def test_1():\n    assert f(date(2024, 1, 5), n=[decimal.Decimal('1.5')]) == 1\n"
+        "    assert f(date.today()) == f(g(1)) == f(random.choice([1])) == 2\n"
+    )
+    asked = probes(suite, Spec("", names=("f",)))
+    (first,) = asked.ordinary
+    assert first.shown == "f(date(2024, 1, 5), n=[decimal.Decimal('1.5')])"
+    assert first.code == f"from datetime import date\nimport decimal\n{first.shown}"
+    # One number is changed at a time, the day first.
+    assert asked.others[0].shown == first.shown.replace("5)", "6)", 1)
+    assert all(probe.code.startswith("from datetime import date\n") for probe in asked.others)
+
+
 @pytest.mark.parametrize("source", ["def f(:", "", "f(1"])
 def test_a_suite_that_does_not_parse_has_no_probes(source: str) -> None:
-    assert calls_of(source, ["f"]) == ()
+    assert calls_of(source, SPEC) == ()
 
 
 def test_calls_that_are_nested_too_deeply_are_no_probes() -> None:
     deep = "[" * 190 + "]" * 190
     chain = "-" * 400 + "1"
-    assert calls_of(f"f(2)\nf({chain})\n", ["f"]) == ("f(2)",)
+    assert calls_of(f"f(2)\nf({chain})\n", SPEC) == ("f(2)",)
     assert all(variant.startswith("f(") for variant in variants_of([f"f({deep}, 1)"]))
 
 
@@ -369,3 +394,10 @@ def test_calls_are_made_from_type_hints() -> None:
 @pytest.mark.parametrize("signature", ["f(x)", "f()", "f(x: Shop)", "f(x: int, *, y: int)", "f("])
 def test_no_call_is_made_from_unknown_types(signature: str) -> None:
     assert typed_calls([signature]) == ()
+
+
+def test_of_a_text_of_lines_the_last_one_is_varied_first() -> None:
+    others = list(islice(neighbours("day,amount\n1,food,10.5\n"), 3))
+    assert others == [
+        "day,amount\n1,food,x\n", "day,amount\n1,food,\n", "day,amount\n1,food,10.5\n1,food,10.5\n",
+    ]  # fmt: skip

@@ -39,7 +39,11 @@ from ml_coach.core.fix_loop import fix_project
 from ml_coach.core.judging.agreement import agreement
 from ml_coach.core.judging.calibration import Calibration
 from ml_coach.core.judging.evaluator import Evaluator
-from ml_coach.core.judging.suite_extension import contradiction, extended
+from ml_coach.core.judging.suite_extension import (
+    contradiction,
+    extended,
+    of_other_functions,
+)
 from ml_coach.core.judging.verdict import verdict
 from ml_coach.core.judging.voting import Candidate, choose, passes_binding
 from ml_coach.core.ports import Executor, Model, Reviewer, Workspace
@@ -50,6 +54,7 @@ from ml_coach.core.repair_loop import after_install, repair
 from ml_coach.core.request import Request
 from ml_coach.core.run_state import End, Run
 from ml_coach.core.sanitizer import Refused
+from ml_coach.core.second_look import second_look
 from ml_coach.core.types import Program, RunReport, Suite
 
 _TOO_DEEP = "The prompt or the code is nested too deeply for Python to take apart."
@@ -187,6 +192,8 @@ async def _work(run: Run) -> End:
     team.spec = await researcher.research(team, existing)
     if run.request.task == "refine" and (end := await _follow_up(run)):
         return end
+    if run.request.task == "implement":
+        await _find_tests(run)
     run.emit(SpecWritten(team.spec))
     if existing is not None and run.request.task in ("debug", "write_tests"):
         first, suite = existing, await _tests(run)
@@ -210,7 +217,8 @@ async def _work(run: Run) -> End:
         outcome = "gave_up" if run.request.task == "write_tests" else "unsure"
         why = "No test could be written, so nothing can be said of the code."
         return End(outcome, f"{why} An example in the prompt becomes a test.")
-    return await _finish(run, chosen)
+    end = await _finish(run, chosen)
+    return await second_look(run, end) if run.request.task == "debug" else end
 
 
 async def _finish(run: Run, chosen: Candidate) -> End:
@@ -247,8 +255,9 @@ async def _without_attempts(run: Run, end: End) -> End:
     gave_up = run.request.task in ("implement", "refine") and end.outcome == "gave_up"
     if not gave_up or not state.found or file not in state.saved or state.pending:
         return end
-    await run.save(state.found, *filter(None, (state.found_tests,)))
-    if run.request.task == "refine":
+    is_follow_up = run.request.task == "refine"
+    await run.save(state.found, *filter(None, (state.found_tests if is_follow_up else None,)))
+    if is_follow_up:
         end = replace(end, reason=f"{end.reason} {file} is as it was before.")
     lost = sorted(state.suite.kept - state.best.report.passed) if state.best else []
     if lost:
@@ -271,6 +280,14 @@ async def _follow_up(run: Run) -> End | None:
     team.spec = researcher.of_follow_up(team.spec, request.follow_up)
     said = contradiction(old, team.spec)
     return End("gave_up", said) if said else None
+
+
+async def _find_tests(run: Run) -> None:
+    """Finds the tests of other functions of the program, beside which those of this one go."""
+    request = run.request
+    source = await run.workspace.read(request.tests_file) or ""
+    found = Suite(source, request.tests_file, request.provenance, own=True)
+    run.state.found_tests = of_other_functions(found, request.function)
 
 
 async def _existing_program(run: Run) -> Program | End | None:

@@ -68,6 +68,10 @@ class SetupError(Exception):
     """Something that every run needs is missing; its text says what to do about it."""
 
 
+class ExaminationError(Exception):
+    """Tests cannot be run as they were given; its text is a sentence for who asked."""
+
+
 # What the system's errors mean for a user who does not know them.
 _OS_WORDS = {
     "ENOENT": "there is no such file or folder",

@@ -65,6 +65,13 @@ class ModelNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptNoted:
+    """What of the prompt the run does not do; no full stop."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     """`call_id` counts the run's model calls from 1."""
 
@@ -170,7 +177,7 @@ class TestsFinished:
 
 @dataclass(frozen=True, slots=True)
 class TestsAdvanced:
-    """A run of a project's tests goes on: `done` of `total`, and `test` begins. Not logged."""
+    """A run of a project's tests goes on, see `core.project.TestProgress`. Not logged."""
 
     __test__ = False  # pytest collects classes named Test*
 
@@ -267,6 +274,7 @@ Event = (
     | StageStarted
     | DownloadAdvanced
     | ModelNoted
+    | PromptNoted
     | CallStarted
     | TextArrived
     | CallRetrying

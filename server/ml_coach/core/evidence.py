@@ -16,9 +16,8 @@ Provenance = Literal[
     "guessed",  # the model's own
 ]
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
-# A program that fails one of these is wrong. Stated tests are not among them, because a sentence
-# can be misread (bench/APPENDIX.md).
-BINDING: frozenset[Provenance] = frozenset(("own", "confirmed", "given"))
+# A program that fails one of these is wrong, and no vote drops it.
+BINDING: frozenset[Provenance] = frozenset(("own", "confirmed", "given", "stated"))
 
 
 def counted(counts: Mapping[Provenance, int]) -> str:
@@ -76,5 +75,6 @@ class Evidence:
 
     @property
     def binding(self) -> int:
-        """How many of them the user or the prompt demands."""
-        return sum(n for kind, n in self.passed.items() if kind in BINDING)
+        """How many of them the user wrote or confirmed, or the prompt gives as code. Stated ones
+        are not among them: the confidence was fitted so (judging/calibration.py)."""
+        return sum(n for kind, n in self.passed.items() if kind in BINDING and kind != "stated")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ml_coach.core.agents.concurrency import all_of
@@ -281,7 +281,27 @@ async def _whole(fixing: _Fixing, diagnosis: Diagnosis) -> ProjectReport | str:
         if why := no_better(before, report, flaky, near):
             return why
     (report,) = await fixing.test([texts], followed=before.failing)
-    return no_better(before, report, flaky) or report
+    return no_better(before, report, flaky) or await _lost_elsewhere(fixing, texts) or report
+
+
+async def _lost_elsewhere(fixing: _Fixing, texts: dict[str, str]) -> str:
+    """Which test a patch loses that the user did not ask for; empty for none. Those that fail with
+    the patch are run without it, and once more with it, because some may be flaky."""
+    run, project = fixing.run, fixing.project
+    whole = replace(project, targets=project.every, keyword="")
+    if whole == project:
+        return ""
+    asked_for = {case.name for case in fixing.now.report.tests.cases}
+    (after,) = await _test(run, whole, [texts])
+    if not after.ended:
+        (before,) = await _test(run, whole)
+        return f"the whole suite did not come to its end: {after.tests.why}" if before.ended else ""
+    failing = [test for test in after.failing if test not in asked_for]
+    if not failing:
+        return ""
+    before, again = await _test(run, whole, [{}, texts], only=failing)
+    lost = [test for test in failing if test in before.passed - again.passed]
+    return f"{lost[0]} passed before" if lost else ""
 
 
 def _reaching(fixing: _Fixing, texts: dict[str, str]) -> list[str] | None:
@@ -309,7 +329,6 @@ async def _keep(
     """Offers a patch that helps, and writes it where it is accepted."""
     run, patch = fixing.run, diagnosis.patch
     assert patch is not None
-    run.emit(TestsFinished(report.tests))
     accepted = await offer(run, patch, diagnosis.summary, report.tests)
     if not isinstance(accepted, Patch):
         return accepted or False
@@ -320,6 +339,7 @@ async def _keep(
     fixing.project = fixing.project.with_texts(texts)
     fixing.now = after_patch(fixing.project, fixing.now, report)
     _note(run, report.tests)
+    run.emit(TestsFinished(report.tests))
     run.emit(PatchApplied(accepted, diagnosis.summary))
     return True
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.finding import Finding
-from ml_coach.core.project import Project, ProjectReport, TestProgress
+from ml_coach.core.project import Project, ProjectReport, TestProgress, Trial, TrialResult
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.results import Evaluation, TestReport
 from ml_coach.core.types import Program, Suite
@@ -148,18 +148,36 @@ class Executor(Protocol):
         *,
         only: Collection[str] | None = None,
         followed: Collection[str] | None = None,
+        each_line: bool = False,
         timeout_seconds: float,
         test_seconds: float,
+        hash_seed: int = 0,
         progress: Callable[[TestProgress], None] | None = None,
     ) -> tuple[ProjectReport, ...]:
         """Runs the project's tests, or `only` those with these ids, once for each of `changes`:
         texts by file that stand in the place of the project's. One report per change, in order.
         With `followed` the reports say which lines the tests ran: those tests surely, and all of
-        them where that costs little.
+        them where that costs little; with `each_line` also which test ran which line.
 
-        `timeout_seconds` bounds each of the runs, `test_seconds` each test. `progress` hears of
-        each test. The tests are the user's own and pytest runs them as it does for the user, so
-        they are judged less strictly than `test` judges (`execution/inside/project_tests.py`).
+        `timeout_seconds` bounds each of the runs, `test_seconds` each test. With another
+        `hash_seed` sets of texts have another order. `progress` hears of each test. The tests are
+        the user's own and pytest runs them as it does for the user, so they are judged less
+        strictly than `test` judges (`execution/inside/project_tests.py`).
+        """
+        ...
+
+    async def try_changes(
+        self,
+        project: Project,
+        trials: Sequence[Trial],
+        *,
+        timeout_seconds: float,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[TrialResult, ...]:
+        """Runs each trial on a private copy of the project; one result per trial, in order.
+
+        The project is imported and its tests are collected once for many trials. After
+        `timeout_seconds` what is left is `untried`. `progress` hears how many trials are done.
         """
         ...
 

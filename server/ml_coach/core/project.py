@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import Literal
 
 from ml_coach.core.results import TestReport
 
@@ -28,8 +29,8 @@ class Project:
     that its modules are imported from, the first one first; empty is the root itself. `config` is
     the file with pytest's settings, empty for none, and `arguments` are the options in it that
     decide which tests there are. Tests are collected from `targets`, by `keyword` where there is
-    one (pytest's `-k`). `name`, `version` and `entry_points` (by group) are those that an installed
-    project would have.
+    one (pytest's `-k`); `every` names where all of them are. `name`, `version` and `entry_points`
+    (by group) are those that an installed project would have.
     """
 
     files: Mapping[str, bytes]
@@ -37,6 +38,7 @@ class Project:
     config: str = ""
     arguments: tuple[str, ...] = ()
     targets: tuple[str, ...] = (".",)
+    every: tuple[str, ...] = (".",)
     keyword: str = ""
     name: str = ""
     version: str = "0"
@@ -69,7 +71,9 @@ class Coverage:
 
     `failed` maps each failing test to the lines it ran, by file. `passed` counts for each file and
     line the passing tests that ran it. `reached` maps each file and first line of a function to
-    all tests that entered it; it is empty where not all tests were followed.
+    all tests that entered it; it is empty where not all tests were followed. `lines` maps each file
+    and line to all tests that ran it, those included that use a fixture that did; it is empty where
+    nobody asked for it, or Python cannot tell it at little cost (before 3.12).
     """
 
     failed: Mapping[str, Mapping[str, frozenset[int]]] = field(
@@ -79,6 +83,52 @@ class Coverage:
     reached: Mapping[str, Mapping[int, frozenset[str]]] = field(
         default_factory=dict[str, Mapping[int, frozenset[str]]]
     )
+    lines: Mapping[str, Mapping[int, frozenset[str]]] = field(
+        default_factory=dict[str, Mapping[int, frozenset[str]]]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """Lines `first` to `last` of a file, from 1, become `text`, whole lines too."""
+
+    file: str
+    first: int
+    last: int
+    text: str
+
+    def applied(self, source: str) -> str:
+        """`source` with the change."""
+        lines = source.split("\n")
+        head, tail = lines[: self.first - 1], lines[self.last :]
+        return "\n".join([*head, self.text.removesuffix("\n"), *tail])
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Some tests of a project, by their ids, to be run on it with one change, or as it is. They run
+    in this order, `then` follows where none of them fails, and all may use `seconds` of a processor
+    together. `in_function` says that the change is in the body of a function, so that it changes
+    nothing that runs at import."""
+
+    tests: tuple[str, ...]
+    change: LineChange | None = None
+    seconds: float = 10.0
+    in_function: bool = False
+    then: tuple[str, ...] = ()
+
+
+TrialEnd = Literal["", "time", "crash", "untried"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """How a trial went: the tests that ran and those of them that failed. `ended` says what ended
+    it before all had run; the test that it ended in is among the failed ones."""
+
+    ran: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset()
+    ended: TrialEnd = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +159,8 @@ class ProjectReport:
 
 @dataclass(frozen=True, slots=True)
 class TestProgress:
-    """How far a run of tests is. `total` is 0 while the tests are being collected."""
+    """How far a run of tests is: `done` of `total`, and `test` begins. While the tests are being
+    collected `total` is 0 and `done` is how many were found so far."""
 
     __test__ = False  # pytest collects classes named Test*
 

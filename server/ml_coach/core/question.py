@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import builtins
+import cmath
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from ml_coach.core.python import syntax
 from ml_coach.core.python.literals import spelled, value_of
 
-# `raises ValueError`, also `it throws a json.JSONDecodeError("no")!`
+# `raises ValueError`, also `it throws a json.JSONDecodeError("no")!` and `ValueError: no`
 _RAISES = re.compile(
-    r"(?:it\s+)?(?:raises?|throws?)\s+(?:an?\s+)?([\w.]*\w)(?:\(.*\))?\W*$",
+    r"(?:(?P<said>(?:it\s+)?(?:raises?|throws?))\s+(?:an?\s+)?)?"
+    r"(?P<error>[\w.]*\w)(?:\(.*\))?(?:\s*:\s.*|\W*)$",
     re.IGNORECASE | re.DOTALL,
 )
+# `gives 1`, where `1` alone could be the first choice.
+_GIVES = re.compile(r"(?:it\s+)?(?:gives|returns)\s+(?=\S)", re.IGNORECASE)
 _OPEN = ("not defined", "undefined", "open", "leave it open")
 # Of what was typed, in the sentence that says what can be.
 _LONGEST_SHOWN = 60
+
+AnswerKind = Literal["value", "raises", "open", "skip"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,56 +50,62 @@ class Question:
     """What should `call` give? `choices` are the programs' different answers, most frequent first.
 
     There is a single one where all programs agree and only the user can say whether they are right.
+    With a `doubt` the user answered before: it is the sentence that says what speaks against that.
     """
 
     call: str
     choices: tuple[Choice, ...]
+    doubt: str = ""
 
     @property
     def text(self) -> str:
         """The question as one line."""
+        asked = f"{self.call}: which is right?"
         if len(self.choices) == 1:
-            return f"{self.call} gives {self.choices[0].shown}: is that right?"
-        return f"{self.call}: which is right?"
+            asked = f"{self.call} gives {self.choices[0].shown}: is that right?"
+        return f"{self.doubt} {asked}".strip()
 
     def pick(self, number: int, date: str = "") -> Answer:
         """The answer that the choice at `number`, from 0, is right. Raises `IndexError`."""
         choice = self.choices[number]
-        return Answer(self.call, "raises" if choice.raises else "value", choice.text, date)
+        return self._answer("raises" if choice.raises else "value", choice.text, date)
+
+    def _answer(self, kind: AnswerKind, text: str, date: str) -> Answer:
+        return Answer(self.call, kind, text, date, self.doubt)
 
     def is_confirmed_by(self, answer: Answer) -> bool:
         """Whether the user says that what most programs answer is right."""
         return (
             answer.call == self.call
-            and bool(answer.statement)
+            and bool(self.choices and answer.statement)
             and answer.statement == self.pick(0).statement
         )
 
     def read(self, text: str, date: str = "") -> Answer | str:
-        """What a person typed: a Python literal, `raises X`, `not defined` or `skip`.
+        """What a person typed: a Python literal, also as `gives 3`, `raises X`, `not defined` or
+        `skip`.
 
         Anything else gives a sentence that says what can be typed.
         """
         text = text.strip()
         word = text.lower().rstrip(".!")
         if word == "skip":
-            return Answer(self.call, "skip", date=date)
+            return self._answer("skip", "", date)
         if word in _OPEN:
-            return Answer(self.call, "open", date=date)
+            return self._answer("open", "", date)
         found = _RAISES.match(text)
-        if error := self._error(found[1].rpartition(".")[2], is_said=True) if found else "":
-            return Answer(self.call, "raises", error, date)
-        if error := self._error(text, is_said=False):
-            return Answer(self.call, "raises", error, date)
+        name = found["error"].rpartition(".")[2] if found else ""
+        if found and (error := self._error(name, is_said=bool(found["said"]))):
+            return self._answer("raises", error, date)
         try:
-            value = repr(value_of(text))
+            value = repr(value_of(text[given.end() if (given := _GIVES.match(text)) else 0 :]))
             value_of(value)  # What cannot be read back, such as an ellipsis, is no expected value.
         except (*syntax.NOT_PYTHON, TypeError):
             return (
                 f"{_brief(text) or 'An empty line'} is no Python value. Write one, such as 3, "
                 "'abc' or [1, 2]; or: raises ValueError; not defined; skip."
             )
-        return Answer(self.call, "value", value, date)
+        return self._answer("value", value, date)
 
     def _error(self, name: str, *, is_said: bool) -> str:
         """The error class that the user means, whatever its case; empty where there is none.
@@ -109,12 +122,14 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What the user said of `call`: the `repr` of its value, the error that it `raises`, or that
-    it is left `open`; with `skip` they said nothing. `date` is the day, as text."""
+    it is left `open`; with `skip` they said nothing. `date` is the day, as text. They were told of
+    the `doubt` before they said so."""
 
     call: str
-    kind: Literal["value", "raises", "open", "skip"]
+    kind: AnswerKind
     text: str = ""
     date: str = ""
+    doubt: str = ""
 
     @property
     def shown(self) -> str:
@@ -154,21 +169,44 @@ def _is_error(name: str) -> bool:
 
 def _expected(text: str) -> str:
     """The value's text; fractions are compared up to rounding where pytest can."""
-    match value_of(text):
-        case float() as value:
-            numbers: list[Any] = [value]
+    value = value_of(text)
+    parts: list[Any] = [value]
+    match value:
         case {**items}:
-            numbers = [*items.values()]
+            parts = [*items.values()]
         case [*items]:
-            numbers = items
+            parts = items
         case _:
-            numbers = []
-    plain = all(isinstance(n, int | float) for n in numbers)
-    fractions = [n for n in numbers if isinstance(n, float)]
-    text = spelled(text)
-    if plain and any(map(math.isnan, fractions)):
-        return f"pytest.approx({text}, nan_ok=True)"
-    return f"pytest.approx({text})" if plain and any(map(math.isfinite, fractions)) else text
+            pass
+    if not all(isinstance(part, int | float) for part in parts):
+        return _nested(value)
+    fractions = [part for part in parts if isinstance(part, float)]
+    # An infinite number alone is compared as it is; beside others, pytest compares it so.
+    is_close = any(not math.isinf(fraction) for fraction in fractions)
+    return _approx(spelled(text), fractions) if is_close else spelled(text)
+
+
+def _nested(value: Any) -> str:
+    """The same for what pytest compares with no approximate value as a whole: each fraction in
+    lists, tuples and values of mappings is one of its own."""
+    match value:
+        case float() | complex() if cmath.isfinite(value) or cmath.isnan(value):
+            return _approx(spelled(repr(value)), [value])
+        case {**items}:
+            pairs = (f"{key!r}: {_nested(each)}" for key, each in items.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list():
+            return f"[{', '.join(map(_nested, cast('list[Any]', value)))}]"
+        case tuple():
+            row = [*map(_nested, cast("tuple[Any, ...]", value))]
+            return f"({', '.join(row)}{',' if len(row) == 1 else ''})"
+        case _:
+            return spelled(repr(value))
+
+
+def _approx(text: str, fractions: Iterable[complex]) -> str:
+    """`text`, whose parts are these, compared up to rounding."""
+    return f"pytest.approx({text}{', nan_ok=True' if any(map(cmath.isnan, fractions)) else ''})"
 
 
 def _brief(text: str) -> str:

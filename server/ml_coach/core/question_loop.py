@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
+from ml_coach.core.agents.suite_assembly import import_line
 from ml_coach.core.events import QuestionAnswered, QuestionAsked, SuiteWritten
-from ml_coach.core.python.marks import marked
+from ml_coach.core.judging.suite_extension import doubt, with_answer
 from ml_coach.core.question import Answer, Question
 from ml_coach.core.run_state import End, Run
-from ml_coach.core.types import Suite
 
 _OPEN_ENDS = ("unsure", "gave_up")
 
@@ -25,13 +25,23 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
     that was asked and not answered is left in the run's state.
     """
     state, request = run.state, run.request
-    if request.task in ("debug", "write_tests") or state.pending:
+    if request.task in ("debug", "write_tests") or state.chosen is None:
         return end
-    while end.outcome in _OPEN_ENDS and len(state.answers) < request.max_questions:
+    while (known := request.answers[len(state.answers) :]) or _may_ask(run, end):
         question = run.question()
-        # What the user answered in the run that goes on here comes first.
-        known = request.answers[len(state.answers) :]
+        # What the user answered in the run that goes on here comes first, however that ends now. A
+        # patch that waits by then was made without the answer, and may be offered again.
+        if state.pending:
+            state.pending = None
+            state.tried.clear()
         answer = known[0] if known else await _ask(run, question) if question else None
+        while answer and (said := doubt(state.written, answer, run.team.spec)):
+            if answer.doubt == said:
+                break  # They were told, and say so nevertheless: both stay.
+            question = _again(question, answer, said)
+            answer = await _ask(run, question)
+            if answer is None and end.outcome == "passed":
+                end = End("unsure", f"The answer was not taken. {said}")
         if answer is None:
             state.question = question
             break
@@ -44,6 +54,17 @@ async def ask_until_sure(run: Run, end: End, go_on: Callable[[Run], Awaitable[En
             _learn(run, answer)
             end = await go_on(run)
     return end
+
+
+def _again(question: Question | None, answer: Answer, said: str) -> Question:
+    """The question that was answered so that something speaks against it, as `said`."""
+    asked = question if question and question.call == answer.call else Question(answer.call, ())
+    return replace(asked, doubt=said)
+
+
+def _may_ask(run: Run, end: End) -> bool:
+    may_ask_more = len(run.state.answers) < run.request.max_questions
+    return end.outcome in _OPEN_ENDS and may_ask_more and not run.state.pending
 
 
 async def _ask(run: Run, question: Question) -> Answer | None:
@@ -59,16 +80,9 @@ def _learn(run: Run, answer: Answer) -> None:
     if not answer.statement:
         state.left_open |= {answer.call}
         return
-    state.written = _with_test(state.written, answer)
+    needed = f"import pytest\n{import_line(run.request.module, team.spec.names)}"
+    told = with_answer(state.written, answer, needed)
+    state.written = told.suite
+    state.uncollected += told.replaced
     run.emit(SuiteWritten(state.written))
     team.spec = replace(team.spec, confirmed=(*team.spec.confirmed, answer.shown))
-
-
-def _with_test(suite: Suite, answer: Answer) -> Suite:
-    number = sum(kind == "confirmed" for kind in suite.provenance.values()) + 1
-    name = f"test_confirmed_{number}"
-    said = f"# The user's answer{f' of {answer.date}' if answer.date else ''}."
-    body = "\n".join(f"    {line}" for line in (said, *answer.statement.splitlines()))
-    test = marked(f"def {name}():\n{body}\n", {name: "confirmed"}, otherwise="confirmed")
-    source = f"{suite.source.rstrip()}\n\n\n{test}"
-    return replace(suite, source=source, provenance={**suite.provenance, name: "confirmed"})

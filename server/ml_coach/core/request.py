@@ -28,6 +28,7 @@ class Request:
     end of `prompt`, while the tests that stand there stay; `fix` mends the project whose tests are
     in `targets`, those that `keyword` selects where there is one. Files are relative to the
     workspace; `source_folder` is what the program's import name lacks of its file, such as `src`.
+    `modules` says as code what the modules of the project offer that the prompt names.
     `examples` are given asserts; None takes those of the prompt. A run ends `unsure` whose
     `confidence` is below `min_confidence` (see `RunReport`). `provenance` says of the tests in the
     user's file where they come from, as far as earlier runs wrote them (see `Suite`). At most
@@ -42,6 +43,7 @@ class Request:
     source_folder: str = ""
     function: str = ""
     follow_up: str = ""
+    modules: str = ""
     targets: tuple[str, ...] = ()
     keyword: str = ""
     max_iters: int = 3
@@ -62,6 +64,11 @@ class Request:
         if self.source_folder:
             file = file.removeprefix(f"{self.source_folder}/")
         return file.replace("/", ".")
+
+    @property
+    def subject(self) -> str:
+        """What the run works on: its program's file, or where the tests are that it mends."""
+        return " ".join(self.targets) if self.task == "fix" else self.program_file
 
     @property
     def changed_files(self) -> tuple[str, ...]:

@@ -89,6 +89,20 @@ UNANSWERED = ("Timeout", "Stopped", "SandboxError")
 
 
 @dataclass(frozen=True, slots=True)
+class Verification:
+    """What a contained run of tests showed that somebody asked for.
+
+    `doubts` are what in the run could have changed its own outcome, `replaced` the project's files
+    in whose place it had other texts.
+    """
+
+    report: TestReport
+    level: str
+    doubts: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """One expression's value in a program: its `repr`, or the exception as `Type: message`.
 
@@ -102,3 +116,8 @@ class Evaluation:
     def error_type(self) -> str:
         """The name of the exception's class, or one of `UNANSWERED`; empty for a value."""
         return self.error.split(":")[0]
+
+    @property
+    def shown(self) -> str:
+        """The value, or the type of the error: what a person compares."""
+        return self.error_type or self.value

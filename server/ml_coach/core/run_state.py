@@ -183,6 +183,8 @@ class Run:
         # Where no test was fit to judge the chosen program, the best one before it is another.
         cases = best.report.cases if best and best.program == chosen.program else ()
         tests = {case.function for case in cases}
+        if self.request.task == "implement":
+            tests -= state.suite.kept  # Those of other functions say nothing of this one.
         return Evidence(
             passed=dict(Counter(state.suite.provenance_of(test) for test in tests)),
             # What the user said of a call outranks what a guessed test wants of it.

@@ -96,7 +96,8 @@ class Suite:
 
     One that is not in it is guessed. With `own` the file stood there before the run: a test that
     is not in `provenance` is the user's own, and none is dropped but a guessed one. `kept` are
-    further tests that are not dropped.
+    further tests that are not dropped, and so are `demanded`, which ask for what the prompt says in
+    words.
     """
 
     source: str
@@ -104,6 +105,7 @@ class Suite:
     provenance: Mapping[str, Provenance] = field(default_factory=dict[str, Provenance])
     own: bool = False
     kept: frozenset[str] = frozenset()
+    demanded: frozenset[str] = frozenset()
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -142,7 +144,7 @@ class Suite:
         No test filter drops such a test, and a program that fails one is wrong.
         """
         provenance, function = self.provenance_of(test), test.split("[", 1)[0]
-        if provenance in BINDING or function in self.kept:
+        if provenance in BINDING or function in self.kept | self.demanded:
             return True
         return self.own and provenance != "guessed"
 

@@ -23,6 +23,7 @@ from ml_coach.core.events import (
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
+    PromptNoted,
     QuestionAnswered,
     QuestionAsked,
     ReplyRefused,
@@ -80,7 +81,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             suspects = ", ".join(event.suspects[:3]) or "no function of the project was run"
             tests = ", ".join(event.tests[:2]) + (", …" if len(event.tests) > 2 else "")
             return f"{tests}: {event.message}. Suspected: {suspects}"
-        case ModelNoted():
+        case ModelNoted() | PromptNoted():
             return event.text
         case CallRetrying():
             wait = f"waiting {event.delay_seconds:.0f} s"
@@ -135,6 +136,13 @@ def _baseline(event: BaselineTaken) -> str:
     if event.flaky:
         text += f"; flaky, so not counted: {', '.join(event.flaky)}"
     return text + (f"; set aside: {'; '.join(event.set_aside)}" if event.set_aside else "")
+
+
+def tests_text(done: int, total: int) -> str:
+    """How far a run of a project's tests is, see `core.project.TestProgress`."""
+    if not total:
+        return f"collecting the tests: {done} so far"
+    return f"running the tests: {done} of {total}"
 
 
 def tests_sentence(report: TestReport) -> str:

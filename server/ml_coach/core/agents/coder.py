@@ -22,6 +22,7 @@ from ml_coach.core.types import Program, Spec
 
 _CONFIRMED = "The user was asked, and says:"
 _LESSONS = "An earlier attempt went wrong; avoid this:"
+_MODULES = "These modules of the project exist. Import what the task needs of them:"
 CUT = "The reply is too long and was cut off."
 # A model that failed three times in a row on syntax does not get it right on the fourth.
 TRIES = 3
@@ -29,13 +30,15 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class CoderRequest:
-    """What the coder is to write. `lessons` are earlier failures in a line each; a `temperature`
+    """What the coder is to write. `lessons` are earlier failures in a line each, `modules` what
+    modules that are there offer, as code; a `temperature`
     of None is the profile's. An invalid reply is asked for again until `tries` are used up."""
 
     spec: Spec
     profile: Profile
     file: str
     lessons: tuple[str, ...] = ()
+    modules: str = ""
     temperature: float | None = None
     seed: int | None = None
     tries: int = TRIES
@@ -72,6 +75,7 @@ async def write_program(
         team.profile,
         team.request.program_file,
         lessons=team.lessons,
+        modules=team.request.modules,
         temperature=SAMPLE_TEMPERATURE if sampled else None,
         seed=team.request.seed + team.samples,
         # Shown its bad reply a small model repeats it; a sample is something else.
@@ -118,7 +122,10 @@ def details_text(spec: Spec, lessons: tuple[str, ...] = ()) -> str:
 def whole_program(request: CoderRequest) -> CoderTask:
     """Asks for a whole new program."""
     spec = request.spec
-    messages = render("code", task=task_text(spec), details=details_text(spec, request.lessons))
+    details = details_text(spec, request.lessons)
+    if request.modules:
+        details += f"\n\n{_MODULES}\n{fenced(request.modules)}"
+    messages = render("code", task=task_text(spec), details=details)
 
     def read(text: str, names: tuple[str, ...] = spec.names) -> CoderResult | Refused:
         cleaned = sanitize(text, names=names, stub=spec.stub)

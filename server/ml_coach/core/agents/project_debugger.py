@@ -13,6 +13,7 @@ from ml_coach.core.patches import read_patch
 from ml_coach.core.ports import Call
 from ml_coach.core.project import is_test_file
 from ml_coach.core.python import syntax
+from ml_coach.core.replies.methods import within_class
 from ml_coach.core.types import Diagnosis
 
 _REFUSED = "The debugger's patch cannot be applied"
@@ -60,7 +61,8 @@ async def propose(
     reply = await team.model_client.ask(call)
     if reply.finish == "length":
         return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
-    return read_change(reply.text, texts, case.file)
+    text = within_class(reply.text, case.name) if asks_function else reply.text
+    return read_change(text, texts, case.file)
 
 
 def read_change(text: str, texts: Mapping[str, str], default_file: str) -> Diagnosis:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ml_coach.core.agents.test_support import support
 from ml_coach.core.evidence import Provenance
-from ml_coach.core.examples import properties_of, shape_of
+from ml_coach.core.examples import properties_of, shape_of, unchanged_arguments
 from ml_coach.core.python import syntax
 from ml_coach.core.python.marks import marked
 from ml_coach.core.python.repairs import add_missing_imports, undefined_names
@@ -31,10 +31,14 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     `module` is the program's import name, `file` the suite's path, `guessed` the text of a test
     file or empty.
     """
-    statements = [test.statement for test in spec.stated]
+    shape, statements = shape_of(spec), [test.statement for test in spec.stated]
+    waits = shape.is_lazy or shape.is_async  # Such a call alone does nothing yet.
+    unchanged = () if waits else unchanged_arguments(spec, "\n".join([*statements, guessed]))
     kinds: dict[Provenance, Sequence[str]] = {
-        "given": spec.examples, "stated": statements, "property": properties_of(spec),
-    }  # fmt: skip
+        "given": spec.examples,
+        "stated": statements,
+        "property": [*properties_of(spec), *unchanged],
+    }
     parts = [as_functions(tests, kind) for kind, tests in kinds.items()]
     given = "\n\n".join(part for part in parts if part)
     imports, body = _imports_apart(guessed)
@@ -42,7 +46,7 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
     for name in Suite(given).tests:
         body = re.sub(rf"\b{name}\b", f"{name}_guessed", body)
     names = imported(spec, f"{given}\n{body}")
-    is_script = shape_of(spec).kind == "script"
+    is_script = shape.kind == "script"
     support_imports, support_text = support(body, module, of_script=is_script)
     # A script does its work when it is imported.
     needed = [
@@ -64,7 +68,9 @@ def assemble(spec: Spec, module: str, file: str, guessed: str) -> Suite:
         for number in range(1, len(tests) + 1)
     }
     source = marked("\n\n\n".join(parts) + "\n", provenance, otherwise="guessed")
-    return Suite(source, file, provenance)
+    properties = [name for name, kind in provenance.items() if kind == "property"]
+    demanded = frozenset(properties[len(properties) - len(unchanged) :])
+    return Suite(source, file, provenance, demanded=demanded)
 
 
 def imported(spec: Spec, tests: str = "") -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ml_coach.core.examples.interface import stub_of
 from ml_coach.core.examples.properties import properties_of
 from ml_coach.core.examples.requirements import open_requirements, requirements_of, untested
 from ml_coach.core.examples.shape import Shape, shape_of
+from ml_coach.core.examples.unchanged import unchanged_arguments
 
 __all__ = [
     "Shape",
@@ -26,5 +27,6 @@ __all__ = [
     "shape_of",
     "signatures_of",
     "stub_of",
+    "unchanged_arguments",
     "untested",
 ]

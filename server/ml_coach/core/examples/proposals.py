@@ -39,7 +39,8 @@ def as_stated(statement: str, spec: Spec) -> StatedTest | None:
     for place in places:
         found = tokens(prompt, place.start, place.end, set(spec.names), parameters)
         for sentence in _sentences(found):
-            if _has(sentence, arguments, result):
+            asked = words.ASKS.match(prompt, sentence[-1].end)
+            if not asked and _has(sentence, arguments, result):
                 quote = prompt[sentence[0].start : sentence[-1].end]
                 return _made(call, result, quote, prompt)
     return None

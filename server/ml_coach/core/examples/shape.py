@@ -79,7 +79,7 @@ def shape_of(spec: Spec) -> Shape:
         "class" if is_class else "function",
         is_async=_ASYNC.search(prompt) is not None,
         is_lazy=not is_class and _LAZY.search(prompt) is not None,
-        uses_files=any(map(_PATH.fullmatch, _parameters(spec))),
+        uses_files=any(map(_PATH.fullmatch, parameters(spec))),
         prints=not is_class and _wants(prompt, _PRINTS),
         packages=tuple(name for name, said in _PACKAGES.items() if _wants(prompt, said)),
     )
@@ -93,7 +93,8 @@ def _shape_of_code(spec: Spec) -> Shape:
     return Shape(is_async=any(isinstance(s, ast.AsyncFunctionDef) for s in asked))
 
 
-def _parameters(spec: Spec) -> Iterator[str]:
+def parameters(spec: Spec) -> Iterator[str]:
+    """The names of the parameters in the spec's signatures."""
     for text in spec.signatures:
         tree = syntax.parse(f"def {text.removeprefix('async ')}: pass")
         for node in ast.walk(tree) if tree else ():

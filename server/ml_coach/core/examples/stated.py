@@ -41,6 +41,10 @@ _STRUCTURED = re.compile(
 _MISSING = "'/no/such/file'"
 _EXTENSION = re.compile(r"(?<!\w)\.(?:json|toml|ini|csv|tsv|txt|ya?ml|xml|log|md)\b")
 _SENTENCE_END = re.compile(r"[.;!?](?:\s|$)|\n")
+# What comes behind "but" is about another result: "for 2 I get 3 but want 4".
+_CLAIM_END = re.compile(
+    rf"{_SENTENCE_END.pattern}|\b(?:but|yet|while|whereas|aber|mais|pero|ma)\b", re.IGNORECASE
+)
 _GENERATES = re.compile(r"\b(?:generators?|iterators?|lazily|yields?)\b", re.IGNORECASE)
 # A bare result that is a text and no number, date, formula or name: `$5.00`, `a3b2`, `ASAP`.
 _TEXT = re.compile(
@@ -80,6 +84,7 @@ def stated_tests(
             found += of_new_objects(prompt, known)
         for function in functions if len(functions) == len(names) == 1 else ():
             found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
+    found = [pair for pair in found if not words.ASKS.match(prompt, pair[0].end)]
     found.sort(key=lambda pair: pair[0].start)
     given = {expressions.normal(example.call) for example in examples}
     values: dict[str, set[str]] = {}
@@ -157,7 +162,7 @@ class _Reader:
 
     def _is_wanted(self, statement: Statement) -> bool:
         """Whether the sentence of a statement says that it is how things should be."""
-        end = _SENTENCE_END.search(self._prompt, statement.place.end)
+        end = _CLAIM_END.search(self._prompt, statement.place.end)
         said = self._prompt[statement.place.start : end.start() if end else len(self._prompt)]
         return words.WANTS.search(said) is not None
 

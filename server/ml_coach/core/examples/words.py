@@ -124,6 +124,8 @@ _VERB_TO = re.compile(
     rf"(?:is|are)\s+(?:read|parsed|treated|shown|written|returned)\s+as(?![{_LETTER}])",
     re.IGNORECASE,
 )
+# Behind what is only asked: "'a' gives 1? No, 2."
+ASKS = re.compile(r"[\"'`’”)\]\s]{0,4}[?？]")
 ANY_ORDER = re.compile(
     r"\b(?:any|no|not|n['’]t|neither|nor|either|whatever|arbitrary|irrespective|regardless"
     r"|beliebig\w*|egal|n['’]importe|cualquier|qualsiasi|qualquer)\b[^.\n]{0,60}"

@@ -15,7 +15,7 @@ from ml_coach.core.judging.failures import explained
 from ml_coach.core.judging.kinds import familiar
 from ml_coach.core.judging.mutants import mutants
 from ml_coach.core.judging.observations import driver
-from ml_coach.core.judging.probes import calls_of, probes, source_of
+from ml_coach.core.judging.probes import builders_of, calls_of, probes, source_of
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.judging.test_filter import FilterResult, filter_tests
 from ml_coach.core.judging.voting import Candidate, unanimous
@@ -152,15 +152,16 @@ class Evaluator:
         trusted = [t for t in suite.tests if suite.is_binding(t) or t in passing]
         # Only plain calls can be compared with those of other tests: a test of a class may use a
         # method that no other test uses.
-        alike = familiar(suite, spec.names, trusted) if shape.is_plain else frozenset[str]()
+        alike = familiar(suite, spec, trusted) if shape.is_plain else frozenset[str]()
         if shape.is_plain and not trusted:
             # Nothing that was tried works: that says more of the programs than of the tests.
             alike = frozenset(suite.tests)
         reports = [other.report for other in others]
+        builders = builders_of(suite.source) if left_open else {}
         undefined = {
             test
             for test in suite.tests
-            if left_open and left_open & {*calls_of(source_of(suite.source, test), spec.names)}
+            if left_open and left_open & {*calls_of(source_of(suite.source, test), spec, builders)}
         }
         return filter_tests(suite, chosen.report, again, reports, planted, alike, undefined)
 
@@ -197,7 +198,7 @@ class Evaluator:
         findings = list(checked.failures)
         for number, finding in enumerate(findings):
             function = finding.test.split("[", 1)[0]
-            calls = calls_of(source_of(suite.source, function), spec.names)
+            calls = calls_of(source_of(suite.source, function), spec)
             if suite.is_binding(function) and calls:
                 trace = await self.executor.trace(
                     checked.program, calls[0], timeout_seconds=self.limit_seconds

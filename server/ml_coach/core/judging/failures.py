@@ -16,6 +16,7 @@ from ml_coach.core.types import Suite
 
 _COMPARED = re.compile(r"^(?:AssertionError: )?assert (?P<values>.+)$", re.DOTALL)
 _DID_NOT_RAISE = re.compile(r"DID NOT RAISE (?:<class '(?:\w+\.)*(?P<error>\w+)'>|(?P<bare>\w+))")
+_SAID = "AssertionError: "  # before the words of an assert that has some
 _MOST_CHARACTERS = 300
 
 
@@ -35,7 +36,12 @@ def _explained(finding: Finding, tests: dict[str, ast.FunctionDef]) -> Finding:
         None,
     )
     try:
-        told = _raised(finding, test) if statement is None else _compared(finding, statement.test)
+        if statement is None:
+            told = _raised(finding, test)
+        elif statement.msg is not None and finding.message.startswith(_SAID):
+            told = finding.message.splitlines()[0].removeprefix(_SAID)
+        else:
+            told = _compared(finding, statement.test)
     except RecursionError:
         told = ""  # Too deep for `ast.unparse`: pytest's own words stay.
     if not told:

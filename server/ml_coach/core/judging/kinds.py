@@ -7,27 +7,27 @@ else uses (None, a text where numbers are meant) it may well be right to crash.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, cast
 
 from ml_coach.core.judging.probes import calls_of, source_of
 from ml_coach.core.python import syntax
-from ml_coach.core.types import Suite
+from ml_coach.core.types import Spec, Suite
 
 
-def familiar(suite: Suite, names: Sequence[str], trusted: Iterable[str]) -> frozenset[str]:
-    """The tests of `suite` all of whose calls of `names` have arguments of the kinds that the calls
+def familiar(suite: Suite, spec: Spec, trusted: Iterable[str]) -> frozenset[str]:
+    """The tests of `suite` all of whose calls have arguments of the kinds that the calls
     in the `trusted` tests have. A test without such a call is not among them."""
-    known = {kind for test in trusted for kind in _kinds(suite, test, names)}
+    known = {kind for test in trusted for kind in _kinds(suite, test, spec)}
     return frozenset(
         test
         for test in suite.tests
-        if (kinds := _kinds(suite, test, names)) and all(kind in known for kind in kinds)
+        if (kinds := _kinds(suite, test, spec)) and all(kind in known for kind in kinds)
     )
 
 
-def _kinds(suite: Suite, test: str, names: Sequence[str]) -> list[str]:
-    calls = (syntax.expression(call) for call in calls_of(source_of(suite.source, test), names))
+def _kinds(suite: Suite, test: str, spec: Spec) -> list[str]:
+    calls = (syntax.expression(call) for call in calls_of(source_of(suite.source, test), spec))
     return [_kind_of_call(call) for call in calls if isinstance(call, ast.Call)]
 
 

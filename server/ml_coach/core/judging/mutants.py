@@ -24,8 +24,8 @@ OPPOSITES: dict[Comparison, Comparison] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is,
 }  # fmt: skip
-_COMPARISONS = BOUNDARIES | OPPOSITES
-_ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
+COMPARISONS = BOUNDARIES | OPPOSITES
+ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult,
     ast.Div: ast.Mult, ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitAnd, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
@@ -111,10 +111,10 @@ def changed(node: ast.AST, **fields: Any) -> ast.AST:
 def _mistakes(node: ast.AST) -> Iterator[ast.AST]:
     """What may stand instead of `node`."""
     match node:
-        case ast.Compare(ops=[op]) if type(op) in _COMPARISONS:
-            yield changed(node, ops=[_COMPARISONS[type(op)]()])
-        case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in _ARITHMETIC:
-            yield changed(node, op=_ARITHMETIC[type(op)]())
+        case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
+            yield changed(node, ops=[COMPARISONS[type(op)]()])
+        case ast.BinOp(op=op) | ast.AugAssign(op=op) if type(op) in ARITHMETIC:
+            yield changed(node, op=ARITHMETIC[type(op)]())
         case ast.BoolOp(op=op):
             yield changed(node, op=ast.And() if isinstance(op, ast.Or) else ast.Or())
         case ast.UnaryOp(op=ast.Not()):

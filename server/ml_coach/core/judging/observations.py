@@ -152,10 +152,11 @@ def _with_other_values(body: list[ast.stmt]) -> Iterator[list[ast.stmt]]:
         changed = deepcopy(body[at])
         node = list(_arguments(changed))[number]
         assert isinstance(node, ast.Constant)
-        other = next(iter(neighbours(node.value)), None)
-        if other is not None:
-            node.value = other
-            yield [*body[:at], changed, *body[at + 1 :]]
+        value = node.value
+        # What a file or a script's input holds decides more than any other value of a test.
+        most = MOST_VARIANTS if isinstance(value, str) and "\n" in value.rstrip() else 1
+        for node.value in islice(neighbours(value), most):
+            yield [*body[:at], deepcopy(changed), *body[at + 1 :]]
 
 
 def _arguments(statement: ast.stmt) -> Iterator[ast.AST]:

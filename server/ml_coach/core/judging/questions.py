@@ -10,13 +10,21 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ml_coach.core.evidence import BINDING, Division
-from ml_coach.core.judging.probes import calls_of, source_of
+from ml_coach.core.examples import shape_of
+from ml_coach.core.judging.probes import (
+    builders_of,
+    calls_of,
+    positional,
+    signatures_of,
+    source_of,
+)
 from ml_coach.core.judging.voting import Candidate, grouped, passes_binding, same_answer
 from ml_coach.core.python import syntax
-from ml_coach.core.python.literals import value_of
+from ml_coach.core.python.literals import expected_value, value_of
 from ml_coach.core.question import Choice, Question
 from ml_coach.core.results import UNANSWERED, Evaluation
 from ml_coach.core.types import Spec, Suite
@@ -50,13 +58,15 @@ def ranked_calls(programs: Sequence[Candidate], suite: Suite, spec: Spec) -> tup
     answering = [p for p in programs if p.answers]
     voters = [p for p in answering if passes_binding(p.report, suite)]
     told, written = _told(suite, spec), _written(suite, spec)
+    # Else a probe has the steps of a test, and its answer is what is seen at each of them.
+    is_plain = shape_of(spec).is_plain
     ranked: list[tuple[tuple[float, ...], RankedCall]] = []
     for number, call in enumerate(answering[0].calls if answering else ()):
         choices = _choices([p.answers[number] for p in voters or answering])
         if all(choice.raises for choice in choices):
             continue
         is_readable = _is_call(call) and all(c.raises or _is_readable(c.text) for c in choices)
-        is_askable = bool(voters) and is_readable and call not in told
+        is_askable = is_plain and bool(voters) and is_readable and call not in told
         every = grouped([p.answers[number] for p in answering], same_answer)
         is_ordinary = number < answering[0].ordinary_answers
         differs = _differs(choices, written.get(call))
@@ -123,7 +133,7 @@ def _left(groups: Sequence[int]) -> float:
 def _choices(answers: Sequence[Evaluation]) -> tuple[Choice, ...]:
     """The different answers, most frequent first."""
     return tuple(
-        Choice(group[0].error_type or group[0].value, len(group), bool(group[0].error))
+        Choice(group[0].shown, len(group), bool(group[0].error))
         for group in grouped(answers, same_answer)
     )
 
@@ -134,7 +144,7 @@ def _is_answer(choice: Choice) -> bool:
 
 
 def _is_call(text: str) -> bool:
-    """Whether it is a call of one line: the probes of classes and scripts are whole programs."""
+    """Whether it is a call of one line."""
     if len(text) > LONGEST_CALL or "\n" in text:
         return False
     try:
@@ -159,23 +169,26 @@ def _is_empty(text: str) -> bool:
 
 def _told(suite: Suite, spec: Spec) -> frozenset[str]:
     """The calls whose answer the prompt or the user states."""
-    trusted = (*BINDING, "stated")
-    tests = (t for t in suite.tests if suite.provenance_of(t) in trusted)
+    tests = (t for t in suite.tests if suite.provenance_of(t) in BINDING)
+    builders = builders_of(suite.source)
     return frozenset(
-        call for test in tests for call in calls_of(source_of(suite.source, test), spec.names)
+        call for test in tests for call in calls_of(source_of(suite.source, test), spec, builders)
     )
 
 
 def _written(suite: Suite, spec: Spec) -> Mapping[str, str]:
     """What guessed tests of the form `assert call == literal` want of each call."""
     wanted: dict[str, str] = {}
+    signatures = signatures_of(spec)
     for test in suite.tests:
         for node in syntax.walk(syntax.module(source_of(suite.source, test))):
             match node:
                 case ast.Compare(ast.Call(ast.Name(name)) as call, [ast.Eq()], [right]) if (
                     name in spec.names
                 ):
-                    wanted.setdefault(syntax.unparsed(call), syntax.unparsed(right))
+                    with suppress(*syntax.NOT_PYTHON, TypeError):
+                        value = repr(expected_value(right))
+                        wanted.setdefault(syntax.unparsed(positional(call, signatures)), value)
                 case _:
                     pass
     return wanted

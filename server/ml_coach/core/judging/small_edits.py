@@ -1,4 +1,5 @@
-"""Programs that differ in one expression: repairs of a slip in a comparison, bound or operator.
+"""Programs that differ in one expression: repairs of a slip in a comparison, bound or operator, or
+of a function that changes what it was given.
 
 Search-based repair at a distance of one (Debroy and Wong 2010 repair by mutation; Qi et al. 2015
 show how often what passes the tests is wrong all the same). An edit changes one expression; the
@@ -49,11 +50,15 @@ _TWINS = {
 }  # fmt: skip
 # `return list(x)` where `return x` stands, and the other way round.
 _CONVERSIONS = ("list", "tuple", "set", "sorted", "str", "int")
+_CHANGING = frozenset((
+    "append", "extend", "insert", "remove", "pop", "sort", "reverse", "clear", "add", "discard",
+    "update", "setdefault", "popitem",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A program that differs from another one in one expression; `what` says in which."""
+    """A program that differs from another one in one place; `what` says in which."""
 
     program: Program
     what: str
@@ -76,8 +81,8 @@ def small_edits(
     if lines is not None:
         sites = [site for site in sites if getattr(site.node, "lineno", 0) in lines]
     changes = list(_changes(sites))
-    found: dict[str, Edit] = {}
-    for kind, site, new in changes[:most]:
+    found = {edit.program.source: edit for edit in _with_copies(program, sites)}
+    for kind, site, new in changes[: most - len(found)]:
         try:
             edit = _edit(program, tree, site, new, kind)
         except RecursionError:  # A few hundred terms are too deep a tree.
@@ -117,6 +122,44 @@ def _edit(
             what = f"line {old.lineno}: `{ast.unparse(old)}` becomes `{text}`"
             return Edit(replace(program, source=source), what, kind)
     return None
+
+
+def _with_copies(program: Program, sites: Sequence[Site]) -> Iterator[Edit]:
+    """Has a function take a copy of an argument first that it changes."""
+    lines = program.source.encode().splitlines(keepends=True)
+    for function in (site.node for site in sites):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        start = next((s for s in function.body if not syntax.is_docstring(s)), function.body[-1])
+        at = syntax.first_line(start) - 1
+        indent = lines[at][: start.col_offset]
+        if indent.strip():
+            continue  # The body stands behind the colon.
+        for name in _changed_arguments(function):
+            copied = f"{name} = {name}.copy()"
+            first = indent + f"{copied}\n".encode()
+            source = b"".join([*lines[:at], first, *lines[at:]]).decode()
+            if syntax.compiles(source):
+                what = f"line {at + 1}: `{copied}` comes first"
+                yield Edit(replace(program, source=source), what, "limit")
+
+
+def _changed_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """The parameters whose items are set, or that methods are called of which change a value."""
+    names = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    found: dict[str, None] = {}
+    for node in ast.walk(function):
+        match node:
+            case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                pass
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                if method not in _CHANGING:
+                    continue
+            case _:
+                continue
+        if name in names:
+            found[name] = None
+    return [*found]
 
 
 def _spliced(source: str, node: ast.expr | ast.AugAssign, text: str) -> str:

@@ -196,17 +196,14 @@ class _Hunk:
         return [(0, 1, loss + (SPLIT if above.sign == "-" else 0.0), False)]
 
     def _on_lines(self, i: int, at: int, last: int) -> list[_Move]:
-        """The item lies on this line, on this and the next, or shares it with the next item."""
-        form, item = self._forms[i], self._items[i]
+        """The item lies on this line, or on this and the next."""
+        form = self._forms[i]
         cost = self._distance(i, at)
         moves: list[_Move] = [(1, 1, cost, False)] if cost < _NEVER else []
         if not self._strange[i]:
             return moves
         if at + 1 < last and form == self._tight[at] + self._tight[at + 1]:
             moves.append((1, 2, 0.0, False))
-        split = i + 1 < len(self._items) and self._items[i + 1].sign == item.sign
-        if split and form + self._forms[i + 1] == self._tight[at]:
-            moves.append((2, 1, 0.0, False))
         return moves
 
     def _distance(self, i: int, at: int) -> float:

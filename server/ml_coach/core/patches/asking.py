@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ml_coach.core.changes import PatchRefused
-from ml_coach.core.patches.edits import FileEdit, Hunk, Line
+from ml_coach.core.patches.edits import FileEdit
 from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.markers import (
     edit_hunk,
@@ -26,7 +26,7 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     wanted = reply.of("patch") or reply.of("program")
     named_tests = [s for s in reply.of("tests") if s.file and not reply.of("patch")]
     unclosed = [segment for segment in wanted if not segment.closed]
-    if unclosed and len(wanted) > 1:
+    if unclosed and (len(wanted) > 1 or unclosed[0].replaces is not None):
         return PatchRefused("A block of the reply has no end, so that a part of it is missing.")
     edits: list[FileEdit] = []
     for segment in wanted:
@@ -42,8 +42,6 @@ def edits_of(reply: Reply, *, exactly: bool) -> list[FileEdit] | PatchRefused:
     edits += [FileEdit("code", s.file, text=s.text) for s in named_tests]
     if not edits and not exactly:
         edits = _in_prose(reply)
-    said = "".join(s.text for s in reply.of("prose"))
-    edits = [replace(edit, said=said) if edit.kind == "code" else edit for edit in edits]
     for edit in edits:
         marks = [mark for hunk in edit.hunks if (mark := left_out(hunk))]
         if marks:
@@ -77,16 +75,12 @@ def _of_segment(segment: Segment, number: int, exactly: bool) -> list[FileEdit] 
         case "search":
             ended = segment.fenced and segment.closed
             return read_search_blocks(segment.text, file=segment.file, ended=ended)
-        case "edit" if segment.place is not None:
-            lines = tuple(Line("+", line) for line in split_lines(segment.text))
-            place = Hunk(lines, number, segment.place - 1, 0, len(lines))
-            return [FileEdit("update", segment.file, (place,))]
         case "edit":
             old = (segment.replaces or "").replace("\r\n", "\n")
             new = segment.text.replace("\r\n", "\n")
             if not old.strip():
                 return [FileEdit("create", segment.file, text=new)]
-            if not (old.endswith("\n") and new.endswith("\n")) and old.endswith("\n") and new:
+            if old.endswith("\n") and new and not new.endswith("\n"):
                 new += "\n"
             hunk = edit_hunk(split_lines(old), split_lines(new), number)
             return [FileEdit("update", segment.file, (hunk,))]

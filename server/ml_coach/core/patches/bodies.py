@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -30,14 +29,20 @@ def key(line: str) -> str:
 def split(lines: Sequence[str], node: Node) -> tuple[list[str], list[str]]:
     """A function's signature and its body, also where both are in one line."""
     head, body = list(lines[node.head : node.body]), list(lines[node.body : node.last])
-    tree = None if node.inner else syntax.parse(dedent("\n".join(head)) + "\n")
-    first = tree.body[0] if tree and tree.body else None
-    if not isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef):
+    first = None if node.inner else function_in(head)
+    if first is None:
         return head, body
     at, column = first.body[0].lineno - 1, first.body[0].col_offset + len(node.indent)
     suite = node.indent + "    " + head[at].encode()[column:].decode()
     head[at] = head[at].encode()[:column].decode().rstrip()
     return head[: at + 1], [suite, *head[at + 1 :], *body]
+
+
+def function_in(lines: Sequence[str]) -> syntax.Function | None:
+    """The tree of the function that the lines are; None where they are no function to parse."""
+    tree = syntax.parse(dedent("\n".join(lines)) + "\n")
+    first = tree.body[0] if tree and tree.body else None
+    return first if isinstance(first, syntax.Function) else None
 
 
 def docstring(node: Node) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
 from textwrap import dedent
 from typing import assert_never
 
@@ -24,13 +22,12 @@ from ml_coach.core.patches.merging import NotMerged, merge
 from ml_coach.core.patches.outline import bound, definitions, outline
 from ml_coach.core.patches.safety import path_problem
 from ml_coach.core.replies import Reply, Segment
-from ml_coach.core.replies.roles import DEFINES
+from ml_coach.core.replies.roles import DEFINES, is_test_file
 
 # A reply has thousands of characters, and one hunk or a few; what is longer by far is a runaway,
 # and these keep it under two seconds (tests/unit/test_patches_properties.py).
 _LONGEST_REPLY = 2_000_000
 _MOST_LINES = 20_000
-_TEST_FILE = re.compile(r"(?:test_.*|.*_test|conftest)\.py")
 
 
 def read_patch(
@@ -172,7 +169,7 @@ class _Reading:
         return edit.file.removeprefix("./")
 
     def _is_strange_test(self, file: str) -> bool:
-        return _is_test_file(file) and file not in self._files
+        return is_test_file(file) and file not in self._files
 
     def _only_file(self) -> str:
         if self._default in self._files:
@@ -191,7 +188,7 @@ class _Reading:
     def _is_renamed(self, edit: FileEdit) -> bool:
         """Whether code that is named for an unknown file redefines what the default file has."""
         file = self._only_file()
-        return bool(file) and not _is_test_file(edit.file) and self._redefines(edit, file)
+        return bool(file) and not is_test_file(edit.file) and self._redefines(edit, file)
 
     def _redefines(self, edit: FileEdit, file: str) -> bool:
         given = {name for name, _ in definitions(outline(split_lines(dedent(edit.text))))}
@@ -236,7 +233,7 @@ class _Reading:
         """The files that an edit may be for: the one it names, the default one, or any."""
         if file in self._files:
             return [file]
-        if _is_test_file(file):
+        if is_test_file(file):
             return []
         only = self._only_file()
         return [only] if only else list(self._files)
@@ -305,7 +302,7 @@ class _Reading:
         if not file:
             return PatchRefused("The reply does not say which file its code is for.")
         if file not in self._files:
-            if _is_test_file(file) and self._files:
+            if is_test_file(file) and self._files:
                 return PatchRefused(
                     f"The reply's code is for {file}, which is not a file of this run."
                 )
@@ -317,23 +314,18 @@ class _Reading:
             return None
         text = Text.of(before)
         code = edit.text.replace("\r\n", "\n").removeprefix("\ufeff")
-        merged = merge(text.lines, code, edit.said)
+        merged = merge(text.lines, code)
         if isinstance(merged, NotMerged):
             return PatchRefused(f"The code in the reply {merged.reason}")
         after = text.with_lines(merged.lines)
         last = edit.text.rpartition("\n")[2].rstrip()
         if edit.cut and any(x.startswith(last) and x != last for x in text.lines if last):
             return PatchRefused(f"The code in the reply ends within `{last.strip()}`.")
-        names = merged.gone
-        problem = objection(file, before, after, merged.removed, names=names, cut=edit.cut)
+        problem = objection(file, before, after, merged.removed, code=True, cut=edit.cut)
         if problem:
             return PatchRefused(f"The code in the reply {problem}")
         self._after[file] = after
         return None
-
-
-def _is_test_file(file: str) -> bool:
-    return bool(_TEST_FILE.fullmatch(PurePosixPath(file).name))
 
 
 def _bare(hunk: Hunk) -> Hunk:

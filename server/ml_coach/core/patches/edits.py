@@ -68,7 +68,7 @@ class FileEdit:
     `update` has hunks, `code` has whole functions or a whole file in `text`, `create` has the
     new file's `text`. `alias` is a second name that the reply gives the same file; `target` is
     the new name of a file that moves. `like_git` says that hunks are placed as `git apply` does,
-    `cut` that the end of the code may be missing; `said` is the prose around the code.
+    `cut` that the end of the code may be missing.
     """
 
     kind: Literal["update", "code", "create", "delete"]
@@ -79,4 +79,3 @@ class FileEdit:
     target: str = ""
     like_git: bool = False
     cut: bool = False
-    said: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ml_coach.core.patches.edits import Hunk
 from ml_coach.core.patches.lines import indent_width, kept_lines
 from ml_coach.core.patches.outline import outline
+from ml_coach.core.patches.targets import flat
 
 
 def like_git(text: str, hunks: Sequence[Hunk]) -> str | None:
@@ -185,11 +186,9 @@ def _insertion(
         return at if at <= len(lines) else None
     if scope is None or hunk.start is not None:
         return None
-    pending = list(outline(lines))
-    while pending:
-        node = pending.pop()
-        if node.head == scope[0]:
-            is_documented = node.inner and lines[node.inner[0].first].lstrip("rRuU \t")[:1] in "\"'"
-            return node.inner[0].last if is_documented else node.body
-        pending += node.inner
-    return scope[0] + 1
+    nodes = (node for top in outline(lines) for node in flat(top))
+    node = next((node for node in nodes if node.head == scope[0]), None)
+    if node is None:
+        return scope[0] + 1
+    is_documented = node.inner and lines[node.inner[0].first].lstrip("rRuU \t")[:1] in "\"'"
+    return node.inner[0].last if is_documented else node.body

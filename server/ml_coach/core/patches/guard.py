@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -19,7 +19,7 @@ from symtable import SymbolTable, symtable
 from typing import cast
 
 from ml_coach.core.patches.lines import split_lines
-from ml_coach.core.patches.making import changed_blocks
+from ml_coach.core.patches.making import changed_blocks, common_ends
 from ml_coach.core.patches.outline import bound, definitions, is_empty, outline, tokens
 from ml_coach.core.python import syntax
 from ml_coach.core.python.compiling import LONGEST, parsed
@@ -27,15 +27,13 @@ from ml_coach.core.python.compiling import LONGEST, parsed
 _TOP = re.compile(r"(?:async def|def|class|@|import|from)\b|@|[^\W\d]\w* =")
 _MOST_NAMED = 5  # A sentence with more names is not read.
 _PYTHON = (".py", ".pyi")
-_Names = Collection[str] | None
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LAST = (ast.Return, ast.Raise, ast.While, ast.Try, ast.With, ast.AsyncWith, ast.Match)
 
 
-def loss(before: str, after: str, removed: str, *, names: _Names = None) -> str:
+def loss(before: str, after: str, removed: str, *, code: bool = False) -> str:
     """What `after` would lose of `before` beyond the text `removed`, which the edit itself names:
-    the end of a sentence that begins with "It", empty where nothing is lost. Where `names` are
-    given, no others in `removed` may go: the edit replaces their definitions."""
+    the end of a sentence that begins with "It", empty where nothing is lost. An edit that is
+    `code` replaces definitions, so that it takes no name away."""
     if before == after:
         return ""
     lines = _changed_part(split_lines(before), split_lines(after))
@@ -43,9 +41,8 @@ def loss(before: str, after: str, removed: str, *, names: _Names = None) -> str:
     named = tokens(removed)
     counts = Counter(bound(old)) - Counter(bound(new))
     gone = list(counts)
-    if names is None:
+    if not code:
         gone = [name for name in gone if not named[name.split(".")[-1]] and not named[name]]
-    gone = [name for name in gone if not {*name.split(".")}.intersection(names or ())]
     if gone:
         return f"would lose {_listed(gone)}, which it does not remove."
     missing = tokens("\n".join(lines[0])) - tokens("\n".join(lines[1])) - named
@@ -62,12 +59,7 @@ def loss(before: str, after: str, removed: str, *, names: _Names = None) -> str:
 
 def _changed_part(before: list[str], after: list[str]) -> tuple[list[str], list[str]]:
     """Both texts without the definitions at their ends that are the same in both."""
-    first, shortest = 0, min(len(before), len(after))
-    while first < shortest and before[first] == after[first]:
-        first += 1
-    last = 0
-    while last < shortest - first and before[-1 - last] == after[-1 - last]:
-        last += 1
+    first, last = common_ends(before, after)
     while first and not _TOP.match(before[first - 1]):
         first -= 1
     first = max(0, first - 1)
@@ -77,19 +69,18 @@ def _changed_part(before: list[str], after: list[str]) -> tuple[list[str], list[
 
 
 def objection(
-    file: str, before: str, after: str, removed: str, *, names: _Names = None, cut: bool = False
+    file: str, before: str, after: str, removed: str, *, code: bool = False, cut: bool = False
 ) -> str:
     """Why no edit may make `after` of `before`: the end of a sentence that begins with "It".
 
-    `removed` is the text that the edit takes away or, where it is code, replaces; `names` are then
-    those that it replaces by others, and `cut` says that the end of the code may be missing.
-    Empty where nothing speaks against the edit.
+    `removed` is the text that the edit takes away or, where it is `code`, replaces; `cut` says that
+    the end of the code may be missing. Empty where nothing speaks against the edit.
     """
     try:
-        problem = ruin(file, before, after) or loss(before, after, removed, names=names)
+        problem = ruin(file, before, after) or loss(before, after, removed, code=code)
         if problem := problem or flaw(file, before, after):
             return problem
-        if names is None or not file.endswith(_PYTHON) or len(after) > LONGEST:
+        if not code or not file.endswith(_PYTHON) or len(after) > LONGEST:
             return ""
         old, new = _traits(before), _traits(after)
         return _misread(old.tree, new.tree, cut=cut) if old and new else ""
@@ -155,9 +146,11 @@ def _fields(tree: ast.Module) -> tuple[set[str], set[str]]:
                 read.add(name)
             case ast.Attribute(attr=name, ctx=ast.Store()) | ast.Name(id=name, ctx=ast.Store()):
                 given.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                given.add(name)
-            case ast.ClassDef(name=name):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
                 given.add(name)
             case _:
                 pass
@@ -206,13 +199,13 @@ def _same(one: ast.AST, other: ast.AST) -> bool:
     return ast.dump(one) == ast.dump(other)
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, _Function]]:
+def _functions(tree: ast.Module) -> Iterator[tuple[str, syntax.Function]]:
     """The functions of a module and the methods of its classes, by their full names."""
     pending: list[tuple[str, ast.stmt]] = [("", s) for s in tree.body]
     for owner, node in pending:
         if isinstance(node, ast.ClassDef):
             pending += [(f"{owner}{node.name}.", s) for s in node.body]
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif isinstance(node, syntax.Function):
             yield owner + node.name, node
 
 
@@ -261,7 +254,7 @@ def _mentions(tree: ast.AST) -> Counter[str]:
     return Counter(name for name in found if isinstance(name, str) and name.isidentifier())
 
 
-def _variables(function: _Function) -> tuple[list[str], set[str], frozenset[str]]:
+def _variables(function: syntax.Function) -> tuple[list[str], set[str], frozenset[str]]:
     """The names of a function's parameters, those that its body binds, and those that it reads."""
     nodes = list(syntax.walk(function))
     given = [n.arg for n in nodes if isinstance(n, ast.arg) and n.arg not in ("self", "cls")]
@@ -273,7 +266,7 @@ def _returns(last: ast.stmt) -> bool:
     return isinstance(last, ast.Return) and not isinstance(last.value, ast.Constant | None)
 
 
-def _comes_to_an_end(function: _Function, *, cut: bool) -> bool:
+def _comes_to_an_end(function: syntax.Function, *, cut: bool) -> bool:
     """Whether a function returns something, and at its end where that may be missing."""
     last = function.body[-1]
     if cut:

@@ -8,6 +8,7 @@ from textwrap import dedent
 
 from ml_coach.core import replies
 from ml_coach.core.changes import Patch, PatchRefused
+from ml_coach.core.patches.bodies import function_in
 from ml_coach.core.patches.edit_reading import read_patch
 from ml_coach.core.patches.guard import objection
 from ml_coach.core.patches.line_endings import Text
@@ -15,7 +16,6 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import make_patch
 from ml_coach.core.patches.merging import Merger
 from ml_coach.core.patches.outline import Node, is_empty, outline
-from ml_coach.core.python import syntax
 
 
 def read_body(text: str, source: str, function: str, file: str) -> Patch | PatchRefused:
@@ -40,7 +40,8 @@ def read_body(text: str, source: str, function: str, file: str) -> Patch | Patch
         problem = "shows more than one body for" if bodies else "does not implement"
         return PatchRefused(f"The reply {problem} `{function}`.")
     lines, node = bodies[-1]
-    theirs, mine = _definition(lines, node), _definition(target.lines, stub)
+    theirs = function_in(lines[node.first : node.last])
+    mine = function_in(target.lines[stub.first : stub.last])
     # In newer syntax than ours there are no trees: what is undefined then, the guard refuses.
     if theirs and mine and _parameters(theirs.args) != _parameters(mine.args):
         named = ", ".join(name for _, name in _parameters(mine.args))
@@ -84,12 +85,6 @@ def _all(nodes: Sequence[Node]) -> Iterator[Node]:
         yield node
         if node.kind in ("other", "guard"):
             yield from _all(node.inner)
-
-
-def _definition(lines: Sequence[str], node: Node) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    tree = syntax.parse(dedent("\n".join(lines[node.first : node.last])) + "\n")
-    first = tree.body[0] if tree and tree.body else None
-    return first if isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
 def _parameters(arguments: ast.arguments) -> list[tuple[str, str]]:

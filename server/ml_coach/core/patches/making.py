@@ -69,12 +69,7 @@ def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[ChangedB
     Common ends are cut off, then lines that occur once on both sides split the rest (patience
     diff, Bram Cohen), and only the small pieces between them are compared pair by pair.
     """
-    start, shortest = 0, min(len(before), len(after))
-    while start < shortest and before[start] == after[start]:
-        start += 1
-    end = 0
-    while end < shortest - start and before[-1 - end] == after[-1 - end]:
-        end += 1
+    start, end = common_ends(before, after)
     a, b, c, d = start, len(before) - end, start, len(after) - end
     blocks: list[ChangedBlock] = []
     budget = _PAIRS
@@ -91,6 +86,17 @@ def changed_blocks(before: Sequence[str], after: Sequence[str]) -> list[ChangedB
             if tag != "equal"
         ]
     return blocks
+
+
+def common_ends(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:
+    """How many lines are the same at the begin and at the end, none of them counted twice."""
+    start, shortest = 0, min(len(before), len(after))
+    while start < shortest and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < shortest - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return start, end
 
 
 def _pieces(

@@ -12,12 +12,9 @@ from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.patches.unified import is_elision, read_hunk
 from ml_coach.core.replies.fences import file_named
+from ml_coach.core.replies.roles import DIVIDER, SEARCH
 from ml_coach.core.sanitizer.elisions import elision
 
-# Models vary the words after the markers: SEARCH, ORIGINAL, HEAD, REPLACE, UPDATED or nothing.
-# Cline writes dashes and plus signs.
-_SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)[ \t]*(\w*)|[<-]{3,9} ?(SEARCH)\b)[^\n]{0,80}$")
-_DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$")
 _BASE = re.compile(r"^ {0,3}\|{5,9}(?!\|)[^\n]{0,80}$")
 _REPLACE = re.compile(r"^ {0,3}(?:>{5,9}(?!>)[ \t]*(\w*)|[>+]{3,9} ?(REPLACE)\b)[^\n]{0,80}$")
 _ROO_LINE = re.compile(r"^:(start_line|end_line):[ \t]*(\d+)[ \t]*$")
@@ -35,7 +32,7 @@ def read_search_blocks(
     lines = split_lines(text)
     above, at = "", 0
     while at < len(lines):
-        opening = _SEARCH.match(lines[at])
+        opening = SEARCH.match(lines[at])
         if opening is None:
             if lines[at].strip() and not lines[at].lstrip().startswith(("```", "~~~")):
                 above = lines[at]
@@ -45,9 +42,8 @@ def read_search_blocks(
         end = _end_of(lines, at, (opening[1] or opening[2] or "").upper() == "SEARCH")
         body = lines[at + 1 : end]
         if end == len(lines):
-            while body and not body[-1].strip():
-                body.pop()
-            if not ended and body and body[-1].strip("`~ \t"):
+            last = next((line for line in reversed(body) if line.strip()), "")
+            if not ended and last.strip("`~ \t"):
                 return PatchRefused("The last SEARCH block of the reply has no end.")
             while body and not body[-1].strip("`~ \t"):
                 body.pop()
@@ -63,7 +59,7 @@ def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
     """The line that ends the block which begins at `at`: by its name, where it begins by one."""
     ends: list[int] = []
     for number in range(at + 1, len(lines)):
-        begin = _SEARCH.match(lines[number]) if named else None
+        begin = SEARCH.match(lines[number]) if named else None
         if begin and (begin[1] or begin[2] or "").upper() == "SEARCH":
             break
         if end := _REPLACE.match(lines[number]):
@@ -75,7 +71,7 @@ def _end_of(lines: Sequence[str], at: int, named: bool) -> int:
 
 def _blocks(file: str, body: list[str], number: int) -> list[FileEdit]:
     """The edit of one block; where its text has the divider too, every way to divide it."""
-    dividers = [at for at, line in enumerate(body) if _DIVIDER.match(line)]
+    dividers = [at for at, line in enumerate(body) if DIVIDER.match(line)]
     longest = max((len(body[at].strip()) for at in dividers), default=0)
     dividers = [at for at in dividers if len(body[at].strip()) == longest]
     base = next((at for at, line in enumerate(body) if _BASE.match(line)), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from textwrap import dedent
 
@@ -46,25 +46,22 @@ class NotMerged:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The lines of the file with the code in it, the text that the code takes the place of, and
-    the names of the file that the code replaces by others."""
+    """The lines of the file with the code in it, and the text that it takes the place of."""
 
     lines: list[str]
     removed: str
-    gone: frozenset[str] = frozenset()
 
 
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
 
-def merge(before: Sequence[str], code: str, said: str = "") -> Merged | NotMerged:
+def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
     """The lines `before` with the definitions, constants and imports of `code` in their places.
 
     Code that binds every name of the file is the file itself. Else definitions replace those of
     the same name, member by member in classes; a bare method goes to the one class that has it;
     what is new goes beside what it came with; loose calls, which show how it works, are left out.
-    What the reply has `said` tells of two classes the one that is meant, and that a name is new.
     """
     lines = split_lines(dedent(code))
     complaint = syntax.complaint("\n".join(lines) + "\n")
@@ -75,14 +72,10 @@ def merge(before: Sequence[str], code: str, said: str = "") -> Merged | NotMerge
         return NotMerged("defines nothing.")
     if complaint and not _is_newer(complaint):
         return NotMerged(f"does not compile: {complaint}.")
-    words = tokens(said).keys()
-    before, names = list(before), renamed(before, lines)
-    for at, (was, now) in names.items():
-        if not words >= {was, now}:
-            return NotMerged(f"has {now} for {was}, and does not say so.")
-        before[at] = before[at].replace(was, now, 1)
+    if names := renamed(before, lines):
+        return NotMerged(f"has {names[1]} for {names[0]}, which it does not define.")
     old = outline(before)
-    merger = Merger(before, lines, words)
+    merger = Merger(before, lines)
     if merger.is_whole(old, new):
         merger.whole()
     else:
@@ -91,13 +84,12 @@ def merge(before: Sequence[str], code: str, said: str = "") -> Merged | NotMerge
         return NotMerged(merger.problem)
     if merger.adds_only_imports and any(node.kind not in ("import", "guard") for node in new):
         return NotMerged("is no part of the file: nothing but its imports would be taken.")
-    if not merger.pieces and not names:
+    if not merger.pieces:
         kept = ", ".join(dict.fromkeys(merger.kept))
         return NotMerged(
             f"leaves out the body of {kept}." if kept else "changes nothing of the file."
         )
-    merged, gone = merger.merged(), frozenset(was for was, _ in names.values())
-    return Merged(merged.lines, "\n".join([merged.removed, *gone]), gone)
+    return merger.merged()
 
 
 def _remove_tests(lines: list[str]) -> None:
@@ -117,7 +109,6 @@ def _is_newer(complaint: str) -> bool:
 class Merger:
     before: Sequence[str]
     code: list[str]
-    said: Set[str] = frozenset()
     pieces: list[_Piece] = field(default_factory=list[_Piece])
     placed: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     kept: list[str] = field(default_factory=list[str])
@@ -213,11 +204,10 @@ class Merger:
         places = targets.binding(node.keys)
         if owner is None and not places and node.kind == "def":
             places = targets.inside(node.keys)
-            if len(places) > 1 and not self.problem:
-                body = self.code[node.first : node.last]
-                places = targets.spoken_of(places, body, self.before, self.said) or places
             if len(places) > 1:
-                self.problem = f"defines {node.name}, which has no one place in the file."
+                self.problem = (
+                    f"defines {node.name}, which has no one place in the file; show its class."
+                )
         fitting = targets.fitting(places, node)
         if places and not fitting:
             self.problem = f"shows {node.name} without its decorator."
@@ -285,10 +275,7 @@ class Merger:
         elif end < 0:
             ends = [node.last for node in old if node.kind in ("def", "class")]
             end = max(ends, default=old[-1].last if old else len(self.before))
-        words = waiting[0].split()[:1]
-        is_name = owner is not None and words not in (["def"], ["async"], ["class"])
-        is_name = is_name and not waiting[0].lstrip().startswith(("@", "#"))
-        gap = [] if is_name or not end else [""] if owner else ["", ""]
+        gap = [""] if owner else ["", ""] if end else []
         self.pieces.append((end, end, [*gap, *waiting]))
 
     def add_import(self, old: Sequence[Node], new: Node) -> None:

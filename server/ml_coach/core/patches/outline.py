@@ -221,8 +221,8 @@ def is_empty(node: Node) -> bool:
     """Whether a function does nothing: a docstring, `pass`, `...`, a comment, not implemented."""
     if node.inner:
         return all(not inner.inner and _EMPTY.match(inner.code) for inner in node.inner)
-    suite = node.code.rpartition(":")[2]
-    return node.code.rstrip().endswith(":") or bool(_EMPTY.match(suite))
+    _, colon, suite = node.code.rpartition(":")
+    return not colon or bool(_EMPTY.match(suite))  # without a colon the reply ends in its head
 
 
 def is_async(node: Node) -> bool:

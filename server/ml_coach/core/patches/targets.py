@@ -5,10 +5,9 @@ Both sides are indexed once, so that a reply of ten thousand lines costs as many
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 
 from ml_coach.core.patches.outline import Node, outline, tokens
 
@@ -55,16 +54,6 @@ class Targets:
             return places
         return [n for n in (*places, *others) if _parameters(n) == _parameters(node)][:1]
 
-    def spoken_of(
-        self, places: Sequence[Node], body: Sequence[str], lines: Sequence[str], said: Set[str]
-    ) -> list[Node]:
-        """The methods of classes that the words `said` name and that have what `body` reads."""
-        fields = set(re.findall(r"\bself\.(\w+)", "\n".join(body)))
-        owners = [n for place in places for n in flat(self.around(place)) if place in n.inner]
-        have = (tokens("\n".join(lines[o.first : o.last])).keys() for o in owners)
-        each = zip(places, owners, have, strict=True) if fields else ()
-        return [place for place, owner, words in each if owner.name in said and words >= fields]
-
     def chosen(self, places: Sequence[Node], node: Node) -> Node | None:
         """Of several places the one with the number that `node` has among its equals, where the
         reply has as many of them; else the last."""
@@ -85,21 +74,20 @@ def _parameters(node: Node) -> int:
     return len([part for part in inside.split(",") if part.strip()])
 
 
-def renamed(lines: Sequence[str], code: Sequence[str]) -> dict[int, tuple[str, str]]:
-    """The old and the new name, by line of the file, of what the code has under another name: what
-    it has all of in the same order, and half of whose words, other than names, it keeps."""
+def renamed(lines: Sequence[str], code: Sequence[str]) -> tuple[str, str] | None:
+    """The old and the new name of what the code has under another name: it has all of the file in
+    the same order, and half of the words of what is renamed, other than names."""
     mine, theirs = ([n for n in _members(outline(text)) if n.keys] for text in (lines, code))
     if [n.kind for n in mine] != [n.kind for n in theirs]:
-        return {}
+        return None
     known = {n.name for n in mine} & {n.name for n in theirs}
-    found: dict[int, tuple[str, str]] = {}
     for one, other in zip(mine, theirs, strict=True):
         if one.name != other.name and {one.name, other.name}.isdisjoint(known):
             was = tokens("\n".join(_inside(lines, one)).replace(one.name, other.name))
             kept = was & tokens("\n".join(_inside(code, other)))
             if 2 * kept.total() >= was.total():
-                found[one.head] = (one.name, other.name)
-    return found
+                return one.name, other.name
+    return None
 
 
 def _members(nodes: Sequence[Node]) -> Iterator[Node]:

@@ -187,12 +187,9 @@ def _body(raw_lines: list[str], header: Hunk, *, strict: bool) -> list[str]:
 
 def _line(raw: str) -> Line:
     sign = raw[:1]
-    if sign not in ("+", "-", " ", "\t"):
-        if is_elision(raw):
-            return Line("~", raw, raw)
-        return Line(" ", raw, raw, unsigned=bool(raw))
-    if sign == "\t":
-        return Line(" ", raw, raw)
+    if sign not in ("+", "-", " "):
+        is_unsigned = bool(raw) and sign != "\t"
+        return Line("~", raw, raw) if is_elision(raw) else Line(" ", raw, raw, is_unsigned)
     if sign != "+" and is_elision(raw[1:]):
         return Line("~", raw[1:], raw)
     return Line(cast("Sign", sign), raw[1:], raw)

@@ -22,6 +22,15 @@ def value_of(text: str) -> Any:
     return ast.literal_eval(tree)
 
 
+def expected_value(node: ast.expr) -> Any:
+    """The value that a test compares with; `pytest.approx` of it, at any depth, is as good.
+
+    Raises as `value_of`.
+    """
+    exact = _Exact().visit(syntax.expression(syntax.unparsed(node)))
+    return value_of(syntax.unparsed(exact))
+
+
 def spelled(text: str) -> str:
     """The same literal as Python reads it: `float('inf')` for `inf`. Raises as `value_of`."""
     tree = syntax.expression(text)
@@ -35,6 +44,14 @@ def _constant(text: str) -> ast.expr:
 
 def _call(text: str) -> ast.expr:
     return ast.Call(ast.Name("float"), [ast.Constant(text)], [])
+
+
+class _Exact(ast.NodeTransformer):
+    """Replaces `pytest.approx(x)` by `x`."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        is_close = bool(node.args) and syntax.unparsed(node.func) in ("approx", "pytest.approx")
+        return self.visit(node.args[0]) if is_close else node
 
 
 class _Replaced(ast.NodeTransformer):

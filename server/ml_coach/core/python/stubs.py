@@ -40,12 +40,47 @@ def functions_in(source: str) -> tuple[str, ...]:
     return () if tree is None else tuple(dict.fromkeys(_functions(tree, "")))
 
 
+def emptied(source: str, name: str) -> str:
+    """`source` with the top-level function `name` as a stub: its docstring stays, its body goes.
+
+    Unchanged where there is no such function, and where its body begins on the line of its `def`.
+    """
+    tree = parse(source)
+    functions = [s for s in tree.body if isinstance(s, ast.FunctionDef)] if tree else []
+    node = next((f for f in functions if f.name == name), None)
+    if node is None:
+        return source
+    described = ast.get_docstring(node, clean=False) is not None
+    first = last_line(node.body[0]) + 1 if described else node.body[0].lineno
+    if first == node.lineno or (described and len(node.body) == 1):
+        return source
+    lines = source.split("\n")
+    lines[first - 1 : last_line(node)] = [f"{' ' * node.body[0].col_offset}..."]
+    return "\n".join(lines)
+
+
 def stub_around(lines: Sequence[str], line: int) -> Stub | None:
     """The stub at `line` (from 1) of a long text: only the definition around it is parsed.
 
     None also where a name is defined more than once, because the others are not looked into, and
     for a definition of more than several hundred lines.
     """
+    block = block_around(lines, line)
+    if block is None:
+        return None
+    first = block.start
+    for stub in stubs_in("".join(lines[first : block.stop])):
+        if stub.first + first <= line <= stub.last + first:
+            heads = (match for one in lines if (match := _HEAD.match(one)))
+            if sum(match[1] == stub.name.split(".")[0] for match in heads) > 1:
+                return None
+            return replace(stub, first=stub.first + first, last=stub.last + first)
+    return None
+
+
+def block_around(lines: Sequence[str], line: int) -> range | None:
+    """The lines (from 0) of the definition at the left margin that `line` (from 1) is in or right
+    behind, with its decorators; None where there is none, or it has several hundred lines."""
     head = line - 1
     while head < len(lines) and lines[head].startswith("@"):
         head += 1
@@ -60,14 +95,7 @@ def stub_around(lines: Sequence[str], line: int) -> Stub | None:
     last = head + 1
     while last < len(lines) and last < first + _LONGEST_BLOCK and not _is_next(lines[last]):
         last += 1
-    stubs = stubs_in("".join(lines[first:last]))
-    for stub in stubs:
-        if stub.first + first <= line <= stub.last + first:
-            heads = (match for one in lines if (match := _HEAD.match(one)))
-            if sum(match[1] == stub.name.split(".")[0] for match in heads) > 1:
-                return None
-            return replace(stub, first=stub.first + first, last=stub.last + first)
-    return None
+    return range(first, last)
 
 
 def _line(lines: Sequence[str], index: int) -> str:

@@ -19,7 +19,8 @@ from typing import cast
 # surrogates, the last three for absurdly deep or long input.
 NOT_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__", "__builtins__"}
 
@@ -176,6 +177,15 @@ def first_line(statement: ast.stmt) -> int:
     if isinstance(statement, Definition) and statement.decorator_list:
         return min(statement.lineno, *(d.lineno for d in statement.decorator_list))
     return statement.lineno
+
+
+def indentation(source: str) -> str:
+    """What the first block is indented by; four spaces where there is none."""
+    for statement in module(source).body:
+        for inner in ast.iter_child_nodes(statement):
+            if isinstance(inner, ast.stmt) and inner.lineno > statement.lineno:
+                return source.splitlines()[inner.lineno - 1][: inner.col_offset]
+    return "    "
 
 
 def is_test(name: str) -> bool:

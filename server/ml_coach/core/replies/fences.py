@@ -14,7 +14,8 @@ _PYTHON_CODE = re.compile(
     r"(?i)(?P<tag>python[\d.]*|py[\d.]*)?[ \t]*"
     r"(?P<code>(?:async )?def \w+\(.*|class \w+.*:|import \w+.*|from [\w.]+ import .*|@\w.*)$"
 )
-_HOLDS_FENCES = ("diff", "patch", "md", "markdown")
+_MARKDOWN = ("md", "markdown")
+_HOLDS_FENCES = ("diff", "patch", *_MARKDOWN)
 _LONGEST_LABEL = 20  # A longer heading is a sentence, and says more than "Pitfalls" or "Original".
 _LONGEST_INFO = 300  # A longer line that begins with a fence is code in one line.
 _FILE = r"[\w.@+-]+(?:[/\\][\w.@+-]+)*\.[A-Za-z]\w{0,7}"
@@ -74,25 +75,22 @@ class _Reader:
         mark = _FENCE.match(line) if len(line) <= _LONGEST_INFO else None
         if mark and "`" in mark["info"].strip("`") and mark["bar"][0] == "`":
             mark = None  # inline code, ```like this```
-        if self._opening is None:
+        opening, info = self._opening, mark["info"].strip() if mark else ""
+        if opening is None:
             if mark:
                 self.close(closed=True)
                 self._open(mark, number)
             else:
                 self._add(line)
-            return
-        is_inner = mark and self._tag in ("md", "markdown")
-        if mark and is_inner and (mark["info"].strip() or self._nested):
-            self._nested = bool(mark["info"].strip())
+        elif mark and self._tag in _MARKDOWN and (info or self._nested):
+            self._nested = bool(info)
             self._add(line)
-            return
-        if mark and self._ends(mark):
-            self.close(closed=True)
+        elif mark and self._is_of_block(mark, opening):
+            self.close(closed=not info)
             self._start = number + 1
-        elif mark and self._begins_another(mark):
-            self.close(closed=False)
-            self._open(mark, number)
-        elif (code := self._code_before_end(line)) is not None:
+            if info:
+                self._open(mark, number)
+        elif (code := self._code_before_end(line, opening["bar"])) is not None:
             self._add(code)
             self.close(closed=True)
             self._start = number + 1
@@ -132,28 +130,19 @@ class _Reader:
         if is_code and ('"""' in line or "'''" in line or self._quote):
             self._quote = scanned(line, self._quote)[2]
 
-    def _ends(self, mark: re.Match[str]) -> bool:
-        opening = self._opening
-        if opening is None or mark["info"].strip() or not mark["bar"].startswith(opening["bar"]):
-            return False
-        return not self._quote and _width(mark["lead"]) <= _width(opening["lead"])
+    def _is_of_block(self, mark: re.Match[str], opening: re.Match[str]) -> bool:
+        """Whether a fence ends the open block, or begins another that can only stand beside it."""
+        is_same = mark["bar"].startswith(opening["bar"]) and not self._quote
+        return is_same and _width(mark["lead"]) <= _width(opening["lead"])
 
-    def _code_before_end(self, line: str) -> str | None:
+    def _code_before_end(self, line: str, bar: str) -> str | None:
         """The code of a line that ends with the block's own fence, None for any other line."""
-        if self._opening is None or self._quote or self._tag in _HOLDS_FENCES:
+        if self._quote or self._tag in _HOLDS_FENCES:
             return None
-        bar, line = self._opening["bar"], line.rstrip()
+        line = line.rstrip()
         bare = line.rstrip(bar[0])
         is_text = line[len(bare) :] != bar or bar in bare or bare.count(bar[0]) % 2
         return bare.rstrip() if bare.strip() and not is_text else None
-
-    def _begins_another(self, mark: re.Match[str]) -> bool:
-        opening = self._opening
-        if opening is None or self._quote or self._tag in ("md", "markdown"):
-            return False
-        tag = mark["info"].strip()
-        same = mark["bar"].startswith(opening["bar"])
-        return bool(tag) and same and _width(mark["lead"]) <= _width(opening["lead"])
 
     def close(self, *, closed: bool) -> None:
         """Ends the block or the prose that is open."""
@@ -165,11 +154,9 @@ class _Reader:
             inset = _width(opening["lead"])
             if inset and all(not line[:inset].strip() for line in lines):
                 lines = [line[inset:] for line in lines]
-            if not closed:
-                lines = list(lines)  # One copy: a reply may end in 50,000 empty lines.
-                while lines and not lines[-1].strip():
-                    lines.pop()
             text = "".join(f"{line}\n" for line in lines)
+            if not closed:
+                text = text[: text.find("\n", len(text.rstrip())) + 1] if text.strip() else ""
             self.blocks.append(Block(text, self._tag, self._file, self._start, self._intro, closed))
         self._lines, self._opening, self._quote, self._nested = [], None, "", False
 

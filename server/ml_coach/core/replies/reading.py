@@ -173,23 +173,19 @@ def _segments(block: Block, depth: int) -> list[Segment]:
     if named and named == file:
         plain = plain.lstrip("\n").partition("\n")[2]
     role, language = role_of(plain, tag, file)
-    plain = plain if role == "patch" else damage.without_controls(plain)
-    return [
-        Segment(
-            text if role == "patch" and plain.count("\n") == text.count("\n") and "\r" in text
-            else plain,
-            role, language, file, block.closed, block.line, block.intro,
-        )
-    ]  # fmt: skip
+    if role != "patch":
+        plain = damage.without_controls(plain)
+    elif "\r" in text and plain.count("\n") == text.count("\n"):
+        plain = text  # A patch keeps its carriage returns.
+    return [Segment(plain, role, language, file, block.closed, block.line, block.intro)]
 
 
 def _of_items(items: list[wrapped.Item], depth: int) -> list[Segment]:
     segments: list[Segment] = []
     for item in items:
-        if item.old is not None or item.place is not None:
-            segments.append(
-                Segment(item.text, "patch", "edit", item.file, replaces=item.old, place=item.place)
-            )
+        if item.old is not None:
+            edit = Segment(item.text, "patch", "edit", item.file, closed=item.closed)
+            segments.append(replace(edit, replaces=item.old))
         elif item.language or "```" not in item.text:
             segments += _segments(Block(_lines(item.text), item.language, item.file), depth + 1)
         else:

@@ -20,11 +20,14 @@ _PATCH = frozenset({"diff", "patch", "udiff", "git", "search-replace", "apply_pa
 _MAYBE_PYTHON = frozenset({"", "code", "text", "txt", "plaintext", "plain", "pseudo", "none"})
 _PYTHON = re.compile(r"(?i)(?:python|py|ipython|pycon|sage|starlark|tool_code|jupyter)[\d.]*w?$")
 _HUNK = re.compile(r"^@@+(?:[ \t]|$)|^diff --git |^--- [^\n]*\n\+\+\+ ", re.MULTILINE)
-_SEARCH = re.compile(r"^ {0,3}(?:<{5,9}(?!<)|[<-]{3,9} ?SEARCH)[^\n]{0,80}$", re.MULTILINE)
+# Models vary the words after the markers: SEARCH, ORIGINAL, HEAD or nothing. Cline writes dashes.
+SEARCH = re.compile(
+    r"^ {0,3}(?:<{5,9}(?!<)[ \t]*(\w*)|[<-]{3,9} ?(SEARCH)\b)[^\n]{0,80}$", re.MULTILINE
+)
 _NAMED_SEARCH = re.compile(r"^ {0,3}[<-]{5,9} ?SEARCH\b", re.MULTILINE)
-_DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$", re.MULTILINE)
+DIVIDER = re.compile(r"^ {0,3}={3,9}[ \t]*$", re.MULTILINE)
 _ENVELOPE = re.compile(r"^\*\*\* (?:Begin Patch|(?:Update|Add|Delete|Move) File: )", re.MULTILINE)
-_TEST_FILE = re.compile(r"(?:test_\w+|\w+_test|tests?|conftest)\.pyi?$")
+_TEST_FILE = re.compile(r"(?:test_.*|.*_test|tests?|conftest)\.pyi?")
 _TEST_TOOLS = frozenset({"pytest", "hypothesis", "unittest", "numpy", "pandas"})
 DEFINES = re.compile(r"^[ \t+-]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _TESTS = re.compile(r"^(?:async[ \t]+)?(?:def test|class Test)", re.MULTILINE)
@@ -34,7 +37,7 @@ _IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+[\w.]+[ \t]+import\b|import[ \t]+\w)
 def patch_format(text: str) -> str:
     """The edit format that a text is written in, by the mark that comes first: the marks of others
     may stand in the code that it changes. Empty where the text has no such mark."""
-    search = _SEARCH if _DIVIDER.search(text) else _NAMED_SEARCH
+    search = SEARCH if DIVIDER.search(text) else _NAMED_SEARCH
     marks = {"envelope": _ENVELOPE, "search": search, "diff": _HUNK}
     first = {name: found.start() for name, mark in marks.items() if (found := mark.search(text))}
     return min(first, key=first.__getitem__, default="")
@@ -42,7 +45,7 @@ def patch_format(text: str) -> str:
 
 def code_marks(text: str) -> list[int]:
     """Where definitions, hunks and edits begin in a text."""
-    marks = (DEFINES, _HUNK, _SEARCH, _ENVELOPE)
+    marks = (DEFINES, _HUNK, SEARCH, _ENVELOPE)
     return [match.start() for mark in marks for match in mark.finditer(text)]
 
 
@@ -67,7 +70,7 @@ def role_of(text: str, tag: str, file: str) -> tuple[Role, str]:
 
 
 def _python_role(text: str, file: str) -> Role:
-    if file and _TEST_FILE.match(PurePosixPath(file.replace("\\", "/")).name):
+    if is_test_file(file):
         return "tests"
     if not _TESTS.search(text):
         return "program"
@@ -76,6 +79,11 @@ def _python_role(text: str, file: str) -> Role:
         names = DEFINES.findall(text)
         return "tests" if _IMPORTS.search(text) and all(map(_is_test, names)) else "program"
     return "tests" if _only_tests(tree) else "program"
+
+
+def is_test_file(file: str) -> bool:
+    """Whether a file is one of tests, by its name alone."""
+    return bool(_TEST_FILE.fullmatch(PurePosixPath(file.replace("\\", "/")).name))
 
 
 def _is_test(name: str) -> bool:

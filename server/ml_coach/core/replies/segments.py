@@ -20,8 +20,7 @@ class Segment:
     package's docstring). `file` is empty where the reply names none. `closed` is false for a block
     whose end is not in the reply. `line` is the first line in the answer, from 0, and `intro` the
     last line of prose above. `fenced` says that the author set it off as a block. `replaces` is the
-    old text of an edit that consists of an old and a new one; `place` is the line of the file, from
-    1, at which the new text is to be inserted, where the reply says one.
+    old text of an edit that consists of an old and a new one.
     """
 
     text: str
@@ -33,7 +32,6 @@ class Segment:
     intro: str = ""
     fenced: bool = True
     replaces: str | None = None
-    place: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

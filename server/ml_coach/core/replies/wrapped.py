@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
 
@@ -28,8 +28,6 @@ _TEXT = frozenset({
     "code", "content", "contents", "filetext", "filecontent", "text", "diff", "patch", "input",
     "source", "program", "solution", "answer", "final", "response", "body", "codeedit",
 })  # fmt: skip
-_PLACE = frozenset({"insertline", "line", "afterline"})
-_INSERTED = _NEW | {"inserttext", "text", "content"}
 # Deeper or more than this is not a tool call; both keep a hostile reply from costing time.
 _MOST_ITEMS = 1_000
 _LONGEST_LEAD = 2_000  # An element with fields of ours inside has the first one near its start.
@@ -44,13 +42,14 @@ _WRITTEN_TO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing found in a wrapper: a text, or an edit where `old` or `place` is not None."""
+    """One thing found in a wrapper: a text, or an edit where `old` is not None. It is not `closed`
+    where the reply ends inside an edit."""
 
     text: str
     file: str = ""
     old: str | None = None
-    place: int | None = None
     language: str = ""
+    closed: bool = True
 
 
 def from_json(text: str) -> list[Item] | str | None:
@@ -127,36 +126,15 @@ def _item(fields: dict[str, object], file: str) -> Item | None:
     old, new = _named(fields, _OLD, empty=True), _named(fields, _NEW, empty=True)
     if old is not None and new is not None:
         return Item(new, file, old)
-    place = next((v for k, v in fields.items() if _key(k) in _PLACE and isinstance(v, int)), None)
-    inserted = _named(fields, _INSERTED)
-    if place is not None and inserted:
-        return Item(inserted, file, place=place + 1)
-    text = next(
-        (
-            value
-            for key, value in fields.items()
-            if _key(key) in _TEXT
-            and isinstance(value, str)
-            and (file or "\n" in value or "def " in value or "=" in value)
-            and value.lstrip()[:1] not in ("{", "[")
-        ),
-        None,
-    )
-    if text is None:
-        lines = next((v for k, v in fields.items() if _key(k) in _TEXT and _is_lines(v)), None)
-        text = "\n".join(cast("list[str]", lines)) if lines else None
-    return Item(text, file) if text else None
+    for text in (v for k, v in fields.items() if _key(k) in _TEXT and isinstance(v, str)):
+        may_be_code = file or "\n" in text or "def " in text or "=" in text
+        if text and may_be_code and text.lstrip()[:1] not in ("{", "["):
+            return Item(text, file)
+    return None
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\n" in value
-
-
-def _is_lines(value: object) -> bool:
-    if not isinstance(value, list):
-        return False
-    lines = cast("list[object]", value)
-    return len(lines) > 1 and all(isinstance(line, str) for line in lines)
 
 
 def _named(fields: dict[str, object], names: frozenset[str], *, empty: bool = False) -> str | None:
@@ -189,50 +167,61 @@ def from_xml(text: str) -> list[Item]:
     """The edits and files that a tool call in XML names; empty where the text holds none."""
     if "</" not in text:
         return []
-    items: list[Item] = []
+    elements = list(_elements(text))
+    items = list(_items_of(elements))
+    is_cut = any(body is None and key in _OLD | _NEW for key, _, body in elements)
+    return [replace(item, closed=not is_cut) for item in items]
+
+
+def _items_of(elements: list[tuple[str, dict[str, str], str | None]]) -> Iterator[Item]:
     fields: dict[str, object] = {}
     file = ""
-    for name, attributes, body in _elements(text):
+    for key, attributes, body in elements:
         for label in ("file", "path", "filename", "name", "title"):
             if "." in attributes.get(label, ""):
                 file = attributes[label]
-        key = _key(attributes.get("name") or attributes.get("") or name)
+        if body is None:
+            continue
         if key in _FILE and "\n" in body.strip():
-            items.append(Item(_body(body), file))
+            yield Item(_body(body), file)
         elif key in _FILE:
-            items, fields, file = items + _complete(fields, file), {}, body.strip()
+            yield from _complete(fields, file)
+            fields, file = {}, body.strip()
         elif key in _OLD | _NEW | _TEXT:
             if key in fields or (key in _OLD and fields.keys() & _OLD):
-                items, fields = items + _complete(fields, file), {}
+                yield from _complete(fields, file)
+                fields = {}
             fields[key] = _body(body)
             if fields.keys() & _OLD and fields.keys() & _NEW:
-                items, fields = items + _complete(fields, file), {}
-    return items + _complete(fields, file)
+                yield from _complete(fields, file)
+                fields = {}
+    yield from _complete(fields, file)
 
 
-def _elements(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Name, attributes and body of each element; those with elements of ours inside come first,
-    with an empty body. An element without an end is text."""
+def _elements(text: str) -> Iterator[tuple[str, dict[str, str], str | None]]:
+    """What each element is, as a key, its attributes and its body; those with elements of ours
+    inside come first, with an empty body. The body of one without an end is None."""
     unclosed: set[str] = set()
     until = 0
     for steps, match in enumerate(_OPENING.finditer(text)):
         name = match[1]
         if match.start() < until or name in unclosed or steps >= _MOST_ITEMS:
             continue
-        end = text.find(f"</{name}>", match.end())
-        if end < 0:
-            unclosed.add(name)
-            continue
         pairs = {key: value for key, value, _ in _ATTRIBUTE.findall(match[2])}
         if match[2].startswith("="):
             pairs[""] = match[2][1:]
         key = _key(pairs.get("name") or pairs.get("") or name)
+        end = text.find(f"</{name}>", match.end())
+        if end < 0:
+            unclosed.add(name)
+            yield key, pairs, None
+            continue
         body = text[match.end() : end]
         if key in _OLD | _NEW or (key in _TEXT | _FILE and not _has_fields(body)):
             until = end
-            yield name, pairs, body
+            yield key, pairs, body
         else:
-            yield name, pairs, ""
+            yield key, pairs, ""
 
 
 def _has_fields(body: str) -> bool:

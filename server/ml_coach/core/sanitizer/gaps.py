@@ -9,8 +9,6 @@ from ml_coach.core.python import syntax
 from ml_coach.core.sanitizer import joining
 from ml_coach.core.sanitizer.code import Code
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-
 
 def empty(found: Code, names: Collection[str]) -> str:
     """A definition without code that was asked for, or an open one that the program needs."""
@@ -30,7 +28,7 @@ def empty(found: Code, names: Collection[str]) -> str:
             for method in statement.body:
                 if _is_open(method, found.source):
                     return f"{name}.{getattr(method, 'name', '')}"
-        if isinstance(statement, _Function) and name in syntax.loads(found.tree):
+        if isinstance(statement, syntax.Function) and name in syntax.loads(found.tree):
             raises = isinstance(statement.body[-1], ast.Raise) and syntax.is_empty(statement)
             if _is_open(statement, found.source) or (raises and not statement.decorator_list):
                 return name
@@ -46,10 +44,14 @@ def unfinished(found: Code, names: Collection[str]) -> str:
     """
     if "..." in found.source:
         for node in syntax.walk(found.tree):
-            if isinstance(node, _Function) and not syntax.is_empty(node) and _has_dots(node):
+            if isinstance(node, syntax.Function) and not syntax.is_empty(node) and _has_dots(node):
                 return node.name
     for name, statement in found.definitions.items():
-        if name in names and isinstance(statement, _Function) and not statement.decorator_list:
+        if (
+            name in names
+            and isinstance(statement, syntax.Function)
+            and not statement.decorator_list
+        ):
             if not (syntax.is_empty(statement) or _has_effect(statement)):
                 return name
             parameters = {n.arg for n in syntax.walk(statement.args) if isinstance(n, ast.arg)}
@@ -71,7 +73,7 @@ def method_apart(found: Code, parts: Sequence[Code], names: Collection[str]) -> 
     read = syntax.loads(found.tree)
     for part in parts if methods else ():
         for s in part.tree.body:
-            if not isinstance(s, _Function) or s.name in {*names, *read} or s.decorator_list:
+            if not isinstance(s, syntax.Function) or s.name in {*names, *read} or s.decorator_list:
                 continue
             if s.args.args and s.args.args[0].arg == "self" and ast.dump(s) not in methods:
                 return s.name
@@ -81,7 +83,7 @@ def method_apart(found: Code, parts: Sequence[Code], names: Collection[str]) -> 
 def _is_open(statement: ast.stmt, source: str) -> bool:
     """Whether it is an empty function that ends in `...`, or that has a comment instead of code;
     a decorator may give it a body."""
-    if not isinstance(statement, _Function) or statement.decorator_list:
+    if not isinstance(statement, syntax.Function) or statement.decorator_list:
         return False
     last = statement.body[-1]
     return syntax.is_empty(statement) and (
@@ -89,7 +91,7 @@ def _is_open(statement: ast.stmt, source: str) -> bool:
     )
 
 
-def _has_effect(function: _Function) -> bool:
+def _has_effect(function: syntax.Function) -> bool:
     """Whether it returns, raises, calls or changes something outside of itself: what ends before
     its `return` does not."""
     for node in (n for statement in function.body for n in syntax.walk(statement)):
@@ -107,13 +109,13 @@ def _has_effect(function: _Function) -> bool:
     return False
 
 
-def _computes(function: _Function) -> bool:
+def _computes(function: syntax.Function) -> bool:
     """Whether it calls something, other than to begin with an empty list or the like."""
     calls = (n for part in function.body for n in syntax.walk(part) if isinstance(n, ast.Call))
     return any(call.args or isinstance(call.func, ast.Attribute) for call in calls)
 
 
-def _has_comment(function: _Function, source: str) -> bool:
+def _has_comment(function: syntax.Function, source: str) -> bool:
     """Whether a line between its first statement and its end is only a comment.
 
     Where it does nothing, its first statement is its signature.
@@ -142,7 +144,7 @@ def _is_dots(statement: ast.stmt) -> bool:
     return is_plain and getattr(statement.value, "value", None) is ...
 
 
-def _has_dots(function: _Function) -> bool:
+def _has_dots(function: syntax.Function) -> bool:
     """Whether `...` stands beside other statements of a block, or is one branch of an `if`."""
     return any(
         any(map(_is_dots, block))
@@ -155,7 +157,7 @@ def _is_idle(statement: ast.stmt) -> bool:
     return _is_dots(statement) or syntax.is_docstring(statement)
 
 
-def _blocks(function: _Function) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
+def _blocks(function: syntax.Function) -> Iterator[tuple[ast.AST, list[ast.stmt]]]:
     """The blocks of a function that run in it; those of what it defines are not its own."""
     pending: list[ast.AST] = [function]
     while pending:

@@ -115,17 +115,9 @@ def together(parts: Sequence[Code]) -> Code:
     """All of `parts` in their order as one text."""
     if len(parts) == 1:
         return parts[0]
-    bodies: list[str] = []
-    futures: dict[str, None] = {}
-    for part in parts:
-        places: list[Destination] = []
-        for statement in part.tree.body:
-            is_future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-            if is_future:
-                futures[ast.unparse(statement)] = None
-            places.append("drop" if is_future else "stay")
-        bodies.append(rewrite(part.source, part.tree, places) if "drop" in places else part.source)
-    source = "\n\n\n".join(body.strip("\n") for body in bodies)
+    futures = dict.fromkeys(ast.unparse(s) for p in parts for s in p.tree.body if _is_future(s))
+    bodies = (_placed(p, ["drop" if _is_future(s) else "stay" for s in p.tree.body]) for p in parts)
+    source = "\n\n\n".join(body.source.strip("\n") for body in bodies)
     if futures:
         source = syntax.insert_at_top(source, syntax.module(source), "\n".join(futures))
     return Code(
@@ -135,6 +127,10 @@ def together(parts: Sequence[Code]) -> Code:
         any(part.truncated for part in parts),
         next((part.fault for part in parts if part.fault), ""),
     )
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
 
 
 def with_methods(text: str, part: str) -> str | None:
@@ -180,7 +176,7 @@ def _accessor(method: ast.stmt) -> tuple[str, ...]:
 
 def _is_method(function: ast.stmt) -> bool:
     """Whether it is a function with a body that takes an object or a class, or is decorated."""
-    if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(function, syntax.Function):
         return False
     first = [arg.arg for arg in function.args.args[:1]]
     is_method = first in (["self"], ["cls"]) or bool(function.decorator_list)
@@ -217,21 +213,14 @@ def without_own_imports(part: Code, parts: Sequence[Code], names: Collection[str
     places: list[Destination] = []
     aliases: list[str] = []
     for statement in part.tree.body:
-        is_own = isinstance(statement, ast.ImportFrom) and _is_own(statement, parts, defined)
+        imported = statement.names if isinstance(statement, ast.ImportFrom) else []
+        module = getattr(statement, "module", None) or ""
+        is_own = bool(imported) and module.partition(".")[0] not in sys.stdlib_module_names
+        is_own = is_own and all(alias.name in defined for alias in imported)
         places.append("drop" if is_own else "stay")
-        if is_own and isinstance(statement, ast.ImportFrom):
-            aliases += [f"{a.asname} = {a.name}" for a in statement.names if a.asname]
+        aliases += [f"{a.asname} = {a.name}" for a in imported if is_own and a.asname]
     below = "\n\n\n" + "\n".join(aliases) if aliases else ""
     return _placed(part, places, below)
-
-
-def _is_own(statement: ast.ImportFrom, parts: Sequence[Code], defined: Collection[str]) -> bool:
-    module = (statement.module or "").rpartition(".")[2]
-    if (statement.module or "").partition(".")[0] in sys.stdlib_module_names:
-        return False
-    if any(alias.name == "*" for alias in statement.names):
-        return any(_module_of(part) == module for part in parts)
-    return all(alias.name in defined for alias in statement.names)
 
 
 def _module_of(part: Code) -> str:

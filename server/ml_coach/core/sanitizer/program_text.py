@@ -62,7 +62,7 @@ def _places(tree: ast.Module, names: Collection[str]) -> list[Destination]:
         is_needed = changed & needed or (is_public and not asks)
         never_ends = any(isinstance(node, ast.While) for node in inside)
         place: Destination = "stay"
-        if _is_sketch(statement, real) or _checks(statement, inside, is_needed=bool(is_needed)):
+        if _is_sketch(statement, real) or _checks(statement, inside):
             place = "drop"
         elif _only_defines(statement) or (is_needed and not never_ends and "input" not in called):
             needed |= syntax.loads(statement) - own
@@ -111,14 +111,13 @@ def _only_defines(statement: ast.stmt) -> bool:
             return type(statement).__name__ == "TypeAlias" or syntax.is_main_guard(statement)
 
 
-def _checks(statement: ast.stmt, inside: Sequence[ast.AST], *, is_needed: bool) -> bool:
+def _checks(statement: ast.stmt, inside: Sequence[ast.AST]) -> bool:
     """Whether it does nothing but check or mention: an assert, a value, a call of a test. It would
     fail the run for what may be a wrong guess."""
     if _only_defines(statement):
         return False
     if not isinstance(statement, ast.Expr):
-        is_assert = isinstance(statement, ast.Assert)
-        return is_assert or (not is_needed and any(isinstance(n, ast.Assert) for n in inside))
+        return isinstance(statement, ast.Assert)
     value = statement.value
     is_active = any(isinstance(node, ast.Call | ast.Await) for node in inside)
     is_test = isinstance(value, ast.Call) and syntax.is_test(syntax.unparsed(value.func))

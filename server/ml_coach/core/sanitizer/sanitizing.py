@@ -179,10 +179,10 @@ def _new_file(patch: Segment) -> Segment:
 def _body(reply: Reply, stub: ast.Module) -> Code | None:
     """The reply as the mere body of the stub's last function, None where it is not one."""
     last = stub.body[-1]
-    if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef):
+    if not isinstance(last, syntax.Function):
         return None
     emptied = syntax.module(ast.unparse(last)).body[0]
-    assert isinstance(emptied, ast.FunctionDef | ast.AsyncFunctionDef)
+    assert isinstance(emptied, syntax.Function)
     emptied.body = [*(s for s in last.body[:1] if syntax.is_docstring(s)), ast.Pass()]
     head = ast.unparse(ast.Module([*stub.body[:-1], emptied], [])).removesuffix("pass").rstrip()
     fenced = [segment.text for segment in reply.segments if segment.fenced]
@@ -212,7 +212,7 @@ def _indentations(part: str) -> Iterator[str]:
 def _has_body(tree: ast.Module, name: str) -> bool:
     """Whether the last function does something: prose can parse as names, but not as a return."""
     last = tree.body[-1]
-    if not isinstance(last, ast.FunctionDef | ast.AsyncFunctionDef) or last.name != name:
+    if not isinstance(last, syntax.Function) or last.name != name:
         return False
     idle = ast.Expr | ast.Pass | ast.AnnAssign | ast.Import | ast.ImportFrom | syntax.Definition
     return any(not isinstance(s, idle) for s in last.body)
@@ -246,7 +246,7 @@ def _plain(name: str) -> str:
 
 def _plain_methods(definition: ast.ClassDef) -> list[str]:
     """The methods of a class that can be made without arguments."""
-    methods = [s for s in definition.body if isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef)]
+    methods = [s for s in definition.body if isinstance(s, syntax.Function)]
     begins = next((m for m in methods if m.name == "__init__"), None)
     is_plain = begins is None or len(begins.args.args) == 1
     return [m.name for m in methods if is_plain]

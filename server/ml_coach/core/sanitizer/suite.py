@@ -47,14 +47,10 @@ def tidy(source: str, tree: ast.Module, names: Collection[str]) -> str:
         for name in syntax.bindings(statement)
     }
     testing = {s.name for s in tree.body if isinstance(s, ast.ClassDef) and _has_tests(s)}
-    for index, statement in enumerate(tree.body):
+    for statement in tree.body:
         if _is_loose(statement):
             begin, end = statement.lineno, syntax.last_line(statement)
-            shares = end in (s.lineno for s in tree.body[index + 1 :]) or "".join(
-                lines[begin - 1][: statement.col_offset]
-            )
-            text = [ast.unparse(statement)] if shares else lines[begin - 1 : end]
-            loose.append(indented(text, begin, statement))
+            loose.append(indented(lines[begin - 1 : end], begin, statement))
         is_strange = _is_strange(statement, names, own) or _hides_tests(statement, testing)
         if is_strange and isinstance(statement, ast.ClassDef):
             testing.add(statement.name)
@@ -90,7 +86,7 @@ def tests_in(tree: ast.Module) -> tuple[str, ...]:
 
 
 def _is_test(statement: ast.AST) -> bool:
-    is_function = isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+    is_function = isinstance(statement, syntax.Function)
     return is_function and statement.name.startswith("test") and not syntax.is_empty(statement)
 
 
