@@ -1,10 +1,12 @@
 """How many of the facts that prompts state become tests, and how many of the tests are false.
 
-    python tests/benchmarks/stated_facts.py --data FILE [--solutions FILE] [--misses]
+    python tests/benchmarks/stated_facts.py --data FILE [--solutions FILE] [-m MODEL] [--misses]
 
 FILE holds JSON lines: `prompt`, `names`, `facts` (`test`, `quote`, `chosen`), `forbidden` (tests
 that contradict the prompt) and `requirements` (pieces of the prompt). `--solutions` has a right
-program for each `id`, on which every test that is made must pass; it runs in the sandbox.
+program for each `id`, on which every test that is made must pass; it runs in the sandbox. With
+`-m` a model's test writer is asked as well, as in a run: those of its tests that the prompt states
+are made, too. `--replies` keeps what it said.
 
 A fact counts when a made test has the same steps, the same call and the same expected value or
 error, compared at least as strictly (`_checks`), and passes on the right program. Where the prompt
@@ -22,17 +24,26 @@ import json
 import re
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.core.agents import researcher
+from ml_coach.core.agents.guessed_tests import stated
+from ml_coach.core.agents.model_client import Budget, ModelClient
+from ml_coach.core.agents.team import Team
 from ml_coach.core.agents.test_support import support
+from ml_coach.core.agents.test_writer import write_tests
+from ml_coach.core.events import Event, TextArrived
 from ml_coach.core.examples import extract_stated
+from ml_coach.core.ports import Model
 from ml_coach.core.python.repairs import add_missing_imports
+from ml_coach.core.request import Request
 from ml_coach.core.types import Program, Spec, StatedTest, Suite
 from ml_coach.execution.executor import SandboxedExecutor
+from ml_coach.models.registry import Access, Models
 
 _SECONDS = 30.0
 _WRAPPERS = {"sorted", "set", "frozenset", "list", "tuple", "Counter", "str", "repr"}
@@ -257,19 +268,37 @@ class Row:
     requirements: list[bool]
 
 
-async def measure(rows: Sequence[Mapping[str, Any]], solutions: Mapping[str, str]) -> Iterator[Row]:
+async def measure(
+    rows: Sequence[Mapping[str, Any]], solutions: Mapping[str, str], model: Model | None
+) -> list[Row]:
     executor = SandboxedExecutor(allow_weak=True)
-    measured: list[Row] = []
     try:
-        for row in rows:
-            measured.append(await _measure(row, solutions.get(row["id"]), executor))
+        return [await _measure(row, solutions.get(row["id"]), executor, model) for row in rows]
     finally:
         await executor.aclose()
-    return iter(measured)
+        if model is not None:
+            await model.aclose()
+
+
+async def _proposed(spec: Spec, model: Model) -> tuple[StatedTest, ...]:
+    """Those of the test writer's tests that the prompt states."""
+    said: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, TextArrived):
+            said.append(event.text)
+
+    budget = Budget(max_calls=9, max_tokens=20_000, max_seconds=600)
+    client = ModelClient(model, budget, listen)
+    await write_tests(Team(client, Request(spec.prompt), model.profile, listen, spec))
+    return stated("".join(said), spec)
 
 
 async def _measure(
-    row: Mapping[str, Any], solution: str | None, executor: SandboxedExecutor
+    row: Mapping[str, Any],
+    solution: str | None,
+    executor: SandboxedExecutor,
+    model: Model | None,
 ) -> Row:
     prompt = row["prompt"]
     spec = researcher.read(prompt)
@@ -277,6 +306,8 @@ async def _measure(
         # The data calls by this name what its prompt leaves without one.
         spec = replace(spec, names=("FUNC",), stated=extract_stated(prompt, ("FUNC",)))
     made = made_tests(spec)
+    if model is not None:
+        made += await _proposed(spec, model)
     bad = [test for test in made if is_forbidden(test, row["forbidden"])]
     if solution is not None and made:
         failed = await failing(executor, solution, made)
@@ -292,6 +323,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--solutions", type=Path)
+    parser.add_argument("-m", "--model", help="a model whose tests are read as well")
+    parser.add_argument("--replies", type=Path, help="where the model's replies are kept")
     parser.add_argument("--misses", action="store_true", help="show what is missed and false")
     options = parser.parse_args()
     rows = [json.loads(line) for line in options.data.read_text("utf-8").splitlines()]
@@ -300,7 +333,10 @@ def main() -> None:
         for line in options.solutions.read_text("utf-8").splitlines():
             record = json.loads(line)
             solutions[record["id"]] = record["solution"]
-    measured = list(asyncio.run(measure(rows, solutions)))
+    model = None
+    if options.model:
+        model = CachingModel(Models().open(options.model, Access()), ReplyCache(options.replies))
+    measured = asyncio.run(measure(rows, solutions, model))
     _report(rows, measured, options.misses)
 
 

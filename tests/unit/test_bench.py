@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from ml_coach.batch.pools import Done, LocalPool, Lost, drained
 from ml_coach.bench.grading import solves
 from ml_coach.bench.reply_cache import CachingModel, ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.strategies import Setup, StrategyName
 from ml_coach.bench.table import Row, difference, stage_yields
+from ml_coach.bench.task_worker import TaskDone, TaskWork, TaskWorker
 from ml_coach.bench.tasks import Task, read_programs, read_solutions, read_tasks
+from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.errors import UnavailableError
 from ml_coach.core.ports import Call, Ended, Message, Profile
 from ml_coach.core.usage import Limits, Usage
@@ -59,10 +63,11 @@ async def _rows(
     model = ScriptedModel(replies, SAMPLING)
     rows: list[Row] = []
     results = setup.pop("results", None) or Results(_new(folder), {})
-    await run_bench(
-        [task], [strategy], Setup(model, executor, **setup), results,
-        ReplyCache(_new(folder)), jobs=2, finished=rows.append,
-    )  # fmt: skip
+    cache = ReplyCache(_new(folder))
+    worker = TaskWorker(nullcontext(Setup(model, executor, **setup)), cache, jobs=2)
+    await worker.prepare()
+    pool = LocalPool[TaskWork, TaskDone](worker, jobs=2)
+    await run_bench([task], [strategy], pool, results, cache, finished=rows.append)
     return rows[0], model
 
 
@@ -166,17 +171,84 @@ async def test_a_bench_continues_where_it_stopped(
         Results(file, {"model": "another"})
 
 
+@dataclass
+class Nodes:
+    """A pool of a worker on each node. `losses` are tasks at which one is lost, and comes back."""
+
+    workers: Sequence[TaskWorker]
+    losses: list[str] = field(default_factory=list)
+
+    async def run(
+        self, take: Callable[[], Awaitable[TaskWork | None]]
+    ) -> AsyncGenerator[Done[TaskWork, TaskDone], None]:
+        done: asyncio.Queue[Done[TaskWork, TaskDone] | None] = asyncio.Queue()
+
+        async def node(worker: TaskWorker) -> None:
+            await worker.prepare()
+            while (item := await take()) is not None:
+                result = Lost("the node is gone") if item.task.id in self.losses else None
+                if result:
+                    self.losses.remove(item.task.id)
+                done.put_nowait(Done(item, result or await worker.run(item), "a node"))
+
+        async def work() -> None:
+            await all_of(*map(node, self.workers))
+            done.put_nowait(None)
+
+        async for one in drained(work, done):
+            yield one
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def test_a_task_whose_node_is_lost_is_tried_once_more(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    setup = Setup(ScriptedModel({"coder": [GOOD]}), executor)
+    tasks = [replace(TASK, id=f"Toy/{n}", prompt=f"{TASK.prompt}# {n}\n") for n in range(3)]
+    worker = TaskWorker(nullcontext(setup), ReplyCache(), jobs=1)
+    results, cache = Results(tmp_path / "rows.jsonl", {}), ReplyCache(tmp_path / "replies.jsonl")
+
+    async def bench(pool: Nodes) -> list[str]:
+        return await run_bench(tasks, ["one-shot"], pool, results, cache, finished=lambda row: None)
+
+    given_up = await bench(Nodes([worker], ["Toy/0", "Toy/1", "Toy/1"]))
+    assert given_up == ["Toy/1 one-shot: the node is gone"]
+    found = {row.task: (row.attempts, row.node) for row in results.of("one-shot")}
+    assert found == {"Toy/0": (2, "a node"), "Toy/2": (1, "a node")}
+    assert await bench(Nodes([])) == ["Toy/1 one-shot: no node is left"]
+    assert await bench(Nodes([worker])) == []
+    assert len(results.rows) == 3
+
+
+async def test_nothing_is_drawn_twice_on_any_nodes(
+    executor: SandboxedExecutor, tmp_path: Path
+) -> None:
+    model = ScriptedModel({"coder": [GOOD]})
+    tasks = [replace(TASK, id=f"Toy/{n}") for n in range(4)]
+    workers = [TaskWorker(nullcontext(Setup(model, executor)), ReplyCache(), 1) for _ in range(2)]
+    results, cache = Results(tmp_path / "rows.jsonl", {}), ReplyCache(tmp_path / "replies.jsonl")
+    await run_bench(tasks, ["one-shot"], Nodes(workers), results, cache, finished=lambda row: None)
+    assert len(results.rows) == 4
+    assert len(model.calls) == len(cache.of(model.name)) == 1
+    assert ReplyCache(tmp_path / "replies.jsonl").of(model.name) == cache.of(model.name)
+    assert cache.of("another") == {}
+
+
 async def test_a_program_is_debugged_until_it_passes_the_given_tests(
     executor: SandboxedExecutor, tmp_path: Path
 ) -> None:
     wrong = replace(TASK, program="def inc(x):\n    return x + 2\n")
-    row, model = await _rows(executor, "loop", [], tmp_path, wrong)
+    row, model = await _rows(executor, "loop", [GOOD], tmp_path, wrong)
     assert row.stages == {"first": False, "chosen": False, "final": True}
     assert row.program == "def inc(x):\n    return x + 1\n"
-    assert {call.purpose for call in model.calls} == {"debugger"}
+    # The coder writes it anew for a second look.
+    assert {call.purpose for call in model.calls} == {"debugger", "coder"}
     right = replace(TASK, program="def inc(x):\n    return 1 + x\n")
-    row, model = await _rows(executor, "loop", [], tmp_path, right)
-    assert (row.program, model.calls) == (right.program, [])
+    row, model = await _rows(executor, "loop", [GOOD], tmp_path, right)
+    assert row.program == right.program
+    assert {call.purpose for call in model.calls} == {"coder"}
 
 
 async def test_programs_of_other_tasks_are_left_out(tmp_path: Path) -> None:

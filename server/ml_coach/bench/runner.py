@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ml_coach.bench.grading import solves
-from ml_coach.bench.reply_cache import CachingModel, ReplyCache
-from ml_coach.bench.scripted_coder import ScriptedCoder
-from ml_coach.bench.strategies import Setup, StrategyName, solve
+from ml_coach.batch.pools import ATTEMPTS, Done, Lost, Pool, run_all
+from ml_coach.bench.reply_cache import Replies, ReplyCache
+from ml_coach.bench.strategies import StrategyName
 from ml_coach.bench.table import Row
+from ml_coach.bench.task_worker import TaskDone, TaskWork
 from ml_coach.bench.tasks import Task
-from ml_coach.core.agents.concurrency import all_of
 
 
 class Results:
@@ -61,64 +60,83 @@ class Results:
 async def run_bench(
     tasks: Sequence[Task],
     strategies: Sequence[StrategyName],
-    setup: Setup,
+    pool: Pool[TaskWork, TaskDone],
     results: Results,
     cache: ReplyCache,
     *,
-    jobs: int,
     finished: Callable[[Row], None],
-) -> None:
-    """Fills `results` and `cache`, and calls `finished` with each new row.
+) -> list[str]:
+    """Fills `results` and `cache`, and calls `finished` with each new row. Returns what has no row,
+    each with the reason: two nodes were lost, or none is left.
 
-    `jobs` tasks run at a time and share the machine, so each may take that many times as long. What
-    is done is kept when this is cancelled, and when it raises the `ModelError` of a model.
+    What is done is kept when this is cancelled, and when it raises the `ModelError` of a model.
     """
-    free = asyncio.Semaphore(jobs)
+    queue = _Queue(tasks, strategies, results, cache, finished)
+    await run_all(pool, queue.start_next, queue.ended)
+    return queue.given_up()
 
-    async def one(task: Task, strategy: StrategyName) -> None:
-        async with free:
-            row = await _row(task, strategy, setup, cache, jobs)
-            results.add(row)
-            finished(row)
 
-    await all_of(
-        *(
-            one(task, strategy)
+class _Queue:
+    """What has no row yet. Tasks of one prompt may make equal calls. So only one of them is at work
+    at a time, and the next one is told the replies: nothing is drawn twice."""
+
+    def __init__(
+        self,
+        tasks: Sequence[Task],
+        strategies: Sequence[StrategyName],
+        results: Results,
+        cache: ReplyCache,
+        finished: Callable[[Row], None],
+    ) -> None:
+        self._results = results
+        self._cache = cache
+        self._finished = finished
+        self._waiting = deque(
+            TaskWork(task, strategy)
             for task in tasks
             for strategy in strategies
             if (task.id, strategy) not in results.rows
         )
-    )
+        self._at_work: set[str] = set()
+        self._drawn: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._lost: list[str] = []
+
+    def start_next(self) -> TaskWork | None:
+        """The first one whose prompt nobody works on."""
+        free = (work for work in self._waiting if work.task.prompt not in self._at_work)
+        work = next(free, None)
+        if work is None:
+            return None
+        self._waiting.remove(work)
+        self._at_work.add(work.task.prompt)
+        return replace(work, drawn=dict(self._drawn[work.task.prompt]))
+
+    def ended(self, done: Done[TaskWork, TaskDone]) -> None:
+        """Keeps a row with its replies, or has the work tried again. Raises a model's error."""
+        work, result = done.item, done.result
+        self._at_work.remove(work.task.prompt)
+        if isinstance(result, Lost):
+            if work.attempt < ATTEMPTS:
+                self._waiting.appendleft(replace(work, attempt=work.attempt + 1))
+            else:
+                self._lost.append(_named(work, result.reason))
+            return
+        self._keep(work.task.prompt, result.drawn)
+        if isinstance(result.row, Row):
+            row = replace(result.row, attempts=work.attempt, node=done.node)
+            self._results.add(row)
+            self._finished(row)
+        else:
+            raise result.row
+
+    def _keep(self, prompt: str, drawn: Replies) -> None:
+        self._cache.keep(drawn)
+        self._drawn[prompt].update(drawn)
+
+    def given_up(self) -> list[str]:
+        """What has no row, and why."""
+        return [*self._lost, *(_named(work, "no node is left") for work in self._waiting)]
 
 
-async def _row(
-    task: Task, strategy: StrategyName, setup: Setup, cache: ReplyCache, jobs: int
-) -> Row:
-    caching = CachingModel(setup.model, cache, sharing=jobs)
-    program = setup.known_programs.get(task.id)
-    model = caching if program is None else ScriptedCoder(caching, program)
-    limits = replace(setup.limits, seconds=setup.limits.seconds * jobs)
-    answer = await solve(strategy, task, replace(setup, model=model, limits=limits))
-    grades = {
-        program: await solves(setup.executor, program, task)
-        for program in dict.fromkeys(answer.stages.values())
-    }
-    solved, extended = grades[answer.program]
-    row = Row(
-        task=task.id,
-        strategy=strategy,
-        solved=solved,
-        solved_extended=extended,
-        calls=answer.usage.calls,
-        tokens=answer.usage.tokens,
-        seconds=None if caching.hits else round(answer.seconds, 2),
-        outcome=answer.outcome,
-        reason=answer.reason,
-        program=answer.program,
-        evidence=asdict(answer.evidence) if answer.evidence else None,
-        confidence=answer.confidence,
-        questions=answer.questions,
-    )
-    return replace(
-        row, stages={name: grades[program][0] for name, program in answer.stages.items()}
-    )
+def _named(work: TaskWork, why: str) -> str:
+    return f"{work.task.id} {work.strategy}: {why}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Literal
 
+from ml_coach.batch.memory_workspace import MemoryWorkspace
 from ml_coach.bench.reply_cache import ProfileOverride
 from ml_coach.bench.simulated_user import Manner, SimulatedUser
 from ml_coach.bench.tasks import Task
@@ -46,7 +46,8 @@ class Setup:
     seed. `timeout_seconds` bounds a run of a program, `limits` one task. The loop's outcome is made
     with `calibration` and `min_confidence`. Of the tasks in `known_programs` the coder's reply is
     the program there, and no model is asked for one. Up to `questions` are asked of a simulated
-    user, who answers in this `manner` from the reference programs `solutions`, by task.
+    user, who answers in this `manner` from the reference programs `solutions`, by task. With
+    `plans` the researcher plans even if the model's profile says that plans do not help it.
     """
 
     model: Model
@@ -64,6 +65,7 @@ class Setup:
     questions: int = 0
     solutions: Mapping[str, str] = field(default_factory=dict[str, str])
     manner: Manner = "exact"
+    plans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,16 @@ async def _loop(task: Task, setup: Setup) -> Answer:
         elif isinstance(event, CandidateChosen):
             stages["chosen"] = event.program.source
 
-    model = setup.model
-    if "candidates" in setup.without:
-        model = ProfileOverride(model, replace(model.profile, candidates=1))
-    folder = _MemoryWorkspace()
+    profile = setup.model.profile
+    model = ProfileOverride(
+        setup.model,
+        replace(
+            profile,
+            plans=setup.plans or profile.plans,
+            candidates=1 if "candidates" in setup.without else profile.candidates,
+        ),
+    )
+    folder = MemoryWorkspace()
     user = SimulatedUser(
         setup.executor, setup.solutions.get(task.id), setup.questions, setup.manner, task.id
     )
@@ -235,18 +243,3 @@ async def _sample(
 
 def _ignore(_: object) -> None:
     pass
-
-
-@dataclass(frozen=True, slots=True)
-class _MemoryWorkspace:
-    root: Path = Path()
-    texts: dict[str, str] = field(default_factory=dict[str, str])
-
-    async def read(self, file: str) -> str | None:
-        return self.texts.get(file)
-
-    async def check_writable(self, files: Sequence[str]) -> None:
-        pass
-
-    async def write(self, texts: Mapping[str, str]) -> None:
-        self.texts.update(texts)

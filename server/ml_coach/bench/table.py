@@ -20,7 +20,8 @@ class Row:
     `stages` says of each stage whether its program solves the task; `program` is the last one's
     source. `outcome`, `reason`, `evidence` and `confidence` are those of the
     loop's run, and `questions` how many it asked. `seconds` is what a user would have waited, None
-    where replies came from the cache.
+    where replies came from the cache. `node` of a Ray cluster did the work, empty for this machine;
+    `attempts` is 2 where a node was lost in the first.
     """
 
     task: str
@@ -37,6 +38,8 @@ class Row:
     confidence: float | None = None
     questions: int = 0
     stages: dict[str, bool] = field(default_factory=dict[str, bool])
+    attempts: int = 1
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_coach.cli.endings import USAGE, fail, run_until_done
+from ml_coach.cli.endings import FAILED, USAGE, fail, run_until_done
 from ml_coach.cli.options import ModelOption, read_settings, setting
+from ml_coach.cli.place import RayOption, SendKeysOption, place_of
 
 if TYPE_CHECKING:
     from ml_coach.bench.tasks import Task
@@ -27,7 +28,9 @@ def bench(
     only: Annotated[
         str, typer.Option(help="One task, or all of a source: `MBPP/12`, `MBPP`.")
     ] = "",
-    jobs: Annotated[int, typer.Option(help="Tasks at a time.")] = 1,
+    jobs: Annotated[int, typer.Option(help="Tasks at a time on each machine.")] = 1,
+    ray: RayOption = "",
+    send_keys: SendKeysOption = False,
     given: Annotated[
         bool, typer.Option("--given/--no-given", help="Give the public tests.")
     ] = True,
@@ -81,8 +84,9 @@ def bench(
     if questions and solutions is None:
         fail("--questions needs --solutions, from which they are answered.", USAGE)
     options = BenchOptions(
+        place=place_of(max(1, jobs), ray, send_keys=send_keys),
         given=given, without=tuple(part for part in PARTS if part in (without or ())),
-        plan=plan, samples=samples, seed=seed, jobs=max(1, jobs), output=output,
+        plan=plan, samples=samples, seed=seed, output=output,
         replies=replies or output.with_suffix(".replies.jsonl"),
         calibrate=calibrate, also=tuple(also or ()), coder=coder,
         questions=max(0, questions), solutions=solutions,
@@ -90,11 +94,13 @@ def bench(
     )  # fmt: skip
     try:
         chosen = _chosen(tasks, programs, only, skip, limit)
-        run_until_done(
+        given_up = run_until_done(
             run_and_report(chosen, [s for s in STRATEGIES if s in wanted], settings, options)
         )
     except ValueError as error:
         fail(str(error), USAGE)
+    if given_up:
+        fail(f"The same command again runs what is missing: {'; '.join(given_up)}.", FAILED)
 
 
 def _require_known(names: Iterable[str], known: Collection[str], what: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,18 +19,21 @@ from rich.progress import (
 )
 
 from ml_coach.app import App
-from ml_coach.bench.reply_cache import ProfileOverride, ReplyCache
+from ml_coach.batch.keys import without_keys
+from ml_coach.bench.reply_cache import ReplyCache
 from ml_coach.bench.runner import Results, run_bench
 from ml_coach.bench.simulated_user import Manner
 from ml_coach.bench.strategies import LIMITS, Part, Setup, StrategyName
 from ml_coach.bench.table import Row
+from ml_coach.bench.task_worker import MakeSetup, TaskWorker, node_worker, opened
 from ml_coach.bench.tasks import Task, read_solutions
 from ml_coach.cli.bench_files import write_calibration, write_report
 from ml_coach.cli.bench_table import show
+from ml_coach.cli.place import Place
 from ml_coach.cli.terminal_view import EscapingConsole
+from ml_coach.cli.worker_pools import opened_pool
 from ml_coach.core.events import DownloadAdvanced, Emit, Event
-from ml_coach.core.ports import Model
-from ml_coach.execution.executor import SandboxedExecutor
+from ml_coach.models import registry
 from ml_coach.models.calibrations import calibration_of
 from ml_coach.settings import Settings
 
@@ -41,8 +47,8 @@ class BenchOptions:
     """The options of `ml-coach bench` that are not settings.
 
     `samples`, `seed`, `given` and `without` are those of `bench.strategies.Setup`; with `plan` the
-    researcher plans even if the model's profile says that plans do not help it. `jobs` tasks run at
-    a time. `output` is the report's file, `replies` that of the cached replies. A calibration is
+    researcher plans even if the model's profile says that plans do not help it. `place` says where
+    they run. `output` is the report's file, `replies` that of the cached replies. A calibration is
     fitted on the loop's rows and those of the reports `also`, and written to `calibrate`. `coder`
     is the file of the programs that are the coder's replies. A simulated `user` answers up to
     `questions` of a task, by the programs in the file `solutions`.
@@ -53,7 +59,7 @@ class BenchOptions:
     plan: bool
     samples: int
     seed: int
-    jobs: int
+    place: Place
     output: Path
     replies: Path
     calibrate: Path | None = None
@@ -66,43 +72,45 @@ class BenchOptions:
 
 async def run_and_report(
     tasks: list[Task], strategies: list[StrategyName], settings: Settings, options: BenchOptions
-) -> None:
-    """Runs the tasks that have no row yet, writes the report and prints the table.
+) -> list[str]:
+    """Runs the tasks that have no row yet, writes the report and prints the table. Returns what has
+    no row after that, because no node is left for it.
 
-    Rows are written as they are done. Raises `ModelError`, and `ValueError` where the file of rows
-    belongs to other options.
+    Rows are written as they are done. Raises `ModelError`, `SetupError`, and `ValueError` where the
+    file of rows belongs to other options.
     """
-    app, console = App(), EscapingConsole()
+    console = EscapingConsole()
+    settings, name = await _chosen_model(settings)
+    asked = _asked(name, settings, options)
+    results = Results(options.output.with_suffix(".rows.jsonl"), asked)
+    cache = ReplyCache(options.replies)
+    total = len(tasks) * len(strategies)
+    done = sum((t.id, s) in results.rows for t in tasks for s in strategies)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    progress = Progress(*columns, TimeElapsedColumn(), console=console)
-    chosen = app.model(settings, _download_bar(progress))
-    try:
-        executor = app.executor(settings)
-        await app.prepare(executor, chosen)
-        model: Model = chosen
-        if options.plan:
-            model = ProfileOverride(model, replace(model.profile, plans=True))
-        asked = _asked(model.name, settings, options)
-        results = Results(options.output.with_suffix(".rows.jsonl"), asked)
-        setup = _setup(model, executor, settings, options)
-        with progress:
-            total = len(tasks) * len(strategies)
-            done = sum((t.id, s) in results.rows for t in tasks for s in strategies)
-            bar = progress.add_task("tasks", total=total, completed=done)
+    given_up: list[str] = []
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task("tasks", total=total, completed=done)
 
-            def finished(row: Row) -> None:
-                progress.advance(bar)
-                if not console.is_terminal:
-                    mark = "solved" if row.solved else "failed"
-                    console.print(f"{row.task} {row.strategy} {mark} {row.tokens} tokens")
+        def finished(row: Row) -> None:
+            progress.advance(bar)
+            if not console.is_terminal:
+                mark = "solved" if row.solved else "failed"
+                console.print(f"{row.task} {row.strategy} {mark} {row.tokens} tokens")
 
-            cache = ReplyCache(options.replies)
-            await run_bench(
-                tasks, strategies, setup, results, cache, jobs=options.jobs, finished=finished
-            )
-    finally:
-        await chosen.aclose()
-        await app.aclose()
+        if done < total:
+            make_setup, jobs = _make_setup(name, settings, options), options.place.jobs
+            opening = opened(settings, make_setup, _download_bar(progress))
+            async with opened_pool(
+                options.place, settings,
+                here=lambda: TaskWorker(opening, cache, jobs),
+                on_node=partial(
+                    node_worker, without_keys(settings), make_setup, cache.of(name), jobs
+                ),
+                note=lambda text: console.print(escape(text), soft_wrap=True, highlight=False),
+            ) as pool:  # fmt: skip
+                given_up = await run_bench(
+                    tasks, strategies, pool, results, cache, finished=finished
+                )
     wanted = {task.id for task in tasks}
     rows: dict[str, list[Row]] = {
         name: [r for r in results.of(name) if r.task in wanted] for name in strategies
@@ -112,18 +120,29 @@ async def run_and_report(
         files = [options.output, *options.also]
         write_calibration(options.calibrate, asked["model"], files)
     show(console, rows)
+    return given_up
 
 
-def _setup(
-    model: Model, executor: SandboxedExecutor, settings: Settings, options: BenchOptions
-) -> Setup:
+async def _chosen_model(settings: Settings) -> tuple[Settings, str]:
+    """The settings with the model that they choose, and what that model calls itself."""
+    app = App()
+    chosen = settings.model or registry.default_model(app.access(settings))
+    settings = replace(settings, model=chosen)
+    async with aclosing(app.model(settings, lambda event: None)) as model:
+        return settings, model.name
+
+
+def _make_setup(name: str, settings: Settings, options: BenchOptions) -> MakeSetup:
     scripted = read_solutions(options.coder) if options.coder else {}
     solutions = read_solutions(options.solutions) if options.solutions else {}
-    return Setup(
-        model, executor, options.given, frozenset(options.without), options.samples,
-        options.seed, settings.max_iters, settings.run_timeout_seconds,
-        replace(LIMITS, seconds=settings.max_seconds), settings.min_confidence,
-        calibration_of(model.name), scripted, options.questions, solutions, options.user,
+    return partial(
+        Setup, given=options.given, without=frozenset(options.without), samples=options.samples,
+        seed=options.seed, max_iters=settings.max_iters,
+        timeout_seconds=settings.run_timeout_seconds,
+        limits=replace(LIMITS, seconds=settings.max_seconds),
+        min_confidence=settings.min_confidence, calibration=calibration_of(name),
+        known_programs=scripted, questions=options.questions, solutions=solutions,
+        manner=options.user, plans=options.plan,
     )  # fmt: skip
 
 
