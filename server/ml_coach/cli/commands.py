@@ -9,6 +9,9 @@ import typer
 from rich.markup import escape
 
 from ml_coach import __version__
+from ml_coach.cli.agent_commands import acp, mcp
+from ml_coach.cli.audit_command import audit_tests
+from ml_coach.cli.batch_command import batch
 from ml_coach.cli.bench_command import bench
 from ml_coach.cli.file_commands import apply, open_files, undo
 from ml_coach.cli.fix_command import fix
@@ -16,6 +19,7 @@ from ml_coach.cli.generate_command import generate
 from ml_coach.cli.help_words import WordedCommand, WordedGroup
 from ml_coach.cli.model_commands import doctor, models, pull
 from ml_coach.cli.program_commands import debug, implement, refine, write_tests
+from ml_coach.cli.report_command import report
 from ml_coach.cli.run_commands import answer, runs, show
 from ml_coach.settings import SETTINGS
 
@@ -45,6 +49,7 @@ for _command, _example in (
     (debug, "debug shop/cart.py --tests tests/test_cart.py"),
     (write_tests, "write-tests shop/cart.py"),
     (fix, "fix tests/test_cart.py -k discount"),
+    (audit_tests, "audit-tests tests/test_cart.py --min-score 80"),
     (refine, "refine shop/cart.py 'also take a discount: total([10], 0.5) == 5'"),
 ):
     command_line.command(cls=WordedCommand, epilog=f"Example: ml-coach {escape(_example)}")(
@@ -55,7 +60,7 @@ for _command in (runs, show, answer, apply, undo):
     _unknown = {"ignore_unknown_options": _command is answer}
     command_line.command(cls=WordedCommand, context_settings=_unknown)(_command)
 command_line.command("open", cls=WordedCommand)(open_files)
-for _command in (models, doctor, bench):
+for _command in (models, doctor, batch, bench, report, mcp, acp):
     command_line.command(cls=WordedCommand)(_command)
 
 

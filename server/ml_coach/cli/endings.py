@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from ml_coach.app import state_folder
 from ml_coach.cli.terminal_view import EscapingConsole
-from ml_coach.core.errors import ModelError, os_error_text
+from ml_coach.core.errors import ModelError, SetupError, os_error_text
 from ml_coach.core.types import Outcome
 
 USAGE = 2
@@ -54,7 +54,7 @@ def fail_by(error: Exception) -> NoReturn:
     a bug of ours is kept in a file."""
     if isinstance(error, OSError) and _is_nowhere():
         fail("The current folder is not there any more: change to another one.", FAILED)
-    if isinstance(error, ModelError | OSError):
+    if isinstance(error, ModelError | SetupError | OSError):
         fail(os_error_text(error) if isinstance(error, OSError) else str(error), FAILED)
     log = state_folder() / "bug.txt"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,8 @@ from ml_coach.cli.terminal_view import EscapingConsole, show_diff
 from ml_coach.core.changes import FileChange, Patch, PatchRefused
 from ml_coach.core.patches import make_patch
 from ml_coach.disk import FolderWorkspace
-from ml_coach.undo_steps import NOTHING_TO_UNDO, NextStep, next_step, texts_after
+from ml_coach.folder_runs import changes_to, make_changes, undo_or_redo
+from ml_coach.undo_steps import NextStep, next_step, texts_after
 
 FolderOption = Annotated[
     Path | None,
@@ -78,9 +79,11 @@ def undo(run: RunArgument = "last") -> None:
         console.print(f"Take that back with: [bold]ml-coach undo {run_id}[/]", highlight=False)
 
 
-def take_back(app: App, run_id: str) -> tuple[Path, NextStep, tuple[FileChange, ...]]:
+def take_back(
+    app: App, run_id: str, only: Action | None = None
+) -> tuple[Path, NextStep, tuple[FileChange, ...]]:
     """Undoes what the run did to files, or does it again: its folder, the step, and what had to be
-    changed for it. Ends the command where that cannot be."""
+    changed for it. Ends the command where that cannot be, or where the step would be no `only`."""
     log = ChangeLog(app.run_log.folder(run_id))
     root = log.root
     if log.is_damaged:
@@ -89,7 +92,7 @@ def take_back(app: App, run_id: str) -> tuple[Path, NextStep, tuple[FileChange, 
         fail(f"Run {run_id} changed no file.", USAGE)
     workspace = FolderWorkspace(root, app.written_files)
     with _claimed(app, run_id, root, log.files()):
-        done = run_until_done(_undo(workspace, log))
+        done = run_until_done(undo_or_redo(workspace, log, only))
     if isinstance(done, str):
         fail(done, FAILED)
     return root, *done
@@ -139,47 +142,11 @@ async def _apply(
     texts = await texts_after(patch.changes, workspace.read)
     if isinstance(texts, PatchRefused):
         return f"{texts.reason} Nothing was changed."
-    changes = await _changes(texts, workspace)
+    changes = await changes_to(texts, workspace)
     for change in changes:
         if workspace.was_ours(change):
             workspace.note(change.file, change.after or "")
-    await _make(changes, workspace, log, "run")
+    await make_changes(changes, workspace, log, "run")
     made = make_patch({c.file: c.before for c in changes}, {c.file: c.after for c in changes})
     show_diff(EscapingConsole(), made.text)
     return changes
-
-
-async def _undo(
-    workspace: FolderWorkspace, log: ChangeLog
-) -> tuple[NextStep, tuple[FileChange, ...]] | str:
-    """Makes the next step, all files or none: the step, and what had to be changed for it; the
-    reason where that cannot be."""
-    step = await next_step(log, workspace.read)
-    if step is None:
-        return NOTHING_TO_UNDO
-    texts = await texts_after(step.changes, workspace.read)
-    if isinstance(texts, PatchRefused):
-        return f"{texts.reason} Nothing was changed."
-    await workspace.check_writable(list(texts))
-    changes = await _changes(texts, workspace)
-    await _make(changes, workspace, log, step.action)
-    return step, changes
-
-
-async def _changes(
-    texts: Mapping[str, str | None], workspace: FolderWorkspace
-) -> tuple[FileChange, ...]:
-    """What makes the files read so."""
-    every = [FileChange(file, await workspace.read(file), text) for file, text in texts.items()]
-    return tuple(change for change in every if change.before != change.after)
-
-
-async def _make(
-    changes: Sequence[FileChange], workspace: FolderWorkspace, log: ChangeLog, action: Action
-) -> None:
-    """Writes the changes, which are logged before and after."""
-    for change in log.each(changes, action, workspace.root.resolve()):
-        if change.after is None:
-            await workspace.delete(change.file)
-        else:
-            await workspace.write({change.file: change.after})

@@ -13,21 +13,22 @@ from rich.markup import escape
 
 from ml_coach.app import DEFAULT_PROMPT, App
 from ml_coach.change_log import ChangeLog
-from ml_coach.claims import Taken
+from ml_coach.claims import Claim, Taken
 from ml_coach.cli.endings import USAGE, complain, exit_code, fail, run_until_done
-from ml_coach.cli.folder_files import FolderFiles
 from ml_coach.cli.next_commands import next_commands, show_next
-from ml_coach.cli.options import OutputOption, setting
+from ml_coach.cli.options import setting
 from ml_coach.cli.prompt_text import read_prompt
 from ml_coach.cli.python_consent import ask_about_python
 from ml_coach.cli.report_view import show_report
-from ml_coach.cli.reviewer import DeferringReviewer, TerminalReviewer, show_question
+from ml_coach.cli.reviewer import TerminalReviewer, show_question
 from ml_coach.cli.run_options import RunOptions, with_run_options
 from ml_coach.cli.shown_paths import shown
 from ml_coach.cli.terminal_view import EscapingConsole, JsonView, TerminalView
 from ml_coach.core.types import RunReport
 from ml_coach.disk import FolderWorkspace, RunWorkspace
 from ml_coach.file_orders import FileOrders
+from ml_coach.folder_files import FolderFiles
+from ml_coach.folder_runs import DeferringReviewer, refusal, run_workspace
 from ml_coach.run_order import RunOrder
 
 
@@ -44,15 +45,26 @@ def generate(
     prompt_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Read the prompt from this file.")
     ] = None,
-    output: OutputOption = Path(),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder to write into; else this one, in a project its package and tests folder.",
+        ),
+    ] = None,
     program_file: Annotated[str | None, setting("program_file")] = None,
     tests_file: Annotated[str | None, setting("tests_file")] = None,
 ) -> None:
     """Write a program and its tests, run both, and debug until the tests pass."""
     settings = run.settings(program_file=program_file, tests_file=tests_file)
     text, app = read_prompt(prompt, prompt_file), App()
-    orders = FileOrders(FolderFiles(output, app), settings)
-    start(app, run_until_done(orders.generate(text)), run)
+    orders = FileOrders(FolderFiles(output or Path(), app), settings)
+    named = settings.program_file if program_file else ""
+    if output and not named:  # That folder is meant, and none in it.
+        named = orders.asked_file(text) or settings.program_file
+    start(app, run_until_done(orders.generate(text, named)), run)
 
 
 def start(app: App, order: RunOrder | str, run: RunOptions) -> NoReturn:
@@ -73,7 +85,7 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
         return USAGE
     console = EscapingConsole()
     try:
-        workspace = _workspace(app, order)
+        workspace = _workspace(app, order, claim)
         if isinstance(workspace, str):
             complain(workspace)
             return USAGE
@@ -96,22 +108,12 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
     return exit_code(report.outcome, order.settings.unsure_exit)
 
 
-def _workspace(app: App, order: RunOrder) -> RunWorkspace | str:
+def _workspace(app: App, order: RunOrder, claim: Claim) -> RunWorkspace | str:
     """The folder to write into; a sentence where a file in it may not be overwritten."""
-    folder, files = FolderWorkspace(order.root.resolve(), app.written_files), order.replaced_files
-    kept = app.run_log.folder_for(order.run_id) / "kept"
-    if (project := order.project) is not None:
-        return RunWorkspace(folder, {file: project.text(file) for file in project.modules}, kept)
-    # The texts are read before it is checked who wrote them, so that a change in between is noticed
-    # when the run writes.
-    workspace = RunWorkspace(folder, folder.texts(order.files), kept, replaced=frozenset(files))
-    if not order.overwrite and (foreign := folder.foreign(files)):
-        were = "was" if len(foreign) == 1 else "were"
-        return (
-            f"{' and '.join(foreign)} in {folder.root} {were} not written by ML Coach, or changed "
-            "since. Nothing was touched: use --force to overwrite, or -o for another folder."
-        )
-    return workspace
+    folder = FolderWorkspace(order.root.resolve(), app.written_files)
+    workspace = run_workspace(app, order, folder, claim)
+    why = refusal(workspace, order)
+    return f"{why}: use --force to overwrite, or -o for another folder." if why else workspace
 
 
 def _show_end(

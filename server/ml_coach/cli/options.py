@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +12,7 @@ from ml_coach import setting_values as values
 from ml_coach import settings as settings_module
 from ml_coach.cli.endings import USAGE, fail
 from ml_coach.cli.terminal_view import EscapingConsole
-from ml_coach.project_settings import project_settings
+from ml_coach.folder_runs import settings_of
 from ml_coach.settings import Settings
 
 _METAVARS: dict[Any, str] = {
@@ -47,9 +46,6 @@ def setting(field: str, *flags: str) -> Any:
 
 
 ModelOption = Annotated[str | None, setting("model", "-m")]
-OutputOption = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write into.")
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Events as JSON lines.")]
 
 
@@ -59,9 +55,7 @@ def read_settings(folder: Path | None = None, **flags: Any) -> Settings:
 
     None: no such flag. What is bad is reported and not used; a bad flag ends the command.
     """
-    project, problems = project_settings(folder or Path.cwd())
-    settings, more = settings_module.from_environment(os.environ, project)
-    problems += more
+    settings, problems = settings_of(folder or Path.cwd())
     console = EscapingConsole(stderr=True)
     for problem in problems:
         console.print(f"[yellow]ml-coach:[/] {escape(problem)}", soft_wrap=True)

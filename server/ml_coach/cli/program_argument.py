@@ -11,10 +11,10 @@ import typer
 
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail
-from ml_coach.cli.folder_files import FolderFiles
 from ml_coach.cli.shown_paths import shown
 from ml_coach.core.errors import os_error_text
 from ml_coach.core.python.stubs import functions_in, stubs_in
+from ml_coach.folder_files import FolderFiles
 from ml_coach.project_layout import is_tests, project_folder
 
 _SEPARATOR = "::"

@@ -8,7 +8,6 @@ import typer
 
 from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail, run_until_done
-from ml_coach.cli.folder_files import FolderFiles
 from ml_coach.cli.generate_command import start
 from ml_coach.cli.program_argument import (
     FunctionArgument,
@@ -27,6 +26,7 @@ from ml_coach.cli.run_reference import complete_run, folder_of, named_run, repor
 from ml_coach.cli.shown_paths import shown
 from ml_coach.core.python.stubs import stubs_in
 from ml_coach.file_orders import FileOrders
+from ml_coach.folder_files import FolderFiles
 
 
 def _complete(begun: str) -> list[str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from ml_coach.app import App
-from ml_coach.cli.reviewer import read_line
+from ml_coach.cli.menus import Option, choose
+from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.settings import Settings
 
 
-async def ask_about_python(console: Console, app: App, settings: Settings, folder: Path) -> None:
+async def ask_about_python(
+    console: EscapingConsole, app: App, settings: Settings, folder: Path
+) -> None:
     """Asks once for each folder; the answer yes is remembered. Without it the folder's Python is
     not started."""
     python = app.unconfirmed_python(settings, folder)
@@ -20,8 +20,8 @@ async def ask_about_python(console: Console, app: App, settings: Settings, folde
         return
     question = (
         f"{python} is the Python of this folder. May ML Coach start it, in the sandbox, to run "
-        "generated code? The answer yes is remembered for this folder. [y]es, [n]o: "
+        "generated code? The answer yes is remembered for this folder."
     )
-    console.print(question, end="", markup=False, highlight=False)
-    if (await read_line(sys.stdin)).strip().lower()[:1] == "y":
+    console.print(question, markup=False, highlight=False)
+    if await choose(console, (Option("no", "n"), Option("yes", "y"))) == 1:
         app.confirm_python(folder)

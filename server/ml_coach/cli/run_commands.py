@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -14,7 +16,7 @@ from rich.rule import Rule
 
 from ml_coach.app import App
 from ml_coach.change_log import ChangeLog
-from ml_coach.cli.endings import USAGE, fail, run_until_done
+from ml_coach.cli.endings import USAGE, complain, fail, run_until_done
 from ml_coach.cli.file_commands import FolderOption, take_back
 from ml_coach.cli.generate_command import carry_out
 from ml_coach.cli.next_commands import next_commands, show_next
@@ -52,8 +54,7 @@ def runs(
     for run in latest:
         asked = run.request
         # A run that debugs a file has no prompt; its task and its file identify it.
-        worked_on = " ".join(asked.targets) or asked.program_file
-        prompt = asked.prompt.strip() or f"{asked.task} {worked_on}"
+        prompt = asked.prompt.strip() or f"{asked.task} {asked.subject}"
         if asked.follow_up:
             prompt = f"refine {asked.program_file}: {asked.follow_up}"
         first_line = prompt.splitlines()[0]
@@ -124,7 +125,8 @@ def answer(
         str,
         typer.Argument(
             metavar="ANSWER",
-            help="A choice's letter, a value such as 'abc', `raises X`, `not defined`; else asked.",
+            help="A choice's number, a value such as 'abc' (for a number: `gives 1`), `raises X`, "
+            "`not defined` or `skip`; else you are asked.",
         ),
     ] = "",
     output: FolderOption = None,
@@ -138,27 +140,56 @@ def answer(
     begun, report = report_of(app.run_log, run_id)
     if report is None or report.question is None:
         fail(f"Run {run_id} left no question open.", USAGE)
-    known = _answer(report.question, text, run_id)
+    folder = folder_of(begun, output)
+    changes_program = begun.request.task != "generate"
+    if changes_program:
+        _refuse_changed(app, begun, run_id)
+    known = _answer(report.question, text, run_id, as_json=as_json)
+    if changes_program:  # The user may have taken their time.
+        _refuse_changed(app, begun, run_id)
     if model is None:  # The run goes on with the model that it began with.
         settings = replace(settings, model=begun.model or settings.model)
-    request, folder = answered(begun.request, report, known), folder_of(begun, output)
-    if (
-        request.task != "generate"
-        and ChangeLog(app.run_log.folder(run_id)).latest_action() == "run"
-    ):
-        # The calls that the run recorded are about the program as it was before.
-        take_back(app, run_id)
-    order = RunOrder(folder, request, settings, overwrite=force, replay=run_id)
-    raise SystemExit(run_until_done(carry_out(app, order, as_json=as_json)))
+        if host := app.unconfirmed_host(settings):
+            name = shlex.quote(settings.model)
+            complain(f"OPENAI_API_KEY is not sent to {host} unless you add: --model {name}")
+    order = RunOrder(
+        folder, answered(begun.request, report, known), settings, overwrite=force, replay=run_id
+    )
+    with _taken_back(app, run_id, order) if changes_program else nullcontext():
+        code = run_until_done(carry_out(app, order, as_json=as_json))
+    raise SystemExit(code)
 
 
-def _answer(question: Question, text: str, run_id: str) -> Answer:
+def _refuse_changed(app: App, begun: RunStarted, run_id: str) -> None:
+    """Ends the command where a later run changed the program."""
+    if later := app.run_log.changed_since(run_id):
+        changed = f"Run {later} changed {begun.request.program_file} after run {run_id}"
+        fail(f"{changed}. Take that back first: ml-coach undo {later}", USAGE)
+
+
+@contextmanager
+def _taken_back(app: App, run_id: str, order: RunOrder) -> Generator[None]:
+    """Undoes a run that changed a program of the user's, because the calls that it recorded are
+    about the program as it was before. Where `order` changes nothing, as it cannot begin or fails,
+    what the run wrote is put back."""
+    log = ChangeLog(app.run_log.folder(run_id))
+    is_made = log.latest_action() in ("run", "redo")
+    if is_made:
+        take_back(app, run_id, "undo")
+    try:
+        yield
+    finally:
+        if is_made and not ChangeLog(app.run_log.folder_for(order.run_id)).files():
+            take_back(app, run_id, "redo")
+
+
+def _answer(question: Question, text: str, run_id: str, *, as_json: bool) -> Answer:
     """What the user says, on the command line or at the terminal. Ends the command without it."""
-    console = EscapingConsole()
+    console = EscapingConsole(stderr=as_json)  # The standard output is for events alone.
     if not text:
         if not (sys.stdin.isatty() and console.is_terminal):
             show_question(console, question)
-            fail(f"Say the answer, such as: ml-coach answer {run_id} a", USAGE)
+            fail(f"Say the answer, such as: ml-coach answer {run_id} 1", USAGE)
         asked = run_until_done(TerminalReviewer(console, nullcontext).answer(question))
         if asked is None:
             raise SystemExit(USAGE)

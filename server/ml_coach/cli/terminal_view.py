@@ -37,6 +37,7 @@ from ml_coach.core.events import (
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
+    PromptNoted,
     QuestionAnswered,
     QuestionAsked,
     ReplyRefused,
@@ -49,7 +50,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.wording import DOING, harmless, sentence
+from ml_coach.core.wording import DOING, harmless, sentence, tests_text
 from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
@@ -73,6 +74,7 @@ _LABELS: dict[type[Event], str] = {
     ReplyRefused: "reply",
     CallRetrying: "wait",
     ModelNoted: "model",
+    PromptNoted: "prompt",
 }
 _MOST_SHOWN = 5
 # Where the sentence of an event begins, after its time and its label.
@@ -183,7 +185,7 @@ class TerminalView:
                 self._status.stage = DOING[event.stage]
                 self._status.iteration = f"{event.iteration} of {event.of}"
             case TestsAdvanced():
-                self._status.stage = f"running the tests: {event.done} of {event.total}"
+                self._status.stage = tests_text(event.done, event.total)
             case CallStarted():
                 self._status.call_started(self._clock())
             case TextArrived():
