@@ -10,7 +10,7 @@ const SCHEME = 'ml-coach';
 /**
  * Read-only documents that exist only in the editor:
  *
- *     ml-coach:/before/<file>?<patch id>    ml-coach:/after/<file>?<patch id>
+ *     ml-coach://before/<file>?<patch id>    ml-coach://after/<file>?<patch id>
  *     ml-coach:/run/<run id>/<what it was asked for>.md
  *     ml-coach:/page/<title>.md
  */
@@ -29,16 +29,19 @@ export class Documents implements vscode.TextDocumentContentProvider, vscode.Dis
   readonly onDidChange = this.changed.event;
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    if (uri.authority !== '') return this.sideOf(uri);
     const [, kind, ...rest] = uri.path.split('/');
-    const name = rest.join('/');
     if (kind === 'run') {
       const run = this.runs.book.get(rest[0] ?? '');
       return run === undefined ? '' : runText(run);
     }
-    if (kind === 'page') return this.pages.get(name) ?? '';
+    return this.pages.get(rest.join('/')) ?? '';
+  }
+
+  private async sideOf(uri: vscode.Uri): Promise<string> {
     const { changes } = await this.connection.execute('mlCoach.patch', { patchId: uri.query });
-    const change = changes.find(({ file }) => file === name);
-    return (kind === 'after' ? change?.after : change?.before) ?? '';
+    const change = changes.find(({ file }) => `/${file}` === uri.path);
+    return (uri.authority === 'after' ? change?.after : change?.before) ?? '';
   }
 
   /** Shows a text in Markdown as a page. */
@@ -61,8 +64,8 @@ export function runUri(run: Run): vscode.Uri {
 }
 
 export function patchUris(patchId: string, file: string): { before: vscode.Uri; after: vscode.Uri } {
-  const at = (side: string): vscode.Uri =>
-    vscode.Uri.from({ scheme: SCHEME, path: `/${side}/${file}`, query: patchId });
+  // With one path for both VS Code shows a changed file, and not a renamed one.
+  const at = (side: string): vscode.Uri => vscode.Uri.from({ scheme: SCHEME, authority: side, path: `/${file}`, query: patchId });
   return { before: at('before'), after: at('after') };
 }
 

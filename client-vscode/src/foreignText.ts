@@ -14,6 +14,11 @@ export function unlinked(text: string): string {
   return harmless(text).replaceAll('](', '] (');
 }
 
+/** A sentence for Markdown, as text: each mark of it is escaped, so that it stays what it is. */
+export function plainText(text: string): string {
+  return harmless(text).split(/\s+/).join(' ').trim().replace(/[!-/:-@[-`{-~]/g, '\\$&');
+}
+
 /** One line for Markdown, as code: nothing in it is a link, an image or a tag. */
 export function inlineCode(text: string): string {
   const line = harmless(text).split(/\s+/).join(' ').trim();

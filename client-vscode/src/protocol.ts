@@ -8,12 +8,19 @@ export type Outcome = 'passed' | 'unsure' | 'gave_up' | 'stopped' | 'failed';
 
 export type RunAction = 'stop' | 'undo' | 'redo' | 'resume';
 
-/** Settings that a command may name for one run; the others are those of the folder. */
+/** Settings that a command may name for one run; the others are those of the folder. With `quiet` the client shows the run by itself: no progress is sent, and no message at its end. */
 export interface RunSettings {
   readonly maxIters?: number;
   readonly runTimeout?: number;
   readonly autoPatch?: boolean;
   readonly model?: string;
+  readonly quiet?: boolean;
+}
+
+/** The text of a file that need not be on disk; `path` is relative. */
+export interface FileText {
+  readonly path: string;
+  readonly text: string;
 }
 
 /** A test of a file and the line of its `def`, from 0. `name` is as in CaseDetails, without parameters. */
@@ -88,11 +95,60 @@ export interface DroppedDetails {
   readonly reason: string;
 }
 
+/** A question that a run left open, and the answers to choose from, in words. */
+export interface QuestionDetails {
+  readonly text: string;
+  readonly choices: string[];
+}
+
 /** A file before and after a patch; null for one that does not exist. */
 export interface FileDetails {
   readonly file: string;
   readonly before: string | null;
   readonly after: string | null;
+}
+
+/** How one test came out; `message` says why it did not pass. */
+export interface TestOutcome {
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'error' | 'skipped' | 'not_run';
+  readonly message: string;
+}
+
+/** One thing that is wrong; `line` is 0 where it is not known. */
+export interface Fault {
+  readonly kind: string;
+  readonly message: string;
+  readonly file: string;
+  readonly line: number;
+}
+
+/** A line of a test that cannot fail, whatever the program does. */
+export interface DoubtfulPlace {
+  readonly line: number;
+  readonly what: string;
+}
+
+/** What a test is good for. `notices` counts the mistakes that make it fail, `reaches` those whose lines it runs; `why` says why one is `not_judging`. */
+export interface FilteredTest {
+  readonly test: string;
+  readonly file: string;
+  readonly line: number;
+  readonly verdict: 'notices' | 'cannot_fail' | 'elsewhere' | 'not_judging';
+  readonly why: string;
+  readonly notices: number;
+  readonly reaches: number;
+  readonly doubts: DoubtfulPlace[];
+}
+
+/** A mistake in the program that no test notices, though those in `reachedBy` run its line. `newTest` is a test that does, seen in the sandbox; empty where none was found. */
+export interface Survivor {
+  readonly file: string;
+  readonly line: number;
+  readonly what: string;
+  readonly diff: string;
+  readonly reachedBy: string[];
+  readonly newTest: string;
 }
 
 /** A model that the settings may name. `title` is for people; `description` says what is missing, if anything. */
@@ -111,7 +167,7 @@ export interface Check {
   readonly mend: string;
 }
 
-/** Everything that is shown of a run. `report` speaks of the program in the user's files, not of a patch on trial. `saved`: the files that the run has written so far. `autoPatch`: patches are applied unasked. */
+/** Everything that is shown of a run. `report` speaks of the program in the user's files, not of a patch on trial. Of a run on a project's tests, `programFile` says where those are (`.` for all), `testsFile` is empty, and tests are named by pytest's ids. `saved`: the files that the run has written so far. `autoPatch`: patches are applied unasked. `summary` says in sentences how the run ended and what helps, `question` what it left open. */
 export interface RunDetails {
   readonly runId: string;
   readonly rootUri: string;
@@ -129,6 +185,8 @@ export interface RunDetails {
   readonly dropped: DroppedDetails[];
   readonly saved: string[];
   readonly report: ReportDetails | null;
+  readonly summary: string;
+  readonly question: QuestionDetails | null;
 }
 
 /** What an agent writes now: `text` is what came since the last message, or the whole text so far where `callId` is new. `lines` counts those of the text, `line` is the last one that is not empty. `replies`: how many the agent is writing at once; the text is of one of them. */
@@ -154,6 +212,11 @@ export interface RunWriting {
 /** A run, by its id. */
 export interface RunRef {
   readonly runId: string;
+}
+
+/** An audit goes on. */
+export interface AuditStarted {
+  readonly started: boolean;
 }
 
 /** The tests in the order of the file. */
@@ -196,6 +259,11 @@ export interface RunList {
   readonly runs: RunSummary[];
 }
 
+/** Where the page is. */
+export interface RunPage {
+  readonly uri: string;
+}
+
 /** The whole texts that a patch is about. */
 export interface PatchFiles {
   readonly changes: FileDetails[];
@@ -205,6 +273,36 @@ export interface PatchFiles {
 export interface EventList {
   readonly rootUri: string;
   readonly events: RunEvent[];
+}
+
+/** What a run did, one sentence for each step that has something to say. */
+export interface Explanation {
+  readonly steps: string[];
+}
+
+/** What a contained run of tests showed. `level` is the containment, `ranOn` the Python, `limit` what stopped it. `doubts`: what in the run could have changed its own outcome. `replaced`: the files on disk in whose place other texts stood. */
+export interface Verified {
+  readonly verdict: 'passed' | 'failed' | 'error' | 'tampered';
+  readonly why: string;
+  readonly level: string;
+  readonly ranOn: string;
+  readonly limit: string;
+  readonly tests: TestOutcome[];
+  readonly faults: Fault[];
+  readonly doubts: string[];
+  readonly replaced: string[];
+}
+
+/** What tests notice of mistakes in `modules`. `score` is the share that they notice, 0 to 1. `unreached` counts the mistakes whose line no test runs; `alike` are groups of tests that notice the same. */
+export interface FilteredTests {
+  readonly score: number | null;
+  readonly level: string;
+  readonly ranOn: string;
+  readonly modules: string[];
+  readonly tests: FilteredTest[];
+  readonly survived: Survivor[];
+  readonly unreached: number;
+  readonly alike: string[][];
 }
 
 /** `default` is the model of a run that names none. */
@@ -225,18 +323,24 @@ export interface Commands {
   'mlCoach.debug': [{uri: string, testUri?: string} & RunSettings, RunRef];
   'mlCoach.writeTests': [{uri: string} & RunSettings, RunRef];
   'mlCoach.refine': [{uri: string, prompt: string, testUri?: string} & RunSettings, RunRef];
+  'mlCoach.fix': [{uri?: string, test?: string, keyword?: string} & RunSettings, RunRef];
   'mlCoach.runTests': [{uri: string}, RunRef];
+  'mlCoach.auditTests': [{uri: string}, AuditStarted];
   'mlCoach.tests': [{uri: string}, TestList];
   'mlCoach.stop': [{runId?: string, reason?: string}, Stopped];
   'mlCoach.applyPatch': [{patchId: string, all?: boolean, edited?: boolean}, Applied];
   'mlCoach.discardPatch': [{patchId: string}, Discarded];
   'mlCoach.undoRun': [{runId: string}, Undone];
   'mlCoach.resume': [{runId: string}, RunRef];
-  'mlCoach.answer': [{runId: string, choice?: number, text?: string}, Answered];
+  'mlCoach.answer': [{runId: string, choice?: number, text?: string, quiet?: boolean}, Answered];
   'mlCoach.runs': [{limit?: number}, RunList];
   'mlCoach.run': [{runId: string}, RunDetails];
+  'mlCoach.runPage': [{runId: string}, RunPage];
   'mlCoach.patch': [{patchId: string}, PatchFiles];
   'mlCoach.events': [{runId: string}, EventList];
+  'mlCoach.explain': [{runId: string}, Explanation];
+  'mlCoach.verify': [{files?: FileText[], path?: string, callId?: string}, Verified];
+  'mlCoach.filterTests': [{files?: FileText[], path?: string, callId?: string}, FilteredTests];
   'mlCoach.models': [object, ModelList];
   'mlCoach.doctor': [object, CheckList];
 }

@@ -25,7 +25,7 @@ export function taskTitle(task: Task): string {
 
 /** What a run was asked for; a run that debugs a file has no prompt. */
 export function runTitle({ prompt, task, programFile }: { prompt: string; task: Task; programFile: string }): string {
-  return prompt.trim() || `${TASKS[task]} ${programFile}`;
+  return prompt.trim() || `${TASKS[task]} ${programFile === '.' ? 'this project' : programFile}`;
 }
 
 export function outcomeName(outcome: Outcome | '', active: boolean): string {

@@ -28,7 +28,7 @@ function runOf(text: string): Run {
   return {
     runId: text, rootUri: '', prompt: text, model: text, sandbox: text, task: 'generate', programFile: text, testsFile: text,
     autoPatch: false, dropped: [{ test: text, reason: text }], outcome: 'failed', reason: text, active: false, complete: true,
-    saved: [text], report, startedAt: '', can: [], elsewhere: false, writing: [],
+    saved: [text], report, summary: text, question: { text, choices: [text] }, startedAt: '', can: [], elsewhere: false, writing: [],
     iterations: [{
       number: 1, of: 1, stages: [{ stage: 'pytest', title: 'Test run', state: 'done' }],
       patches: [{ patchId: 'p', text, summary: text, state: 'waiting', note: text }],

@@ -32,7 +32,7 @@ with zipfile.ZipFile(${JSON.stringify(wheel)}, "w") as wheel:
 test('uv makes it in two steps, venv and pip do where there is no uv', () => {
   const [venv, install] = installSteps({ kind: 'uv', uv: 'uv' }, '/home/env', '/x/ml_coach.whl');
   assert.deepEqual(venv, ['uv', 'venv', '--quiet', '--python', '>=3.11', '/home/env']);
-  assert.deepEqual(install, ['uv', 'pip', 'install', '--python', '/home/env/bin/python', '/x/ml_coach.whl']);
+  assert.deepEqual(install, ['uv', 'pip', 'install', '--python', '/home/env/bin/python', '/x/ml_coach.whl[mcp]']);
   const [first] = installSteps({ kind: 'venv', python: ['py', '-3'] }, '/home/env', '/x/ml_coach.whl');
   assert.deepEqual(first, ['py', '-3', '-m', 'venv', '/home/env']);
 });

@@ -13,7 +13,7 @@ const failed: ReportDetails = {
 };
 const details: RunDetails = {
   runId: 'run-1', rootUri: ROOT, prompt: 'Add one', task: 'generate', programFile: 'p.py', testsFile: 'test_p.py', model: 'local:m',
-  sandbox: 'namespaces', autoPatch: false, active: true, outcome: '', reason: '', dropped: [], saved: [], report: failed,
+  sandbox: 'namespaces', autoPatch: false, active: true, outcome: '', reason: '', dropped: [], saved: [], report: failed, summary: '', question: null,
   iterations: [{ number: 1, of: 3, stages: [{ stage: 'pytest', title: 'Test run', state: 'done' }], patches: [patch], report: failed }],
 };
 const summary: RunSummary = {

@@ -13,6 +13,7 @@ from scripted_model import WRONG
 pytestmark = pytest.mark.editor
 _PROBE = Path(__file__).parent / "emacs" / "probe.el"
 _ANSWERING = Path(__file__).parent / "emacs" / "answering.el"
+_FIXING = Path(__file__).parent / "emacs" / "fixing.el"
 
 
 def _start(script: Path) -> list[str]:
@@ -33,3 +34,12 @@ async def test_a_question_is_answered_by_a_code_action_in_emacs(tmp_path: Path):
     report = await probe(tmp_path, "Emacs 28 with eglot", *start, divided=True, seconds=300)
     assert "slugify('A B_c'): which is right?" in report["told"]
     assert "assert slugify('A B_c') == 'a-b-c'" in report["tests"]
+
+
+async def test_a_projects_failing_tests_are_fixed_and_that_is_undone_in_emacs(tmp_path: Path):
+    start = _start(_FIXING)
+    report = await probe(tmp_path, "Emacs 28 with eglot", *start, failing=True, seconds=300)
+    assert report["lines"] == [5, 9]
+    prices, rates = report["fixed"]
+    assert "value * rate(kind)" in prices
+    assert "else 3" in rates

@@ -14,6 +14,8 @@ from scripted_model import WRONG
 pytestmark = pytest.mark.editor
 _PROBE = Path(__file__).parent / "neovim" / "probe.lua"
 _ANSWERING = Path(__file__).parent / "neovim" / "answering.lua"
+_FIXING = Path(__file__).parent / "neovim" / "fixing.lua"
+_AUDIT = Path(__file__).parent / "neovim" / "audit.lua"
 
 
 def _neovim() -> str:
@@ -46,3 +48,21 @@ async def test_a_question_is_answered_by_a_code_action_in_neovim(tmp_path: Path)
     assert "assert slugify('A B_c') == 'a-b-c'" in report["tests"]
     # Nothing came up that could take the keys of a user who is typing.
     assert not report["questions"]
+
+
+async def test_a_projects_failing_tests_are_fixed_and_that_is_undone_in_neovim(tmp_path: Path):
+    start = ["--clean", "--headless", "-c", f"luafile {_FIXING}"]
+    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, failing=True, seconds=300)
+    assert report["lines"] == [5, 9]
+    prices, rates = report["fixed"]
+    assert "value * rate(kind)" in prices
+    assert "else 3" in rates
+
+
+async def test_the_tests_that_cannot_fail_are_marked_in_neovim(tmp_path: Path):
+    start = ["--clean", "--headless", "-c", f"luafile {_AUDIT}"]
+    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, seconds=250)
+    found = sorted((each["line"], each["code"]) for each in report["found"])
+    assert found == [(7, "cannot_fail"), (8, "cannot_fail")]
+    assert any("cannot fail: it notices none of" in each["message"] for each in report["found"])
+    assert report["lens"].startswith("ML Coach: 1 of 2 tests cannot fail; ")

@@ -20,6 +20,16 @@ export async function keepPrompt(state: vscode.Memento, prompt: string): Promise
   await state.update(KEY, remember(state.get<string[]>(KEY, []), prompt));
 }
 
+/** Asks what the program in `file`, a URI, must do as well. */
+export async function askForRefinement(file: string): Promise<string | undefined> {
+  const prompt = await vscode.window.showInputBox({
+    title: `ML Coach: Refine ${vscode.workspace.asRelativePath(vscode.Uri.parse(file))}`,
+    prompt: 'What it must do as well. An example becomes a test: also take None: add(None, 2) == 2',
+    ignoreFocusOut: true,
+  });
+  return prompt?.trim() === '' ? undefined : prompt;
+}
+
 function ask(history: readonly string[], value = ''): Promise<Typed | undefined> {
   const box = vscode.window.createInputBox();
   const earlier: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('history'), tooltip: 'Earlier prompts' };

@@ -4,14 +4,15 @@ import { linesIn } from '../runs/pythonTests';
 import type { Run } from '../runs/runBook';
 import type { Row } from '../runs/runTree';
 import type { Runs } from '../runs/runs';
+import { partsOf } from '../runs/testNames';
 import type { Connection } from '../server/connection';
 import type { RunAction } from '../protocol';
 import { firstLine, runTitle, stateAndTime } from '../wording';
-import { isEmptyPython } from './emptyFile';
-import { askForPrompt, keepPrompt } from './promptBox';
+import { askForPrompt, askForRefinement, keepPrompt } from './promptBox';
 import type { PromptEditor } from './promptEditor';
+import { pythonFile, whereToWrite } from './targets';
 
-/** The commands that start, stop, take back and show runs. A row comes from the Runs view. */
+/** The commands that start, stop, take back and show runs. A row comes from the Runs view, an id from a chat. */
 export function runCommands(
   connection: Connection,
   runs: Runs,
@@ -19,8 +20,9 @@ export function runCommands(
   state: vscode.Memento,
   promptEditor: PromptEditor,
 ): Record<string, (...args: never[]) => unknown> {
-  /** The run of the row, else one of those that `candidates` finds; the user picks where there are several. */
-  async function chosen(row: Row | undefined, title: string, candidates: () => Run[]): Promise<Run | undefined> {
+  /** The run of the row or with that id, else one of those that `candidates` finds; the user picks where there are several. */
+  async function chosen(row: Row | string | undefined, title: string, candidates: () => Run[]): Promise<Run | undefined> {
+    if (typeof row === 'string') return runs.book.get(row);
     if (row !== undefined && row.kind !== 'group') return row.run;
     await runs.refresh();
     const found = candidates();
@@ -51,18 +53,14 @@ export function runCommands(
     },
     async refine(uri?: vscode.Uri): Promise<void> {
       const file = await pythonFile(uri);
-      const prompt = await vscode.window.showInputBox({
-        title: `ML Coach: Refine ${vscode.workspace.asRelativePath(vscode.Uri.parse(file))}`,
-        prompt: 'What it must do as well. An example becomes a test: also take None: add(None, 2) == 2',
-        ignoreFocusOut: true,
-      });
-      if (prompt !== undefined && prompt.trim() !== '') await connection.execute('mlCoach.refine', { uri: file, prompt });
+      const prompt = await askForRefinement(file);
+      if (prompt !== undefined) await connection.execute('mlCoach.refine', { uri: file, prompt });
     },
     async stop(row?: Row): Promise<void> {
       const run = await chosen(row, 'Stop', that('stop'));
       if (run !== undefined) await connection.execute('mlCoach.stop', { runId: run.runId });
     },
-    async undoRun(row?: Row): Promise<void> {
+    async undoRun(row?: Row | string): Promise<void> {
       const run = await chosen(row, 'Undo Run', that('undo', 'redo'));
       if (run === undefined) return;
       const { action } = await connection.execute('mlCoach.undoRun', { runId: run.runId });
@@ -78,7 +76,8 @@ export function runCommands(
       const run = await chosen(row, 'Show Run', () => inOrder(runs));
       if (run === undefined) return;
       await tree.reveal({ kind: 'run', run }, { expand: true, focus: true });
-      await openLog(run);
+      // The page of an active run would stand still; its log goes on.
+      await (run.active ? openLog(run) : openPage(run));
     },
     async openLog(runId: string): Promise<void> {
       const run = runs.book.get(runId);
@@ -96,15 +95,25 @@ export function runCommands(
     await connection.execute('mlCoach.generate', { prompt, ...(await whereToWrite(target)) });
   }
 
+  /** The run's page. Programs and models wrote what it shows, so nothing in it is run or fetched. */
+  async function openPage(run: Run): Promise<void> {
+    const { uri } = await connection.execute('mlCoach.runPage', { runId: run.runId });
+    const page = await vscode.workspace.fs.readFile(vscode.Uri.parse(uri));
+    const options = { enableScripts: false, enableFindWidget: true, localResourceRoots: [] };
+    const panel = vscode.window.createWebviewPanel('mlCoach.run', firstLine(runTitle(run), 40), vscode.ViewColumn.Active, options);
+    panel.webview.html = new TextDecoder().decode(page);
+  }
+
   async function openLog(run: Run): Promise<void> {
     await vscode.commands.executeCommand('markdown.showPreview', runUri(await runs.completed(run)));
   }
 }
 
 async function openTest(run: Run, test: string, connection: Connection): Promise<void> {
-  const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), run.testsFile);
+  const { file, names } = run.testsFile === '' ? partsOf(test) : { file: run.testsFile, names: [test] };
+  const uri = vscode.Uri.joinPath(vscode.Uri.parse(run.rootUri), file);
   const document = await vscode.workspace.openTextDocument(uri);
-  const selection = (await linesIn(uri, connection))(test);
+  const selection = (await linesIn(uri, connection))(names.join('::'));
   await vscode.window.showTextDocument(document, { selection });
 }
 
@@ -130,27 +139,3 @@ function fileOf({ programFile, rootUri }: Run): string {
   if (rootUri === '') return programFile;
   return vscode.workspace.asRelativePath(vscode.Uri.joinPath(vscode.Uri.parse(rootUri), programFile));
 }
-
-/** An empty file that the command was called on, else the settings' file in that or the active file's folder. */
-async function whereToWrite(target: vscode.Uri | undefined): Promise<{ targetUri?: string; documentUri?: string }> {
-  const uri = target ?? vscode.window.activeTextEditor?.document.uri;
-  // A cell of a notebook, and a file that was never saved, say nothing of where to write.
-  if (uri?.scheme !== 'file' || vscode.workspace.getWorkspaceFolder(uri) === undefined) return {};
-  const isToFill = target !== undefined && isEmptyPython(await vscode.workspace.openTextDocument(target));
-  return isToFill ? { targetUri: uri.toString() } : { documentUri: uri.toString() };
-}
-
-/** The Python file that a command is about. One that was never saved is saved first, by the user. */
-async function pythonFile(uri: vscode.Uri | undefined): Promise<string> {
-  const document = vscode.window.activeTextEditor?.document;
-  const found = uri ?? (document?.languageId === 'python' ? document.uri : undefined);
-  const inNotebook = found === undefined ? vscode.window.activeNotebookEditor !== undefined : found.scheme === 'vscode-notebook-cell';
-  if (inNotebook) throw new Error(NOTEBOOK);
-  if (found === undefined) throw new Error('Open a Python file first: this command works on one.');
-  if (found.scheme !== 'untitled') return found.toString();
-  const saved = await vscode.workspace.save(found);
-  if (saved === undefined) throw new vscode.CancellationError();
-  return saved.toString();
-}
-
-const NOTEBOOK = 'ML Coach works on Python files, not on the cells of a notebook: put the code into a .py file and import it.';

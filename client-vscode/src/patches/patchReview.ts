@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { unlinked } from '../foreignText';
 import type { PatchDetails } from '../protocol';
 import { patchesOf, type Run } from '../runs/runBook';
+import type { ChatRuns } from '../runs/chatRuns';
 import type { RunProgress } from '../runs/progress';
 import type { Runs } from '../runs/runs';
 import type { Connection } from '../server/connection';
@@ -20,6 +21,7 @@ export class PatchReview implements vscode.Disposable {
     runs: Runs,
     private readonly connection: Connection,
     private readonly progress: RunProgress,
+    private readonly chats: ChatRuns,
   ) {
     this.subscription = runs.onDidChangeRun((run) => { this.follow(run); });
   }
@@ -47,7 +49,7 @@ export class PatchReview implements vscode.Disposable {
       const waits = run.active && patch.state === 'waiting';
       if (waits && !run.autoPatch && !this.waiting.has(patch.patchId)) {
         this.waiting.add(patch.patchId);
-        void this.ask(patch);
+        if (!this.chats.has(run.runId)) void this.ask(patch);
       }
       if (!waits && this.waiting.delete(patch.patchId)) void this.putAway(patch.patchId);
     }

@@ -1,25 +1,24 @@
-/** A run's question (`mlCoach/question`) as a quick pick. What an answer means is the server's to say. */
+/** A run's question (`mlCoach/question`) as a quick pick, or in the chat that shows the run. What an answer means is the server's to say. */
 import * as vscode from 'vscode';
 import type { LanguageClient } from 'vscode-languageclient/node';
 import { question, type QuestionParams, type QuestionReply } from '../protocol';
+import type { ChatRuns, Picked } from './chatRuns';
 
 interface Item extends vscode.QuickPickItem {
-  /** What is answered; `type` asks for a value first. */
-  readonly reply: QuestionReply | 'type';
+  readonly reply: Picked;
 }
 
-export function askQuestions(client: LanguageClient): void {
-  client.onRequest(question, (params, token) => ask(params, token));
-}
-
-async function ask(params: QuestionParams, token: vscode.CancellationToken): Promise<QuestionReply | null> {
-  // A value that could not be read is asked for again where it was typed.
-  const reply = params.complaint === '' ? await pick(params, token) : 'type';
-  return reply === 'type' ? type(params, token) : reply;
+export function askQuestions(client: LanguageClient, chats: ChatRuns): void {
+  client.onRequest(question, async (params, token): Promise<QuestionReply | null> => {
+    // A value that could not be read is asked for again where it was typed.
+    if (params.complaint !== '') return type(params, token);
+    const picked = await (chats.has(params.runId) ? chats.ask(params, token) : pick(params, token));
+    return picked === 'type' ? type(params, token) : picked;
+  });
 }
 
 /** Closed by a look elsewhere, so that no run waits behind a window that nobody sees. */
-async function pick({ question: title, choices }: QuestionParams, token: vscode.CancellationToken): Promise<QuestionReply | 'type' | null> {
+async function pick({ question: title, choices }: QuestionParams, token: vscode.CancellationToken): Promise<Picked | null> {
   const items: Item[] = [
     ...choices.map(({ title: label, programs }, choice) => ({
       label,

@@ -75,7 +75,7 @@ export class RunBook {
 const UNKNOWN: Run = {
   runId: '', rootUri: '', prompt: '', task: 'generate', programFile: '', testsFile: '', model: '',
   sandbox: '', autoPatch: false, active: false, outcome: '', reason: '', iterations: [], dropped: [],
-  saved: [], report: null, startedAt: '', can: [], elsewhere: false, complete: false, writing: [],
+  saved: [], report: null, summary: '', question: null, startedAt: '', can: [], elsewhere: false, complete: false, writing: [],
 };
 
 export interface RunGroups {

@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
-import type { CaseDetails, ReportDetails } from '../protocol';
+import type { ReportDetails } from '../protocol';
 import type { Connection } from '../server/connection';
 import { firstLine, runTitle } from '../wording';
 import { type LineOf, linesIn } from './pythonTests';
 import type { Run } from './runBook';
 import type { Runs } from './runs';
+import { record } from './testOutcomes';
 
 /** Shows the generated tests and their outcomes in VS Code's Test Explorer. */
 export class TestExplorer implements vscode.Disposable {
@@ -117,32 +118,4 @@ export class TestExplorer implements vscode.Disposable {
 
 function testsOf({ rootUri, testsFile }: Run): vscode.Uri | undefined {
   return rootUri === '' || testsFile === '' ? undefined : vscode.Uri.joinPath(vscode.Uri.parse(rootUri), testsFile);
-}
-
-function record(run: vscode.TestRun, item: vscode.TestItem, test: CaseDetails): void {
-  const milliseconds = test.seconds * 1000;
-  switch (test.outcome) {
-    case 'passed':
-      run.passed(item, milliseconds);
-      break;
-    case 'failed':
-      run.failed(item, message(item, test), milliseconds);
-      break;
-    case 'error':
-      run.errored(item, message(item, test), milliseconds);
-      break;
-    case 'skipped':
-    case 'not_run':
-      run.skipped(item);
-      break;
-  }
-}
-
-function message(item: vscode.TestItem, test: CaseDetails): vscode.TestMessage {
-  const found = new vscode.TestMessage(test.message || test.outcome);
-  if (item.uri !== undefined) {
-    const line = test.line > 0 ? test.line - 1 : (item.range?.start.line ?? 0);
-    found.location = new vscode.Location(item.uri, new vscode.Position(line, 0));
-  }
-  return found;
 }

@@ -98,15 +98,17 @@ export function interpreterIn(folder: string, platform: NodeJS.Platform = proces
 /** The commands that make the environment, in order. */
 export function installSteps(installer: Installer, folder: string, wheel: string): string[][] {
   const python = interpreterIn(folder);
+  // With what the MCP server needs, which the extension offers, too.
+  const server = `${wheel}[mcp]`;
   if (installer.kind === 'uv') {
     return [
       [installer.uv, 'venv', '--quiet', '--python', '>=3.11', folder],
-      [installer.uv, 'pip', 'install', '--python', python, wheel],
+      [installer.uv, 'pip', 'install', '--python', python, server],
     ];
   }
   return [
     [...installer.python, '-m', 'venv', folder],
-    [python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', wheel],
+    [python, '-m', 'pip', 'install', '--disable-pip-version-check', '--no-input', server],
   ];
 }
 

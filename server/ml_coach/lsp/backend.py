@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ml_coach.claims import Claims
+from ml_coach.core.auditing.audit import AuditProgress
+from ml_coach.core.auditing.report import AuditReport
+from ml_coach.core.changes import FileChange
 from ml_coach.core.events import Emit, Event, RunStarted
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Reviewer, Workspace
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
+from ml_coach.core.results import Verification
 from ml_coach.core.types import RunReport
+from ml_coach.project_files import Opened
 from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings
 
@@ -45,6 +50,10 @@ class Disk(Protocol):
 
     def wrote(self, file: str, text: str) -> bool:
         """Whether ML Coach put this text there, at any time."""
+        ...
+
+    def was_ours(self, change: FileChange) -> bool:
+        """Whether there was nothing of the user's in the file before this change of it."""
         ...
 
     def note(self, file: str, text: str) -> None:
@@ -105,6 +114,10 @@ class PastRuns(Protocol):
         """How the run ended; None where it did not."""
         ...
 
+    def changed_since(self, run_id: str) -> str:
+        """The newest run that changed its program after it and was not undone; empty for none."""
+        ...
+
     def prompt_of(self, folder: Path, program_file: str) -> str:
         """What the program was written for by runs; empty where none is known."""
         ...
@@ -137,8 +150,26 @@ class Backend(Protocol):
         """One run, logged as it happens. Raises `ModelError` and `OSError` before its start."""
         ...
 
+    async def verify(
+        self, settings: Settings, files: Mapping[str, str], place: Path | None, highest: Path
+    ) -> Verification:
+        """Judges tests in the sandbox: those among `files`, texts by relative path; or those of
+        `place`, a folder or test file, with `files` in the place of its own. The project around it
+        is not looked for above `highest`. Raises `ExaminationError`."""
+        ...
+
+    async def filter_tests(
+        self, settings: Settings, files: Mapping[str, str], place: Path | None, highest: Path
+    ) -> AuditReport:
+        """What the tests notice of mistakes in the program; arguments and error as `verify`."""
+        ...
+
     def event_json(self, event: Event) -> dict[str, Any]:
         """An event as plain JSON data, as the log holds it."""
+        ...
+
+    def page_of(self, run_id: str) -> str:
+        """The HTML page of a run. Raises `KeyError` when there is no such run."""
         ...
 
     def connect_editor(self, complete: Complete) -> None:
@@ -167,6 +198,17 @@ class Backend(Protocol):
 
     def confirm_python(self, folder: Path) -> None:
         """Remembers that the folder's Python may be started. Raises `OSError`."""
+        ...
+
+    async def audit(
+        self,
+        settings: Settings,
+        opened: Opened,
+        *,
+        progress: Callable[[AuditProgress], None] | None = None,
+    ) -> AuditReport:
+        """What the tests of a project notice of mistakes in their modules. Raises `SetupError`
+        where nothing can be run."""
         ...
 
     async def models(self, settings: Settings) -> dict[str, Any]:

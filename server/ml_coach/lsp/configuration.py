@@ -18,7 +18,7 @@ from ml_coach.settings import Settings, from_environment, with_editor
 SECTION = "mlCoach"
 _SECONDS = 2.0
 # Keys that belong to the client alone.
-_CLIENTS_OWN = frozenset({"trace", "serverPath", "server"})
+_CLIENTS_OWN = frozenset({"trace", "serverPath", "server", "showProjectTests"})
 
 
 @dataclass(slots=True)

@@ -107,9 +107,14 @@ class CoachProtocol(LanguageServerProtocol):
         except Exception as failure:  # noqa: BLE001 - whatever a peer sends, reading goes on
             self._could_not_read(fields, known_id, failure)
 
+    @property
+    def is_initialized(self) -> bool:
+        """Whether an editor began to speak with us."""
+        return self._workspace is not None
+
     def _refusal(self, message: dict[str, Any]) -> lsp.ResponseError | None:
         """Why a message may not be sent now; None where it may. Without an id nobody is told."""
-        method, is_up = message.get("method"), self._workspace is not None
+        method, is_up = message.get("method"), self.is_initialized
         codes = lsp.ErrorCodes
         if message.get("jsonrpc") != self.VERSION:
             return _error(codes.InvalidRequest, 'A message must have "jsonrpc": "2.0".')

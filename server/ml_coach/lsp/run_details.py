@@ -57,6 +57,13 @@ class DroppedDetails(TypedDict):
     reason: str
 
 
+class QuestionDetails(TypedDict):
+    """A question that a run left open, and the answers to choose from, in words."""
+
+    text: str
+    choices: list[str]
+
+
 class IterationDetails(TypedDict):
     """One iteration; `report` is of its last test run."""
 
@@ -69,8 +76,10 @@ class IterationDetails(TypedDict):
 
 class RunDetails(TypedDict):
     """Everything that is shown of a run. `report` speaks of the program in the user's files, not
-    of a patch on trial. `saved`: the files that the run has written so far. `autoPatch`: patches
-    are applied unasked."""
+    of a patch on trial. Of a run on a project's tests, `programFile` says where those are (`.` for
+    all), `testsFile` is empty, and tests are named by pytest's ids. `saved`: the files that the run
+    has written so far. `autoPatch`: patches are applied unasked. `summary` says in sentences how
+    the run ended and what helps, `question` what it left open."""
 
     runId: str
     rootUri: str
@@ -88,6 +97,8 @@ class RunDetails(TypedDict):
     dropped: list[DroppedDetails]
     saved: list[str]
     report: ReportDetails | None
+    summary: str
+    question: QuestionDetails | None
 
 
 class AgentWriting(TypedDict):

@@ -179,7 +179,9 @@ def _lifetime(server: CoachServer) -> None:
 def _notifications(server: CoachServer) -> None:
     @server.feature(lsp.WINDOW_WORK_DONE_PROGRESS_CANCEL)
     async def cancel(params: lsp.WorkDoneProgressCancelParams) -> None:
-        runs = (await server.session()).runs
+        session = await server.session()
+        runs = session.runs
+        await session.audits.stop(token=params.token)
         if run_id := runs.run_of_token(params.token):
             await runs.stop(run_id)
 

@@ -19,6 +19,7 @@ from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.positions import Text, split
 from ml_coach.lsp.runs import presentation
 from ml_coach.lsp.runs.active_runs import ENDED_IN_ITS_MIDST, ENDED_WITH_SERVER, Runs
+from ml_coach.lsp.runs.audits import Audits
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.open_questions import OpenQuestion, OpenQuestions
 from ml_coach.lsp.runs.review import Offers
@@ -52,18 +53,23 @@ class Session:
             self._lenses_changed,
         )  # fmt: skip
         self.configuration = Configuration(client)
-        self.actions = Actions(client, documents, self._finding_store, self.runs)
+        self.audits = Audits(
+            client, documents, backend, self._findings_changed, self._lenses_changed
+        )
+        self.actions = Actions(client, documents, self._finding_store, self.runs, self.audits)
         for uri in [document.uri for document in client.workspace.text_documents.values()]:
             self.actions.document_changed(uri)
         self.commands = Commands(
-            client, documents, self.configuration, backend, self.runs, self._finding_store
-        )
+            client, documents, self.configuration, backend, self.runs, self._finding_store,
+            self.audits,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Ends every run and every process of ours."""
         if self._offering is not None:
             self._offering.cancel()
         self.actions.close()
+        await self.audits.stop()
         await self.runs.stop(reason=ENDED_WITH_SERVER)
         await self._backend.aclose()
 
@@ -83,11 +89,11 @@ class Session:
         reason = runs.reason_of(newest[0])
         if reason not in (ENDED_WITH_SERVER, ENDED_IN_ITS_MIDST):
             return
-        run_id, program_file = newest[0].run_id, newest[0].request.program_file
+        run_id, subject = newest[0].run_id, newest[0].request.subject
         if runs.change_log(run_id).root not in self._client.roots:
             return
         runs.resumable = run_id
-        told = f"{program_file}: {reason}"
+        told = f"{subject}: {reason}"
         # In editors whose own client listens to events a question is no modal window.
         if not (self._client.shows_patches and self._client.asks_questions):
             told += ' "Resume ML Coach run" among the code actions goes on with it.'
@@ -125,6 +131,7 @@ class Session:
         self.actions.document_changed(uri)
         # Findings move with their lines, and are gone when their line is.
         has_some = uri in self._finding_store.uris() or self.runs.questions.at(uri)
+        has_some = has_some or self.audits.knows(uri)
         if has_some and not self._client.pulls_diagnostics:
             self._publish(uri)
 
@@ -145,7 +152,7 @@ class Session:
             lines = Text.of(text, self._client.codec)
             question = presentation.question_diagnostic(asked, lines)
             found += [question] if question else []
-        return found
+        return found + self.audits.diagnostics(uri, text)
 
     def hover(self, uri: str, position: lsp.Position) -> lsp.Hover | None:
         """Explains the findings at a position, None where there are none."""
@@ -166,6 +173,8 @@ class Session:
         if asked := self.runs.questions.at(uri):
             lens = presentation.question_lens(asked, split(text))
             found += [lens] if lens else []
+        if audit := self.audits.lens(uri, uri.rpartition("/")[2]):
+            found.append(audit)
         return found
 
     # Telling the editor that something it shows is outdated

@@ -172,7 +172,9 @@ async def _serve(server: CoachServer, reader: asyncio.StreamReader, writer: Any)
         if isinstance(result, Exception):
             logger.error("Reading ended: %s", result)
     await server.close()
-    return 0 if server.shut_down else 1
+    # The protocol's 1 is for an editor that leaves without a word, not for none (`</dev/null`).
+    is_initialized = cast("CoachProtocol", server.protocol).is_initialized
+    return 0 if server.shut_down or not is_initialized else 1
 
 
 def _heed_signals(server: CoachServer) -> None:

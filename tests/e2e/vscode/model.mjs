@@ -80,10 +80,29 @@ function divided(system) {
   return fenced(`def slugify(text):\n    return "-".join(${SLUGS[slugs++ % 2]})\n`);
 }
 
+/** Both files of a small project are wrong: the operation, and the reduced rate. */
+const PROJECT_PATCH = `The price is a product, and there is a reduced rate.
+
+src/shop/prices.py
+<<<<<<< SEARCH
+    return value - rate(kind)
+=======
+    return value * rate(kind)
+>>>>>>> REPLACE
+
+src/shop/rates.py
+<<<<<<< SEARCH
+    return RATE if kind == "full" else 0
+=======
+    return RATE if kind == "full" else 3
+>>>>>>> REPLACE
+`;
+
 /** Which agent asks, by the words of its own system message; which file, by those of the user's. */
 function reply(system, user) {
   if (user.includes('slugify')) return divided(system);
   const [, module = 'generated_code'] = /(?:module|program) `(\w+)/.exec(user) ?? [];
+  if (user.includes('This test of a project fails')) return PROJECT_PATCH;
   if (/debugger/.test(system)) return correction(user).replaceAll('generated_code', module);
   if (/tester|test cases/.test(system)) return fenced(TESTS.replaceAll('generated_code', module));
   if (/analyse/.test(system)) return SPEC;

@@ -63,7 +63,7 @@ scene('an earlier prompt is taken up again, and Apply All takes every patch of i
   await wb.row('gave up').waitFor();
   await wb.shot('06-which');
   await wb.pick('gave up');
-  await wb.webview.getByText('The same program came back').waitFor();
+  await wb.webview.getByText('The same program came back').first().waitFor();
   await wb.treeRow('Iteration 3 of 3').waitFor();
   await wb.shot('07-shown');
 });

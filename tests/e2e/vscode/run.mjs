@@ -8,8 +8,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { ROOT, STACKS, VSIX } from './stage.mjs';
 
-const MAIN = ['generate', 'review', 'stop', 'menus'];
-const CORE = [...MAIN, 'prompt', 'question', 'server', 'models', 'inhost'];
+const MAIN = ['generate', 'review', 'stop', 'menus', 'project'];
+const CORE = [...MAIN, 'prompt', 'question', 'server', 'models', 'page', 'chat', 'inhost'];
 const SUITES = {
   core: CORE,
   // That code-server cannot be told to run tests inside its extension host, and knows no models.

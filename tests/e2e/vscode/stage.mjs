@@ -12,7 +12,7 @@ import { openWorkbench } from './workbench.mjs';
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 const CACHE = process.env.ML_COACH_E2E_CACHE ?? path.join(os.homedir(), '.cache');
 export const STACKS = { current: path.join(CACHE, 'vscode-e2e'), floor: path.join(CACHE, 'vscode-floor') };
-const SHOTS = process.env.ML_COACH_E2E_SHOTS ?? path.join(ROOT, 'client-vscode/out/shots');
+export const SHOTS = process.env.ML_COACH_E2E_SHOTS ?? path.join(ROOT, 'client-vscode/out/shots');
 const { version } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
 export const VSIX = path.join(ROOT, `ml-coach-${version}.vsix`);
 export const KIND = process.env.ML_COACH_E2E_STACK ?? 'current';
@@ -35,7 +35,10 @@ export function scene(title, {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), 'coach-e2e-'));
     const folder = path.join(work, 'project');
     fs.mkdirSync(folder);
-    for (const [file, text] of Object.entries(files)) fs.writeFileSync(path.join(folder, file), text);
+    for (const [file, text] of Object.entries(files)) {
+      fs.mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
+      fs.writeFileSync(path.join(folder, file), text);
+    }
     const model = await startModel();
     const server = await startCodeServer({
       stack: STACKS[KIND],

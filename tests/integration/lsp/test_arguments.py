@@ -9,6 +9,7 @@ import pytest
 from pygls.exceptions import JsonRpcException
 
 from conftest import StartEditor
+from ml_coach.lsp.protocol import path_of
 from scripted_model import PROMPT, RIGHT, WRONG, ScriptedModel
 
 INVALID_PARAMS, REQUEST_FAILED = -32602, -32803
@@ -56,6 +57,7 @@ async def test_bad_arguments_get_an_error_with_a_sentence(start: StartEditor):
         ("undoRun", {"runId": "x", "force": True}, INVALID_PARAMS, "does not know 'force'"),
         ("resume", {"runId": "none"}, REQUEST_FAILED, "There is no run"),
         ("events", {"runId": "none"}, REQUEST_FAILED, "There is no run"),
+        ("runPage", {"runId": "../../x"}, REQUEST_FAILED, "There is no run"),
         ("stop", {"runId": 3}, INVALID_PARAMS, "must be a string"),
     ]
     for name, argument, code, sentence in cases:
@@ -123,6 +125,9 @@ async def test_runs_events_models_and_doctor_answer_as_documented(start: StartEd
     assert [event["event"] for event in log["events"]] == [
         kind for kind in editor.kinds() if kind != "TextArrived"
     ]
+    page = path_of((await editor.command("runPage", runId=run_id))["uri"])
+    assert page == Path(run["folder"]) / "report.html"
+    assert "+    return a + b" in page.read_text(encoding="utf-8")
     models = await editor.command("models")
     assert models["default"].startswith("openai:scripted@")
     assert any(row["name"].startswith("local:") for row in models["models"])

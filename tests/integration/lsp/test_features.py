@@ -88,6 +88,16 @@ async def test_a_stub_is_implemented_in_place(start: StartEditor, root: Path, mo
     assert "test_given_1" in editor.text("test_sums_generated.py")
 
 
+async def test_in_a_project_files_go_where_it_keeps_such_files(start: StartEditor, root: Path):
+    for file in ("pyproject.toml", "src/pkg/__init__.py", "tests/test_other.py"):
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    editor = await start()
+    await editor.generate(PROMPT)
+    saved = await editor.until(lambda: editor.event("FilesSaved"))
+    assert set(saved["files"]) == {"src/pkg/generated_code.py", "tests/test_generated_code.py"}
+
+
 async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     start: StartEditor, root: Path, model: ScriptedModel
 ):
@@ -115,7 +125,8 @@ async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     lenses = await editor.client.text_document_code_lens_async(
         lsp.CodeLensParams(lsp.TextDocumentIdentifier(editor.uri("test_sums.py")))
     )
-    shown = {lens.range.start.line: lens.command.title for lens in lenses}
+    runs = [lens for lens in lenses if lens.command.command == "mlCoach.runTests"]
+    shown = {lens.range.start.line: lens.command.title for lens in runs}
     assert shown[0] == "ML Coach: 1 of 2 pass. Run again"
     assert shown[5] == "guessed, failed. Run again"
     assert shown[10] == "guessed, passed. Run again"

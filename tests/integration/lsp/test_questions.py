@@ -193,7 +193,7 @@ async def test_an_answer_gives_a_stub_another_body(
     editor.open("slugs.py")
     await editor.command("implement", uri=editor.uri("slugs.py"), function="slugify")
     assert (await ended(editor))["outcome"] == "unsure"
-    asked = list(model.asked)
+    asked, first = list(model.asked), await latest(editor)
     await editor.choose(
         await editor.action("slugs.py", "Answer ML Coach: slugify('A B_c') gives 'a-b-c'")
     )
@@ -202,3 +202,73 @@ async def test_an_answer_gives_a_stub_another_body(
     assert editor.text("slugs.py") == f"def slugify(text):\n{doc}{body}"
     assert CONFIRMED in editor.text("test_slugs.py")
     assert model.asked == asked
+    with pytest.raises(JsonRpcException, match="undo it first"):
+        await editor.command("answer", runId=first, choice=0)
+    assert CONFIRMED in editor.text("test_slugs.py")
+
+
+async def test_a_run_that_cannot_go_on_leaves_a_function_the_body_it_has(
+    start: StartEditor, root: Path
+):
+    (root / "slugs.py").write_text("def slugify(text):\n    ...\n")
+    first = await start("neovim-0.11", options={"maxQuestions": 1})
+    first.open("slugs.py")
+    await first.command("implement", uri=first.uri("slugs.py"), function="slugify")
+    await ended(first)
+    asked = await latest(first)
+    await first.quit()
+    files = "slugs.py", "test_slugs.py"
+    for file in files:
+        (root / file).write_text(first.text(file))
+    second = await start("neovim-0.11", options={"python": "/no/such/python"})
+    second.open("slugs.py")
+    before = [second.text(file) for file in files]
+    await second.command("answer", runId=asked, choice=0)
+    assert (await ended(second))["outcome"] == "failed"
+    await second.until(lambda: [second.text(file) for file in files] == before)
+
+
+async def test_of_two_answers_at_once_one_starts_a_run(
+    start: StartEditor, model: ScriptedModel, root: Path
+):
+    (root / "slugs.py").write_text("def slugify(text):\n    ...\n")
+    editor = await start("neovim-0.11", options={"maxQuestions": 1})
+    editor.open("slugs.py")
+    await editor.command("implement", uri=editor.uri("slugs.py"), function="slugify")
+    await ended(editor)
+    asked = await latest(editor)
+    told = await asyncio.gather(
+        *(editor.command("answer", runId=asked, choice=choice) for choice in (1, 1, 1)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, JsonRpcException) for one in told) == 2, told
+    assert (await ended(editor, 2))["answers"]
+    assert editor.text("slugs.py").count("return") == 1
+    assert CONFIRMED in editor.text("test_slugs.py")
+
+
+async def test_questions_of_two_files_are_answered_each_on_its_own(
+    start: StartEditor, model: ScriptedModel, root: Path
+):
+    editor = await start("neovim-0.11", options={"maxQuestions": 1})
+    runs: list[str] = []
+    for number, file in enumerate(("one.py", "two.py"), 1):
+        model.divide()
+        (root / file).write_text("def slugify(text):\n    ...\n")
+        editor.open(file)
+        await editor.command("implement", uri=editor.uri(file), function="slugify")
+        assert (await ended(editor, number))["question"]
+        runs.append(await latest(editor))
+    assert [len(await asked_in(editor, file)) for file in ("one.py", "two.py")] == [1, 1]
+    await editor.choose(
+        await editor.action("one.py", "Answer ML Coach: slugify('A B_c') gives 'a-b-c'")
+    )
+    assert (await ended(editor, 3))["answers"]
+    assert [len(await asked_in(editor, file)) for file in ("one.py", "two.py")] == [0, 1]
+    # A file that the user closed and saved is answered, too.
+    for file in ("two.py", "test_two.py"):
+        (root / file).write_text(editor.text(file))
+        editor.close(file)
+    await editor.command("answer", runId=runs[1], choice=1)
+    assert (await ended(editor, 4))["answers"]
+    await editor.until(lambda: CONFIRMED in editor.text("test_two.py"))

@@ -9,19 +9,24 @@ from typing import Any
 from lsprotocol import types as lsp
 
 from ml_coach.core.python.stubs import LONGEST_PARSED, Stub, stub_around, stubs_in
+from ml_coach.core.python.tests_at import test_at
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents
 from ml_coach.lsp.documents.positions import Text, overlaps
 from ml_coach.lsp.documents.prompt_comments import prompt_at
 from ml_coach.lsp.protocol import member, shown
 from ml_coach.lsp.runs.active_runs import Runs
+from ml_coach.lsp.runs.audits import QUESTION, Audits
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.presentation import diagnostic, question_diagnostic
 from ml_coach.lsp.runs.review import Offer, Offers
+from ml_coach.project_layout import is_tests
 
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"
+_AUDIT = "source.mlCoach.auditTests"
 _UNDO = "source.mlCoach.undo"
+_FIX = "source.mlCoach.fix"
 _STOP = "source.mlCoach.stop"
 _RESUME = "source.mlCoach.resume"
 
@@ -33,12 +38,18 @@ class Actions:
     """What the editor offers at a position of a document."""
 
     def __init__(
-        self, client: Client, documents: Documents, finding_store: FindingStore, runs: Runs
+        self,
+        client: Client,
+        documents: Documents,
+        finding_store: FindingStore,
+        runs: Runs,
+        audits: Audits,
     ) -> None:
         self._client = client
         self._documents = documents
         self._finding_store = finding_store
         self._runs = runs
+        self._audits = audits
         self._stubs: dict[str, tuple[str, tuple[Stub, ...]]] = {}
         self._unread: dict[str, None] = {}
         self._reading: asyncio.Future[None] | None = None
@@ -90,6 +101,8 @@ class Actions:
         found = self._patches(uri, self._findings_at(uri, text, lines, selection))
         found += self._answers(uri, lines, selection)
         found += self._from_text(uri, text, lines, selection)
+        found += self._audits.new_tests(uri, text, selection)
+        found += self._test_at(uri, lines, selection.start.line + 1)
         if uri.endswith(".py"):
             found += self._whole_file(uri, text)
         return found + self._undo(uri)
@@ -216,10 +229,19 @@ class Actions:
             self._stubs[uri] = text, (stubs := stubs_in(text))
         return stubs
 
+    def _test_at(self, uri: str, lines: Text, line: int) -> list[lsp.CodeAction]:
+        test = test_at(lines.lines, line) if is_tests(uri) else ""
+        if not test:
+            return []
+        command = _command("Fix", "fix", uri=uri, test=test)
+        return [_rewrite(f"Fix failing test with ML Coach: {shown(test)}", command)]
+
     def _whole_file(self, uri: str, text: str) -> list[lsp.CodeAction]:
         found: list[lsp.CodeAction] = []
-        is_test = uri.rsplit("/", 1)[-1].startswith("test_")
-        if text.strip() and not is_test:
+        if text.strip() and is_tests(uri):
+            found.append(_source("Fix failing tests with ML Coach", _FIX, "fix", uri=uri))
+            found.append(_source(QUESTION, _AUDIT, "auditTests", uri=uri))
+        elif text.strip():
             found.append(_source("Write tests", _WRITE_TESTS, "writeTests", uri=uri))
             found.append(_source("Debug this file", _DEBUG, "debug", uri=uri))
         return found

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pygls.exceptions import JsonRpcException
 
@@ -49,11 +51,15 @@ class Answering:
         if isinstance(found, str):
             self.client.show_message(found, warning=True)
             return {"runId": "", "reason": found}
-        return {"runId": await self._go_on(run_id, report, found), "reason": ""}
+        going_on = await self._go_on(run_id, report, found, quiet=argument.quiet)
+        return {"runId": going_on, "reason": ""}
 
     def ask(self, run_id: str) -> None:
         """Asks the user the question that a run left open; returns at once."""
-        self._asking.add(asking := asyncio.ensure_future(self._ask(run_id)))
+        self._keep(self._ask(run_id))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        self._asking.add(asking := asyncio.ensure_future(work))
         asking.add_done_callback(self._asking.discard)
 
     async def _ask(self, run_id: str) -> None:
@@ -82,28 +88,52 @@ class Answering:
         found = read_answer(question, argument.get("choice"), argument.get("text"))
         return found if isinstance(found, Answer) else None
 
-    async def _go_on(self, run_id: str, report: RunReport, answer: Answer) -> str:
-        order = await self.starting.order_again(run_id)
-        request = answered(order.request, report, answer)
-        if request.task in ("implement", "refine"):
-            await self._give_program_back(run_id, order)
-        return await self.starting.runs.start(replace(order, request=request))
+    async def _go_on(
+        self, run_id: str, report: RunReport, answer: Answer, *, quiet: bool = False
+    ) -> str:
+        runs = self.starting.runs
+        order = replace(await self.starting.order_again(run_id), quiet=quiet)
+        order = replace(order, request=answered(order.request, report, answer))
+        if not await self._gives_program_back(run_id, order):
+            return await runs.start(order)
+        try:
+            started = await runs.start(order)
+        except JsonRpcException:
+            await undo(run_id, self.starting.documents, runs, "redo")
+            raise
+        self._keep(self._put_back(run_id, order))
+        return started
 
-    async def _give_program_back(self, run_id: str, order: RunOrder) -> None:
-        """Undoes a run that changed a program: the calls that it recorded are about the program as
-        it was before."""
+    async def _gives_program_back(self, run_id: str, order: RunOrder) -> bool:
+        """Undoes a run that changed a program, because the calls that it recorded are about the
+        program as it was before; says whether there was anything to undo."""
         documents, runs, request = self.starting.documents, self.starting.runs, order.request
+        if request.task not in ("implement", "refine"):
+            return False
+        if later := await asyncio.to_thread(self.backend.run_log.changed_since, run_id):
+            changed = f"Run {later} changed {request.program_file} after that one"
+            raise RequestFailed(f"The run cannot go on. {changed}: undo it first.")
         text = self.starting.text(order.root, request.program_file)
         if any(stub.name == request.function for stub in stubs_in(text)):
-            return
-        if request.task == "refine" and runs.change_log(run_id).latest_action() != "run":
-            return
-        undone = await undo(run_id, documents, runs)
-        if undone.action != "undone":
-            changed = request.function or request.program_file
-            reason = undone.reason or f"{changed} has another body by now."
-            raise RequestFailed(f"The run cannot go on. {reason}")
-        runs.forget_results(run_id)
+            return False
+        if runs.change_log(run_id).latest_action() in ("run", "redo"):
+            undone = await undo(run_id, documents, runs, "undo")
+            if undone.action == "refused":
+                raise RequestFailed(f"The run cannot go on. {undone.reason}")
+            runs.forget_results(run_id)
+            return True
+        if request.task == "implement":
+            raise RequestFailed(f"The run cannot go on. {request.function} has a body by now.")
+        return False
+
+    async def _put_back(self, run_id: str, order: RunOrder) -> None:
+        """Makes the changes of a run again that was undone for `order`, once that has ended and
+        changed nothing, because it failed or was stopped."""
+        runs = self.starting.runs
+        if (active := runs.active.get(order.run_id)) and active.task:
+            await asyncio.wait([active.task])
+        if not runs.change_log(order.run_id).files():
+            await undo(run_id, self.starting.documents, runs, "redo")
 
     async def _report(self, run_id: str) -> RunReport:
         """The report of a run that left a question open. Raises RequestFailed for another run."""

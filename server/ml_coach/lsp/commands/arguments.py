@@ -24,12 +24,14 @@ _CHECKS: dict[str, tuple[tuple[type, ...], str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """Settings that a command may name for one run; the others are those of the folder."""
+    """Settings that a command may name for one run; the others are those of the folder. With
+    `quiet` the client shows the run by itself: no progress is sent, and no message at its end."""
 
     max_iters: int | None = None
     run_timeout: float | None = None
     auto_patch: bool | None = None
     model: str | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +79,25 @@ class Refine(RunSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fix(RunSettings):
+    """A folder or a file of tests, without it the workspace folder; of a file perhaps one `test`,
+    by a name such as `TestA::test_b`. `keyword` selects tests as pytest's `-k` does."""
+
+    uri: str | None = None
+    test: str | None = None
+    keyword: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunTests:
     """A program or its tests."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditTests:
+    """A test file."""
 
     uri: str
 
@@ -117,11 +136,12 @@ class ApplyPatch:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveAnswer:
     """`choice` counts the question's answers from 0; `text` is a Python literal, `raises X`, `not
-    defined` or `skip`. Without both the user is asked."""
+    defined` or `skip`. Without both the user is asked. `quiet` is as in RunSettings."""
 
     run_id: str
     choice: int | None = None
     text: str | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +159,25 @@ class LatestRuns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileText:
+    """The text of a file that need not be on disk; `path` is relative."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examine:
+    """A program and its tests as `files`; or a `path`, that of a folder or test file of the
+    workspace, absolute or relative to the first folder; or both: then the files stand in for those
+    on disk. `call_id`, chosen by the client, ends the work by `mlCoach.stop`."""
+
+    files: list[FileText] | None = None
+    path: str = ""
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoArgument:
     """For a command that takes nothing."""
 
@@ -148,10 +187,13 @@ def camel(name: str) -> str:
     return re.sub(r"_(\w)", lambda match: match[1].upper(), name)
 
 
-def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
+def read_arguments(
+    kind: type[T], command: str, arguments: Sequence[Any], may_be_empty: Sequence[str] = ()
+) -> T:
     """The command's one object as a `kind`, one of the dataclasses above.
 
-    Raises InvalidParams with a sentence for an unknown key, a wrong type or a missing value.
+    Raises InvalidParams with a sentence for an unknown key, a wrong type or a missing value; a
+    value that must be there is no empty one, except under the keys that `may_be_empty`.
     """
     fields = {camel(f.name): f for f in dataclasses.fields(cast("Any", kind))}
     known = ", ".join(fields) or "no argument"
@@ -163,17 +205,31 @@ def read_arguments(kind: type[T], command: str, arguments: Sequence[Any]) -> T:
         if key not in fields:
             raise invalid(f"{command} does not know {key!r}; it takes: {known}.")
         field = fields[key]
-        annotation = str(field.type).removesuffix(" | None")
-        allowed, wanted = _CHECKS[annotation]
         if value is None and field.default is not dataclasses.MISSING:
             continue
-        # In Python a bool is an int; in JSON it is not.
-        if not isinstance(value, allowed) or (isinstance(value, bool) and annotation != "bool"):
-            raise invalid(f"{key!r} of {command} must be {wanted}.")
-        if isinstance(value, str) and holds_half_character(value):
-            raise invalid(f"{key!r} of {command} holds half a character (a lone surrogate).")
-        values[field.name] = value
+        annotation = str(field.type).removesuffix(" | None")
+        values[field.name] = _read(value, annotation, command, key)
     for key, field in fields.items():
         if field.default is dataclasses.MISSING and not values.get(field.name):
+            if field.name in values and key in may_be_empty:
+                continue
             raise invalid(f"{command} needs {key!r}.")
     return kind(**values)
+
+
+def _read(value: Any, annotation: str, command: str, key: str) -> Any:
+    """A value of the annotated type. Raises InvalidParams for another one."""
+    if annotation == "list[FileText]":
+        if not isinstance(value, list):
+            raise invalid(f"{key!r} of {command} must be a list of objects with: path, text.")
+        of = f"{key!r} of {command}"
+        # An empty file is a file, too.
+        every = cast("list[Any]", value)
+        return [read_arguments(FileText, of, [one], may_be_empty=("text",)) for one in every]
+    allowed, wanted = _CHECKS[annotation]
+    # In Python a bool is an int; in JSON it is not.
+    if not isinstance(value, allowed) or (isinstance(value, bool) and annotation != "bool"):
+        raise invalid(f"{key!r} of {command} must be {wanted}.")
+    if isinstance(value, str) and holds_half_character(value):
+        raise invalid(f"{key!r} of {command} holds half a character (a lone surrogate).")
+    return value

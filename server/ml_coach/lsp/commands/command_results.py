@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from ml_coach.core.auditing.report import TestVerdict
+from ml_coach.core.results import CaseOutcome, Verdict
 from ml_coach.lsp.run_details import Outcome, RunAction, Task
 
 RunEvent = dict[str, Any]
@@ -14,6 +16,12 @@ class RunRef(TypedDict):
     """A run, by its id."""
 
     runId: str
+
+
+class AuditStarted(TypedDict):
+    """An audit goes on."""
+
+    started: bool
 
 
 class Stopped(TypedDict):
@@ -42,6 +50,12 @@ class Answered(TypedDict):
 
     runId: str
     reason: str
+
+
+class RunPage(TypedDict):
+    """Where the page is."""
+
+    uri: str
 
 
 class Undone(TypedDict):
@@ -99,6 +113,93 @@ class EventList(TypedDict):
 
     rootUri: str
     events: list[RunEvent]
+
+
+class Explanation(TypedDict):
+    """What a run did, one sentence for each step that has something to say."""
+
+    steps: list[str]
+
+
+class TestOutcome(TypedDict):
+    """How one test came out; `message` says why it did not pass."""
+
+    name: str
+    outcome: CaseOutcome
+    message: str
+
+
+class Fault(TypedDict):
+    """One thing that is wrong; `line` is 0 where it is not known."""
+
+    kind: str
+    message: str
+    file: str
+    line: int
+
+
+class Verified(TypedDict):
+    """What a contained run of tests showed. `level` is the containment, `ranOn` the Python, `limit`
+    what stopped it. `doubts`: what in the run could have changed its own outcome. `replaced`: the
+    files on disk in whose place other texts stood."""
+
+    verdict: Verdict
+    why: str
+    level: str
+    ranOn: str
+    limit: str
+    tests: list[TestOutcome]
+    faults: list[Fault]
+    doubts: list[str]
+    replaced: list[str]
+
+
+class DoubtfulPlace(TypedDict):
+    """A line of a test that cannot fail, whatever the program does."""
+
+    line: int
+    what: str
+
+
+class FilteredTest(TypedDict):
+    """What a test is good for. `notices` counts the mistakes that make it fail, `reaches` those
+    whose lines it runs; `why` says why one is `not_judging`."""
+
+    test: str
+    file: str
+    line: int
+    verdict: TestVerdict
+    why: str
+    notices: int
+    reaches: int
+    doubts: list[DoubtfulPlace]
+
+
+class Survivor(TypedDict):
+    """A mistake in the program that no test notices, though those in `reachedBy` run its line.
+    `newTest` is a test that does, seen in the sandbox; empty where none was found."""
+
+    file: str
+    line: int
+    what: str
+    diff: str
+    reachedBy: list[str]
+    newTest: str
+
+
+class FilteredTests(TypedDict):
+    """What tests notice of mistakes in `modules`. `score` is the share that they notice, 0 to 1.
+    `unreached` counts the mistakes whose line no test runs; `alike` are groups of tests that notice
+    the same."""
+
+    score: float | None
+    level: str
+    ranOn: str
+    modules: list[str]
+    tests: list[FilteredTest]
+    survived: list[Survivor]
+    unreached: int
+    alike: list[list[str]]
 
 
 class ListedModel(TypedDict):

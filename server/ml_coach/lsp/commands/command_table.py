@@ -55,8 +55,19 @@ COMMANDS = (
         "has a program do what `prompt` says, too; its tests stay, and new ones go behind them",
     ),
     Command(
+        "fix", lambda c: c.starting.fix,
+        "runs a project's tests, those below `uri` (a folder or a file; else the workspace folder) "
+        "or one `test` of that file, and mends the code that they fail for; with `maxIters` 1 it "
+        "only runs them",
+    ),
+    Command(
         "runTests", lambda c: c.starting.run_tests,
         "takes a program or its tests; inspects and tests it, asks no model",
+    ),
+    Command(
+        "auditTests", lambda c: c.audit_tests,
+        "looks which tests of a file cannot fail, by mistakes made in their module; what it finds "
+        "are diagnostics of the file, and it goes on behind a progress that can be cancelled",
     ),
     Command(
         "tests", lambda c: c.list_tests,
@@ -99,12 +110,29 @@ COMMANDS = (
         "everything that is shown of a run, as in `mlCoach/run`",
     ),
     Command(
+        "runPage", lambda c: c.run_page,
+        "writes the page of a run into its log folder: one HTML file that asks no network",
+    ),
+    Command(
         "patch", lambda c: c.patch,
         "the whole texts before and after a patch of a run",
     ),
     Command(
         "events", lambda c: c.events,
         "everything in the run's log",
+    ),
+    Command(
+        "explain", lambda c: c.explain,
+        "what the run did and found, step by step, in words",
+    ),
+    Command(
+        "verify", lambda c: c.examining.verify,
+        "runs pytest tests in the sandbox and judges them from outside; answers when they have run",
+    ),
+    Command(
+        "filterTests", lambda c: c.examining.filter_tests,
+        "makes small mistakes in the program and says which tests notice them; answers when they "
+        "have run",
     ),
     Command(
         "models", lambda c: c.models,

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from ml_coach.change_log import Action
+from ml_coach.core.errors import os_error_text
 from ml_coach.core.python import syntax
 from ml_coach.core.request import Request
+from ml_coach.core.wording import sentence
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.commands.answering import Answering
 from ml_coach.lsp.commands.arguments import (
     ApplyPatch,
+    AuditTests,
     LatestRuns,
     ListTests,
     NoArgument,
@@ -24,25 +27,30 @@ from ml_coach.lsp.commands.arguments import (
 )
 from ml_coach.lsp.commands.command_results import (
     Applied,
+    AuditStarted,
     Check,
     CheckList,
     Discarded,
     EventList,
+    Explanation,
     FileDetails,
     ModelList,
     PatchFiles,
     RunList,
+    RunPage,
     RunSummary,
     Stopped,
     TestList,
     Undone,
 )
+from ml_coach.lsp.commands.examining import Examining
 from ml_coach.lsp.commands.starting import Starting
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents
 from ml_coach.lsp.protocol import RequestFailed, uri_of
 from ml_coach.lsp.run_details import RunAction, RunDetails
 from ml_coach.lsp.runs.active_runs import Runs
+from ml_coach.lsp.runs.audits import Audits
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.undo import undo
@@ -59,21 +67,27 @@ class Commands:
         backend: Backend,
         runs: Runs,
         finding_store: FindingStore,
+        audits: Audits,
     ) -> None:
         self._client = client
         self._documents = documents
         self._configuration = configuration
         self._backend = backend
         self._runs = runs
+        self._audits = audits
         self.starting = Starting(documents, configuration, backend, runs, finding_store)
         self.answering = Answering(client, backend, self.starting)
+        self.examining = Examining(client, configuration, backend)
         runs.questions.wanted = self.answering.ask
 
     # During and after a run
 
     async def stop(self, argument: Stop) -> Stopped:
-        """Stops one run, or all, and waits until they are over."""
-        return {"stopped": await self._runs.stop(argument.run_id or "", argument.reason)}
+        """Stops one run or call, or all and every audit, and waits until the runs are over."""
+        if not argument.run_id:
+            await self._audits.stop()
+        calls = self.examining.stop(argument.run_id or "")
+        return {"stopped": [*calls, *await self._runs.stop(argument.run_id or "", argument.reason)]}
 
     async def apply_patch(self, argument: ApplyPatch) -> Applied:
         """Applies a waiting patch; a refusal is also shown to the user."""
@@ -139,7 +153,7 @@ class Commands:
             "runId": run_id,
             "prompt": request.prompt,
             "task": task,
-            "programFile": request.program_file,
+            "programFile": request.subject,
             "outcome": cast("Any", outcome),
             "reason": reason,
             "active": is_active,
@@ -168,6 +182,23 @@ class Commands:
     async def run(self, argument: OneRun) -> RunDetails:
         """Everything that is shown of a run. Raises RequestFailed where there is no such run."""
         return (await self._tracker(argument.run_id)).details
+
+    async def run_page(self, argument: OneRun) -> RunPage:
+        """Writes the page of a run. Raises RequestFailed where there is no such run, or where it
+        cannot be written."""
+        run_id = argument.run_id
+
+        def written() -> Path:
+            file = self._backend.run_log.folder_for(run_id) / "report.html"
+            file.write_text(self._backend.page_of(run_id), encoding="utf-8")
+            return file
+
+        try:
+            return {"uri": uri_of(await asyncio.to_thread(written))}
+        except KeyError:
+            raise RequestFailed(f"There is no run {run_id!r}.") from None
+        except OSError as error:
+            raise RequestFailed(os_error_text(error)) from None
 
     async def patch(self, argument: OnePatch) -> PatchFiles:
         """The texts before and after a patch. Raises RequestFailed where there is no such patch."""
@@ -210,6 +241,26 @@ class Commands:
         except KeyError:
             raise RequestFailed(f"There is no run {run_id!r}.") from None
         return {"rootUri": uri_of(root) if root else "", "events": lines}
+
+    async def audit_tests(self, argument: AuditTests) -> AuditStarted:
+        """Begins to look which tests of a file cannot fail; what it finds are diagnostics."""
+        file = self._documents.of(argument.uri, "uri")
+        settings = await self._configuration.of(file.root)
+        await self._audits.start(file, settings)
+        return {"started": True}
+
+    async def explain(self, argument: OneRun) -> Explanation:
+        """A run's log in words. Raises RequestFailed for a run that does not exist."""
+
+        def said() -> list[str]:
+            return [
+                text for e in self._backend.run_log.events(argument.run_id) if (text := sentence(e))
+            ]
+
+        try:
+            return {"steps": await asyncio.to_thread(said)}
+        except KeyError:
+            raise RequestFailed(f"There is no run {argument.run_id!r}.") from None
 
     async def list_tests(self, argument: ListTests) -> TestList:
         """The tests of a file; none where it cannot be read or does not parse."""

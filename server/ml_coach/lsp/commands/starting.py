@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ml_coach.file_orders import FileOrders, one_file
+from ml_coach.file_orders import FileOrders, fix_order, one_file
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.commands.arguments import (
     Debug,
+    Fix,
     Generate,
     Implement,
     OneRun,
@@ -20,9 +21,10 @@ from ml_coach.lsp.commands.arguments import (
 )
 from ml_coach.lsp.commands.command_results import RunRef
 from ml_coach.lsp.commands.editor_files import EditorFiles
+from ml_coach.lsp.commands.shown_project import open_shown
 from ml_coach.lsp.configuration import Configuration
 from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceFile
-from ml_coach.lsp.protocol import RequestFailed, invalid
+from ml_coach.lsp.protocol import RequestFailed, invalid, path_of
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.project_layout import is_tests, usual_tests
@@ -51,7 +53,7 @@ class Starting:
         if program and program == tests:
             raise invalid(one_file(program))
         order = await orders.generate(argument.prompt, program, tests)
-        return await self._start(order, overwrite=argument.overwrite)
+        return await self._start(order, argument, overwrite=argument.overwrite)
 
     def _target(self, argument: Generate) -> tuple[Path, str]:
         """The workspace folder, and the program's file in it where the argument names one."""
@@ -66,7 +68,7 @@ class Starting:
         """Gives one stub its body. Raises RequestFailed where there is no such stub."""
         program, _ = self._open(argument.uri)
         orders = await self._orders(program.root, argument)
-        return await self._start(await orders.implement(program.file, argument.function))
+        return await self._start(await orders.implement(program.file, argument.function), argument)
 
     async def debug(self, argument: Debug) -> RunRef:
         """Repairs a program until its tests pass."""
@@ -74,13 +76,13 @@ class Starting:
         orders = await self._orders(program.root, argument)
         tests = self._tests_argument(argument.test_uri, program.root)
         tests = tests or orders.tests_of(program.file) or usual_tests(program.root, program.file)
-        return await self._start(await orders.debug(program.file, tests))
+        return await self._start(await orders.debug(program.file, tests), argument)
 
     async def write_tests(self, argument: WriteTests) -> RunRef:
         """Writes tests for a program."""
         program, _ = self._open(argument.uri)
         orders = await self._orders(program.root, argument)
-        return await self._start(await orders.write_tests(program.file))
+        return await self._start(await orders.write_tests(program.file), argument)
 
     async def refine(self, argument: Refine) -> RunRef:
         """Has a program do something more. Its tests stay, and new ones go behind them."""
@@ -90,19 +92,33 @@ class Starting:
         orders = await self._orders(program.root, argument)
         tests = self._tests_argument(argument.test_uri, program.root)
         order = await orders.refine(program.file, argument.prompt.strip(), tests=tests)
-        return await self._start(order)
+        return await self._start(order, argument)
+
+    async def fix(self, argument: Fix) -> RunRef:
+        """Mends the code that tests of a project fail for."""
+        if argument.test and not argument.uri:
+            raise invalid("mlCoach.fix needs the 'uri' of the file that the 'test' is in.")
+        place = path_of(argument.uri) if argument.uri else self.documents.default_root()
+        if place is None:
+            raise invalid("uri must be the URI of a file or of a folder, like file:///folder.")
+        opened = await open_shown(
+            self.documents, place, argument.test or "", argument.keyword or ""
+        )
+        order = fix_order(opened, await self._settings(opened.root, argument))
+        return await self._start(order, argument)
 
     async def run_tests(self, argument: RunTests) -> RunRef:
         """Inspects a program and runs its tests; asks no model. Takes either file of the two."""
         file, text = self._open(argument.uri)
-        orders = await self._orders(file.root, RunSettings(max_iters=1))
+        once = RunSettings(max_iters=1)
+        orders = await self._orders(file.root, once)
         if is_tests(file.file):
             program, tests = self._files(file.root).program_of(file.file, text), file.file
         else:
             program, tests = file.file, orders.tests_of(file.file)
         if not tests or not program:
             raise RequestFailed(f"No tests were found that belong to {file.file}.")
-        return await self._start(await orders.debug(program, tests))
+        return await self._start(await orders.debug(program, tests), once)
 
     async def resume(self, argument: OneRun) -> RunRef:
         """Starts a run anew; the calls that the old run recorded are answered from its log."""
@@ -125,17 +141,24 @@ class Starting:
         settings = await self.configuration.of(root)
         settings = replace(settings, model=start.model or settings.model)
         request = start.request
-        if request.task in ("debug", "refine"):
+        if request.task in ("debug", "implement", "refine"):
             # The user may have changed tests since.
             provenance = await self._files(root).provenance(request.tests_file)
             request = replace(request, provenance=provenance)
-        return RunOrder(root, request, settings, replay=run_id)
+        project = None
+        if request.task == "fix":
+            opened = await open_shown(self.documents, root, keyword=request.keyword)
+            project = replace(opened.project, targets=request.targets)
+        return RunOrder(root, request, settings, replay=run_id, project=project)
 
-    async def _start(self, order: RunOrder | str, *, overwrite: bool = False) -> RunRef:
+    async def _start(
+        self, order: RunOrder | str, own: RunSettings, *, overwrite: bool = False
+    ) -> RunRef:
         """Starts the run. Raises RequestFailed with the sentence that stands for the order."""
         if isinstance(order, str):
             raise RequestFailed(order)
-        return {"runId": await self.runs.start(replace(order, overwrite=overwrite))}
+        order = replace(order, overwrite=overwrite, quiet=own.quiet)
+        return {"runId": await self.runs.start(order)}
 
     def _files(self, root: Path) -> EditorFiles:
         return EditorFiles(root, self.documents, self.backend, self.finding_store)

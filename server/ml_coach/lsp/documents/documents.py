@@ -68,8 +68,7 @@ class Documents:
             raise invalid(f"{argument} must name a Python file; {resolved.name} is not one.")
         root = self._innermost_root(resolved)
         if root is None:
-            folders = ", ".join(str(root) for root in self.client.roots)
-            raise invalid(f"{resolved} lies outside the workspace folders ({folders}).")
+            raise invalid(self._outside(resolved))
         return WorkspaceFile(root, resolved.relative_to(root).as_posix())
 
     def root_of(self, uri: str) -> Path:
@@ -78,6 +77,18 @@ class Documents:
         if path is None:
             return self.default_root()
         return self._innermost_root(path) or self.client.roots[0]
+
+    def root_around(self, path: Path) -> Path | None:
+        """The workspace folder that `path`, a file or a folder, lies in; None where the editor has
+        no folder. Raises InvalidParams for one that lies outside."""
+        root = self._innermost_root(path) if self.client.roots else None
+        if root is None and self.client.roots:
+            raise invalid(self._outside(path))
+        return root
+
+    def _outside(self, path: Path) -> str:
+        folders = ", ".join(str(root) for root in self.client.roots)
+        return f"{path} lies outside the workspace folders ({folders})."
 
     def _innermost_root(self, path: Path) -> Path | None:
         roots = self.client.roots
@@ -121,6 +132,15 @@ class Documents:
         """The text of an open document, unsaved edits included; None when it is not open."""
         document = self.client.workspace.text_documents.get(unquote(uri))
         return None if document is None else document.source
+
+    def open_below(self, folder: Path) -> dict[str, str]:
+        """The texts of all open documents that lie below `folder`, by their paths in it."""
+        found: dict[str, str] = {}
+        for uri, document in self.client.workspace.text_documents.items():
+            path = path_of(uri) if uri.startswith("file:") else None
+            if path is not None and path.is_relative_to(folder):
+                found[path.relative_to(folder).as_posix()] = document.source
+        return found
 
     def short_text(self, uri: str) -> str | None:
         """The text of an open document that is short enough to be taken apart; else None."""

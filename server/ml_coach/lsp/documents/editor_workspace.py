@@ -7,11 +7,12 @@ the run's log.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_coach.change_log import Action, ChangeLog
+from ml_coach.claims import Claim
 from ml_coach.core.changes import FileChange, PatchRefused
 from ml_coach.lsp.backend import Disk
 from ml_coach.lsp.client import Client
@@ -34,8 +35,10 @@ class EditorWorkspace:
     """One run's view of the files below `root`.
 
     `known` is each file's text as the run last knew it: first as it found the file, then as it
-    wrote it. What the file holds beyond that is the user's, also after a merge. `action` says what
-    the changes are logged as. `changed` is called with the URI of each file that was changed.
+    wrote it. What the file holds beyond that is the user's, also after a merge. The run may put
+    whole new texts into the files `replaced`; any other file of the user's stays theirs. What it
+    writes is taken by its `claim` before. `action` says what the changes are logged as. `changed`
+    is called with the URI of each file that was changed.
     """
 
     client: Client
@@ -47,6 +50,8 @@ class EditorWorkspace:
     action: Action = "run"
     changed: Callable[[str], None] = lambda uri: None
     known: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    replaced: frozenset[str] = frozenset()
+    claim: Claim | None = None
 
     def uri(self, file: str) -> str:
         """The URI of a file, as the editor spells it."""
@@ -79,6 +84,8 @@ class EditorWorkspace:
         `OSError` where that is impossible; the texts are then saved beside the log.
         """
         delivery = self._delivery()
+        if self.claim is not None:
+            self.claim.take(self.root / file for file in texts)
 
         changes: list[FileChange] = []
         unsettled: dict[str, FileChange] = {}
@@ -96,7 +103,9 @@ class EditorWorkspace:
             for file in unsettled.keys() - {change.file for change in changes}:
                 arrived(unsettled[file])
             unsettled.update({change.file: change for change in changes})
-            self.plan_changes(changes)
+            # Where the run's text was merged into the user's, it is no longer the run's alone.
+            whole = {c.file for c in changes if same_text(c.after, texts[c.file])}
+            self.plan_changes(changes, whole & self.replaced)
             if not changes or await delivery.put(tuple(changes), arrived):
                 return
         names = " and ".join(change.file for change in changes)
@@ -122,16 +131,21 @@ class EditorWorkspace:
             return None
         return FileChange(file, now, after)
 
-    def plan_changes(self, changes: Sequence[FileChange]) -> None:
-        """Notes changes that are about to be made, and their texts as ML Coach's.
+    def plan_changes(self, changes: Sequence[FileChange], whole: Collection[str] = ()) -> None:
+        """Notes changes that are about to be made. The files that become ML Coach's are noted too:
+        those that get a `whole` new text, and those that were its before.
 
         A server that is killed before it hears of them finds them again. Raises `OSError`.
         """
         self.change_log.plan(changes, self.action)
         for change in changes:
+            is_ours = change.file in whole or self._was_ours(change)
             # What an undo brings back may be the user's own.
-            if change.after is not None and self.action == "run":
+            if change.after is not None and self.action == "run" and is_ours:
                 self.disk.note(change.file, change.after)
+
+    def _was_ours(self, change: FileChange) -> bool:
+        return not (change.before or "").strip() or self.disk.was_ours(change)
 
     def record_change(self, change: FileChange) -> None:
         """Notes a change that was made, in `known` and in the log.

@@ -143,7 +143,7 @@ class Runs:
                 "Name another file, or remove it."
             )
         workspace = self.workspace(order.run_id, order.root)
-        progress = Progress(self._client, _title(order))
+        progress = Progress(self._client, _title(order), order.quiet)
         reviewer = EditorReviewer(self.offers, workspace, order.run_id, progress)
         view = RunView(
             order, self._client, self._finding_store, self.questions, progress, workspace,
@@ -152,7 +152,10 @@ class Runs:
         )  # fmt: skip
         await self._leave_question_open(order)
         self._refuse_busy(order)
-        claim = self.claim(order.run_id, _paths(order))
+        claim = workspace.claim = self.claim(order.run_id, _paths(order))
+        if order.project is not None:
+            files = order.project.modules
+            workspace.known.update({file: order.project.text(file) for file in files})
         run = ActiveRun(workspace, reviewer, progress, view, claim)
         self.active[run.run_id] = run
         run.task = asyncio.ensure_future(self._work(run))
@@ -198,8 +201,9 @@ class Runs:
         report = None
         try:
             await ask_about_key(self._client, self._backend, run.order)
-            await ask_about_python(self._client, self._backend, run.order)
+            await ask_about_python(self._client, self._backend, run.order.settings, run.order.root)
             if await self._may_write(run):
+                run.workspace.replaced = frozenset(run.order.replaced_files)
                 run.workspace.change_log.begin(run.order.root)
                 emit = run.claim.released_at_end(run.view)
                 report = await self._backend.run(run.order, run.workspace, run.reviewer, emit)
@@ -252,8 +256,7 @@ class Runs:
         if chosen == _OTHER_FILE:
             run.view.order = with_free_names(run.order)
             self._refuse_busy(run.order)
-            if taken := run.claim.add(run.paths):
-                raise OSError(taken.sentence)
+            run.claim.take(run.paths)
             # None of the new files exists.
             run.workspace.known.update(dict.fromkeys(run.order.replaced_files))
         return bool(chosen)
@@ -344,10 +347,9 @@ class Runs:
 
 
 def _paths(order: RunOrder) -> frozenset[Path]:
-    request = order.request
-    return frozenset(order.root / f for f in (request.program_file, request.tests_file))
+    program_file = () if order.project else (order.request.program_file,)
+    return frozenset(order.root / file for file in (*order.files, *program_file))
 
 
 def _title(order: RunOrder) -> str:
-    request = order.request
-    return _TITLES[task_of(request)].format(request.function or request.program_file)
+    return _TITLES[task_of(order.request)].format(order.request.function or order.subject)

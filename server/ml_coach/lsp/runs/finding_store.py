@@ -59,15 +59,15 @@ class FindingStore:
         findings: tuple[Finding, ...],
         uri_of: Callable[[str], str],
         text_of: Callable[[str], str],
-        files: frozenset[str],
+        replaces: Callable[[TrackedFinding], bool],
     ) -> None:
-        """Replaces the run's findings, and those that other runs left in the same `files` (URIs).
+        """Replaces the run's findings, and those of other runs that it `replaces`.
 
         `uri_of` and `text_of` take a finding's relative file.
         """
         before = self._by_uri()
         for other, tracked in list(self._runs.items()):
-            rest = tuple(one for one in tracked if one.uri not in files)
+            rest = tuple(one for one in tracked if not replaces(one))
             self._runs[other] = rest
             if not rest:
                 del self._runs[other]

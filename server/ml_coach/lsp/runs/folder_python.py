@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
-from ml_coach.run_order import RunOrder
+from ml_coach.settings import Settings
 
 _ASK_SECONDS = 600.0
 _USE, _KEEP = "Use it", "Use ML Coach's own"
 
 
-async def ask_about_python(client: Client, backend: Backend, order: RunOrder) -> None:
-    """Asks once for each folder. Where the user does not agree the run goes on without it."""
-    python = backend.unconfirmed_python(order.settings, order.root)
+async def ask_about_python(
+    client: Client, backend: Backend, settings: Settings, root: Path
+) -> None:
+    """Asks once for each folder `root`. Where the user does not agree it is not used."""
+    python = backend.unconfirmed_python(settings, root)
     if not python:
         return
     question = (
@@ -22,7 +26,7 @@ async def ask_about_python(client: Client, backend: Backend, order: RunOrder) ->
     if client.trusts_folders or (
         client.asks_questions and await client.ask(question, (_USE, _KEEP), _ASK_SECONDS) == _USE
     ):
-        backend.confirm_python(order.root)
+        backend.confirm_python(root)
         return
     client.show_message(
         f"{python} was not started. To allow it, set ML_COACH_PYTHON to it.", warning=False

@@ -18,9 +18,10 @@ from ml_coach.core.events import (
     DownloadAdvanced,
     Event,
     StageStarted,
+    TestsAdvanced,
     TextArrived,
 )
-from ml_coach.core.wording import DOING, sentence
+from ml_coach.core.wording import DOING, sentence, tests_text
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.agents import Agents
@@ -31,10 +32,12 @@ _LEAST_SECONDS_BETWEEN = 0.25
 
 @dataclass(slots=True)
 class Progress:
-    """Call it with each event of the run. It sends nothing to a client that knows no progress."""
+    """Call it with each event of the run. It sends nothing to a client that knows no progress, and
+    nothing of a `quiet` run."""
 
     client: Client
     title: str
+    quiet: bool = False
     token: str = field(default_factory=lambda: f"ml-coach-{uuid.uuid4().hex}")
     _creating: asyncio.Task[None] | None = None
     _begun: bool = False
@@ -45,6 +48,8 @@ class Progress:
 
     def begin(self) -> None:
         """Asks the editor to create the progress; returns at once."""
+        if self.quiet:
+            return
         if self.client.reports_progress:
             self._creating = asyncio.ensure_future(self._create())
         else:
@@ -74,10 +79,15 @@ class Progress:
                 self.report(self._text)
             case DownloadAdvanced():
                 self._download(event)
+            case TestsAdvanced(total=0):
+                self.report_now_and_then(tests_text(event.done, 0))
+            case TestsAdvanced():
+                self._percentage = min(100, 100 * event.done // event.total)
+                self.report(f"test {event.done + 1} of {event.total}: {event.test}")
             case CallStarted():
                 self.report(self._at_work())
             case TextArrived():
-                self._report_now_and_then(self._at_work())
+                self.report_now_and_then(self._at_work())
             case CallRetrying():
                 self.report(sentence(event))
             case CallFinished():
@@ -98,9 +108,10 @@ class Progress:
         self._text = f"downloading the model {event.name}: {done:.0f}{of} MB"
         # The protocol wants no percentage at all where it is not known.
         self._percentage = min(100, int(100 * done / total)) if total else None
-        self._report_now_and_then(self._text)
+        self.report_now_and_then(self._text)
 
-    def _report_now_and_then(self, text: str) -> None:
+    def report_now_and_then(self, text: str) -> None:
+        """As `report`, but not more often than an editor can show."""
         if time.monotonic() - self._reported > _LEAST_SECONDS_BETWEEN:
             self.report(text)
 

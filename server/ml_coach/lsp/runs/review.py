@@ -57,7 +57,8 @@ class Offer:
         return [self.workspace.uri(change.file) for change in self.patch.changes]
 
     def edit(self) -> lsp.WorkspaceEdit | None:
-        """The edit that applies the patch to the documents as they are now; None where it cannot.
+        """The edit that applies the patch to the open documents as they are now; None where it
+        cannot, or none is open. Files that are not open are changed on disk, by the command.
 
         No model is asked and no document is changed.
         """
@@ -65,12 +66,16 @@ class Offer:
         documents, client = self.workspace.documents, self.workspace.client
         for change in self.patch.changes:
             now = self.workspace.open_text(change.file)
-            after = None if now is None else _applied(change, now)
-            if now is None or not isinstance(after, str):
+            if now is None:
+                continue
+            after = _applied(change, now)
+            if not isinstance(after, str):
                 return None
             shown = with_line_ends_of(now, after)
             self._expect(FileChange(change.file, now, shown))
             edits[self.workspace.uri(change.file)] = edits_between(now, shown, client.codec)
+        if not edits:
+            return None
         if not client.versions_edits:
             return lsp.WorkspaceEdit(changes=edits)
         return lsp.WorkspaceEdit(
@@ -91,9 +96,11 @@ class Offer:
                 self.workspace.plan_changes((change,))
 
     def edit_arrived(self) -> bool:
-        """Whether every document of the patch holds a text that its quick fix's edit leads to."""
-        texts = [self.workspace.open_text(change.file) for change in self.patch.changes]
-        return all(text is not None and _digest(text) in self.edited_texts for text in texts)
+        """Whether each open document of the patch holds a text that its quick fix's edit leads
+        to."""
+        shown = (self.workspace.open_text(change.file) for change in self.patch.changes)
+        texts = [text for text in shown if text is not None]
+        return bool(texts) and all(_digest(text) in self.edited_texts for text in texts)
 
     async def apply(self) -> str:
         """Puts the patch into the files and decides. Empty, or why that was not possible."""

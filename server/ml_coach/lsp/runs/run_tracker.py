@@ -30,6 +30,7 @@ from ml_coach.core.events import (
 from ml_coach.core.request import Request
 from ml_coach.core.results import TestReport
 from ml_coach.core.types import Stage, Suite
+from ml_coach.core.wording import ending
 from ml_coach.lsp.run_details import (
     CaseDetails,
     IterationDetails,
@@ -57,7 +58,7 @@ _SHOWN_EVENTS = (
 
 def task_of(request: Request) -> Task:
     """What a run does. With a single iteration nothing is repaired: the program is only tested."""
-    only_tests = request.task == "debug" and request.max_iters == 1
+    only_tests = request.task in ("debug", "fix") and request.max_iters == 1
     return "test" if only_tests else request.task
 
 
@@ -78,7 +79,7 @@ class RunTracker:
         details = RunDetails(
             runId=run_id, rootUri=root_uri, prompt="", task="generate", programFile="",
             testsFile="", model="", sandbox="", autoPatch=False, active=True, outcome="", reason="",
-            iterations=[], dropped=[], saved=[], report=None,
+            iterations=[], dropped=[], saved=[], report=None, summary="", question=None,
         )  # fmt: skip
         tracker = cls(run_id, details)
         tracker._ask(request)
@@ -87,9 +88,9 @@ class RunTracker:
     def _ask(self, request: Request) -> None:
         details = self.details
         details["prompt"], details["task"] = request.prompt, task_of(request)
-        details["programFile"], details["testsFile"] = request.program_file, request.tests_file
+        details["programFile"], details["testsFile"] = request.subject, request.tests_file
         details["autoPatch"] = request.auto_patch
-        if request.task == "debug":
+        if request.task in ("debug", "fix"):
             self._suite = Suite("", request.tests_file, request.provenance, own=True)
 
     def take(self, event: Event) -> bool:  # noqa: C901 - one flat match
@@ -183,6 +184,10 @@ class RunTracker:
             self._finish(stage, state)
         details["active"], details["sandbox"] = False, report.sandbox
         details["outcome"], details["reason"] = report.outcome, report.reason
+        details["summary"] = ending(report)
+        if question := report.question:
+            choices = [choice.shown for choice in question.choices]
+            details["question"] = {"text": question.text, "choices": choices}
 
     def _iteration(self, number: int = 1, of: int = 1) -> IterationDetails:
         """The iteration with that number, else the latest; a new one where there is none."""

@@ -28,9 +28,10 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
 from ml_coach.lsp.protocol import uri_of
 from ml_coach.lsp.runs.agents import WritingStream
-from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState
+from ml_coach.lsp.runs.finding_store import FindingStore, SuiteState, TrackedFinding
 from ml_coach.lsp.runs.open_questions import OpenQuestions
 from ml_coach.lsp.runs.progress import Progress
+from ml_coach.lsp.runs.project_findings import with_frames
 from ml_coach.lsp.runs.run_tracker import RunTracker
 from ml_coach.run_order import RunOrder
 from ml_coach.text_merging import same_text
@@ -108,6 +109,8 @@ class RunView:
             self._show(self._inspected)
             return
         self._show(self._inspected + self._tested.findings)
+        if self.order.project is not None:
+            return  # The lenses over a project's own tests are left to other tools.
         # A run on a test file that was there writes no suite but reports outcomes for its tests.
         request = self.order.request
         suite = Suite("", request.tests_file, request.provenance, own=True)
@@ -125,22 +128,23 @@ class RunView:
             self._show_suite(state)
         is_whole = report.outcome not in ("stopped", "failed")
         self.questions.end(self.order.run_id, report.question, is_whole=is_whole)
-        self._tell_end(report)
+        if not self.order.quiet:
+            self._tell_end(report)
 
     def _tell_end(self, report: RunReport) -> None:
-        program_file = self.order.request.program_file
+        subject = self.order.subject
         if report.explanation:
             self.client.show_message(f"Explained in {self.order.request.explanation_file}.")
         match report.outcome:
             case "passed":
-                text = f"{program_file} passed: {ending(report)}{self._untested(report)}"
+                text = f"{subject} passed: {ending(report)}{self._untested(report)}"
             case "unsure":
-                text = f"{program_file} is unsure: {ending(report)}{self._untested(report)}"
+                text = f"{subject} is unsure: {ending(report)}{self._untested(report)}"
             case "stopped":
                 self.client.log(report.reason)
                 return
             case "gave_up" | "failed":
-                text = f"{program_file}: {ending(report)}"
+                text = f"{subject}: {ending(report)}"
         if report.question is not None and self.client.shows_questions:
             text = f"{text} {report.question.text}"
             self.questions.offer(self.client, self.order.run_id, text)
@@ -149,7 +153,7 @@ class RunView:
         if report.question is not None:
             self.client.show_message(
                 f"{report.question.text} Choose the answer among the code actions at that function "
-                f"in {program_file}."
+                f"in {subject}."
             )
 
     def _untested(self, report: RunReport) -> str:
@@ -192,9 +196,22 @@ class RunView:
         return self.workspace.uri(self.order.request.program_file)
 
     def _show(self, findings: tuple[Finding, ...]) -> None:
-        files = frozenset((self._program_uri(), self.workspace.uri(self.order.request.tests_file)))
+        if self.order.project is not None:
+            findings = with_frames(findings)
         uri_of_file = self.workspace.uri
-        self.finding_store.show(self.order.run_id, findings, uri_of_file, self._text, files)
+        self.finding_store.show(
+            self.order.run_id, findings, uri_of_file, self._text, self._replaces()
+        )
+
+    def _replaces(self) -> Callable[[TrackedFinding], bool]:
+        """Which findings of earlier runs this run says anew: of a project those of the tests that
+        it ran, else those in its files."""
+        if self.order.project is not None:
+            cases = self._tested.cases if self._tested else ()
+            names = {case.name for case in cases}
+            return lambda tracked: tracked.finding.test in names
+        files = {self._program_uri(), self.workspace.uri(self.order.request.tests_file)}
+        return lambda tracked: tracked.uri in files
 
     def _state(self) -> SuiteState | None:
         states = self.finding_store.suites.values()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ml_coach.change_log import ChangeLog
+from ml_coach.change_log import Action, ChangeLog
 from ml_coach.core.changes import PatchRefused
 from ml_coach.core.errors import os_error_text
 from ml_coach.lsp.documents.documents import Documents
@@ -27,8 +27,9 @@ class Undone:
     reason: str = ""
 
 
-async def undo(run_id: str, documents: Documents, runs: Runs) -> Undone:
-    """Reverses the run's latest action, so that a second undo is a redo.
+async def undo(run_id: str, documents: Documents, runs: Runs, only: Action | None = None) -> Undone:
+    """Reverses the run's latest action, so that a second undo is a redo; refused where that would
+    be no `only`.
 
     Raises RequestFailed for a run that is active, unknown, or of a folder that is not open, and
     where a run is working on one of its files.
@@ -49,13 +50,15 @@ async def undo(run_id: str, documents: Documents, runs: Runs) -> Undone:
         return Undone("refused", reason=_DAMAGED)
     claim = runs.claim(run_id, [root / file for file in change_log.files()])
     try:
-        return await _next_step(run_id, root, change_log, runs)
+        return await _next_step(run_id, root, change_log, runs, only)
     finally:
         claim.release()
 
 
-async def _next_step(run_id: str, root: Path, change_log: ChangeLog, runs: Runs) -> Undone:
-    step = await next_step(change_log, runs.workspace(run_id, root).read)
+async def _next_step(
+    run_id: str, root: Path, change_log: ChangeLog, runs: Runs, only: Action | None
+) -> Undone:
+    step = await next_step(change_log, runs.workspace(run_id, root).read, only)
     if step is None:
         return Undone("refused", reason=NOTHING_TO_UNDO)
     workspace = runs.workspace(run_id, root, step.action)

@@ -1,0 +1,83 @@
+// A project's own tests: run, mended over several files, undone; and their tree, only when asked.
+import assert from 'node:assert/strict';
+import { scene, until } from './stage.mjs';
+
+const PRICES = `from shop.rates import rate
+
+
+def price(value, kind):
+    return value - rate(kind)
+`;
+const RATES = `RATE = 7
+
+
+def rate(kind):
+    return RATE if kind == "full" else 0
+`;
+const TESTS = `from shop.prices import price
+
+
+def test_full():
+    assert price(2, "full") == 14
+
+
+class TestReduced:
+    def test_reduced(self):
+        assert price(2, "reduced") == 6
+`;
+const FILES = {
+  'pyproject.toml': '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n',
+  'src/shop/__init__.py': '',
+  'src/shop/prices.py': PRICES,
+  'src/shop/rates.py': RATES,
+  'tests/test_prices.py': TESTS,
+};
+
+scene('failing tests are fixed by one patch over two files, and that is undone', { name: 'project', files: FILES }, async ({ wb, read }) => {
+  await wb.openFile('test_prices.py');
+  await wb.ready.waitFor();
+  await wb.command('ML Coach: Fix Failing Tests');
+  await wb.notification('fixing the tests of').waitFor();
+  await wb.squiggle('test_prices.py').waitFor();
+  await wb.button('ML Coach has a patch', 'Show Diff');
+  const diff = wb.page.locator('.multiDiffEditor').first();
+  await diff.locator('.line-insert, .char-insert').nth(1).waitFor();
+  await wb.shot('01-one-diff');
+  await wb.show('test_prices.py');
+  await wb.goTo(5);
+  await wb.quickFix('Apply ML Coach patch', { shot: '02-quick-fix' });
+  await wb.notification('2 of 2 tests pass').waitFor();
+  await until(() => read('src/shop/prices.py').includes('value * rate') && read('src/shop/rates.py').includes('else 3'), 'both fixes');
+  await diff.waitFor({ state: 'detached' });
+  await wb.squiggle('test_prices.py').waitFor({ state: 'detached' });
+  assert.equal(read('tests/test_prices.py'), TESTS);
+  await wb.shot('03-fixed');
+  await wb.command('ML Coach: Undo Run');
+  await until(() => read('src/shop/prices.py') === PRICES && read('src/shop/rates.py') === RATES, 'the old code');
+});
+
+scene("the project's tests are in the Test Explorer once they are asked for", { name: 'project-tests', files: FILES }, async ({ wb, read }) => {
+  await wb.openFile('test_prices.py');
+  await wb.ready.waitFor();
+  const row = (text) => wb.page.locator('.test-explorer .monaco-list-row', { hasText: text }).first();
+  await wb.command('Testing: Focus on Test Explorer View');
+  // While there is no test at all, the tree is there and hidden.
+  await wb.page.locator('.test-explorer').waitFor({ state: 'attached' });
+  assert.equal(await row('test_prices.py').count(), 0);
+  await wb.command("ML Coach: Show This Project's Tests");
+  await row('test_prices.py').waitFor();
+  await row('test_prices.py').click();
+  await wb.page.keyboard.press('ArrowRight');
+  await row('test_full').waitFor();
+  await row('TestReduced').waitFor();
+  await wb.page.locator('.test-explorer', { hasText: '0/2' }).waitFor();
+  await wb.notification('2 of 2 tests did not pass').waitFor();
+  await wb.shot('01-failed');
+  await wb.menu(row('test_full'), ['Fix Failing Tests'], { shot: '02-menu' });
+  await wb.button('ML Coach has a patch', 'Apply');
+  await wb.notification('1 of 1 test passes').waitFor();
+  await until(() => read('src/shop/prices.py').includes('value * rate'), 'the fix');
+  await wb.command('Test: Run All Tests');
+  await wb.page.locator('.test-explorer', { hasText: '2/2' }).waitFor();
+  await wb.shot('03-passed');
+});
