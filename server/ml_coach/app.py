@@ -10,7 +10,7 @@ import asyncio
 import importlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from ml_coach.audit_store import AuditStore
 from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.coach import Coach
 from ml_coach.core.errors import SetupError
-from ml_coach.core.events import DownloadAdvanced, Emit, Event, ModelNoted, SuiteWritten
+from ml_coach.core.events import (
+    DownloadAdvanced,
+    Emit,
+    Event,
+    ModelNoted,
+    PromptNoted,
+    SuiteWritten,
+)
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
@@ -38,9 +46,13 @@ from ml_coach.settings import Settings, key_host
 from ml_coach.test_authors import TestAuthors
 
 if TYPE_CHECKING:
+    from ml_coach.core.auditing.audit import AuditProgress
+    from ml_coach.core.auditing.report import AuditReport
+    from ml_coach.core.results import Verification
     from ml_coach.execution.executor import SandboxedExecutor
     from ml_coach.lsp.backend import Complete
     from ml_coach.models.editor import EditorAnswer, EditorRequest
+    from ml_coach.project_files import Opened
 
 logger = logging.getLogger(__name__)
 
@@ -188,9 +200,15 @@ class App:
         return self._executors[key]
 
     async def run(
-        self, order: RunOrder, workspace: Workspace, reviewer: Reviewer, emit: Emit
+        self,
+        order: RunOrder,
+        workspace: Workspace,
+        reviewer: Reviewer,
+        emit: Emit,
+        *,
+        wrapped: Callable[[Model], Model] = lambda model: model,
     ) -> RunReport:
-        """One run, logged as it happens.
+        """One run, logged as it happens. The agents ask the model as `wrapped` gives it.
 
         Raises `BadRequestError` for a model of no provider and `OSError` where the log cannot be
         written; everything later is an outcome of the report.
@@ -206,7 +224,8 @@ class App:
                     self.test_authors.note(event.suite, workspace.root)
 
             every = _both(_both(log, note_tests), emit)
-            chosen = model = self.model(settings, every)
+            chosen = self.model(settings, every)
+            model = wrapped(chosen)
             if order.replay:
                 calls = self.run_log.folder(order.replay) / log.calls_file.name
                 model = RecordedModel(calls, then=model) if calls.is_file() else model
@@ -217,6 +236,8 @@ class App:
 
             async def prepare() -> None:
                 self._tell_choice(settings, every)
+                if order.note:
+                    every(PromptNoted(order.note))
                 await self.prepare(executor, chosen, fetched)
 
             def fetched(done_bytes: int, total_bytes: int) -> None:
@@ -232,6 +253,61 @@ class App:
                     return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    async def audit(
+        self,
+        settings: Settings,
+        opened: Opened,
+        *,
+        modules: Sequence[str] = (),
+        again: bool = False,
+        progress: Callable[[AuditProgress], None] | None = None,
+    ) -> AuditReport:
+        """What the tests of an opened project notice of mistakes in their modules; kept by content,
+        unless it is to be found out `again`. Raises `SetupError` where nothing can be run."""
+        from ml_coach.core.auditing.audit import audit
+        from ml_coach.execution.interpreter import activated, in_workspace
+        from ml_coach.execution.levels import SandboxUnavailable
+
+        root, project, store = opened.root, opened.project, AuditStore(self.state)
+        python = settings.python or activated(self.activated, root) or in_workspace(root)
+        asked = (python, self.unconfirmed_python(settings, root), self.only_level, tuple(modules))
+        key = await asyncio.to_thread(store.key, project, *asked)
+        known = None if again else await asyncio.to_thread(store.get, key)
+        if known is not None:
+            return known
+        executor = self.executor(settings, root, whole=True)
+        try:
+            report = await audit(project, executor, modules=modules, progress=progress)
+        except SandboxUnavailable as error:
+            raise SetupError(str(error)) from error
+        if not report.problem:
+            await asyncio.to_thread(store.put, key, report)
+        return report
+
+    async def verify(
+        self, settings: Settings, files: Mapping[str, str], place: Path | None, highest: Path
+    ) -> Verification:
+        """See `lsp.backend.Backend.verify`."""
+        from ml_coach import examination
+
+        if place is None:
+            return await examination.verify_texts(self, settings, files)
+        opened = await examination.opened_at(place, highest)
+        return await examination.verify_project(self, settings, opened, files)
+
+    async def filter_tests(
+        self, settings: Settings, files: Mapping[str, str], place: Path | None, highest: Path
+    ) -> AuditReport:
+        """See `lsp.backend.Backend.filter_tests`."""
+        from ml_coach import examination
+
+        if place is None:
+            project = examination.project_of(files)
+            return await examination.filter_tests(self, settings, project, None)
+        opened = await examination.opened_at(place, highest)
+        project = opened.project.with_texts(examination.named_inside(files))
+        return await examination.filter_tests(self, settings, project, opened.root)
 
     def prune(self, settings: Settings) -> Pruned:
         """Removes old runs from the log, as the settings bound it."""
@@ -252,6 +328,13 @@ class App:
         """Starts the sandbox, loads a local model. `fetched` hears of what the sandbox has to
         fetch. Raises `SetupError` and `ModelError`."""
         await asyncio.gather(_start(executor, fetched), _warm(model))
+
+    def page_of(self, run_id: str) -> str:
+        """The HTML page of a run. Raises `KeyError` when there is no such run."""
+        from ml_coach.pages.page import run_page
+        from ml_coach.pages.run_facts import run_facts
+
+        return run_page(run_facts(run_id, self.run_log.timed_events(run_id)))
 
     # What only the language server asks for; see `lsp.backend.Backend`.
 
@@ -291,6 +374,11 @@ class App:
 
         checks = await examine(settings, self.access(settings), self.state)
         return [asdict(check) for check in checks]
+
+    async def forget(self, folder: Path) -> None:
+        """Ends the warm sandboxes of a folder that no further run is for."""
+        for key in [key for key in self._executors if key[2] == folder]:
+            await self._executors.pop(key).aclose()
 
     async def aclose(self) -> None:
         """Ends what runs share: model processes and warm sandboxes. May be called twice."""

@@ -77,6 +77,11 @@ class Claim:
             added.append(place)
         return None
 
+    def take(self, files: Iterable[Path]) -> None:
+        """As `add`; raises `OSError` with a sentence for the user where one is taken."""
+        if taken := self.add(files):
+            raise OSError(taken.sentence)
+
     def claim_run(self) -> Taken | None:
         """Claims the run itself."""
         place = _run_place(self.root, self.run_id)

@@ -19,6 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ml_coach.change_log import ChangeLog
+from ml_coach.claims import Claim
 from ml_coach.core.changes import FileChange
 from ml_coach.json_lines import JsonLines, append
 
@@ -80,7 +81,7 @@ class FolderWorkspace:
 
     def write_file(self, file: str, text: str) -> None:
         """Writes one file, with the folders above it; blocks meanwhile."""
-        path = self._path(file)
+        path = self.place(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Who marked the file as UTF-8 finds the mark again; texts are read without it.
         encoding = "utf-8-sig" if _has_byte_order_mark(path) else "utf-8"
@@ -96,15 +97,15 @@ class FolderWorkspace:
 
     async def delete(self, file: str) -> None:
         """Removes `file`; it may be gone already."""
-        await asyncio.to_thread(self._path(file).unlink, missing_ok=True)
+        await asyncio.to_thread(self.place(file).unlink, missing_ok=True)
 
     def wrote(self, file: str, text: str) -> bool:
         """Whether ML Coach gave `file` this text at any time, here or through an editor."""
-        return self.written_files.wrote(self._path(file), text)
+        return self.written_files.wrote(self.place(file), text)
 
     def note(self, file: str, text: str) -> None:
         """Records that ML Coach gives `file` this text, here or through an editor."""
-        self.written_files.note(self._path(file), text)
+        self.written_files.note(self.place(file), text)
 
     def was_ours(self, change: FileChange) -> bool:
         """Whether there was nothing of the user's in the file before this change of it."""
@@ -119,11 +120,11 @@ class FolderWorkspace:
         return [
             file
             for file, text in self.texts(files).items()
-            if text is not None and not self.written_files.wrote(self._path(file), text)
+            if text is not None and not self.written_files.wrote(self.place(file), text)
         ]
 
     def _check_writable(self, file: str) -> None:
-        path = self._path(file)
+        path = self.place(file)
         there = next(p for p in (path, *path.parents) if p.exists())
         if there != path and not there.is_dir():
             raise OSError(f"{path} cannot be written: {there} is a file.")
@@ -135,7 +136,8 @@ class FolderWorkspace:
         if shutil.disk_usage(there).free < _LEAST_FREE_BYTES:
             raise OSError(f"{path} cannot be written: the disk is full.")
 
-    def _path(self, file: str) -> Path:
+    def place(self, file: str) -> Path:
+        """Where the file is, links followed. Raises `PermissionError` for one outside of `root`."""
         root = self.root.resolve()
         try:
             path = (root / file).resolve()
@@ -146,7 +148,7 @@ class FolderWorkspace:
         return path
 
     def _read(self, file: str) -> str | None:
-        path = self._path(file)
+        path = self.place(file)
         try:
             # newline="" keeps the user's line endings.
             with path.open(encoding="utf-8-sig", newline="") as text:
@@ -166,13 +168,15 @@ class RunWorkspace:
     `known` holds each file's text as the run found it, and later as the run wrote it. A file with
     any other text was changed by the user or by another run. It stays as it is, and what this run
     wanted to write goes into the folder `kept`, beside which the log of changes is. The run may
-    put whole new texts into the files `replaced`; any other file of the user's stays theirs.
+    put whole new texts into the files `replaced`; any other file of the user's stays theirs. What
+    it writes is taken by its `claim` before.
     """
 
     folder: FolderWorkspace
     known: dict[str, str | None]
     kept: Path
     replaced: frozenset[str] = frozenset()
+    claim: Claim | None = None
 
     @property
     def root(self) -> Path:
@@ -192,6 +196,8 @@ class RunWorkspace:
 
         Raises `OSError` in that case; its text is a sentence for the user.
         """
+        if self.claim is not None:
+            self.claim.take(self.root / file for file in texts)
         changes: list[FileChange] = []
         for file, text in texts.items():
             now, known = await self.folder.read(file), self.known.get(file)
@@ -210,7 +216,7 @@ class RunWorkspace:
             # Before the write: a process that is killed in between leaves a file known as ours.
             if change.file in self.replaced or self.folder.was_ours(change):
                 self.folder.note(change.file, text)
-            await asyncio.to_thread(self.folder.write_file, change.file, text)
+            await self.folder.write({change.file: text})
         self.known.update(texts)
 
     def _keep(self, texts: Mapping[str, str]) -> None:

@@ -5,8 +5,8 @@ A method returns the order, or a sentence for the user that says why there can b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,15 @@ from typing import Any, Protocol
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.python.stubs import functions_in, stubs_in
 from ml_coach.core.python.syntax import complaint
-from ml_coach.project_layout import generated_name, source_folder, tests_places, usual_tests
+from ml_coach.named_modules import named_modules, new_files
+from ml_coach.project_files import Opened
+from ml_coach.project_layout import (
+    generated_name,
+    new_program,
+    source_folder,
+    tests_places,
+    usual_tests,
+)
 from ml_coach.run_order import RunOrder, import_problem, request_from
 from ml_coach.settings import Settings
 
@@ -63,19 +71,50 @@ class FileOrders:
     settings: Settings
 
     async def generate(self, prompt: str, program: str = "", tests: str = "") -> RunOrder | str:
-        """Writes a program and its tests, into the files named or else into the usual ones."""
-        program = program or self.settings.program_file
-        return self._order(program, tests or self._first_tests(program), "generate", prompt)
+        """Writes a program and its tests, into the files named, else into those of the settings,
+        else into the one file that the prompt names, where the project keeps such files."""
+        settings, usual, root = self.settings, Settings(), self.files.root
+        note = ""
+        if not program and settings.program_file == usual.program_file:
+            files = new_files(prompt, self.files.exists)
+            file = _only(files) or usual.program_file
+            program = file if "/" in file else new_program(root, file)
+            if len(files) > 1:
+                note = (
+                    f"The prompt names {' and '.join(files)}, and a run writes one program, here "
+                    f"{program}. To have each of them, ask for one at a time"
+                )
+            if settings.tests_file != usual.tests_file:
+                tests = tests or settings.tests_file
+        program = program or settings.program_file
+        modules = named_modules(prompt, root, program, self._text)
+        tests = tests or self._first_tests(program)
+        order = self._order(program, tests, "generate", prompt, modules=modules)
+        return replace(order, note=note) if isinstance(order, RunOrder) else order
+
+    def asked_file(self, prompt: str) -> str:
+        """The one Python file that a prompt names and that is not there yet; empty for none."""
+        return _only(new_files(prompt, self.files.exists))
+
+    def _text(self, file: str) -> str | None:
+        """A file's text, None also where it cannot be read."""
+        try:
+            return self.files.text(file)
+        except OSError:
+            return None
 
     async def implement(self, program: str, function: str, tests: str = "") -> RunOrder | str:
         """Gives the stub `function`, by its dotted name, its body. `tests` is where its tests go,
-        else where the project keeps them."""
+        else where the project keeps them; those of other functions that are there stay."""
         text = self.files.text(program) or ""
         stubs = [stub for stub in stubs_in(text) if stub.name == function]
         if not stubs:
             return _no_stub(program, text, function)
         tests = tests or await self._writable_tests(program)
-        return self._order(program, tests, "implement", stubs[-1].prompt, function=function)
+        provenance = await self.files.provenance(tests)
+        return self._order(
+            program, tests, "implement", stubs[-1].prompt, function=function, provenance=provenance
+        )
 
     async def debug(self, program: str, tests: str) -> RunOrder | str:
         """Repairs a program until `tests` pass; where that file does not exist it is written."""
@@ -84,6 +123,8 @@ class FileOrders:
 
     async def write_tests(self, program: str, tests: str = "") -> RunOrder | str:
         """Writes tests for a program, into `tests` or where the project keeps them."""
+        if fault := self._fault(program):
+            return fault
         return self._order(program, tests or await self._writable_tests(program), "write_tests")
 
     async def refine(
@@ -91,14 +132,19 @@ class FileOrders:
     ) -> RunOrder | str:
         """Has a program do the `follow_up` too; what it was written for, where that is not said, is
         the prompt of the runs on it. New tests go behind those in `tests`, or in the program's."""
-        if fault := complaint(self.files.text(program) or ""):
-            return f"{program} does not compile: {fault} Debug it first."
+        if fault := self._fault(program):
+            return fault
         earlier = (earlier or self.files.prompt_of(program)).strip()
         tests = tests or self.tests_of(program) or self._first_tests(program)
         return self._order(
             program, tests, "refine", f"{earlier}\n\n{follow_up}" if earlier else follow_up,
             follow_up=follow_up, provenance=await self.files.provenance(tests),
         )  # fmt: skip
+
+    def _fault(self, program: str) -> str:
+        """Why nothing can be built on the program, said before a model is asked."""
+        fault = complaint(self.files.text(program) or "")
+        return fault and f"{program} does not compile: {fault} Debug it first."
 
     def tests_of(self, program: str) -> str:
         """The file with the program's own tests, empty where there is none."""
@@ -138,6 +184,20 @@ class FileOrders:
         )  # fmt: skip
         order = RunOrder(self.files.root, request, self.settings)
         return import_problem(request, has_tests=self.files.exists(tests)) or order
+
+
+def fix_order(opened: Opened, settings: Settings) -> RunOrder:
+    """Mends the code that a project's tests fail for. Which files that changes shows in the run."""
+    project = opened.project
+    request = request_from(
+        settings, "", task="fix", targets=project.targets, keyword=project.keyword,
+        program_file="", tests_file="",
+    )  # fmt: skip
+    return RunOrder(opened.root, request, settings, project=project)
+
+
+def _only(files: Sequence[str]) -> str:
+    return files[0] if len(files) == 1 else ""
 
 
 def one_file(file: str) -> str:

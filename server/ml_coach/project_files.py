@@ -40,35 +40,43 @@ class Opened:
     project: Project
 
 
-def open_project(path: Path, keyword: str = "") -> Opened:
+def open_project(path: Path, keyword: str = "", highest: Path | None = None) -> Opened:
     """The project that `path`, a folder or a file of tests in it, belongs to.
 
     Its tests are those below `path`; where that is the root, those that its configuration names.
-    Raises `NoProject`. Hidden files, what `.gitignore` names, virtual environments and caches are
-    left out, and so is a symbolic link that leads to any of these or out of the project. Of what
-    is ignored, version files that a build wrote and compiled modules are taken all the same:
-    without them most projects cannot be imported.
+    Its root is not looked for above the folder `highest`. Raises `NoProject`. Hidden files, what
+    `.gitignore` names, virtual environments and caches are left out, and so is a symbolic link that
+    leads to any of these or out of the project. Of what is ignored, version files that a build
+    wrote and compiled modules are taken all the same: without them most projects cannot be
+    imported.
     """
     place = path.absolute()
     if not place.exists():
         raise NoProject(f"There is no {path}.")
-    root = _root(place)
+    root = _root(place, highest)
     files = read_files(root)
     config, found = _pytest_settings(root)
     target = place.relative_to(root).as_posix()
-    targets = (target,) if target != "." else _targets(root, found, files)
+    every = _targets(root, found, files)
+    targets = (target,) if target != "." else every
     name, version, entry_points = _metadata(root)
     project = Project(
-        files, _import_roots(root, files), config, _kept(found), targets, keyword,
+        files, _import_roots(root, files), config, _kept(found), targets, every, keyword,
         name, version, entry_points,
     )  # fmt: skip
     return Opened(root, project)
 
 
-def _root(place: Path) -> Path:
+def upwards(folder: Path, highest: Path | None = None) -> tuple[Path, ...]:
+    """The folder and those above it, the nearest first, up to `highest` where it is one of them."""
+    every = (folder, *folder.parents)
+    return every[: every.index(highest) + 1] if highest in every else every
+
+
+def _root(place: Path, highest: Path | None) -> Path:
     folder = place if place.is_dir() else place.parent
-    for above in (folder, *folder.parents):
-        if any((above / mark).exists() for mark in _MARKS):
+    for above in upwards(folder, highest):
+        if above == highest or any((above / mark).exists() for mark in _MARKS):
             return above
     return folder
 

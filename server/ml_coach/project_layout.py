@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
@@ -12,6 +13,8 @@ from typing import Any, cast
 # The folder whose modules the sandbox imports by their names in it, as an installed project does.
 _SOURCE_FOLDER = "src"
 _TESTS_FOLDERS = ("tests", "test")
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_NO_PACKAGES = frozenset({*_TESTS_FOLDERS, "docs", "doc", "examples", "scripts", "benchmarks"})
 
 
 def source_folder(root: Path, program_file: str) -> str:
@@ -45,6 +48,40 @@ def usual_tests(root: Path, program_file: str) -> str:
             if folder and (root / mirrored).is_dir():
                 return (mirrored / name).as_posix()
     return (PurePosixPath(folder) / name if folder else program.parent / name).as_posix()
+
+
+def new_program(root: Path, file: str) -> str:
+    """Where a new program named `file` belongs in the project at `root`: in its package, below
+    `src` or not. `file` itself where the folder is no project or has no one package. Reads the
+    disk."""
+    if not any((root / mark).is_file() for mark in _PROJECT_FILES):
+        return file
+    source = PurePosixPath(_SOURCE_FOLDER)
+    has_source = (root / source).is_dir() and not _is_package(root / source)
+    folder = source if has_source else PurePosixPath()
+    packages = [path.name for path in _folders(root / folder) if _is_package(path)]
+    if not has_source:
+        packages = [name for name in packages if name not in _NO_PACKAGES]
+    named = [name for name in packages if name.lower() == _project_name(root)]
+    found = named or packages
+    if len(found) == 1:
+        return (folder / found[0] / file).as_posix()
+    is_flat = has_source and not packages and any((root / source).glob("*.py"))
+    return (folder / file).as_posix() if is_flat else file
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return []
+
+
+def _project_name(root: Path) -> str:
+    """The project's name as a package would have it; empty where it has none."""
+    project = _pyproject(root).get("project")
+    name = cast("Mapping[str, object]", project).get("name") if isinstance(project, dict) else None
+    return re.sub(r"[-.]+", "_", name).lower() if isinstance(name, str) else ""
 
 
 def project_folder(file: Path, here: Path) -> Path:
@@ -108,15 +145,19 @@ def _configured(root: Path) -> Iterator[str]:
             yield from parser.get(section, "testpaths", fallback="").split()
         except (ConfigError, UnicodeDecodeError, OSError):
             continue
-    try:
-        found: Any = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
-    except (OSError, ValueError):
-        return
+    found: Any = _pyproject(root)
     for key in ("tool", "pytest", "ini_options", "testpaths"):
         found = cast("Mapping[str, Any]", found).get(key) if isinstance(found, dict) else None
     paths = found.split() if isinstance(found, str) else found
     if isinstance(paths, list):
         yield from (path for path in cast("list[object]", paths) if isinstance(path, str))
+
+
+def _pyproject(root: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def _is_package(folder: Path) -> bool:

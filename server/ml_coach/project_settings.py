@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ml_coach.core.errors import os_error_text
+from ml_coach.project_files import upwards
 from ml_coach.settings import SETTINGS, Settings, key_host, shortened, with_flags
 
 _NAME = "[tool.ml-coach]"
@@ -19,10 +20,10 @@ _NAME = "[tool.ml-coach]"
 _USERS_OWN = ("python", "allow_weak_sandbox")
 
 
-def project_settings(folder: Path) -> tuple[Settings, list[str]]:
-    """The defaults overlaid with the table of the nearest pyproject.toml at or above `folder`, and
-    a line for each thing in it that is not used."""
-    files = (place / "pyproject.toml" for place in (folder, *folder.parents))
+def project_settings(folder: Path, highest: Path | None = None) -> tuple[Settings, list[str]]:
+    """The defaults overlaid with the table of the nearest pyproject.toml at or above `folder`, but
+    not above `highest`, and a line for each thing in it that is not used."""
+    files = (place / "pyproject.toml" for place in upwards(folder, highest))
     file: Path | None = None
     try:
         file = next((file for file in files if file.is_file()), None)

@@ -34,6 +34,7 @@ from ml_coach.json_lines import JsonLines, encoded, open_for_append, parsed
 # The last line holds the report: all of it is in here unless the program is very large.
 _MOST_LOOKED_AT = 300
 _TAIL_BYTES = 1_000_000
+EVENTS_FILE = "events.jsonl"
 CALLS_FILE = "calls.jsonl"
 _PATCH = "patch.diff"
 _LONGEST_NAME = 255
@@ -69,7 +70,7 @@ class RunRecord:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._events: IO[bytes] = open_for_append(folder / "events.jsonl")
+        self._events: IO[bytes] = open_for_append(folder / EVENTS_FILE)
 
     @property
     def calls_file(self) -> Path:
@@ -128,7 +129,7 @@ class RunLog:
     def folder(self, run_id: str) -> Path:
         """The run's folder. Raises `KeyError` when there is no such run."""
         folder = self.folder_for(run_id)
-        if not (folder / "events.jsonl").is_file():
+        if not (folder / EVENTS_FILE).is_file():
             raise KeyError(run_id)
         return folder
 
@@ -149,13 +150,7 @@ class RunLog:
 
     def timed_events(self, run_id: str) -> Iterator[tuple[float, Event]]:
         """As `events`, each with the seconds since the first; 0 in a log without times."""
-        begun: float | None = None
-        for line in JsonLines(self.folder(run_id) / "events.jsonl"):
-            at = line.pop("at", None)
-            at = float(at) if isinstance(at, int | float) else begun or 0.0
-            begun = at if begun is None else begun
-            with suppress(ValueError):
-                yield max(0.0, at - begun), from_json(line)
+        return timed_events(self.folder(run_id) / EVENTS_FILE)
 
     def named(self, name: str) -> tuple[str, ...]:
         """The ids that `name` may mean, newest first: `last` is the newest run that began, also
@@ -178,7 +173,7 @@ class RunLog:
 
     def _has_begun(self, run_id: str) -> bool:
         try:
-            return (self.folder(run_id) / "events.jsonl").stat().st_size > 0
+            return (self.folder(run_id) / EVENTS_FILE).stat().st_size > 0
         except (KeyError, OSError):
             return False
 
@@ -208,9 +203,21 @@ class RunLog:
                 return request.prompt
         return ""
 
+    def changed_since(self, run_id: str) -> str:
+        """The newest run that changed the program of an earlier one after it and was not undone;
+        empty where none did. Raises `KeyError` when there is no such run."""
+        begun = self.start(run_id)
+        for later, request in self.on(Path(begun.folder), begun.request.program_file):
+            if later == run_id:
+                break
+            log = ChangeLog(self.folder(later))
+            if request.program_file in log.files() and log.latest_action() != "undo":
+                return later
+        return ""
+
     def report(self, run_id: str) -> RunReport | None:
         """How the run ended; None where it did not. Raises `KeyError` when there is no such run."""
-        last, _ = _last_event(self.folder(run_id) / "events.jsonl")
+        last, _ = _last_event(self.folder(run_id) / EVENTS_FILE)
         return last.report if isinstance(last, RunFinished) else None
 
     def patch_waits(self, run_id: str) -> bool:
@@ -227,7 +234,7 @@ class RunLog:
         A run that ended before it logged its request counts as none.
         """
         request = self.start(run_id).request
-        last, is_damaged = _last_event(self.folder(run_id) / "events.jsonl")
+        last, is_damaged = _last_event(self.folder(run_id) / EVENTS_FILE)
         if isinstance(last, RunFinished):
             report = last.report
             patch = "waits" if self.patch_waits(run_id) else "applied"
@@ -246,6 +253,17 @@ class RunLog:
             with suppress(KeyError):
                 found.append(self.summary(run_id))
         return found
+
+
+def timed_events(file: Path) -> Iterator[tuple[float, Event]]:
+    """The events in a log, as `RunLog.timed_events` gives them."""
+    begun: float | None = None
+    for line in JsonLines(file):
+        at = line.pop("at", None)
+        at = float(at) if isinstance(at, int | float) else begun or 0.0
+        begun = at if begun is None else begun
+        with suppress(ValueError):
+            yield max(0.0, at - begun), from_json(line)
 
 
 def _start(run_id: str, events: Iterator[Event]) -> RunStarted:

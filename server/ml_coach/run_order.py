@@ -41,7 +41,7 @@ def import_problem(request: Request, *, has_tests: bool) -> str:
     """Why no test could import the program, as a sentence; empty where one can. `has_tests` says
     whether the tests file is there already."""
     # The user's own tests may load the program in their own way.
-    own_tests = request.task == "debug" and has_tests
+    own_tests = request.task == "fix" or (request.task == "debug" and has_tests)
     if own_tests or Program("", request.program_file).is_importable:
         return ""
     return (
@@ -64,19 +64,28 @@ class RunOrder:
     """Everything a run needs, beside the face that shows it.
 
     The request's files are relative to `root`. `overwrite` lets `generate` replace files that
-    ML Coach did not write. `replay` is the id of a run that goes on here: the calls that it
-    recorded are answered from its log. `record` is a further file for the model's transcript.
-    `project` is what the task `fix` mends.
+    ML Coach did not write. A `quiet` run is shown by the editor's client itself: without progress
+    and without a message at its end. `replay` is the id of a run that goes on here: the calls that
+    it recorded are answered from its log. `record` is a further file for the model's transcript.
+    `project` is what the task `fix` mends. A `note` says what of the prompt the run does not do.
     """
 
     root: Path
     request: Request
     settings: Settings
     overwrite: bool = False
+    quiet: bool = False
     replay: str = ""
     record: Path | None = None
     project: Project | None = None
+    note: str = ""
     run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def subject(self) -> str:
+        """What the run works on, as the user is told: a whole project by its folder's name."""
+        is_whole = self.project is not None and self.request.targets == self.project.every
+        return self.root.resolve().name if is_whole else self.request.subject
 
     @property
     def replaced_files(self) -> tuple[str, ...]:
@@ -88,5 +97,10 @@ class RunOrder:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that the run may read or write, by which other runs know that it is at work."""
+        """The files that the run may read or write, by which other runs know that it is at work.
+
+        A run of a project takes its folder for all of them, and each file once it changes it.
+        """
+        if self.project is not None:
+            return (".",)
         return tuple(dict.fromkeys((*self.request.changed_files, self.request.tests_file)))

@@ -27,15 +27,17 @@ class NextStep:
     changes: tuple[FileChange, ...]
 
 
-async def next_step(log: ChangeLog, read: Read) -> NextStep | None:
-    """The next step, so that a second undo is a redo; None where the run changed nothing."""
+async def next_step(log: ChangeLog, read: Read, only: Action | None = None) -> NextStep | None:
+    """The next step, so that a second undo is a redo; None where the run changed nothing, or where
+    the step is another than `only`: somebody else did that one meanwhile."""
     shown = {file: await read(file) for file in log.files()}
     logged = log.last_action(lambda change: _holds(change, shown[change.file]))
     # An undo that a killed process began is finished, not taken back.
-    if logged.unfinished:
-        return NextStep(logged.action, logged.unfinished)
-    back = tuple(FileChange(c.file, c.after, c.before) for c in reversed(logged.changes))
-    return NextStep(_NEXT[logged.action], back) if back else None
+    action, changes = logged.action, logged.unfinished
+    if not changes:
+        action = _NEXT[logged.action]
+        changes = tuple(FileChange(c.file, c.after, c.before) for c in reversed(logged.changes))
+    return NextStep(action, changes) if changes and only in (None, action) else None
 
 
 async def texts_after(
