@@ -15,8 +15,9 @@ from typing import Any
 from ml_coach.lsp import run_details
 from ml_coach.lsp.commands import command_results
 from ml_coach.lsp.commands.answering import Answering
-from ml_coach.lsp.commands.arguments import RunSettings, camel
+from ml_coach.lsp.commands.arguments import FileText, RunSettings, camel
 from ml_coach.lsp.commands.command_table import COMMANDS, Command
+from ml_coach.lsp.commands.examining import Examining
 from ml_coach.lsp.commands.handlers import Commands
 from ml_coach.lsp.commands.starting import Starting
 
@@ -29,6 +30,7 @@ MARKS = {
 }
 _NAMES = {
     "str": "string", "bool": "boolean", "int": "number", "float": "number", "NoneType": "null",
+    "list[FileText]": "FileText[]",
 }  # fmt: skip
 _NAMED = {
     "Task": run_details.Task,
@@ -36,6 +38,7 @@ _NAMED = {
     "RunAction": run_details.RunAction,
     "RunEvent": command_results.RunEvent,
 }
+_GIVEN = (RunSettings, FileText)
 _NOTIFIED = (run_details.RunDetails, run_details.RunWriting)
 
 
@@ -44,6 +47,7 @@ class _Handlers:
 
     starting = Starting
     answering = Answering
+    examining = Examining
 
     def __getattr__(self, name: str) -> Any:
         return getattr(Commands, name)
@@ -80,7 +84,7 @@ def _markdown() -> str:
         cells = (f"`{command.full_name}`", argument and f"`{argument}`", f"`{result}`")
         row = " | ".join(cell.replace("|", r"\|") for cell in cells)
         lines.append(f"| {row} | {command.does} |")
-    shown = [f"- RunSettings: `{_object(_fields(RunSettings))}`"]
+    shown = [f"- {kind.__name__}: `{_object(_fields(kind))}`" for kind in _GIVEN]
     shown += [f"- {name}: `{_plain_type(_NAMED[name])}`" for name in _NAMED if name != "RunEvent"]
     for kind in _nested_types():
         shown.append(f"- {kind.__name__}: `{_object(_members(kind))}`")
@@ -91,7 +95,7 @@ def _typescript() -> str:
     kinds = dict.fromkeys((*_nested_types(), *(types_of(command)[1] for command in COMMANDS)))
     parts = [
         *(f"export type {n} = {_plain_type(t)};" for n, t in _NAMED.items() if n != "RunEvent"),
-        _interface(RunSettings, _fields(RunSettings)),
+        *(_interface(kind, _fields(kind)) for kind in _GIVEN),
         *(_interface(kind, _members(kind)) for kind in kinds),
         "/** Each command's argument and result. */\nexport interface Commands {",
     ]

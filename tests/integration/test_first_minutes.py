@@ -77,7 +77,7 @@ async def test_who_leaves_at_the_patch_question_finds_the_patch_waiting(
     terminal: Terminal, key: bytes
 ) -> None:
     process, ours = await start_at_a_terminal(terminal, "generate", PROMPT)
-    await read_until(ours, b"[q]uit: ")
+    await read_until(ours, b"Arrow keys or a number, then Enter; q ends.")
     if key == b"\x03":
         process.send_signal(signal.SIGINT)
     else:

@@ -6,64 +6,14 @@ import json
 
 from test_terminal import Terminal, terminal
 
+from failing_project import PATCH, PRICES, RATES, TESTS, write_project
+from ml_coach.claims import Claim, Claims
+
 __all__ = ["terminal"]  # the fixture
-
-RATES = "RATE = 7\n\n\ndef rate(kind):\n    return RATE if kind == 'full' else 0\n"
-PRICES = """from shop.rates import rate
-
-
-def price(value, kind):
-    return value - rate(kind)
-
-
-def label(value):
-    return f"{value} EUR"
-"""
-TESTS = """from shop.prices import label, price
-
-
-def test_full():
-    assert price(2, "full") == 14
-
-
-def test_reduced():
-    assert price(2, "reduced") == 6
-
-
-def test_label():
-    assert label(3) == "3 EUR"
-"""
-# Both files are wrong: the operation, and the reduced rate.
-PATCH = """The price is a product, and there is a reduced rate.
-
-src/shop/prices.py
-<<<<<<< SEARCH
-    return value - rate(kind)
-=======
-    return value * rate(kind)
->>>>>>> REPLACE
-
-src/shop/rates.py
-<<<<<<< SEARCH
-    return RATE if kind == 'full' else 0
-=======
-    return RATE if kind == 'full' else 3
->>>>>>> REPLACE
-"""
 
 
 def _write(terminal: Terminal, more: dict[str, str] | None = None) -> None:
-    files = {
-        "pyproject.toml": "[tool.pytest.ini_options]\ntestpaths = ['tests']\n",
-        "src/shop/__init__.py": "",
-        "src/shop/rates.py": RATES,
-        "src/shop/prices.py": PRICES,
-        "tests/test_prices.py": TESTS,
-        ".env": "SECRET=a-secret-of-the-project\n",
-    }
-    for name, text in {**files, **(more or {})}.items():
-        (terminal.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (terminal.folder / name).write_text(text)
+    write_project(terminal.folder, more)
 
 
 async def test_a_patch_over_two_files_mends_all_and_can_be_undone(terminal: Terminal) -> None:
@@ -128,3 +78,49 @@ async def test_what_cannot_be_run_is_said(terminal: Terminal) -> None:
     ended = await terminal.run("fix")
     assert ended.code == 1
     assert "no_such_plugin" in ended.out
+
+
+async def test_the_settings_are_those_of_the_project(terminal: Terminal) -> None:
+    _write(terminal)
+    terminal.model.replies["debugger"] = PATCH
+    settings = "[tool.ml-coach]\nauto-patch = true\n"
+    pyproject = terminal.folder / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text() + settings)
+    elsewhere = terminal.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    project, terminal.folder = terminal.folder, elsewhere
+    ended = await terminal.run("fix", str(project))
+    assert ended.code == 0, ended.out + ended.err
+    assert "value * rate(kind)" in (project / "src/shop/prices.py").read_text()
+
+
+async def test_what_another_run_works_on_is_left_alone(terminal: Terminal) -> None:
+    _write(terminal)
+    terminal.model.replies["debugger"] = PATCH
+    claims = Claims(terminal.home / "state" / "ml-coach")
+    other = claims.claim("20260101-101010-abcd", [terminal.folder])
+    assert isinstance(other, Claim)
+    ended = await terminal.run("fix", "--auto-patch")
+    assert (ended.code, "is working on work; stop it first" in ended.err) == (2, True)
+    other.release()
+    other = claims.claim("20260101-101010-abcd", [terminal.folder / "src/shop/rates.py"])
+    assert isinstance(other, Claim)
+    ended = await terminal.run("fix", "--auto-patch")
+    assert (ended.code, "is working on rates.py; stop it first" in ended.out) == (4, True)
+    assert terminal.text("src/shop/prices.py") == PRICES
+    other.release()
+    assert (await terminal.run("fix", "--auto-patch")).code == 0
+
+
+async def test_what_was_not_asked_for_is_lost_as_little(terminal: Terminal) -> None:
+    apart = {
+        "tests/test_prices.py": TESTS[: TESTS.index("\n\ndef test_label")],
+        "tests/test_label.py": "from shop.prices import label\n"
+        + TESTS[TESTS.index("\n\ndef test_label") :],
+    }
+    _write(terminal, apart)
+    loses = PATCH + '\nsrc/shop/prices.py\n<<<<<<< SEARCH\n    return f"{value} EUR"\n=======\n'
+    terminal.model.replies["debugger"] = f"{loses}    return str(value)\n>>>>>>> REPLACE\n"
+    ended = await terminal.run("fix", "tests/test_prices.py", "--auto-patch", "--max-iters", "2")
+    assert "tests/test_label.py::test_label passed before" in ended.out
+    assert 'return f"{value} EUR"' in terminal.text("src/shop/prices.py")

@@ -116,6 +116,35 @@ async def test_debug_finds_the_tests_and_the_file_stays_the_users(terminal: Term
     assert "src/sums.py and tests/test_sums.py" in taken.err
 
 
+async def test_a_new_program_goes_where_the_project_keeps_such_files(terminal: Terminal) -> None:
+    put(terminal, "pyproject.toml", "")
+    put(terminal, "src/pkg/__init__.py", "")
+    put(terminal, "src/pkg/signs.py", "def sign():\n    'Which one.'\n    return 1\n")
+    put(terminal, "tests/test_signs.py", "")
+    program = "from pkg.signs import sign\n\n\ndef add(a, b):\n    return a + sign() * b\n"
+    replies_with(terminal, program, TESTS.replace("generated_code", "pkg.generated_code"))
+    ended = await terminal.run("generate", f"{PROMPT} Use pkg.signs.")
+    assert ended.code == 0, ended.err + ended.out
+    assert "from pkg.signs import sign" in terminal.text("src/pkg/generated_code.py")
+    assert "from pkg.generated_code import add" in terminal.text("tests/test_generated_code.py")
+    calls = (terminal.run_folders()[-1] / "calls.jsonl").read_text()
+    assert "def sign(): ...  # Which one." in calls
+    # What names a place counts more.
+    named = await terminal.run("generate", PROMPT, "-o", ".")
+    assert "test_generated.py" in named.out, named.err
+    assert "add" in terminal.text("generated_code.py")
+
+
+async def test_what_does_not_compile_is_said_before_a_model_is_asked(terminal: Terminal) -> None:
+    put(terminal, "sums.py", "def add(a, b)\n    return a + b\n")
+    for command in (("write-tests", "sums.py"), ("refine", "sums.py", "Also add three.")):
+        ended = await terminal.run(*command)
+        assert (ended.code, "does not compile" in ended.err, "Debug it first" in ended.err) == (
+            2, True, True,
+        )  # fmt: skip
+    assert not terminal.model.asked
+
+
 async def test_tests_are_written_where_the_project_keeps_them(terminal: Terminal) -> None:
     put(terminal, "pyproject.toml", "")
     put(terminal, "src/pkg/__init__.py", "")
@@ -197,12 +226,22 @@ async def test_the_question_about_a_users_function_is_answered_in_the_terminal(
     put(terminal, "slug.py", 'def slugify(text):\n    """Lower case, words joined by hyphens."""\n')
     asked = await terminal.run("implement", "slug.py::slugify")
     assert (asked.code, "which is right?" in asked.out) == (3, True), asked.err + asked.out
-    calls = len(terminal.model.asked)
-    ended = await terminal.run("answer", "last", "'a-b-c'")
+    calls, run = len(terminal.model.asked), terminal.run_folders()[-1].name
+    # What cannot begin changes nothing.
+    before = terminal.text("slug.py"), terminal.text("test_slug.py")
+    lost = await terminal.run("answer", run, "1", "--model", "nothing:x")
+    assert (lost.code, "is not a model" in lost.err) == (4, True), lost.err
+    assert (terminal.text("slug.py"), terminal.text("test_slug.py")) == before
+    ended = await terminal.run("answer", run, "'a-b-c'")
     assert "1 confirmed" in ended.out, ended.err + ended.out
     assert len(terminal.model.asked) == calls
     assert JOINS.splitlines()[1] in terminal.text("slug.py")
     assert terminal.text("slug.py").count("return") == 1
+    # The same question is answered in another way only once this answer is taken back.
+    answered, text = terminal.run_folders()[-1].name, terminal.text("slug.py")
+    again = await terminal.run("answer", run, "1")
+    assert (again.code, f"ml-coach undo {answered}" in again.err) == (2, True), again.err
+    assert terminal.text("slug.py") == text
 
 
 async def test_a_shell_completes_files_and_the_functions_that_are_empty(terminal: Terminal) -> None:

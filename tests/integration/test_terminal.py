@@ -102,6 +102,20 @@ async def test_a_prompt_becomes_a_tested_program(terminal: Terminal) -> None:
     assert "2 of 2 passed" in shown.out
 
 
+async def test_a_program_goes_into_the_file_that_the_prompt_names(terminal: Terminal) -> None:
+    terminal.model.replies["test_writer"] = TESTS.replace("generated_code", "tools.sums")
+    for folder in ("", "out"):
+        more = ("--auto-patch", *(("-o", folder) if folder else ()))
+        ended = await terminal.run("generate", f"{PROMPT} Put it into tools/sums.py.", *more)
+        assert ended.code == 0, ended.err
+        assert "def add" in terminal.text(f"{folder or '.'}/tools/sums.py")
+        assert "from tools.sums import" in terminal.text(f"{folder or '.'}/tools/test_sums.py")
+    terminal.model.replies["test_writer"] = TESTS
+    ended = await terminal.run("generate", f"{PROMPT} One goes into a.py, one into b.py.")
+    assert "The prompt names a.py and b.py, and a run writes one program" in ended.out
+    assert "def add" in terminal.text("generated_code.py")
+
+
 async def test_the_report_says_which_tests_were_dropped_and_why(terminal: Terminal) -> None:
     idle = "".join(f"\n\ndef test_idle_{n}():\n    assert callable(add)\n" for n in range(7))
     terminal.model.replies["test_writer"] = f"```python\n{TESTS}{idle}```\n"
@@ -398,6 +412,9 @@ def test_an_escaped_reason_is_shown_whole() -> None:
     assert out.getvalue().count(" y") == 10
 
 
+PATCH_ASKED = b"Arrow keys or a number, then Enter; q ends."
+
+
 async def generate_at_a_terminal(
     terminal: Terminal, **variables: str
 ) -> tuple[asyncio.subprocess.Process, int]:
@@ -434,8 +451,8 @@ async def read_until(terminal: int, text: bytes) -> bytes:
 
 async def test_at_a_terminal_the_user_is_asked(terminal: Terminal) -> None:
     process, ours = await generate_at_a_terminal(terminal)
-    shown = await read_until(ours, b"[q]uit")
-    assert b"[q]uit" in shown, shown
+    shown = await read_until(ours, PATCH_ASKED)
+    assert b"Apply this patch?" in shown, shown
     assert b"return a + b" in shown
     os.write(ours, b"y\n")
     await read_until(ours, b"the end")
@@ -453,11 +470,11 @@ async def test_the_folders_python_is_asked_about_once(terminal: Terminal) -> Non
     assert "is not used until you allow it" in " ".join(ended.out.replace("│", "").split())
     for asked in (True, False):
         process, ours = await generate_at_a_terminal(terminal)
-        shown = await read_until(ours, b"[y]es, [n]o: " if asked else b"[q]uit")
+        shown = await read_until(ours, PATCH_ASKED)
         assert (b"is the Python of this folder" in b" ".join(shown.split())) is asked, shown
         if asked:
             os.write(ours, b"y\n")
-            await read_until(ours, b"[q]uit")
+            await read_until(ours, PATCH_ASKED)
         os.write(ours, b"y\n")
         shown = await read_until(ours, b"the end")
         os.close(ours)
@@ -481,9 +498,9 @@ async def test_the_user_is_asked_again_when_the_editor_fails(
     terminal: Terminal, editor: str, says: bytes
 ) -> None:
     process, ours = await generate_at_a_terminal(terminal, EDITOR=editor)
-    await read_until(ours, b"[q]uit")
+    await read_until(ours, PATCH_ASKED)
     os.write(ours, b"e\n")
-    assert says in await read_until(ours, b"[q]uit")
+    assert says in await read_until(ours, PATCH_ASKED)
     os.write(ours, b"y\n")
     shown = await read_until(ours, b"the end")
     os.close(ours)
@@ -491,7 +508,7 @@ async def test_the_user_is_asked_again_when_the_editor_fails(
     assert terminal.text("generated_code.py") == RIGHT
 
 
-ASKED = b"A letter, or what it should give; [n]ot defined, [s]kip, [q]uit: "
+ASKED = b"or type what it should give; q ends."
 CONFIRMED = "assert slugify('A B_c') == 'a-b-c'"
 
 
@@ -503,11 +520,14 @@ async def test_at_a_terminal_a_question_takes_a_value_and_tells_of_nonsense(
     process, ours = await start_at_a_terminal(terminal, "generate", DIVIDED_PROMPT, **one)
     shown = await read_until(ours, ASKED)
     assert b"slugify('A B_c'): which is right?" in shown, shown
-    assert b"  a  'a-b_c'   (2 programs)" in shown
-    assert b"  b  'a-b-c'   (2 programs)" in shown
-    os.write(ours, b"a b\n")
-    assert b"a b is no Python value. Write one, such as 3" in await read_until(ours, ASKED)
-    os.write(ours, b"'a-b-c'\n")
+    assert b"1. 'a-b_c'   (2 programs)" in shown
+    assert b"2. 'a-b-c'   (2 programs)" in shown
+    os.write(ours, b"a b\r")
+    told = b"a b is no Python value. Write one, such as 3"
+    assert told in await read_until(ours, told)
+    # It stands there again to be corrected.
+    await read_until(ours, b"It should give: \x1b[0ma b")
+    os.write(ours, b"\x15'a-b-c'\r")
     shown = await read_until(ours, b"the end")
     os.close(ours)
     assert b"slugify('A B_c') gives 'a-b-c'" in shown
@@ -532,7 +552,7 @@ async def test_quitting_keeps_the_question_for_later(terminal: Terminal) -> None
     one = {"MAX_QUESTIONS": "1"}
     process, ours = await start_at_a_terminal(terminal, "answer", run, **one)
     assert b"slugify('A B_c'): which is right?" in await read_until(ours, ASKED)
-    os.write(ours, b"b\n")
+    os.write(ours, b"2\r")
     # The run may ask two more of its three questions.
     await read_until(ours, ASKED)
     os.write(ours, b"q\n")
@@ -556,10 +576,13 @@ async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_p
 
     unsaid = await terminal.run("answer", run)
     assert unsaid.code == 2
-    assert "  b  'a-b-c'   (2 programs)" in unsaid.out
-    assert f"ml-coach answer {run} a" in unsaid.err
+    assert "  2. 'a-b-c'   (2 programs)" in unsaid.out
+    assert f"ml-coach answer {run} 1" in unsaid.err
+    unsaid = await terminal.run("answer", run, "--json")
+    assert (unsaid.code, unsaid.out) == (2, "")
+    assert "  2. 'a-b-c'   (2 programs)" in unsaid.err
     shown = (await terminal.run("show")).out
-    assert "  b  'a-b-c'   (2 programs)" in shown
+    assert "  2. 'a-b-c'   (2 programs)" in shown
     assert f"ml-coach answer {run}" in shown
     unclear = await terminal.run("answer", run, "a b")
     assert (unclear.code, len(terminal.run_folders())) == (2, 1)
@@ -574,10 +597,15 @@ async def test_on_a_pipe_the_question_is_in_the_report_and_answered_by_another_p
     assert "ml-coach answer" in answered.out
     # It is answered by the model of the run, whatever the settings name by now; -1 is no option.
     elsewhere = {"ML_COACH_MODEL": "openai:other@http://127.0.0.1:1/v1"}
-    other = await terminal.run("answer", run, "-1", MAX_ITERS="1", **elsewhere)
+    elsewhere |= {"OPENAI_API_KEY": KEY, "MAX_ITERS": "1"}
+    other = await terminal.run("answer", run, "-1", **elsewhere)
     assert "slugify('A B_c') gives -1" in other.out, other.err
     assert other.code == 1
     assert terminal.model.asked[: len(asked)] == asked
+    # Only the log names that model's host, so the key goes there once the user names it again.
+    assert f"is not sent to http://{terminal.model.model.partition('//')[2][:-3]}" in other.err
+    assert f"--model {terminal.model.model}" in other.err
+    assert not any(KEY in each for each in terminal.model.authorizations)
 
 
 async def test_a_configured_price_gives_a_cost(terminal: Terminal) -> None:

@@ -45,7 +45,7 @@ class Declares:
 def shown_by_hover(text: str, *, markdown: bool = True) -> str:
     finding = Finding("test", text, "p.py", 1, test=f"test_a[{text}]", detail=text)
     store = FindingStore(lambda uris: None)
-    store.show("run", (finding,), lambda f: URI, lambda f: "x = 1\n", frozenset())
+    store.show("run", (finding,), lambda f: URI, lambda f: "x = 1\n", lambda other: False)
     client = Declares(markdown, PositionCodec())
     found = hover(URI, "x = 1\n", lsp.Position(0, 0), store, client, text)
     return found.contents.value

@@ -1,5 +1,8 @@
 """Which weights a machine gets, on simulated ones."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from ml_coach.models.known_weights import DEFAULT, KNOWN, known_model
@@ -16,24 +19,18 @@ def machine(memory: int, cores: int, card: int = 0, *, shared: bool = False) -> 
     return Machine(memory * GIB, cores, graphics)
 
 
-# Memory, cores, the card's memory, and the best weights that are fast enough.
+DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
+# Memory, cores, the card's memory, and the best weights that are fast enough, as the page says.
+ROW = re.compile(r"^\| (\d+) GB \| (\d+) \| (?:(\d+) GB|–) \| (\S+) \|$", re.MULTILINE)
 TABLE = [
-    (2, 2, 0, "qwen2.5-coder-0.5b"),
-    (4, 2, 0, "qwen2.5-coder-1.5b"),
-    (8, 4, 0, "qwen2.5-coder-1.5b"),
-    (16, 8, 0, "qwen2.5-coder-1.5b"),
-    (32, 2, 0, "qwen2.5-coder-1.5b"),  # Memory for more, but two cores are too slow.
-    (32, 8, 0, "qwen3-coder-30b-a3b"),
-    (48, 8, 0, "qwen3-coder-30b-a3b"),
-    (64, 8, 0, "qwen3-coder-next"),
-    (4, 2, 4, "qwen2.5-coder-1.5b"),
-    (8, 4, 8, "qwen2.5-coder-7b"),
-    (16, 8, 12, "qwen2.5-coder-7b"),
-    (16, 8, 20, "qwen2.5-coder-14b"),
-    (32, 8, 24, "qwen3-coder-30b-a3b"),
-    (64, 2, 24, "qwen3-coder-30b-a3b"),
-    (64, 8, 80, "qwen3-coder-next"),
+    (int(memory), int(cores), int(card or 0), best)
+    for memory, cores, card, best in ROW.findall(DOCUMENT.read_text("utf-8"))
 ]
+
+
+def test_the_page_has_the_usual_machines() -> None:
+    for card in (True, False):
+        assert {4, 8, 16, 32, 64} <= {row[0] for row in TABLE if bool(row[2]) == card}
 
 
 @pytest.mark.parametrize(("memory", "cores", "card", "best"), TABLE)

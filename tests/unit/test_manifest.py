@@ -12,7 +12,7 @@ from ml_coach import __version__
 from ml_coach.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[2]
-CLIENT_ONLY = {"server.command", "trace.server"}
+CLIENT_ONLY = {"server.command", "trace.server", "showProjectTests"}
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,15 @@ def test_every_command_in_a_menu_is_declared(manifest: dict[str, Any]) -> None:
 
 def test_the_versions_agree(manifest: dict[str, Any]) -> None:
     assert manifest["version"] == __version__
+
+
+def test_the_extension_is_compiled_against_the_oldest_editor_it_runs_on(
+    manifest: dict[str, Any],
+) -> None:
+    """So that what is newer has to be asked for, in chat/newerApi.ts."""
+    lock = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))
+    types = lock["packages"]["node_modules/@types/vscode"]["version"]
+    assert manifest["engines"]["vscode"] == f"^{types}"
 
 
 def test_the_lock_file_names_no_registry() -> None:

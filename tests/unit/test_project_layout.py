@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml_coach.core.request import Request
-from ml_coach.project_layout import source_folder, usual_tests
+from ml_coach.project_layout import new_program, source_folder, usual_tests
 
 _PYPROJECT = "[tool.pytest.ini_options]\npythonpath = ['src']\ntestpaths = {}\n"
 
@@ -68,3 +68,23 @@ def test_a_module_below_src_is_imported_without_it(
         (tmp_path / file).write_text("")
     request = Request("", program_file=program, source_folder=source_folder(tmp_path, program))
     assert request.module == module
+
+
+def test_a_new_program_goes_into_the_projects_package(tmp_path: Path) -> None:
+    def place(*files: str, name: str = "") -> str:
+        root = tmp_path / str(len(list(tmp_path.iterdir())))
+        for file in files:
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).touch()
+        if name:
+            (root / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+        return new_program(root, "new.py")
+
+    assert place("src/shop/__init__.py", "pyproject.toml") == "src/shop/new.py"
+    assert place("shop/__init__.py", "tests/__init__.py", "setup.py") == "shop/new.py"
+    assert place("src/a/__init__.py", "src/b_c/__init__.py", name="b-c") == "src/b_c/new.py"
+    assert place("src/prices.py", "pyproject.toml") == "src/new.py"
+    # Nothing says which of two it would be; a folder of scripts, or of anything, is no project.
+    assert place("a/__init__.py", "b/__init__.py", "setup.py") == "new.py"
+    assert place("main.py", "pyproject.toml") == "new.py"
+    assert place("shop/__init__.py") == "new.py"

@@ -28,7 +28,8 @@ def test_a_command_takes_a_flat_dataclass_and_answers_an_object(command: Command
     assert dataclasses.is_dataclass(argument)
     assert typing.is_typeddict(answer)
     for field in dataclasses.fields(argument):
-        assert field.type.removesuffix(" | None") in ("str", "bool", "int", "float")
+        kinds = ("str", "bool", "int", "float", "list[FileText]")
+        assert field.type.removesuffix(" | None") in kinds
 
 
 def test_every_name_is_camel_case_and_there_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ml_coach.core.changes import FileChange, Patch
@@ -19,6 +20,7 @@ from ml_coach.core.events import (
     SuiteWritten,
     TestsFinished,
 )
+from ml_coach.core.question import Choice, Question
 from ml_coach.core.request import Request
 from ml_coach.core.results import Case, TestReport
 from ml_coach.core.types import Program, RunReport, Spec, Suite
@@ -146,3 +148,16 @@ def test_a_fresh_start_is_a_trial_until_the_next_program_is_chosen() -> None:
     assert tracker.on_trial
     tracker.take(CandidateChosen(Program("a = 2\n", "p.py"), 2, 1))
     assert not tracker.on_trial
+
+
+def test_a_run_that_is_over_says_how_it_ended_and_what_it_left_open() -> None:
+    question = Question("f(1)", (Choice("2", 3), Choice("ValueError", 1, raises=True)))
+    event = finished("unsure")
+    report = replace(event.report, tests=PASSED, question=question)
+    details = tracker_after(RunFinished(report)).details
+    assert details["summary"].startswith("1 of 1 test passes")
+    assert details["question"] == {
+        "text": "f(1): which is right?",
+        "choices": ["2", "raises ValueError"],
+    }
+    assert tracker_after(event).details["question"] is None

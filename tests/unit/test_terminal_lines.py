@@ -6,7 +6,9 @@ import asyncio
 import io
 import os
 import pty
+import signal
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +16,8 @@ from typing import TextIO
 
 import pytest
 
-from ml_coach.cli.reviewer import TerminalReviewer, forget_typed, read_line
+from ml_coach.cli.menus import forget_typed, read_line
+from ml_coach.cli.reviewer import TerminalReviewer, read_answer
 from ml_coach.cli.terminal_view import EscapingConsole
 from ml_coach.core.question import Answer, Choice, Question
 
@@ -108,7 +111,7 @@ async def test_a_value_may_be_pasted_in_several_lines(
 async def test_an_empty_line_ends_a_bracket_that_was_left_open(
     keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, shown = await answered(keyboard, monkeypatch, b"[1,\n", b"\n", b"b\n")
+    answer, shown = await answered(keyboard, monkeypatch, b"[1,\n", b"\n", b"2\n")
     assert "[1, is no Python value" in shown
     assert answer
     assert answer.kind == "raises"
@@ -121,3 +124,104 @@ async def test_bytes_that_are_no_text_are_told(
     assert answer is None
     assert "is no Python value" in shown
     assert "\\x1b[A is no" in shown
+
+
+async def test_a_number_is_that_of_an_option_and_never_a_value(
+    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, shown = await answered(keyboard, monkeypatch, b"7\n", b"3\n", b"7\n")
+    assert "The list has no 7." in shown
+    assert answer
+    assert answer.text == "7"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("1", "f(1) gives [1, 2]"),
+        (" 2 ", "f(1) raises ValueError"),
+        ("gives 1", "f(1) gives 1"),
+        ("-1", "f(1) gives -1"),
+        ("1.0", "f(1) gives 1.0"),
+        ("not defined", "f(1) is not defined"),
+    ],
+)
+def test_what_the_command_line_says(said: str, shown: str) -> None:
+    answer = read_answer(QUESTION, said)
+    assert isinstance(answer, Answer)
+    assert answer.shown == shown
+
+
+@pytest.mark.parametrize("number", ["0", "3", "9" * 6000])
+def test_a_number_that_no_choice_has_is_told_on_the_command_line(number: str) -> None:
+    assert "For the value, write: gives" in str(read_answer(QUESTION, number))
+
+
+async def pressed(keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch, keys: bytes) -> str:
+    """The answer, as text, that the keys give where the terminal can move its cursor."""
+    monkeypatch.setattr(sys, "stdin", keyboard.stream)
+    monkeypatch.setenv("TERM", "xterm")
+    shown, seen, loop = bytearray(), asyncio.Event(), asyncio.get_running_loop()
+
+    def read() -> None:
+        shown.extend(os.read(keyboard.ours, 4096))
+        if b"q ends" in shown:
+            seen.set()
+
+    loop.add_reader(keyboard.ours, read)
+    before = termios.tcgetattr(keyboard.stream)
+    with os.fdopen(os.dup(keyboard.stream.fileno()), "w", encoding="utf-8") as screen:
+        console = EscapingConsole(file=screen, width=100)
+        asking = asyncio.ensure_future(TerminalReviewer(console, nullcontext).answer(QUESTION))
+        await asyncio.wait_for(seen.wait(), SECONDS)
+        keyboard.type(keys)
+        answer = await asyncio.wait_for(asking, SECONDS)
+    loop.remove_reader(keyboard.ours)
+    assert termios.tcgetattr(keyboard.stream) == before
+    return answer.shown if answer else ""
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        (b"\r", "f(1) gives [1, 2]"),
+        (b"2\r", "f(1) raises ValueError"),
+        (b"12\r", "f(1) raises ValueError"),
+        (b"2\x1b[A\r", "f(1) gives [1, 2]"),
+        (b"\x1b[B\x1b[B\x1b[B\r", "f(1) is not defined"),
+        (b"9\x1b[F\r", "f(1) was skipped"),
+        (b"3\r1\r", "f(1) gives 1"),
+        (b"3\r\r2\x1b[H\r", "f(1) gives [1, 2]"),
+        (b"-1\r", "f(1) gives -1"),
+        (b"1.5\r", "f(1) gives 1.5"),
+        (b"[\r1,\r2]\r", "f(1) gives [1, 2]"),
+        (b"\x1b[200~{'q':\n 1}\x1b[201~\r", "f(1) gives {'q': 1}"),
+        (b"'\xc3\xa9'\r", "f(1) gives 'é'"),
+        (b"raises KeyError\r", "f(1) raises KeyError"),
+        (b"q", ""),
+        (b"3\rq\r", ""),
+        (b"\x04", ""),
+        (b"3\r\x04", ""),
+    ],
+)
+async def test_keys_pick_an_option_or_begin_a_value(
+    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch, keys: bytes, shown: str
+) -> None:
+    assert await pressed(keyboard, monkeypatch, keys) == shown
+
+
+async def test_ctrl_c_at_a_list_interrupts_and_gives_the_terminal_back(
+    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    before = termios.tcgetattr(keyboard.stream)
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            await pressed(keyboard, monkeypatch, b"\x03")
+        task.uncancel()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_reader(keyboard.ours)
+    assert termios.tcgetattr(keyboard.stream) == before
