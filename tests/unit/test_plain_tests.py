@@ -32,8 +32,92 @@ class TestSetUp:
         assert self.ready
 
 class TestCase(unittest.TestCase):
-    def test_unit(self):
+    def setUp(self):
+        self.ready = True
+
+    def tearDown(self):
+        assert self.ready
+
+    def test_right(self):
+        self.assertTrue(self.ready)
+
+    def test_wrong(self):
         self.assertEqual(1, 2)
+
+    def test_ends_wrong(self):
+        self.ready = False
+
+    def test_cleans_up_wrong(self):
+        self.addCleanup(int, "x")
+
+    def test_raises(self):
+        raise KeyError
+
+    def test_exits(self):
+        sys.exit(0)
+
+    def test_skips(self):
+        self.skipTest("not here")
+
+    def test_skips_as_pytest(self):
+        pytest.skip("not here")
+
+    def test_fails_as_pytest(self):
+        pytest.fail("no")
+
+    @unittest.skip("not here")
+    def test_skipped(self):
+        assert 0
+
+    @unittest.expectedFailure
+    def test_expected(self):
+        assert 0
+
+    @unittest.expectedFailure
+    def test_unexpected(self):
+        pass
+
+    def test_parts(self):
+        for n in range(3):
+            with self.subTest(n=n):
+                self.assertNotEqual(n, 1)
+
+    def test_skipped_parts(self):
+        for n in range(3):
+            with self.subTest(n=n):
+                self.skipTest("not here")
+
+    @pytest.mark.xfail
+    def test_marked(self):
+        assert 0
+
+class TestWaiting(unittest.IsolatedAsyncioTestCase):
+    async def test_right(self):
+        await asyncio.sleep(0)
+
+    async def test_wrong(self):
+        await asyncio.sleep(0)
+        assert 0
+
+class TestPrepared(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.ready = True
+
+    def test_ready(self):
+        assert self.ready
+
+class TestOwnRun(unittest.TestCase):
+    def run(self, result=None):
+        return super().run(result)
+
+    def test_right(self):
+        pass
+
+@unittest.skip("not here")
+class TestSkipped(unittest.TestCase):
+    def test_wrong(self):
+        assert 0
 
 @pytest.mark.parametrize(("a", "b"), [(1, 2), (2, 2)])
 def test_values(a, b):
@@ -74,6 +158,10 @@ async def test_waits():
 PLAINLY = {
     "Test::test_method", "Test::test_wrong", "test_values[1-2]", "test_values[2-2]", "test_skips",
     "test_skips_as_unittest", "test_exits", "test_warns", "test_twice",
+    *(f"TestCase::test_{name}" for name in (
+        "right", "wrong", "ends_wrong", "cleans_up_wrong", "raises", "exits", "skips", "skipped",
+        "skips_as_pytest", "fails_as_pytest", "expected", "unexpected", "parts", "skipped_parts",
+    )), "TestWaiting::test_right", "TestWaiting::test_wrong",
 }  # fmt: skip
 
 

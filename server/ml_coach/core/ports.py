@@ -172,12 +172,15 @@ class Executor(Protocol):
         trials: Sequence[Trial],
         *,
         timeout_seconds: float,
+        test_seconds: Mapping[str, float] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[TrialResult, ...]:
         """Runs each trial on a private copy of the project; one result per trial, in order.
 
         The project is imported and its tests are collected once for many trials. After
-        `timeout_seconds` what is left is `untried`. `progress` hears how many trials are done.
+        `timeout_seconds` what is left is `untried`. `test_seconds` has, by id, the seconds of a
+        processor that a test may use of those of its trial. `progress` hears how many trials are
+        done.
         """
         ...
 

@@ -107,15 +107,19 @@ class LineChange:
 @dataclass(frozen=True, slots=True)
 class Trial:
     """Some tests of a project, by their ids, to be run on it with one change, or as it is. They run
-    in this order, `then` follows where none of them fails, and all may use `seconds` of a processor
-    together. `in_function` says that the change is in the body of a function, so that it changes
-    nothing that runs at import."""
+    in this order, and all may use `seconds` of a processor together. `in_function` says that the
+    change is in the body of a function, so that it changes nothing that runs at import.
+
+    `then` follows where none of them fails. In a few trials of each `group` it does; where nothing
+    of it fails in these, it is left out in the others of the group.
+    """
 
     tests: tuple[str, ...]
     change: LineChange | None = None
     seconds: float = 10.0
     in_function: bool = False
     then: tuple[str, ...] = ()
+    group: str = ""
 
 
 TrialEnd = Literal["", "time", "crash", "untried"]

@@ -197,10 +197,11 @@ class SandboxedExecutor:
         trials: Sequence[Trial],
         *,
         timeout_seconds: float,
+        test_seconds: Mapping[str, float] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[TrialResult, ...]:
         """See `ports.Executor`."""
-        run = trial_runs.TrialRuns(project, timeout_seconds, self._limits)
+        run = trial_runs.TrialRuns(project, timeout_seconds, self._limits, test_seconds or {})
         return await run.results(self._workers, trials, progress)
 
     async def aclose(self) -> None:

@@ -30,10 +30,10 @@ from ml_coach.core.python import syntax
 from ml_coach.core.results import Case
 
 MOST_MISTAKES = 400
-# Seconds of a processor that the tests of a trial may use: so many times what they took at first,
-# and these in any case. What needs more runs in a circle.
+# Seconds of a processor that a test may use, and all of a trial together: so many times what they
+# took at first, and these in any case. What needs more runs in a circle.
 _TIMES_SLOWER = 10.0
-_LEAST_SECONDS = 0.5
+_LEAST_SECONDS = 0.25
 _BASELINE_SECONDS = 300.0
 # For the tests that do not seem to run a mistake's line, each time that the others notice nothing.
 _MOST_FURTHER_SECONDS = 1.0
@@ -117,7 +117,7 @@ async def _tried(
     trials = [*controls, *(plan.trial(edit) for edit in plan.edits)]
     tell(0, len(trials))
     results = await executor.try_changes(
-        project, trials, timeout_seconds=timeout_seconds,
+        project, trials, timeout_seconds=timeout_seconds, test_seconds=plan.test_seconds,
         progress=lambda done: tell(done, len(trials)),
     )  # fmt: skip
     every = zip(plan.edits, results[len(controls) :], strict=True)
@@ -187,6 +187,7 @@ class _Plan:
         self._first = first
         self._order = [case.name for case in first.tests.cases if case.name in first.passed]
         self._seconds = {case.name: case.seconds for case in first.tests.cases}
+        self.test_seconds = {test: _limit(took) for test, took in self._seconds.items()}
 
     def reaching(self, edit: Edit) -> frozenset[str]:
         """The tests that may notice a mistake, those that failed at first left out."""
@@ -230,7 +231,8 @@ class _Plan:
         reaching = self.reaching(edit)
         change = LineChange(edit.file, edit.first, edit.last, edit.after)
         trial = self._trial([test for test in self._order if test in reaching])
-        return replace(trial, change=change, in_function=edit.in_function)
+        group = f"{edit.file}:{edit.function}"
+        return replace(trial, change=change, in_function=edit.in_function, group=group)
 
     def _trial(self, tests: Sequence[str]) -> Trial:
         """Where these notice nothing, the others are asked, too: a test may reach a mistake in
@@ -241,7 +243,11 @@ class _Plan:
         is_long = sum(self._seconds[test] for test in then) > _MOST_FURTHER_SECONDS
         if is_long or not self._asks_others:
             then, took = [], sum(self._seconds[test] for test in tests)
-        return Trial(tuple(tests), seconds=_LEAST_SECONDS + _TIMES_SLOWER * took, then=tuple(then))
+        return Trial(tuple(tests), seconds=_limit(took), then=tuple(then))
+
+
+def _limit(took: float) -> float:
+    return _LEAST_SECONDS + _TIMES_SLOWER * took
 
 
 def _about(project: Project, first: ProjectReport) -> tuple[str, ...]:

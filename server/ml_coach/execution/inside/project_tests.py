@@ -107,6 +107,7 @@ class ProjectReporter:
                 setattr(module, name, self._coverage.apart(getattr(module, name)))
         self._found = 0
         self._failed = self._passed = False
+        self._setup_took = 0.0
         self._part: tuple[str, str, str] | None = None
 
     def guarded(self) -> Callable[[tuple[object, ...]], None]:
@@ -203,10 +204,13 @@ class ProjectReporter:
             return
         self._failed = self._failed or report.failed
         self._passed = self._passed or (report.when == "call" and report.passed)
+        if report.when == "setup":
+            self._setup_took = report.duration
         if report.when != "call" and report.passed:
             return
         xfail = "xfail" if hasattr(report, "wasxfail") else ""
-        took = f"{report.duration:.6f}"
+        # The setup that passed has no record, and its time is a part of the test's.
+        took = f"{report.duration + self._setup_took * (report.when == 'call'):.6f}"
         why = explained(report, self._work)
         fields = ("report", report.nodeid, report.when or "", report.outcome, xfail, took, *why)
         self.guarded()(fields)

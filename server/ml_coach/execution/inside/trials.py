@@ -23,14 +23,16 @@ import contextlib
 import gc
 import importlib
 import io
+import math
 import os
 import select
 import signal
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from _pytest.assertion import util
@@ -44,6 +46,7 @@ from ml_coach.execution.inside.started_code import StartedCode
 
 # Seconds of the clock that a trial may take for each of the processor's, and in any case.
 PATIENCE, LEAST_PATIENCE = 5.0, 10.0
+_ASKED_IN_VAIN = 41  # the exit code of a trial in which the further tests noticed nothing
 NAMES_AT_MOST = 20_000  # characters of one record
 
 Write = Callable[[dict[str, Any]], None]
@@ -89,6 +92,8 @@ class Trials:
     ) -> None:
         self._trials: list[JsonObject] = spec["trials"]
         self._tests: list[str] = spec["ids"]
+        self._seconds: list[float] = spec["test_seconds"]
+        self._asked_at_most: int = spec["asked_at_most"]
         self._stage: str = spec["stage"]
         self._work = work
         self._files = files
@@ -98,6 +103,7 @@ class Trials:
         self._before = frozenset(sys.modules)
         self._number = 0
         self._failed = self._calls_plainly = False
+        self._asked_in_vain = Counter[str]()
         self._started: StartedCode | None = None
         self._imported_before: frozenset[str] = frozenset()
         self.is_fork = False
@@ -141,7 +147,6 @@ class Trials:
         self._calls_plainly = not takes_part(session.config, self)
         if self.is_fork:
             self._run_tests(items)
-            os._exit(0)
         assert self._started is not None
         self._started.stop()
         self._tell_modules(session)
@@ -155,7 +160,6 @@ class Trials:
                 for function, code in replaced:
                     function.__code__ = code
                 self._run_tests(items)
-                os._exit(0)
         raise _AllTried
 
     def _is_too_late(self, number: int) -> bool:
@@ -182,7 +186,9 @@ class Trials:
         if process == 0:
             self._begin(number, trial)
             return True
-        how = _ended(process, PATIENCE * trial["seconds"] + LEAST_PATIENCE)
+        how, code = _ended(process, PATIENCE * trial["seconds"] + LEAST_PATIENCE)
+        if trial["group"] and code == _ASKED_IN_VAIN:
+            self._asked_in_vain[trial["group"]] += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # What the tests left: all but ourselves and process 1.
         self._pristine.restore(self._contents)
@@ -197,9 +203,14 @@ class Trials:
         self.is_fork = True
         self._number, self._write = number, self._writer()
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_PROF, trial["seconds"])
+        self._bound(math.inf)
         if trial["change"]:
             self._write_changed(**trial["change"])
+
+    def _bound(self, seconds: float) -> None:
+        """Ends this process after so many more of a processor, or after those of its trial."""
+        left = self._trials[self._number]["seconds"] - time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, max(0.001, min(left, seconds)))
 
     def _write_changed(self, file: str, first: int, last: int, text: str) -> None:
         path = os.path.join(self._work, file)
@@ -208,11 +219,14 @@ class Trials:
         with open(path, "wb") as changed:
             changed.write("\n".join(lines).encode("latin-1"))
 
-    def _run_tests(self, items: dict[str, pytest.Item]) -> None:
+    def _run_tests(self, items: dict[str, pytest.Item]) -> NoReturn:
+        """Ends this process, which is a fork for one trial."""
         trial = self._trials[self._number]
-        if not self._run_some(trial["tests"], items):
-            self._run_some(trial["then"], items)
+        asks = trial["then"] and self._asked_in_vain[trial["group"]] < self._asked_at_most
+        any_failed = self._run_some(trial["tests"], items)
+        in_vain = asks and not any_failed and not self._run_some(trial["then"], items)
         self._write({"index": self._number, "value": "done"})
+        os._exit(_ASKED_IN_VAIN if in_vain else 0)
 
     def _run_some(self, numbers: list[int], items: dict[str, pytest.Item]) -> bool:
         """Whether one of these tests fails."""
@@ -221,6 +235,7 @@ class Trials:
         for at, number in enumerate(wanted):
             self._write({"index": self._number, "value": f"on {number}"})
             item, self._failed = items[self._tests[number]], False
+            self._bound(self._seconds[number])
             if self._calls_plainly and (call := plain_call(item)):
                 self._failed = fails(call)
             else:
@@ -246,8 +261,8 @@ class Trials:
         self._write({"index": 0, "value": f"modules {names}"})
 
 
-def _ended(process: int, seconds: float) -> str:
-    """Waits for the process, not longer than so many seconds, and says how it ended."""
+def _ended(process: int, seconds: float) -> tuple[str, int]:
+    """Waits for the process, not longer than so many seconds. Says how it ended, and its code."""
     waiting = select.poll()
     ended = os.pidfd_open(process)
     waiting.register(ended, select.POLLIN)
@@ -257,8 +272,8 @@ def _ended(process: int, seconds: float) -> str:
     if not in_time:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
-    too_long = not in_time or os.waitstatus_to_exitcode(status) == -signal.SIGPROF
-    return "time" if too_long else "ended"
+    code = os.waitstatus_to_exitcode(status)
+    return "ended" if in_time and code != -signal.SIGPROF else "time", code
 
 
 def _explain_nothing(config: pytest.Config) -> None:
