@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from failing_project import PATCH, write_project
+from failing_project import FailingProject
 from scripted_model import DIVIDED_PROMPT, PROMPT, RIGHT, scripted_model
 
 EDITORS = Path(__file__).parents[1] / "docs" / "editors.md"
@@ -31,18 +31,18 @@ async def probe(
     environment: dict[str, str] | None = None,
     seconds: float = 90,
     divided: bool = False,
-    failing: bool = False,
+    failing: FailingProject | None = None,
 ) -> dict[str, Any]:
     """Runs an editor, by its command line, in a new project in `folder`; gives back its probe's
     report. The probe sets the editor up by the block of docs/editors.md under `editor`.
     `environment` adds variables for the probe. With `divided` the task is the one that only the
-    user can decide, and one question is asked of them. `failing` makes it a project whose tests
-    fail."""
+    user can decide, and one question is asked of them. `failing` makes it that
+    project."""
     root, report_file = folder / "project", folder / "report.json"
     (root / ".git").mkdir(parents=True)  # What every editor takes for a project's root.
     (root / "notes.py").write_text(f"# coach: {DIVIDED_PROMPT if divided else PROMPT}\n")
     if failing:
-        write_project(root)
+        failing.write(root)
     setup_file = folder / "setup"
     setup_file.write_text(documented_setup(editor))
     ours = Path(sys.executable).parent
@@ -50,7 +50,7 @@ async def probe(
         if divided:
             model.divide()
         if failing:
-            model.replies["debugger"] = PATCH
+            model.replies["debugger"] = failing.reply
         variables = {
             **os.environ,
             "HOME": str(folder),
@@ -62,6 +62,7 @@ async def probe(
             "PROBE_REPORT": str(report_file),
             "PROBE_RIGHT": RIGHT,
             "MAX_QUESTIONS": "1",
+            **(failing.variables if failing else {}),
             **(environment or {}),
         }
         process = await asyncio.create_subprocess_exec(

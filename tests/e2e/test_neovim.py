@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from editor_probe import probe
+from failing_project import SHOP, real_bug
 from scripted_model import WRONG
 
 pytestmark = pytest.mark.editor
@@ -52,11 +53,16 @@ async def test_a_question_is_answered_by_a_code_action_in_neovim(tmp_path: Path)
 
 async def test_a_projects_failing_tests_are_fixed_and_that_is_undone_in_neovim(tmp_path: Path):
     start = ["--clean", "--headless", "-c", f"luafile {_FIXING}"]
-    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, failing=True, seconds=300)
+    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, failing=SHOP, seconds=300)
     assert report["lines"] == [5, 9]
-    prices, rates = report["fixed"]
-    assert "value * rate(kind)" in prices
-    assert "else 3" in rates
+    assert report["fixed"] == [*SHOP.fixed.values()]
+
+
+async def test_a_bug_of_a_real_library_is_fixed_and_that_is_undone_in_neovim(tmp_path: Path):
+    bug = real_bug()
+    start = ["--clean", "--headless", "-c", f"luafile {_FIXING}"]
+    report = await probe(tmp_path, "Neovim 0.11", _neovim(), *start, failing=bug, seconds=300)
+    assert report["fixed"] == [*bug.fixed.values()]
 
 
 async def test_the_tests_that_cannot_fail_are_marked_in_neovim(tmp_path: Path):

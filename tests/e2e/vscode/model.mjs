@@ -98,11 +98,22 @@ src/shop/rates.py
 >>>>>>> REPLACE
 `;
 
+/** The edit that makes one text of the other: the lines from the first that differs to the last, with their neighbours. */
+export function searchBlock(file, before, after) {
+  const [old, now] = [before.split('\n'), after.split('\n')];
+  let first = 0;
+  while (old[first] === now[first]) first++;
+  let same = 0;
+  while (same < Math.min(old.length, now.length) - first && old.at(-1 - same) === now.at(-1 - same)) same++;
+  const part = (lines) => lines.slice(Math.max(0, first - 3), lines.length - Math.max(0, same - 3)).join('\n');
+  return `${file}\n<<<<<<< SEARCH\n${part(old)}\n=======\n${part(now)}\n>>>>>>> REPLACE\n`;
+}
+
 /** Which agent asks, by the words of its own system message; which file, by those of the user's. */
-function reply(system, user) {
+function reply(system, user, projectPatch) {
   if (user.includes('slugify')) return divided(system);
   const [, module = 'generated_code'] = /(?:module|program) `(\w+)/.exec(user) ?? [];
-  if (user.includes('This test of a project fails')) return PROJECT_PATCH;
+  if (user.includes('This test of a project fails')) return projectPatch;
   if (/debugger/.test(system)) return correction(user).replaceAll('generated_code', module);
   if (/tester|test cases/.test(system)) return fenced(TESTS.replaceAll('generated_code', module));
   if (/analyse/.test(system)) return SPEC;
@@ -111,12 +122,12 @@ function reply(system, user) {
 
 const fenced = (code) => `\`\`\`python\n${code}\`\`\`\n`;
 
-export async function startModel() {
+export async function startModel(projectPatch = PROJECT_PATCH) {
   const server = http.createServer(async (request, response) => {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const { messages } = JSON.parse(Buffer.concat(chunks).toString());
-    const text = reply(messages[0].content, messages[1].content);
+    const text = reply(messages[0].content, messages[1].content, projectPatch);
     const slow = messages.some(({ content }) => content.includes('slowly'));
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     const send = (data) => response.write(`data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`);

@@ -1,6 +1,11 @@
 // A project's own tests: run, mended over several files, undone; and their tree, only when asked.
 import assert from 'node:assert/strict';
-import { scene, until } from './stage.mjs';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { searchBlock } from './model.mjs';
+import { PYTHON, ROOT, scene, until } from './stage.mjs';
 
 const PRICES = `from shop.rates import rate
 
@@ -55,6 +60,35 @@ scene('failing tests are fixed by one patch over two files, and that is undone',
   await wb.command('ML Coach: Undo Run');
   await until(() => read('src/shop/prices.py') === PRICES && read('src/shop/rates.py') === RATES, 'the old code');
 });
+
+const REAL = path.join(process.env.ML_COACH_DATA ?? path.join(ROOT, '../shared/data'), 'realbugs');
+const BUG = 'boltons-eb659013';
+
+if (!fs.existsSync(REAL)) {
+  test('a bug of a real library is fixed', { skip: `no folder ${REAL}: set ML_COACH_DATA to the data of the benchmarks` });
+} else {
+  const rows = fs.readFileSync(path.join(REAL, 'realbugs_fixes.jsonl'), 'utf8').split('\n').filter(Boolean).map(JSON.parse);
+  const [[file, after]] = Object.entries(rows.find(({ id }) => id === BUG).files);
+  const tree = path.join(REAL, 'trees', `${BUG}.tar.xz`);
+  const before = execFileSync(PYTHON, ['-c', 'import sys, tarfile\nsys.stdout.buffer.write(tarfile.open(sys.argv[1]).extractfile(sys.argv[2]).read())', tree, file], { encoding: 'utf8' });
+
+  scene('a bug of a real library is fixed, and that is undone', { name: 'real-bug', files: {}, tree, projectPatch: searchBlock(file, before, after) }, async ({ wb, read }) => {
+    await wb.openFile('test_tableutils.py');
+    await wb.ready.waitFor();
+    await wb.command('ML Coach: Fix Failing Tests');
+    await wb.button('ML Coach has a patch', 'Show Diff');
+    await wb.shot('01-diff');
+    await wb.show('test_tableutils.py');
+    await wb.command('Go to Next Problem (Error, Warning, Info)');
+    await wb.page.keyboard.press('Escape');
+    await wb.quickFix('Apply ML Coach patch', { shot: '02-quick-fix' });
+    await wb.notification(/(\d+) of \1 tests pass/).waitFor();
+    await until(() => read(file) === after, 'the fix');
+    await wb.shot('03-fixed');
+    await wb.command('ML Coach: Undo Run');
+    await until(() => read(file) === before, 'the old code');
+  });
+}
 
 scene("the project's tests are in the Test Explorer once they are asked for", { name: 'project-tests', files: FILES }, async ({ wb, read }) => {
   await wb.openFile('test_prices.py');

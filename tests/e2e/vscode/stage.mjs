@@ -26,10 +26,10 @@ export const OWN_SERVER = [PYTHON, '-P', '-m', 'ml_coach', 'serve'];
  * `wb`, and `set(settings)`, which changes settings of the machine. `files` are the workspace's; with a Python file among them the extension starts by
  * itself. `command` is how the language server starts; null leaves that to the extension, as it does for
  * `model`, where `small` is the scripted model under the name of a small one: four programs are asked of it.
- * `extensions` are further vsix files. With `open: false` the body calls `openPage` itself.
+ * `extensions` are further vsix files. `tree` is a packed folder to put there besides, `projectPatch` what the model says to a project's failing test. With `open: false` the body calls `openPage` itself.
  */
 export function scene(title, {
-  name, files = { 'main.py': '"""A program of the user."""\n' }, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, extensions = [], ...more
+  name, files = { 'main.py': '"""A program of the user."""\n' }, machine = {}, command = OWN_SERVER, env = {}, model: modelName, open = true, page = {}, extensions = [], tree, projectPatch, ...more
 }, body) {
   test(title, async () => {
     const work = fs.mkdtempSync(path.join(os.tmpdir(), 'coach-e2e-'));
@@ -39,7 +39,8 @@ export function scene(title, {
       fs.mkdirSync(path.dirname(path.join(folder, file)), { recursive: true });
       fs.writeFileSync(path.join(folder, file), text);
     }
-    const model = await startModel();
+    if (tree) execFileSync(PYTHON, ['-m', 'tarfile', '-e', tree, folder]);
+    const model = await startModel(projectPatch);
     const server = await startCodeServer({
       stack: STACKS[KIND],
       run: path.join(work, 'run'),
