@@ -99,6 +99,19 @@ async def test_tests_are_written_that_notice_what_none_notices(terminal: Termina
     assert {test["verdict"] for test in new} == {"notices"}
 
 
+async def test_a_file_that_cannot_be_written_keeps_no_other_from_it(terminal: Terminal) -> None:
+    folder = terminal.folder
+    for name in ("bag", "cart"):
+        (folder / f"{name}.py").write_text(CART)
+        (folder / f"test_{name}.py").write_text(TESTS.replace("cart", name))
+    (folder / "test_bag.py").chmod(0o444)
+    ended = await terminal.run("audit-tests", ".", "--write-tests")
+    assert (ended.code, "test_bag.py cannot be written" in ended.err) == (4, True), ended.err
+    assert terminal.text("test_bag.py") == TESTS.replace("cart", "bag")
+    assert "tests into test_cart.py: they notice" in ended.err
+    assert terminal.text("test_cart.py").count("def test_price_") > 0
+
+
 TABBED = """import pytest
 from cart import price
 

@@ -144,24 +144,35 @@ def _write(file: Path, written: Callable[[AuditReport], str], report: AuditRepor
 
 
 def _write_tests(opened: Opened, report: AuditReport) -> None:
-    """Writes the new tests into their files, where these still are what was audited."""
+    """Writes the new tests into their files, where these still are what was audited. Ends the
+    command where one of them is not written."""
     left = sum(mistake.status != "noticed" for mistake in report.mistakes)
     if left and not report.new_tests:
         complain(f"No test was written: in the time there was none was found for the {left} left.")
     workspace = FolderWorkspace(opened.root, App().written_files)
-    for file in dict.fromkeys(test.file for test in report.new_tests):
-        tests = report.new_tests_of(file)
-        try:
-            text = workspace.texts([file])[file]
-            if text is None or text != opened.project.text(file):
-                fail(f"{file} was changed meanwhile; nothing was written into it.", FAILED)
-            asyncio.run(workspace.check_writable([file]))
-            workspace.write_file(file, f"{text}{added(text, tests)}")
-        except OSError as error:
-            said = os_error_text(error)  # One without a number is a sentence of ours.
-            fail(f"{file} cannot be written: {said}" if error.errno else said, FAILED)
-        count = len({number for test in tests for number in test.notices})
-        complain(f"Wrote {len(tests)} tests into {file}: they notice {count} more mistakes.")
+    files = dict.fromkeys(test.file for test in report.new_tests)
+    refused = [why for file in files if (why := _write_into(file, workspace, opened, report))]
+    for why in refused:
+        complain(why)
+    if refused:
+        raise SystemExit(FAILED)
+
+
+def _write_into(file: str, workspace: FolderWorkspace, opened: Opened, report: AuditReport) -> str:
+    """Why the new tests of a file were not written into it; empty where they were."""
+    tests = report.new_tests_of(file)
+    try:
+        text = workspace.texts([file])[file]
+        if text is None or text != opened.project.text(file):
+            return f"{file} was changed meanwhile; nothing was written into it."
+        asyncio.run(workspace.check_writable([file]))
+        workspace.write_file(file, f"{text}{added(text, tests)}")
+    except OSError as error:
+        said = os_error_text(error)  # One without a number is a sentence of ours.
+        return f"{file} cannot be written: {said}" if error.errno else said
+    count = len({number for test in tests for number in test.notices})
+    complain(f"Wrote {len(tests)} tests into {file}: they notice {count} more mistakes.")
+    return ""
 
 
 def _exit_code(report: AuditReport, min_score: float | None) -> int:
