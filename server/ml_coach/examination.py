@@ -14,7 +14,7 @@ from ml_coach.core.auditing.audit import AuditProgress, audit
 from ml_coach.core.auditing.report import AuditReport
 from ml_coach.core.errors import ExaminationError, os_error_text
 from ml_coach.core.fix_loop import LEAST_TEST_SECONDS, SUITE_SECONDS
-from ml_coach.core.project import Project, TestProgress, is_test_file
+from ml_coach.core.project import Project, TestProgress, is_tests
 from ml_coach.core.results import Verification
 from ml_coach.execution.executor import SandboxedExecutor
 from ml_coach.execution.levels import SandboxUnavailable
@@ -43,7 +43,7 @@ async def verify_texts(
     Their outcomes come as signed records, so that printed text and exit codes count for nothing.
     """
     texts = named_inside(files)
-    if not any(_is_pytest_file(name) for name in texts):
+    if not any(is_tests(name) for name in texts):
         raise ExaminationError(_NO_TEST)
     executor = sandboxes.executor(settings)
     limit = seconds or settings.run_timeout_seconds
@@ -117,7 +117,7 @@ def project_of(files: Mapping[str, str]) -> Project:
     """The project that consists of these files alone. Raises `ExaminationError` where none is a
     test."""
     named = named_inside(files)
-    tests = tuple(name for name in named if _is_pytest_file(name))
+    tests = tuple(name for name in named if is_tests(name))
     if not tests:
         raise ExaminationError(_NO_TEST)
     return Project({}, targets=tests).with_texts(named)
@@ -141,8 +141,3 @@ def named_inside(files: Mapping[str, str]) -> dict[str, str]:
 def refused(error: Exception) -> ExaminationError:
     """Why nothing could be run."""
     return ExaminationError(os_error_text(error) if isinstance(error, OSError) else str(error))
-
-
-def _is_pytest_file(name: str) -> bool:
-    last = PurePosixPath(name).name
-    return is_test_file(last) and last != "conftest.py"

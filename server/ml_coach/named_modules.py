@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+from ml_coach.core.project import is_tests
 from ml_coach.core.python.signatures import signatures
 from ml_coach.core.types import Program
-from ml_coach.project_layout import is_tests, source_folder
+from ml_coach.project_layout import source_folder
 
 MOST_CHARACTERS = 6_000  # of all signatures together: a small model reads no more beside its task
 _FILE = re.compile(r"(?<![\w./-])((?:[\w-]+/)*\w+\.py)\b")

@@ -93,11 +93,6 @@ def project_folder(file: Path, here: Path) -> Path:
     return here if file.is_relative_to(here) else file.parent
 
 
-def is_tests(file: str) -> bool:
-    """Whether a file holds tests, by its name as pytest sees it."""
-    return PurePosixPath(file).name.startswith("test_") or file.endswith("_test.py")
-
-
 def tests_places(root: Path, program_file: str) -> tuple[str, ...]:
     """Where a program's tests may be, the likeliest first. Reads the disk."""
     usual = usual_tests(root, program_file)

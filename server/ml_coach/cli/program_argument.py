@@ -13,9 +13,10 @@ from ml_coach.app import App
 from ml_coach.cli.endings import USAGE, fail
 from ml_coach.cli.shown_paths import shown
 from ml_coach.core.errors import os_error_text
+from ml_coach.core.project import is_tests
 from ml_coach.core.python.stubs import functions_in, stubs_in
 from ml_coach.folder_files import FolderFiles
-from ml_coach.project_layout import is_tests, project_folder
+from ml_coach.project_layout import project_folder
 
 _SEPARATOR = "::"
 

@@ -21,6 +21,12 @@ def is_test_file(file: str) -> bool:
     return bool(_TEST_FILE.fullmatch(path.name)) or not _TEST_FOLDERS.isdisjoint(path.parts[:-1])
 
 
+def is_tests(file: str) -> bool:
+    """Whether a file holds tests, by its name as pytest sees it."""
+    name = PurePosixPath(file).name
+    return name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py"))
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """All that the sandbox sees of a project.

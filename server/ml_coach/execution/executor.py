@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.finding import Finding
-from ml_coach.core.project import Project, ProjectReport, TestProgress, Trial, TrialResult
+from ml_coach.core.project import Project, ProjectReport, TestProgress, Trial, TrialResult, is_tests
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Evaluation, Execution, TestReport
 from ml_coach.core.types import Program, Suite
@@ -212,7 +212,7 @@ class SandboxedExecutor:
         self, files: Mapping[str, str | bytes], *, only: str = "", timeout_seconds: float
     ) -> TestReport:
         """Judges every test file among `files`, or the one named `only`, in one run."""
-        named = [only] if only else [name for name in files if _is_test_file(name)]
+        named = [only] if only else [name for name in files if is_tests(name)]
         expected: dict[str, tuple[ExpectedTest, ...]] = {}
         for name in named:
             source = _text(files.get(name, ""))
@@ -346,11 +346,6 @@ def _text(content: str | bytes) -> str:
 
 def _texts(files: Mapping[str, str | bytes]) -> dict[str, str]:
     return {name: _text(content) if name.endswith(".py") else "" for name, content in files.items()}
-
-
-def _is_test_file(name: str) -> bool:
-    last = name.rsplit("/", 1)[-1]
-    return last.endswith(".py") and (last.startswith("test_") or last.endswith("_test.py"))
 
 
 def _blaming_conftest(left_out: Sequence[str], report: TestReport) -> TestReport:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
+from ml_coach.core.project import is_tests
 from ml_coach.core.python.stubs import LONGEST_PARSED, Stub, stub_around, stubs_in
 from ml_coach.core.python.tests_at import test_at
 from ml_coach.lsp.client import Client
@@ -20,7 +21,6 @@ from ml_coach.lsp.runs.audits import QUESTION, Audits
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.presentation import diagnostic, question_diagnostic
 from ml_coach.lsp.runs.review import Offer, Offers
-from ml_coach.project_layout import is_tests
 
 _WRITE_TESTS = "source.mlCoach.writeTests"
 _DEBUG = "source.mlCoach.debug"

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ml_coach.core.project import is_tests
 from ml_coach.file_orders import FileOrders, fix_order, one_file
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.commands.arguments import (
@@ -27,7 +28,7 @@ from ml_coach.lsp.documents.documents import LONGEST_TEXT, Documents, WorkspaceF
 from ml_coach.lsp.protocol import RequestFailed, invalid, path_of
 from ml_coach.lsp.runs.active_runs import Runs
 from ml_coach.lsp.runs.finding_store import FindingStore
-from ml_coach.project_layout import is_tests, usual_tests
+from ml_coach.project_layout import usual_tests
 from ml_coach.run_order import RunOrder
 from ml_coach.settings import Settings, with_editor
 

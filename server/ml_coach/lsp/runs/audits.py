@@ -15,6 +15,7 @@ from ml_coach.core.auditing.audit import AuditProgress
 from ml_coach.core.auditing.new_tests import added
 from ml_coach.core.auditing.report import AuditReport, Mistake, NewTest, TestAudit
 from ml_coach.core.errors import SetupError
+from ml_coach.core.project import is_tests
 from ml_coach.lsp.backend import Backend
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
@@ -24,7 +25,6 @@ from ml_coach.lsp.runs.folder_python import ask_about_python
 from ml_coach.lsp.runs.presentation import SOURCE
 from ml_coach.lsp.runs.progress import Progress
 from ml_coach.project_files import NoProject, Opened, open_project
-from ml_coach.project_layout import is_tests
 from ml_coach.settings import Settings
 
 logger = logging.getLogger(__name__)
