@@ -199,12 +199,17 @@ def _learn_head(function: Function, prompt: str) -> None:
     """Learns from a signature that is shown as a call: "parse_duration('1h30m') -> seconds"."""
     begin = re.search(rf"\b{function.name}\(", prompt)
     end = expressions.call_end(prompt, begin.end() - 1) if begin else None
-    node = syntax.expression(prompt[begin.start() : end]) if begin and end else None
-    is_closed = isinstance(node, ast.Call) and all(map(expressions.is_closed, node.args))
-    if isinstance(node, ast.Call) and is_closed and not node.keywords and function.most is None:
-        function.least = function.most = len(node.args)
-        for place, argument in enumerate(node.args):
-            function.kinds.setdefault(place, {kind_of(argument)})
+    # A prompt's call need not be Python: "link(<name>, <url>)".
+    tree = syntax.parse(prompt[begin.start() : end]) if begin and end else None
+    match tree.body if tree else ():
+        case [ast.Expr(ast.Call(args=args, keywords=[]))] if function.most is None and all(
+            map(expressions.is_closed, args)
+        ):
+            function.least = function.most = len(args)
+            for place, argument in enumerate(args):
+                function.kinds.setdefault(place, {kind_of(argument)})
+        case _:
+            pass
 
 
 def kind_of(value: ast.expr) -> str:
