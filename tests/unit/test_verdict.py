@@ -97,6 +97,11 @@ def test_a_model_that_was_not_measured_passes_and_the_reason_says_so() -> None:
         (replace(GOOD, passed={"given": 1}), "only one test judges"),
         (replace(GOOD, passed={}), "no test is fit to judge"),
         (replace(GOOD, passed={"guessed": 2}, refuting=3), "3 of 5 guessed tests fail"),
+        (replace(GOOD, passed={"stated": 2}, refuting=3), "3 of 3 guessed tests fail"),
+        (
+            replace(GOOD, passed={"stated": 1, "property": 1, "guessed": 1}, refuting=4),
+            "4 of 6 guessed tests fail",
+        ),
     ],
 )
 def test_what_is_missing_keeps_a_run_from_passed_however_sure(

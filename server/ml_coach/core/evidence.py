@@ -74,6 +74,11 @@ class Evidence:
         return sum(self.passed.values())
 
     @property
+    def guessed(self) -> int:
+        """How many of them a vote of the programs could have dropped."""
+        return sum(n for kind, n in self.passed.items() if kind not in BINDING)
+
+    @property
     def binding(self) -> int:
         """How many of them the user wrote or confirmed, or the prompt gives as code. Stated ones
         are not among them: the confidence was fitted so (judging/calibration.py)."""

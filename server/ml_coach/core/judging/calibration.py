@@ -35,9 +35,11 @@ def _demanded(evidence: Evidence) -> int:
 
 
 def _passed_share(evidence: Evidence) -> float:
-    guessed = evidence.tests - evidence.binding
-    written = guessed + evidence.refuting
-    return guessed / written if written else 0.0
+    """Of the tests that were read from words or guessed, how many hold. The recorded runs were
+    fitted with stated ones among them, so those stay in until the next fit."""
+    holding = evidence.tests - evidence.binding
+    written = holding + evidence.refuting
+    return holding / written if written else 0.0
 
 
 # Each is between 0 and 1, and higher where more speaks for the program.

@@ -44,9 +44,8 @@ def missing(evidence: Evidence) -> list[str]:
         found.append(few)
     # A wrong guess of the test writer says little beside tests that the prompt itself demands.
     if evidence.refuting > evidence.tests:
-        guessed = evidence.tests - evidence.binding
         found.append(
-            f"{evidence.refuting} of {evidence.refuting + guessed} guessed tests fail; "
+            f"{evidence.refuting} of {evidence.refuting + evidence.guessed} guessed tests fail; "
             "they were dropped because most programs fail them"
         )
     return found
