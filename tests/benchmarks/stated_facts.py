@@ -237,7 +237,7 @@ async def _run(
         lines.append(f"from {program.module} import {', '.join(names)}")
         lines.append(f"FUNC = {names[-1]}")
     statements = "\n".join(test.statement for test in tests)
-    lines += _imports(statements)
+    lines += _imports("\n".join([*lines, statements]))
     if "= run(" in statements:
         imports, text = support("", program.module, of_script=True)
         lines += [*imports, text]
