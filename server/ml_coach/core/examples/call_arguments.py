@@ -201,6 +201,8 @@ def _described(condition: Condition, function: Function) -> Iterator[list[str]]:
     if place is None or (condition.op == "mismatch" and not function.name.startswith("parse")):
         return
     kind = function.kind(place)
+    if function.parameters and function.is_of_items(condition, place):
+        return
     for code in conditions.instances(condition, kind):
         if not function.parameters:
             yield [code]
@@ -240,6 +242,12 @@ def _compared(condition: Condition, function: Function) -> Iterator[list[str]]:
     names = function.parameters
     if condition.subject not in names or condition.than not in names:
         return
+    # "wider than the text" compares lengths.
+    if {function.kind(names.index(name)) for name in (condition.subject, condition.than)} - {
+        "num",
+        "",
+    }:
+        return
     low, high = {"<": ("1", "3"), "<=": ("1", "3"), "=": ("2", "2")}.get(condition.op, ("3", "1"))
     places = [names.index(condition.subject), names.index(condition.than)]
     shown = next((args for args in function.shown if len(args) > max(places)), list[str]())
@@ -260,7 +268,11 @@ def fits(code: str, function: Function, place: int) -> bool:
     """Whether `code` may be this argument, or for -1 the result, by what is known of its type."""
     if code == "path" or code.startswith(("np.array(", "lambda ", "[asyncio.")):
         return True
-    value = expressions.closed_value(re.sub(r"^[A-Za-z_]\w*=(?!=)", "", code))
+    if keyword := re.match(r"([A-Za-z_]\w*)=(?!=)", code):
+        code = code[keyword.end() :]
+        if keyword[1] in function.parameters:
+            place = function.parameters.index(keyword[1])
+    value = expressions.closed_value(code)
     if value is None:
         return False
     known = function.kinds.get(place, set[str]())

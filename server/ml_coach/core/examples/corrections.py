@@ -17,7 +17,7 @@ _CALLS = f"(?P<input>C|{LIST})"
 # Between the wrong and the right result: a reason may stand there, and one full stop.
 _GAP = r"[^CVBEN.]{0,12}(?:j[^.KCN]{0,12})?(?:\.[^CVBEN.K]{0,6})?"
 _RIGHT = r"(?P<right>[VBE]|R)"
-_END = r"(?=$|[.;:)(–jQW]|,(?![VB]))"
+_END = r"(?=$|[.;:)(–jQ]|,(?![VB]))"
 _FORMS = tuple(
     re.compile(form)
     for form in (
@@ -38,6 +38,9 @@ def corrections(found: Sequence[Token]) -> Iterator[Statement]:
     kinds = "".join(token.kind for token in found)
     for form in _FORMS:
         for match in form.finditer(kinds):
+            # "of 1.5 with n=2": a part of the inputs
+            if re.search("[VBY][,aOF]$", kinds[: match.start()]):
+                continue
             wrong, right = found[match.start("wrong")], found[match.start("right")]
             if (wrong.kind, wrong.code) != (right.kind, right.code):
                 inputs = found[match.start("input") : match.end("input")]

@@ -160,6 +160,9 @@ def compared(code: str, value: str, *, any_order: bool, exact: bool) -> Example 
         return Example(f"assert np.allclose({code}, {value})", code, value, False)
     if any_order and isinstance(node, ast.List | ast.Tuple | ast.Set):
         return _sorted(code, value, node)
+    inner = [n for n in ast.walk(node) if n is not node and isinstance(n, ast.List)]
+    if any_order and any(len(n.elts) > 1 for n in inner):
+        return None
     if any_order and isinstance(node, ast.Constant) and isinstance(node.value, str):
         return None  # Its parts may come in another order.
     fractions = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
@@ -209,6 +212,21 @@ def _shape(value: object) -> tuple[str, ...]:
         items = cast("tuple[object, ...]", value)
         return ("tuple", *(type(item).__name__ for item in items))
     return (type(value).__name__,)
+
+
+def either(code: str, value: str) -> Example | None:
+    """A test that a call gives `value` or makes it of an argument of that type; None where no
+    argument could become it."""
+    call, kind = _expression(code), type(closed_value(value))
+    if not isinstance(call, ast.Call) or kind not in (ast.List, ast.Dict, ast.Set):
+        return None
+    place = next((n for n, a in enumerate(call.args) if type(a) is kind), None)
+    if place is None:
+        return None
+    step = f"given = {ast.unparse(call.args[place])}"
+    call.args[place] = ast.Name("given")
+    statement = f"{step}\nresult = {ast.unparse(call)}\nassert {value} in (given, result)"
+    return Example(statement, code, value, False)
 
 
 def raises(code: str, error: str, exact: bool) -> Example:

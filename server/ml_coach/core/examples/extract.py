@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ml_coach.core.examples import expressions, interface, layout, words
+from ml_coach.core.examples import expressions, interface, layout, unsettled, words
 from ml_coach.core.examples.cases import cases
 from ml_coach.core.examples.coroutines import awaited
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.examples.sentences import calls_with_values, value_at
 from ml_coach.core.examples.stated import stated_tests
+from ml_coach.core.examples.unchanged import works_in_place
 from ml_coach.core.examples.written import ASSERT, DOCTEST, asserts, doctests
 from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
@@ -64,6 +65,7 @@ def _given(prompt: str) -> list[tuple[str, Example]]:
         e for at, e in found
         if at not in unwanted and not parameters.intersection(expressions.called(e.call))
     ]  # fmt: skip
+    own = [e for e in own if not unsettled.differs_by_call(prompt, e.value)]
     examples = _without_contradictions(own[:MOST_EXAMPLES])
     unique: dict[str, tuple[str, Example]] = {}
     for example in examples:
@@ -159,8 +161,12 @@ def _sentences(prompt: str, tree: ast.Module | None) -> Iterator[tuple[int, Exam
         names = set(names_of(prompt))
     lines = [line.lstrip() for line in prompt.splitlines()]
     code = {at for at, line in enumerate(lines) if DOCTEST.match(line) or ASSERT.match(line)}
+    in_place = works_in_place(prompt)
     for at, example in calls_with_values(prompt):
-        if at not in code and names.intersection(expressions.called(example.call)):
+        if at in code or not names.intersection(expressions.called(example.call)):
+            continue
+        # "sort_down([1, 2]) gives [2, 1]" may be said of the argument.
+        if not (in_place and expressions.either(example.call, example.value)):
             yield at, example
 
 

@@ -49,7 +49,7 @@ _FORMS = tuple(
         # aaabb becomes a3b2: texts without quotes, where one is made of the other's letters
         ("bare", rf"{_START}F?(?P<input>[WB])(?:L|A)(?P<result>[BW])(?=$|[.,;)a])"),
         # f is called with 'a b c' and gives abc; take 'a' and return 1
-        ("value", rf"M?[LW]{{0,2}}{_IN},?aM?L(?P<result>[VB]){_END}"),
+        ("value", rf"M?F{_IN},?aM?L(?P<result>[VB]){_END}"),
         ("yes", rf"(?P<input>C)(?P<result>V){_END}"),
         ("printed", rf"(?P<input>C)w(?P<result>V){_END}"),
         # evens(): 0, 2, 4 and so on
@@ -214,6 +214,9 @@ def _is_doubtful(name: str, match: re.Match[str], *, goes_on: bool) -> bool:
     if "A" in inside:
         # The clause before may only say what is asked for: "f(x): joins without blanks, 0 -> []".
         before = re.sub(r"M[^,]*,$", "", re.sub(r"\([^()]*\)", "", before))
+    # "str.title gives 'A' for 'a'": another function is spoken of.
+    if re.search("x[^.;,]{0,3}[LRl][^.;,]*$", _before(match, match.start()) + inside):
+        return True
     after = re.split("[.;j,]", match.string[match.end() : match.end() + _NEAR])[0]
     if name == "first" and not goes_on and re.search("[VBYC]", re.split("[,:]", before)[-1]):
         return True

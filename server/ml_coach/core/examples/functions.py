@@ -73,6 +73,11 @@ class Function:
         said = rf"\b(?:{re.escape(name)}\b|{stem}{name[-1]}?ing\b)"
         return re.search(said, text, re.IGNORECASE) is not None
 
+    def is_of_items(self, condition: Condition, place: int) -> bool:
+        """Whether a range is rather one of the items: "ratings outside 1..5"."""
+        is_open = not self.kind(place) and condition.op in ("range", "outside")
+        return is_open and _PLURAL.fullmatch(self.parameters[place]) is not None
+
     def kind(self, place: int) -> str:
         """The kind of an argument's type, by its annotation, the examples, what the prompt says of
         it, or else its name; empty where nothing says it."""
@@ -84,6 +89,7 @@ class Function:
         return next(found, "") if not known else ""
 
 
+_PLURAL = re.compile(r"\w{3,}(?<![suio])s")
 _BOOLEAN_NAME = re.compile(
     r"(?:is|has|can|are|should|check|valid|validate|ist|hat|est|es|esta|tiene|e|verifica?r?)_\w+"
     r"|is[a-z]+|\w*valid\w*"
@@ -163,6 +169,9 @@ def learn_signature(function: Function, definition: ast.FunctionDef) -> Function
     function.parameters = tuple(a.arg for a in positional)
     if not arguments.vararg and None not in arguments.kw_defaults:
         function.least, function.most = len(positional) - len(arguments.defaults), len(positional)
+    for place, default in enumerate(reversed(arguments.defaults), 1):
+        if isinstance(default, ast.Constant) and (kind := kind_of(default)) in ("str", "num"):
+            function.kinds[len(positional) - place] = {kind}
     for place, said in enumerate([*(a.annotation for a in positional), definition.returns]):
         head = re.match(r"\w+", ast.unparse(said)) if said else None
         if head and head[0] in _ANNOTATED and "|" not in ast.unparse(said or ast.Constant(0)):

@@ -18,7 +18,9 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _USES = re.compile(
-    r"\b(?:use|uses|using|call|calls|calling|like|via|with|import|from|by|than|where)\b[^.,;:]*$",
+    r"\b(?:use|uses|using|call|calls|calling|like|via|with|import|from|by|than|where)\b[^.,;:]*$"
+    # "q(x) that does f(x)^2"
+    r"|\)`?\s+(?:that|which)\s+\w+s\b(?:(?!\b(?:and|plus)\b)[^.,;:])*$",
     re.IGNORECASE,
 )
 # A clause that speaks of what is there already ("do not use the method `split`", "like the function
@@ -48,7 +50,7 @@ _WRITES = re.compile(
 )
 _FUNCTION = re.compile(r"\bfunctions?\s+(?:(?:named|called)\s+)?`?$", re.IGNORECASE)
 _CLASS_NAME = re.compile(
-    r"\b(?:class|classe|clase|klasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b(?!(?:Write|Create|Implement|Define|Build|Make|Add|Design|Data|Python|The|This|That|An?|One|New"
+    r"\b(?:[Cc]lass|[Cc]lasse|[Cc]lase|[Kk]lasse|dataclass)\s+[`'\"]?([A-Z]\w*)|\b(?!(?:Write|Create|Implement|Define|Build|Make|Add|Design|Data|Python|The|This|That|An?|One|New"
     r"|Abstract|Base|Simple|Single|Undo)\b)([A-Z]\w*[a-z]\w*)[`'\"]?\s+"
     r"(?:data)?class\b",
 )
@@ -57,7 +59,8 @@ _ASKED_CLASS = re.compile(
     r"\A(?:[Aa]n? )?(?!Functions?\b|Script\b|Module\b|Program\b|Tool\b|Class\b|Code\b|Python\b)"
     r"([A-Z][a-z]\w*) (?:with|supporting) [a-z_]\w*\((?=[^)]*\))"
     r"|\b(?:[Ww]rite|[Ii]mplement|[Cc]reate|[Bb]uild|[Mm]ake|[Dd]efine)\s+(?:an?\s+|the\s+)?"
-    r"`?([A-Z][a-z]\w*)`?(?:\([^()\n]*\))?\s+(?:with|that has|which has|having)\b"
+    r"`?([A-Z][a-z]\w*)`?(?:\([^()\n]*\))?"
+    r"(?:\s+(?:with|that has|which has|having)\b|:\s+[a-z_]\w*\()"
 )
 # A line that begins with the class and what it is made of: "Scaler(low=0, high=1): ..."
 _CLASS_LINE = re.compile(
@@ -171,12 +174,18 @@ def class_names(prompt: str) -> tuple[str, ...]:
     """The classes that a prompt asks for: their methods are no names of their own."""
     found = [m[1] or m[2] for m in _CLASS_NAME.finditer(prompt)]
     head = prompt.partition("\n")[0]
-    found += [m[1] for m in CALL.finditer(head) if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
+    calls = (m for m in CALL.finditer(head) if not _is_foreign(head[: m.start()]))
+    found += [m[1] for m in calls if re.fullmatch("[A-Z]\\w*[a-z]\\w*", m[1])][:1]
     found += _CLASS_LINE.findall(prompt)
     found += [one or two for one, two in _ASKED_CLASS.findall(prompt)]
     found += _OWN_ERROR.findall(prompt)
     found += _CALLED_CLASS.findall(prompt) if re.search(r"\bclass\b", prompt) else []
     return tuple(dict.fromkeys(name for name in found if name not in expressions.ERRORS))
+
+
+def _is_foreign(before: str) -> bool:
+    """Whether what follows is made as other languages do it: "new Set([1, 2])"."""
+    return before.endswith("new ")
 
 
 def described_names(prompt: str) -> Iterator[str]:
@@ -256,7 +265,8 @@ def _asked_calls(prompt: str) -> Iterator[tuple[str, int, int]]:
         of_class = is_method and (_OF_A_CLASS.search(before[-1]) or not _WRITES.search(before[-1]))
         if (is_beside or of_class) and not _FUNCTION.search(before[-1]):
             continue
-        if _ASKS.search(before[-1]) and not _USES.search(before[-1]):
+        is_foreign = name[0].isupper() and _is_foreign(before[-1])
+        if _ASKS.search(before[-1]) and not is_foreign and not _USES.search(before[-1]):
             yield name, match.start(), end
 
 

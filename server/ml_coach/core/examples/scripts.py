@@ -58,6 +58,9 @@ _TAKES_FILE = re.compile(
     r"(?!(?:,| and) (?:an?|the|its|one|two) (?!option))",
     re.IGNORECASE,
 )
+_SAYS_STDERR = re.compile(
+    r"(?i)\bstderr\b|\bstandard error\b|\bfehlerausgabe\b|\b(?:sortie|salida) d['’ ]?e?\s?err"
+)
 _FILES = ("FILE", "PATH", "FILENAME", "FICHIER", "DATEI", "ARCHIVO")
 
 
@@ -110,9 +113,13 @@ def _shown_runs(prompt: str) -> Iterator[Found]:
         line = prompt[prompt.rfind("\n", 0, match.start()) + 1 : match.start()]
         is_past = words.PAST.search(line) or prompt.count("\n", 0, match.start()) in unwanted
         call = _command(match["command"])
-        if call and not is_past and "..." not in printed:
+        # "(on stderr, exit code 2)" below an output is a remark, or printed.
+        is_open = "..." in printed or re.search(r"(?:^|\n)[ \t]*\([^\n]*\)\s*$", printed)
+        if call and not is_past and not is_open:
             wanted = "\n".join(text.strip() for text in printed.strip().splitlines())
-            yield Piece(*match.span()), _run(call, wanted)
+            # A terminal shows both streams; which one it is, the prompt need not say.
+            both = groups.get("output") and _SAYS_STDERR.search(prompt)
+            yield Piece(*match.span()), _run(call, wanted, "r.stdout + r.stderr" if both else "")
     for match in _NO_INPUT.finditer(prompt):
         printed = match["output"]
         wanted = ast.literal_eval(printed) if printed[0] in "'\"" else printed
@@ -146,7 +153,7 @@ def _program(said: list[str]) -> list[str]:
     return (said[1:] if is_python else said) or [""]
 
 
-def _run(call: str, printed: str) -> Example:
-    return Example(
-        f"r = {call}\nassert r.stdout.strip() == {printed!r}", call, repr(printed), False
-    )
+def _run(call: str, printed: str, streams: str = "") -> Example:
+    shown = f"({streams})" if streams else "r.stdout"
+    test = f"r = {call}\nassert {shown}.strip() == {printed!r}"
+    return Example(test, call, repr(printed), False)

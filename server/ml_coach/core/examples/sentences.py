@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from ml_coach.core.examples import expressions, layout, words
+from ml_coach.core.examples import expressions, layout, unsettled, words
 from ml_coach.core.examples.expressions import Example
 from ml_coach.core.python import syntax
 
@@ -100,7 +100,15 @@ _CHANGE = re.compile(
     r"\b(?:fix|rewrite|repair|refactor|change|should|instead|expected|want|issue|behaviou?r)\b",
     re.I,
 )
-_OPERATED = re.compile(r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&])\s*$")
+# "Python's title('a')", "the built-in round(2.5)"
+_OF_OTHERS = re.compile(
+    r"(?:\b(?!(?:it|that|let|here|what|there|he|she)['’])\w+['’]s|\bbuilt-?in|\bstandard|\bnumpy"
+    r"|\bplain|\bnative|\bstdlib)\s+(?:own\s+|built-?in\s+)?`?$",
+    re.IGNORECASE,
+)
+_OPERATED = re.compile(
+    r"[\w)\]'\"]\s*(?:[=!]=|[-+*/%|&<>]=?)\s*$|[\d)\]}'\"]\s+(?:not\s+)?in\s+$|`\s*not\s+$"
+)
 _BASES = re.compile(r"bin|hex|oct|base")
 _WORDS = {"true": "True", "false": "False", "null": "None", "none": "None", "nil": "None"}
 
@@ -125,15 +133,19 @@ def calls_with_values(prompt: str, *, also_wrong: bool = False) -> Iterator[tupl
         *above, clause = re.split(r":(?:\s|$)", before)
         if words.PAST.search(clause) or _DOUBT.search(clause):
             continue
+        if not also_wrong and unsettled.is_taken_back(prompt, match.start(), end):
+            continue
         line = prompt.count("\n", 0, match.start())
         # A part of a longer expression, or said of one situation only.
-        if _OPERATED.search(before) or _CONDITION.match(before):
+        is_conditional = _CONDITION.match(before) or _CONDITION.match(clause)
+        if _OPERATED.search(before) or is_conditional or _OF_OTHERS.search(before):
             continue
         example = _read_value(code, rest, recurrences, is_textual)
         if example is None:
             continue
         after = _NEXT_EXAMPLE.split(prompt[end : end + 200])[0]
-        sentence = before + re.split(r"[.;](?:\s|$)|\n", rest)[0]
+        # "f(1) returns 2, the larger should win" says what is, not what is wanted.
+        sentence = before + re.split(r"[.;](?:\s|$)|,\s|\n", _without_strings(rest))[0]
         is_accident = example.value.removeprefix("raises ") in _ACCIDENTS and asks_for_change
         if (
             (reports or is_accident)

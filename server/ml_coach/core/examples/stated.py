@@ -12,7 +12,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ml_coach.core.examples import expressions, forms, interface, layout, sentences, words
+from ml_coach.core.examples import (
+    expressions,
+    forms,
+    interface,
+    layout,
+    sentences,
+    unsettled,
+    words,
+)
 from ml_coach.core.examples.blocks import Found, file_cases, structured_cases
 from ml_coach.core.examples.call_arguments import calls_of, fits
 from ml_coach.core.examples.coroutines import awaited
@@ -26,6 +34,7 @@ from ml_coach.core.examples.scripts import script_tests
 from ml_coach.core.examples.steps import classes_of, objects
 from ml_coach.core.examples.tables import table_rows
 from ml_coach.core.examples.tokens import Token, tokens
+from ml_coach.core.examples.unchanged import works_in_place
 from ml_coach.core.examples.written import shown_calls
 from ml_coach.core.python import syntax
 from ml_coach.core.types import StatedTest
@@ -84,7 +93,7 @@ def stated_tests(
             found += of_new_objects(prompt, known)
         for function in functions if len(functions) == len(names) == 1 else ():
             found += [*structured_cases(prompt, function), *file_cases(prompt, function)]
-    found = [pair for pair in found if not words.ASKS.match(prompt, pair[0].end)]
+    found = [pair for pair in found if _is_settled(prompt, *pair)]
     found.sort(key=lambda pair: pair[0].start)
     given = {expressions.normal(example.call) for example in examples}
     values: dict[str, set[str]] = {}
@@ -99,6 +108,16 @@ def stated_tests(
             quote = prompt[place.start : place.end]
             unique.setdefault(call, StatedTest(plain.statement, quote))
     return tuple(unique.values())[:MOST]
+
+
+def _is_settled(prompt: str, place: layout.Piece, example: Example) -> bool:
+    """Whether the prompt does not ask it, take it back, or say that it differs."""
+    return not (
+        words.ASKS.match(prompt, place.end)
+        or unsettled.is_taken_back(prompt, place.start, place.end)
+        or unsettled.differs_by_call(prompt, example.value)
+        or unsettled.is_unclear(prompt, example.value)
+    )
 
 
 class _Reader:
@@ -118,6 +137,7 @@ class _Reader:
         self._callables = [*functions, *(f for known in classes for f in known.callables())]
         self._parameters = {p for function in self._callables for p in function.parameters}
         self._any_order = words.ANY_ORDER.search(prompt) is not None
+        self._in_place = works_in_place(prompt)
         extension = _EXTENSION.search(prompt)
         self._extension = extension[0] if extension else ""
         self._any_file = _STRUCTURED.search(prompt) is None
@@ -155,7 +175,8 @@ class _Reader:
                 if condition.subject not in function.parameters:
                     continue
                 place = function.parameters.index(condition.subject)
-                if condition.is_of_number and not function.kind(place):
+                is_number = condition.is_of_number and not function.is_of_items(condition, place)
+                if is_number and not function.kind(place):
                     function.kinds[place] = {"num"}
                 if statement.result and statement.result.kind in "ER":
                     function.refused.setdefault(place, []).append(condition)
@@ -218,7 +239,7 @@ class _Reader:
             return
         is_text = result.kind == "B" and _TEXT.fullmatch(ast.literal_eval(result.code))
         is_read = sentences.reads(self._prompt[call.end :])
-        if is_read and not (statement.corrects or is_text or result.kind in "Z~"):
+        if is_read and not (statement.corrects or is_text or self._in_place or result.kind in "Z~"):
             return
         for example in self._expect(call.code, result, Function(""), ""):
             learn_call({f.name: f for f in self._functions}, example.call, example.value)
@@ -343,6 +364,8 @@ class _Reader:
             if not value.startswith("["):
                 return None
             call = call if call.startswith("list(") else f"list({call})"
+        if self._in_place and (example := expressions.either(call, value)):
+            return None if self._any_order else example
         return expressions.compared(call, value, any_order=self._any_order, exact=False)
 
 

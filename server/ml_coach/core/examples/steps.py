@@ -41,6 +41,8 @@ _FRESH = re.compile(
 _IS_ALONE = re.compile(
     r"\s*(?:->|=>|→|:|,|;|\)|\.(?:\s|$)|$|(?:raises?|throws?|must|should|is|lève|lanza|löst|wirft)\b)"
 )
+# "Undo: do(x), undo(), value."
+_LISTED = re.compile(r"\)`?,?(?: (?:and|und|et|y|e))? `?([a-z_]\w*)`?(?=[ \t]*(?:[.;\n]|$))")
 _GIVEN = re.compile(r"(?i)\b(?:given|starting (?:with|from)|angenommen|soit|dado|dada)\b")
 _PERSONS = {"I", "i", "ich", "je", "you", "we", "Calling", "calling", "from", "of", "once"}
 _GOES_ON = re.compile(r"(?:when|then|and|but)\b", re.IGNORECASE)
@@ -94,6 +96,7 @@ class _Reader:
         self._methods = self._members.method_names
         self._attributes = set(self._members.attributes)
         self._attributes |= set(re.findall(r"\b[a-z_]\w*\.([a-z_]\w*)\b(?!\()", prompt))
+        self._attributes |= set(_LISTED.findall(prompt))
         self._attributes |= set(self._parameters) - self._methods
         self._takes = {name for name, method in self._members.methods.items() if method.least}
         self._variables = set(re.findall(rf"(?<![\w.])([a-z_]\w*)\s*=\s*{name}\(", prompt))
@@ -307,7 +310,8 @@ class _Reader:
 
     def _words(self, start: int, end: int) -> Iterator[Token]:
         own = {self._name.lower(), re.findall("[A-Z]?[a-z0-9]*", self._name)[-2].lower(), "one"}
-        for token in tokens(self._prompt, start, end, {self._name}, set()):
+        # An attribute may have a name that says nothing elsewhere, such as `value`.
+        for token in tokens(self._prompt, start, end, {self._name}, self._attributes):
             said = self._prompt[token.start : token.end]
             bare = said.strip("`*_.,").lower()
             before = self._prompt[max(0, token.start - 40) : token.start]

@@ -17,6 +17,9 @@ _RESULT = re.compile(
     r"(?i)(?:expected|results?|outputs?|returns?|answers?|gives?|value|ergebnis|ausgabe|résultat|"
     r"sortie|resultado|salida|risultato|erwartet|→|->|=|`?\w+\(.*\))"
 )
+_BLANK = re.compile(r"[-–—?…/]*|\.{2,}|(?i:n/?a|none|tbd|todo)")
+# "25 (was 20)"
+_NOTED = re.compile(r"(?<=[\w'\"`\])}])\s+\(.*\)$")
 _PAST_TITLE = re.compile(r"(?i)\b(?:now|today|current|actual|old|before|wrong|observed|got)\b")
 
 
@@ -55,11 +58,23 @@ def _bare(cell: str) -> str:
 
 
 def _column(cells: Sequence[str]) -> list[str]:
-    """The cells as Python: literals where all are (but for errors), else texts."""
-    plain = [cell.strip("`* ") for cell in cells]
-    if all(is_literal(cell) or cell in expressions.ERRORS for cell in plain):
+    """The cells as Python: literals where all are (but for errors), else texts; empty for one that
+    may be either, because the others are of both kinds."""
+    plain = [_NOTED.sub("", cell.strip("`* ")) for cell in cells]
+    literal = [is_literal(cell) for cell in plain]
+    texts = [
+        not ok and cell not in expressions.ERRORS for ok, cell in zip(literal, plain, strict=True)
+    ]
+    if not any(texts):
         return plain
+    is_mixed = any(
+        ok and not re.match(r"['\"]", cell) for ok, cell in zip(literal, plain, strict=True)
+    )
     return [
-        cell if cell in expressions.ERRORS or re.match(r"['\"]", cell) else repr(cell)
+        cell
+        if cell in expressions.ERRORS or re.match(r"['\"]", cell)
+        else ""
+        if is_mixed or _BLANK.fullmatch(cell)
+        else repr(cell)
         for cell in plain
     ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, replace
 
 from ml_coach.core.examples import conditions, expressions, words
 from ml_coach.core.examples.conditions import Condition
+from ml_coach.core.python import syntax
 
 CALL = re.compile(r"(?:await\s+)?([A-Za-z_][\w.]*)\(")
 _ERROR = re.compile(r"[A-Z]\w*(?:Error|Exception|Iteration|Interrupt|Exit)s?\b")
@@ -173,7 +175,7 @@ def _call(text: str, at: int, end: int, names: Set[str]) -> Token | None:
     if match[1] in names and (described := _described(text, match.end(), close - 1)):
         return replace(described, start=at, end=close)
     if not any(name in names for name in expressions.called(code)):
-        return Token("W", at, close)
+        return Token("x" if _is_of_python(match[1]) else "W", at, close)
     is_closed = expressions.is_example_call(code) and not code.endswith("()")
     return Token("C" if is_closed else "M", at, close, code if is_closed else match[1])
 
@@ -223,6 +225,8 @@ def _word(text: str, at: int, end: int, names: Set[str], parameters: Set[str]) -
     close = at + max(len(word), 1)
     if plain in names:
         return Token("M", at, close, plain)
+    if "." in plain and _is_of_python(plain):
+        return Token("x", at, close)
     for name in (plain, plain.lower()) if len(plain) > 2 else (plain,):
         if name in parameters and (
             len(plain) > 1 or plain not in "aiyeo" or _TESTED.match(text, close)
@@ -255,6 +259,12 @@ def _said(text: str, at: int, end: int, word: str) -> Token:
     if word.startswith("="):
         return Token("A", at, at + 1)
     return Token("B" if _looks_like_data(word) else "W", at, close, repr(word))
+
+
+def _is_of_python(name: str) -> bool:
+    """Whether a name is one of Python's own: `list.pop`, `math.floor`, `sorted`."""
+    root, dot, _ = name.partition(".")
+    return root in syntax.BUILTINS or (bool(dot) and root in sys.stdlib_module_names)
 
 
 def _looks_like_data(word: str) -> bool:

@@ -38,7 +38,14 @@ _UNLESS = re.compile(
     r"[^.;:\n]{0,12}$",
     re.IGNORECASE,
 )
-_IN_PLACE = re.compile(r"(?<!\bnot )\bin[ -]place\b", re.IGNORECASE)
+# A function that returns nothing can only change what it is given.
+_IN_PLACE = re.compile(
+    r"(?<![a-z])(?:in[ _-]?place|sur place|an ort und stelle|en el (?:mismo )?lugar|in situ"
+    r"|returns? (?:nothing|`?None`?(?=\s*(?:$|[.;,)\n]))(?!,? (?:if|when|for|on|unless)))"
+    r"|gibt nichts zurück|ne (?:renvoie|retourne) rien|no devuelve nada|não devolve nada)"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
 _NO_VALUE = object()
 
 
@@ -54,8 +61,14 @@ def unchanged_arguments(spec: Spec, tests: str) -> tuple[str, ...]:
     return tuple(map(_watched, chosen[:MOST_CALLS]))
 
 
+def works_in_place(prompt: str) -> bool:
+    """Whether a prompt wants an argument changed, so that what it "becomes" may be no result."""
+    found = _IN_PLACE.finditer(prompt)
+    return any(not _UNLESS.search(prompt[: match.start()]) for match in found)
+
+
 def _says_so(spec: Spec) -> bool:
-    if _IN_PLACE.search(spec.prompt):
+    if works_in_place(spec.prompt):
         return False
     words = "|".join([*_ARGUMENTS, *parameters(spec)])
     said = re.finditer(_STAYS.replace("ARG", f"(?:{words})"), spec.prompt, re.I | re.VERBOSE)

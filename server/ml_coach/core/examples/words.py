@@ -6,6 +6,7 @@ Each kind of word is one letter, in which `stated.py` spells its forms:
     P parameter   L "returns"   l "is"   A arrow   i "into"   R "raises"   K "should"
     F "for", "with"   I "if", "when"   G "such as"   X "not"   D past or wrong   N "may"
     O "or"   a "and"   Q "in any order"   j "but"   W any other word
+    x another function than the asked ones
     w "prints"   ~ "and so on"
     T "valid", "yes"   U "invalid"   S "unchanged"   Z "nothing"
     y a condition on an argument (conditions.py)   c a comparison of two
@@ -42,25 +43,33 @@ _PHRASES = {
     "correct would be|from now on|new behaviour|new behavior|in that case|in this case|"
     "in such a case|in diesem fall|dans ce cas|en ese caso|neues verhalten|nouveau comportement|"
     "le bon résultat|it should have been|should have been|is supposed to be|the expected result|"
-    "after the change|in future|will|would|soll|sollte|muss|sollen|müssen|richtig wäre|doit|"
+    "after the change|in future|soll|sollte|muss|sollen|müssen|richtig wäre|doit|"
     "doivent|devrait|debe|deben|debería|deve|devono",
-    "F": "for|with|given|on|to pass|passing|calling it with|für|bei|mit|pour|avec|para|con|per|"
+    "F": "take|takes|"
+    "for|with|given|on|to pass|passing|calling it with|für|bei|mit|pour|avec|para|con|per|"
     "dado|dada|com|nach|after|auf",
     "I": "if|when|whenever|wenn|falls|si|quand|lorsque|cuando|se|quando",
     "G": "such as|like|for example|for instance|e.g.|eg|as in|including|namely|i.e.|wie|etwa|"
     "z. b.|z.b.|zum beispiel|comme|par exemple|p. ex.|como|por ejemplo|p. ej.|come|ad esempio|"
     "por exemplo|例えば|例",
-    "X": "not|never|no|cannot|can't|isn't|aren't|doesn't|does not|don't|do not|without|nor|"
+    "X": "not|never|no|must not|mustn't|should not|shouldn't|"
+    "cannot|can't|isn't|aren't|doesn't|does not|don't|do not|without|nor|"
     "nicht|kein|keine|keinen|nie|ohne|pas|ne|jamais|sans|nunca|sin|non|senza|não|sem|"
     "rather than|instead of|unlike",
-    "D": "today|currently|current|right now|at the moment|at present|nowadays|used to|old|"
+    "D": "my friend's|a friend's|my colleague's|"
+    "someone|chatgpt|copilot|stack overflow|stackoverflow|my attempt|my first attempt|my code|"
+    "my implementation|mein code|mon code|mi código|meu código|the library|built-in|builtin|"
+    "built-ins|python's|numpy's|excel's|javascript's|"
+    "today|currently|current|right now|at the moment|at present|nowadays|used to|old|"
     "previously|formerly|until now|so far|before|wrong|wrongly|incorrect|incorrectly|bug|bugs|"
     "buggy|broken|actually|actual|got|was|were|now|legacy|bad implementation|naive|mistake|"
     "mistakes|misuse|avoid|in javascript|in js|in java|in php|in perl|in ruby|in excel|in c|"
+    "in sql|in go|in rust|in matlab|in typescript|in c#|in c++|in bash|in numpy|in pandas|"
     "regression|deprecated|since the refactoring|some say|some people|some books|others|zurzeit|"
     "derzeit|momentan|bisher|früher|falsch|aktuell|actuellement|avant|faux|pour l'instant|"
     "actualmente|antes|ahora|incorrecto|attualmente|prima|sbagliato|atualmente|agora|errado",
-    "N": "could|may|might|can|maybe|perhaps|possibly|probably|sometimes|suppose|assume|assuming|"
+    "N": "todo later|later|nice to have|someday|not yet|"
+    "could|may|might|can|maybe|perhaps|possibly|probably|sometimes|suppose|assume|assuming|"
     "whether|unless|except|undefined|hopefully|random|arbitrary|any|approximately|unspecified|"
     "default|defaults|by default|standardmäßig|par défaut|por defecto|vielleicht|könnte|kann|"
     "peut|peut-être|puede|quizás|può|pode",
@@ -87,7 +96,8 @@ _PHRASES = {
     "j": "but|so|so that|where|while|whereas|because|since|hence|otherwise|else|however|then|"
     "which|that|and it|aber|sonst|dass|mais|sinon|pero|ma|altrimenti|mas",
     # These change nothing in a statement.
-    "": "thx|thanks|pls|cheers|danke|merci|gracias|the|a|an|it|its|this|these|also|correctly|"
+    "": "will|would|"
+    "thx|thanks|pls|cheers|danke|merci|gracias|the|a|an|it|its|this|these|also|correctly|"
     "already|too|just|simply|exactly|please|both|still|always|only|value|function|method|word|"
     "result|output is|input|inputs|string|strings|text|list|lists|number|numbers|integer|"
     "argument|arguments|dict|dictionary|tuple|back|again|call|key|the result|the output|"
@@ -130,7 +140,7 @@ ANY_ORDER = re.compile(
     r"\b(?:any|no|not|n['’]t|neither|nor|either|whatever|arbitrary|irrespective|regardless"
     r"|beliebig\w*|egal|n['’]importe|cualquier|qualsiasi|qualquer)\b[^.\n]{0,60}"
     r"\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b"
-    r"|\b(?:order(?:ing)?|reihenfolge|ordre|orden|ordine|ordem)\b[^.\n]{0,60}(?:\b(?:not"
+    r"|\b(?:order(?:ing)?|sorting|reihenfolge|ordre|orden|ordine|ordem)\b[^.\n]{0,60}(?:\b(?:not"
     r"|neither|nor|any|irrelevant|undefined|unspecified|free|open|whatever|up to you|egal|beliebig"
     r"|importe|importa)\b|n['’]t\b)|\bunordered\b|\bany permutation\b"
     r"|順[序番]は(?:問|任意)"
@@ -141,11 +151,12 @@ ANY_ORDER = re.compile(
 )
 # A prompt that reports a fault: what it says of results may be the fault.
 REPORT = re.compile(
-    r"\b(?:bug|regression|crash(?:es|ed)?|complain\w*|stopped working|does(?:n['’]t| not) work"
+    r"^\W*(?:actual|observed|got|steps)(?: results?| behaviou?r| output)?\W*:"
+    r"|\b(?:bug|regression|crash(?:es|ed)?|complain\w*|stopped working|does(?:n['’]t| not) work"
     r"|since (?:the|v|version|last|we)\b|wrong (?:results?|answers?|outputs?|values?)"
     r"|(?<!then )i get"
     r"|we get|i see|we see|users? (?:gets?|sees?|reports?))\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 WANTS = re.compile(
     r"\b(?:should|must|ought|expected?|wants?|needs?|has to|correct(?:ly)?|right(?:ly)?"
