@@ -122,7 +122,24 @@ WRITING = tuple(
     # Without a mount namespace these succeed and do nothing: only the state outside counts.
     Attack("write_mode", "quietly(os.chmod, F['victim'], 0o777)"),
     Attack("write_times", "quietly(os.utime, F['victim'], (1, 1))"),
+    Attack(
+        "write_flags",
+        "call(469, -100, F['victim'].encode(), bytes([64] + [0] * 23), ctypes.c_size_t(24), 0)[0] < 0 or escaped()",
+    ),
     Attack("write_attribute", "quietly(os.setxattr, F['victim'], 'user.x', b'1')"),
+    Attack(
+        "write_many_attributes",
+        """
+stored = 0
+def store():
+    global stored
+    for n in range(100):
+        open(f"f{n}", "w").close()
+        for k in range(40): os.setxattr(f"f{n}", f"user.a{k}", b"x" * 60000); stored += 60000
+quietly(store)
+stored < 128 << 20 or escaped(stored)
+""",
+    ),
     # Below /tmp this makes private folders of the same names, which is no escape.
     Attack("write_byte_code", "quietly(os.makedirs, F['workspace'] + '/__pycache__')"),
     Attack(

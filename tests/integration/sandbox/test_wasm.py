@@ -29,7 +29,7 @@ from ml_coach.run_order import RunOrder, request_from
 from ml_coach.settings import Settings
 from scripted_model import PROMPT, RIGHT, scripted_model
 
-from . import attacks, forgeries, ordinary
+from . import attacks, forgeries, kinds, ordinary, reaches
 
 HERE = Path(__file__).parent
 # What there is no way to do in WebAssembly, and where that shows: the compatibility list.
@@ -43,7 +43,12 @@ CANNOT = {
     "packages that are not pure Python": "numpy pandas matplotlib",
 }
 CANNOT_PROGRAMS = frozenset(name for names in CANNOT.values() for name in names.split())
-CANNOT_SUITES = frozenset({"threads_and_children", "decorated_to_run_in_a_thread"})
+CANNOT_SUITES = frozenset(
+    {
+        *("threads_and_children", "decorated_to_run_in_a_thread"),
+        *("daemon_thread", "multiproc", "maps_in_a_pool"),
+    }
+)
 # What these take for an escape happens in memory of the isolate's own: its files, where a program may
 # write anywhere and as many as its memory holds, the devices that its records go to, a socket that no network is behind, and a
 # made-up answer of the resolver, which asks nobody.
@@ -56,6 +61,9 @@ INSIDE = frozenset(
 CASES = [
     *(f"attack/{attack.name}" for attack in attacks.ATTACKS),
     *(f"forgery/{name}" for name in forgeries.all_forgeries()),
+    *(f"kind/{name}" for name in kinds.FORGERIES),
+    *(f"reach/{name}" for name in reaches.FORGERIES),
+    *(f"honest/{name}" for name in (*kinds.HONEST, *reaches.HONEST)),
     *(f"program/{name}" for name in ordinary.PROGRAMS),
     *(f"suite/{name}" for name in ordinary.all_suites()),
 ]
