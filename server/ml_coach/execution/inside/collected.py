@@ -108,11 +108,12 @@ def _direct(item: pytest.Function) -> list[str]:
 def replaced_function(functions: Mapping[str, Mapping[str, int]], work: str) -> str:
     """The name of a function in the run's own modules that is not the one in the module's text.
     `functions` maps files to the lines of their functions."""
+    inside = f"{work}/"
     for module in [*sys.modules.values()]:
         file: object = getattr(module, "__file__", None)
-        name_in_run = file.removeprefix(f"{work}/") if isinstance(file, str) else ""
-        listed = functions.get(name_in_run, {})
-        for name, line in listed.items():
+        if not isinstance(file, str) or not file.startswith(inside):
+            continue
+        for name, line in functions.get(file.removeprefix(inside), {}).items():
             code = getattr(vars(module).get(name), "__code__", None)
             if name in vars(module) and (code is None or code.co_firstlineno != line):
                 return f"{module.__name__}.{name}"

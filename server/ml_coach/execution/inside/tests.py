@@ -234,6 +234,7 @@ def prepare(work: str) -> Prepared:
     reporter, session = Reporter(), None
     if work:
         session = _started_session(work, _arguments(work, (), conftest=False), [reporter])
+        _tell_no_terminal(session.config.pluginmanager)
     comparer = comparisons.comparer()
     canary = comparer.insert(*test_compiler.compiled(CANARY_SOURCE.encode(), "canary.py"))
     guarded = guard()
@@ -242,6 +243,13 @@ def prepare(work: str) -> Prepared:
     if session:
         hooks.send(session.config)
     return Prepared(guarded, comparer, session, reporter, hooks, canary, compiled)
+
+
+def _tell_no_terminal(plugins: pytest.PytestPluginManager) -> None:
+    """Nobody reads what pytest shows, and it costs time. pytest's explanations of failures ask the
+    plugin for how to write."""
+    shows: Any = plugins.unregister(name="terminalreporter")
+    plugins.register(types.SimpleNamespace(_tw=shows._tw), "terminalreporter")
 
 
 def _placed(code: types.CodeType, path: str) -> types.CodeType:
