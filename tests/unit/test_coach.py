@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,6 +231,27 @@ async def test_a_patch_that_loses_a_test_is_discarded(executor: SandboxedExecuto
     assert "test_given_2 failed (half(3) gave 0, expected 1)" in report.reason
     assert PatchDiscarded in story.happened
     assert PatchApplied not in story.happened
+    assert "x == 4" in story.workspace.files["generated_code.py"]
+
+
+async def test_the_reason_is_about_the_program_that_is_left_behind(
+    executor: SandboxedExecutor,
+) -> None:
+    prompt = "Write half(x). half(4) returns 2\nhalf(3) returns 1"
+    programs = ["return 2 if x == 4 else 0", "return -1", "return 0 - 1"]
+    story = Story(
+        executor,
+        {
+            "coder": [f"```python\ndef half(x):\n    {body}\n```" for body in programs],
+            "test_writer": ["assert half(8) == 4"],
+        },
+        prompt=prompt,
+        auto_patch=True,
+        profile=replace(ScriptedModel.profile, repairs=0),
+    )
+    report = await story.run()
+    assert "came back after a fresh start" in report.reason
+    assert "half(3) gave 0, expected 1" in report.reason
     assert "x == 4" in story.workspace.files["generated_code.py"]
 
 

@@ -89,9 +89,9 @@ def after_install(missing: str) -> str:
     return f"{missing[:1].upper()}{missing[1:]}. Then start the run again."
 
 
-def _stuck(what: str, checked: CheckedProgram) -> str:
+def _stuck(what: str, current: CheckedProgram) -> str:
     """Why a fresh start brought nothing, and what may help."""
-    return f"{what} after a fresh start: {_what_fails(checked)}. {_WHAT_HELPS}"
+    return f"{what} after a fresh start: {_what_fails(current)}. {_WHAT_HELPS}"
 
 
 def _what_fails(checked: CheckedProgram) -> str:
@@ -188,7 +188,7 @@ async def _try(run: Run, diagnosis: Diagnosis, current: CheckedProgram) -> Check
         run.team.learn(checked.failures[0].message if checked.failures else checked.report.why)
         run.emit(PatchDiscarded("It makes no more tests pass, or it loses one.", patch))
         if state.started_afresh and checked.signature in before:
-            why = _lacking(checked) or _stuck("The same failure came back", checked)
+            why = _lacking(checked) or _stuck("The same failure came back", current)
             return End("gave_up", why)
         return current
     mends_syntax = any(f.kind == "syntax" for f in current.findings)
