@@ -60,8 +60,7 @@ export class Workbench {
     const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: label }).first();
     // The palette lists what was contributed when it opened, which may be before our extension.
     for (let tries = 0; tries < 20; tries++) {
-      const input = await this.#quickInput('F1');
-      await input.fill(`>${label}`);
+      await this.#quickInput('F1', `>${label}`);
       try {
         await row.click({ timeout: 4000 });
         return;
@@ -101,17 +100,18 @@ export class Workbench {
     return this.page.locator('.quick-input-widget:visible input.input').first();
   }
 
-  async #quickInput(key) {
+  /** Opens the box of a key and fills it. Whatever takes the focus closes it, so that both may be needed again. */
+  async #quickInput(key, text) {
     const input = this.page.locator('.quick-input-widget .quick-input-box input');
     // Key bindings attach a moment after the workbench shows.
     for (let tries = 0; tries < 40; tries++) {
       await this.page.keyboard.press(key);
       try {
-        await input.waitFor({ state: 'visible', timeout: 1500 });
-        return input;
-      } catch { /* Pressed too early. */ }
+        await input.fill(text, { timeout: 1500 });
+        return;
+      } catch { /* Pressed too early, or closed again. */ }
     }
-    throw new Error(`${key} opened no box`);
+    throw new Error(`${key} opened no box that stayed`);
   }
 
   /** Clicks `target` with the right button and takes the entry at the end of `path`. */
@@ -128,8 +128,7 @@ export class Workbench {
   // Editors
 
   async openFile(name) {
-    const input = await this.#quickInput('Control+p');
-    await input.fill(name);
+    await this.#quickInput('Control+p', name);
     await this.page.locator('.quick-input-list .monaco-list-row', { hasText: name }).first().click();
     await this.tab(name).waitFor();
     await this.editor(name).locator('.view-line').first().waitFor();
@@ -150,8 +149,7 @@ export class Workbench {
 
   /** Line and column from 1, in the editor that has the focus. */
   async goTo(line, column = 1) {
-    const input = await this.#quickInput('Control+g');
-    await input.fill(`:${line}:${column}`);
+    await this.#quickInput('Control+g', `:${line}:${column}`);
     await this.page.keyboard.press('Enter');
     await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
   }
