@@ -87,10 +87,10 @@ def read_files(root: Path) -> dict[str, bytes]:
     size = 0
     for file in _walk(root):
         try:
-            content = (root / file).read_bytes()
+            size += (root / file).stat().st_size
+            content = (root / file).read_bytes() if size <= BYTES_AT_MOST else b""
         except OSError:
             continue  # What we may not read, the run may not either.
-        size += len(content)
         if len(found) >= FILES_AT_MOST or size > BYTES_AT_MOST:
             most = f"{FILES_AT_MOST} files or {BYTES_AT_MOST >> 20} MB"
             raise NoProject(
@@ -157,6 +157,8 @@ class _Pattern:
 
 
 def _patterns(file: Path) -> list[_Pattern]:
+    if file.is_symlink() or not file.is_file():  # Nor does git follow a link there.
+        return []
     try:
         lines = file.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -226,7 +228,7 @@ def _in_pyproject(path: Path) -> dict[str, Any] | None:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
     except (OSError, ValueError):
         return {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -96,4 +97,15 @@ def test_a_project_that_is_too_large_or_is_none_is_said_in_a_sentence(
     monkeypatch.setattr("ml_coach.project_files.FILES_AT_MOST", 2)
     _write(tmp_path, {"pyproject.toml": "", "a.py": "", "b.py": ""})
     with pytest.raises(NoProject, match="holds more than 2 files"):
+        open_project(tmp_path)
+
+
+def test_no_file_is_read_that_does_not_fit_or_never_ends(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", ".gitignore", "test_a.py"):
+        os.mkfifo(tmp_path / name)
+    _write(tmp_path, {"pytest.ini": "", "test_b.py": ""})
+    assert sorted(open_project(tmp_path).project.files) == ["pytest.ini", "test_b.py"]
+    with (tmp_path / "data.bin").open("wb") as file:
+        file.truncate(1 << 40)  # A sparse file; no machine could hold it.
+    with pytest.raises(NoProject, match="64 MB"):
         open_project(tmp_path)

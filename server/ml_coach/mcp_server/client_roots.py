@@ -28,8 +28,9 @@ class Roots:
         root, or an absolute one. Raises `ToolError` for one outside of all roots."""
         try:
             path = (self.folders[0] / named).resolve()
+            path.exists()  # It raises for a name that is too long.
         except (OSError, RuntimeError, ValueError) as error:  # Links that lead to each other.
-            raise ToolError(f"{named} cannot be found: {error}") from error
+            raise ToolError(f"{named[:200]} cannot be found: {str(error)[:200]}") from error
         if not self.holds(path):
             listed = ", ".join(map(str, self.folders))
             raise ToolError(f"{named} lies outside your roots ({listed}), so it is refused.")
