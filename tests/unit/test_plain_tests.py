@@ -177,7 +177,7 @@ class Both:
         self.taken_part = takes_part(session.config, self)
         for item in session.items:
             if call := plain_call(item):
-                self.plainly[item.nodeid.partition("::")[2]] = fails(call)
+                self.plainly[item.nodeid.partition("::")[2]] = fails(item, call, None)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:

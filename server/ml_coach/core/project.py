@@ -116,8 +116,7 @@ class Trial:
     in this order, and all may use `seconds` of a processor together. `in_function` says that the
     change is in the body of a function, so that it changes nothing that runs at import.
 
-    `then` follows where none of them fails. In a few trials of each `group` it does; where nothing
-    of it fails in these, it is left out in the others of the group.
+    `then` follows where none of them fails.
     """
 
     tests: tuple[str, ...]
@@ -125,7 +124,6 @@ class Trial:
     seconds: float = 10.0
     in_function: bool = False
     then: tuple[str, ...] = ()
-    group: str = ""
 
 
 TrialEnd = Literal["", "time", "crash", "untried"]

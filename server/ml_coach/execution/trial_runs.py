@@ -9,7 +9,6 @@ import binascii
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,7 +26,6 @@ from ml_coach.execution.workers import Workers
 _START_SECONDS = 30.0  # for the import of a project, beside its trials
 _FEW = 8  # trials: to import a project a second time for fewer takes longer than it saves
 STAGES = "collected", "configured", "started"  # see inside/trials.py
-ASKED_AT_MOST = 2  # times that the `then` of a group's trials is run without a failure
 _MOST_AT_ONCE = 50_000  # tests of one request, so that its records stay far from their limit
 
 
@@ -68,7 +66,6 @@ class State:
     progress: Callable[[int], None] | None = None
     done: dict[int, TrialResult] = field(default_factory=dict[int, TrialResult])
     later: set[int] = field(default_factory=set[int])
-    asked_in_vain: Counter[str] = field(default_factory=Counter[str])
     modules: str = ""
 
     def note(self, number: int, result: TrialResult) -> None:
@@ -88,17 +85,9 @@ class State:
         async def one(number: int) -> None:
             async with waiting:
                 if time.monotonic() < self.deadline:
-                    self.note(number, await self._apart(self.trials[number]))
+                    self.note(number, await _apart(self.runs, self.workers, self.trials[number]))
 
         await all_of(*[one(number) for number in range(len(self.trials))])
-
-    async def _apart(self, trial: Trial) -> TrialResult:
-        if self.asked_in_vain[trial.group] >= ASKED_AT_MOST:
-            trial = replace(trial, then=())
-        result = await _apart(self.runs, self.workers, trial)
-        if trial.group and trial.then and not result.failed:
-            self.asked_in_vain[trial.group] += 1
-        return result
 
     async def try_together(self, numbers: Sequence[int], stage: str) -> None:
         """As many requests at once as there are processors, each with its share of the trials."""
@@ -154,7 +143,6 @@ class State:
             "preload": self.modules.split(),
             "ids": ids,
             "test_seconds": [self.runs.test_seconds.get(test, longest) for test in ids],
-            "asked_at_most": ASKED_AT_MOST,
             "trials": [_sent(trial, places) for trial in trials],
         }
         left = max(1.0, self.deadline - time.monotonic()) + _START_SECONDS
@@ -170,7 +158,6 @@ def _sent(trial: Trial, places: dict[str, int]) -> JsonObject:
         "tests": [places[test] for test in trial.tests],
         "then": [places[test] for test in trial.then],
         "seconds": trial.seconds,
-        "group": trial.group,
         "in_function": trial.in_function,
         "change": None
         if change is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -290,6 +291,7 @@ async def test_an_audit_says_of_each_test_what_it_notices(
     assert 0.9 < report.score <= 1
     assert list(dict.fromkeys(progress.stage for progress in stages)) == [
         "runs the tests",
+        "looks who runs what",
         "tries mistakes",
         "writes tests",
     ]
@@ -312,3 +314,110 @@ async def test_a_mistake_that_nobody_seems_to_run_is_shown_to_the_others(
     report = await audit(open_project(tmp_path / "test_table.py").project, executor)
     noticed = {m.what: m.noticed_by for m in report.mistakes if m.status == "noticed"}
     assert noticed["`2` becomes `3`"] == ("test_table.py::test_apart",)
+
+
+UNSEEN = {
+    "unseen.py": """
+        import functools
+
+
+        def apart(n):
+            note = "nobody"
+            more = "notices"
+            return n * 2
+
+
+        def at_import(n):
+            note = "nobody"
+            more = "notices"
+            return n + 5
+
+
+        MADE = at_import(1)
+
+
+        def at_the_end(n):
+            return n - 1
+
+
+        @functools.lru_cache
+        def slow(n):
+            return sum(range(n))
+
+
+        def quick(n):
+            more = 3
+            return slow(n) > 0
+        """,
+    "test_a.py": """
+        import os, subprocess, sys
+        import pytest, unseen
+
+
+        @pytest.fixture(scope="module")
+        def shared():
+            yield
+            assert unseen.at_the_end(9) == 8
+
+
+        def test_apart():
+            said = "import unseen; print(unseen.apart(4))"
+            ran = subprocess.run([sys.executable, "-c", said], capture_output=True)
+            assert ran.stdout == b"8\\n"
+
+
+        def test_made():
+            assert unseen.MADE == 6
+
+
+        def test_uses_what_is_shared(shared):
+            assert "PYTEST_CURRENT_TEST" in os.environ
+
+
+        def test_fills_the_cache():
+            unseen.slow(30_000_000)
+
+
+        def test_finds_it_filled():
+            unseen.quick(30_000_000)
+
+
+        def test_last():
+            assert "PYTEST_CURRENT_TEST" in os.environ
+        """,
+    "test_b.py": """
+        import pytest, unseen
+
+
+        @pytest.fixture(scope="module")
+        def shared():
+            return unseen.MADE
+
+
+        def test_other(shared):
+            assert shared
+        """,
+}
+
+
+async def test_what_only_others_run_is_judged_as_a_run_of_all_tests_would(
+    tmp_path: Path, executor: SandboxedExecutor
+) -> None:
+    for name, text in UNSEEN.items():
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    report = await audit(
+        open_project(tmp_path).project, executor, modules=["unseen.py"], writes_tests=False
+    )
+    assert {test.test: test.why for test in report.tests if test.verdict == "not_judging"} == {}
+    assert not any(mistake.ended for mistake in report.mistakes)
+    noticed = {m.what for m in report.mistakes if m.status == "noticed"}
+    assert noticed >= {
+        "`*` becomes `//`", "`2` becomes `3`", "`return n * 2` returns `None`",
+        "`+` becomes `-`", "`5` becomes `6`", "`return n + 5` returns `None`",
+        "`-` becomes `+`", "`return n - 1` returns `None`",
+    }  # fmt: skip
+    (weak,) = [m for m in report.mistakes if m.what == "`3` becomes `4`"]
+    assert weak.status == "survived"
+    assert {m.status for m in report.mistakes if m.function in ("apart", "at_import")} == {
+        "noticed", "survived"
+    }  # fmt: skip

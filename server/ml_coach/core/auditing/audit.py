@@ -16,27 +16,18 @@ from functools import partial
 from ml_coach.core.auditing.always_true import doubts_in
 from ml_coach.core.auditing.mistakes import Edit, Edits, edits_in
 from ml_coach.core.auditing.new_tests import FIRST_SEED, candidates, chosen
+from ml_coach.core.auditing.plan import Plan
 from ml_coach.core.auditing.report import AuditReport, Mistake, NewTest, TestAudit
 from ml_coach.core.auditing.subject import modules_under_test
 from ml_coach.core.ports import Executor
-from ml_coach.core.project import (
-    LineChange,
-    Project,
-    ProjectReport,
-    Trial,
-    TrialResult,
-)
+from ml_coach.core.project import Project, ProjectReport, TrialResult
 from ml_coach.core.python import syntax
 from ml_coach.core.results import Case
 
 MOST_MISTAKES = 400
-# Seconds of a processor that a test may use, and all of a trial together: so many times what they
-# took at first, and these in any case. What needs more runs in a circle.
-_TIMES_SLOWER = 10.0
-_LEAST_SECONDS = 0.25
 _BASELINE_SECONDS = 300.0
-# For the tests that do not seem to run a mistake's line, each time that the others notice nothing.
-_MOST_FURTHER_SECONDS = 1.0
+# Of the time that there is, for finding out who needs a function without being seen to run it.
+_SHARE_FOR_UNSEEN = 0.25
 # For the tests that are written for what nobody notices: all of them, and each.
 _NEW_SECONDS = 30.0
 _NEW_TEST_SECONDS = 2.0
@@ -83,11 +74,19 @@ async def audit(
     if problem := _problem(first, about):
         return replace(report, problem=problem, seconds=time.monotonic() - started)
     found = await asyncio.to_thread(_edits, project, about, most)
-    plan = _Plan(first, [edit for edits in found for edit in edits.every])
-    tried, unstable = await _tried(
-        project, executor, plan, timeout_seconds, partial(tell, "tries mistakes")
+    plan = Plan(first, [edit for edits in found for edit in edits.every])
+    ends = time.monotonic() + timeout_seconds
+    await _see_unseen(
+        project,
+        executor,
+        plan,
+        _SHARE_FOR_UNSEEN * timeout_seconds,
+        partial(tell, "looks who runs what"),
     )
-    mistakes = tuple(_mistake(e, plan.reaching(e) - unstable, r, unstable) for e, r in tried)
+    tried, unstable = await _tried(
+        project, executor, plan, ends - time.monotonic(), partial(tell, "tries mistakes")
+    )
+    mistakes = tuple(_mistake(plan, edit, result, unstable) for edit, result in tried)
     tests = await asyncio.to_thread(_tests, project, first, mistakes, unstable, plan.running(about))
     new_tests: tuple[NewTest, ...] = ()
     left = timeout_seconds - (time.monotonic() - started)
@@ -104,10 +103,27 @@ async def audit(
     )  # fmt: skip
 
 
+async def _see_unseen(
+    project: Project,
+    executor: Executor,
+    plan: Plan,
+    timeout_seconds: float,
+    tell: Callable[[int, int], None],
+) -> None:
+    """Tells the plan which tests need a function that they are not seen to run."""
+    looks = await asyncio.to_thread(plan.looks, project)
+    if looks:
+        results = await executor.try_changes(
+            project, [*looks.values()], timeout_seconds=timeout_seconds,
+            progress=lambda done: tell(done, len(looks)),
+        )  # fmt: skip
+        plan.see(looks, results)
+
+
 async def _tried(
     project: Project,
     executor: Executor,
-    plan: _Plan,
+    plan: Plan,
     timeout_seconds: float,
     tell: Callable[[int, int], None],
 ) -> tuple[list[tuple[Edit, TrialResult]], frozenset[str]]:
@@ -148,7 +164,7 @@ async def _new_tests(
         written.project, only=written.ids, followed=(), each_line=True, timeout_seconds=left,
         test_seconds=_NEW_TEST_SECONDS, hash_seed=FIRST_SEED,
     )  # fmt: skip
-    plan = _Plan(first, [edits[number] for number in unnoticed], asks_others=False)
+    plan = Plan(first, [edits[number] for number in unnoticed])
     tried, unstable = await _tried(
         written.project, executor, plan, max(0.0, ends - time.monotonic()),
         partial(tell, "tries new tests"),
@@ -176,80 +192,6 @@ async def _first_run(
     return report
 
 
-class _Plan:
-    """Which tests are tried on which mistake."""
-
-    def __init__(
-        self, first: ProjectReport, edits: Sequence[Edit], *, asks_others: bool = True
-    ) -> None:
-        self.edits = edits
-        self._asks_others = asks_others
-        self._first = first
-        self._order = [case.name for case in first.tests.cases if case.name in first.passed]
-        self._seconds = {case.name: case.seconds for case in first.tests.cases}
-        self.test_seconds = {test: _limit(took) for test, took in self._seconds.items()}
-
-    def reaching(self, edit: Edit) -> frozenset[str]:
-        """The tests that may notice a mistake, those that failed at first left out."""
-        coverage = self._first.coverage
-        if not edit.in_function or not (coverage.lines or coverage.reached):
-            return self._first.passed
-        found: set[str] = set()
-        lines = coverage.lines.get(edit.file, {})
-        for line in edit.reach if coverage.lines else ():
-            found |= lines.get(line, frozenset())
-        if not coverage.lines:
-            found |= coverage.reached.get(edit.file, {}).get(edit.entered, frozenset())
-        return self._first.passed & found
-
-    def running(self, modules: Sequence[str]) -> frozenset[str]:
-        """The tests that run a line of one of the modules."""
-        coverage = self._first.coverage.lines or self._first.coverage.reached
-        if not coverage:  # Not all tests were followed.
-            return self._first.passed
-        lines = [by for file in modules for by in coverage.get(file, {}).values()]
-        return frozenset[str]().union(*lines)
-
-    def controls(self, project: Project) -> list[Trial]:
-        """The tests without a mistake, also in reverse, and as those are tried that have a mistake
-        in what runs at import: a test that fails then would judge wrongly."""
-        found = [self._trial(self._order), self._trial(self._order[::-1])]
-        at_import = next((edit for edit in self.edits if not edit.in_function), None)
-        if at_import is not None:
-            line = project.text(at_import.file).split("\n")[0]
-            found.append(replace(found[0], change=LineChange(at_import.file, 1, 1, f"{line}\n")))
-        return found
-
-    def unstable(self, controls: Sequence[TrialResult]) -> frozenset[str]:
-        """The tests that passed at first and not in the controls."""
-        every = frozenset(self._order)
-        done = [each for each in controls if each.ended != "untried"]
-        return frozenset[str]().union(*(every - (each.ran - each.failed) for each in done))
-
-    def trial(self, edit: Edit) -> Trial:
-        """What is tried for a mistake."""
-        reaching = self.reaching(edit)
-        change = LineChange(edit.file, edit.first, edit.last, edit.after)
-        trial = self._trial([test for test in self._order if test in reaching])
-        group = f"{edit.file}:{edit.function}"
-        return replace(trial, change=change, in_function=edit.in_function, group=group)
-
-    def _trial(self, tests: Sequence[str]) -> Trial:
-        """Where these notice nothing, the others are asked, too: a test may reach a mistake in
-        another process, or by what an earlier test left in a cache."""
-        chosen = frozenset(tests)
-        then = [test for test in self._order if test not in chosen]
-        took = sum(self._seconds.values())
-        is_long = sum(self._seconds[test] for test in then) > _MOST_FURTHER_SECONDS
-        if is_long or not self._asks_others:
-            then, took = [], sum(self._seconds[test] for test in tests)
-        return Trial(tuple(tests), seconds=_limit(took), then=tuple(then))
-
-
-def _limit(took: float) -> float:
-    return _LEAST_SECONDS + _TIMES_SLOWER * took
-
-
 def _about(project: Project, first: ProjectReport) -> tuple[str, ...]:
     """The modules that the tests are about, of those of which a test ran a line."""
     coverage = first.coverage
@@ -274,11 +216,10 @@ def _problem(first: ProjectReport, about: Sequence[str]) -> str:
     return "" if about else "The tests run no line of a module of this project."
 
 
-def _mistake(
-    edit: Edit, reaching: frozenset[str], result: TrialResult, unstable: frozenset[str]
-) -> Mistake:
-    noticed = result.failed - unstable
-    status = "noticed" if noticed else "survived" if reaching else "unreached"
+def _mistake(plan: Plan, edit: Edit, result: TrialResult, unstable: frozenset[str]) -> Mistake:
+    noticed, reaching = result.failed - unstable, plan.reaching(edit) - unstable
+    is_run = reaching or plan.unseen(edit) - unstable
+    status = "noticed" if noticed else "survived" if is_run else "unreached"
     reached = (reaching & result.ran) | noticed
     return Mistake(
         edit.file, edit.first, edit.before, edit.after, edit.what, edit.function, status,

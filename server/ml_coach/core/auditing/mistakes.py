@@ -30,6 +30,8 @@ _SIGNS: dict[type[ast.AST], str] = {
     ast.Pow: "**", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<",
     ast.RShift: ">>", ast.And: "and", ast.Or: "or",
 }  # fmt: skip
+Function = tuple[str, int]  # its file, and the line that it begins in, decorators included
+
 _COMPILED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -53,6 +55,11 @@ class Edit:
     reach: range
     entered: int
     in_function: bool
+
+    @property
+    def in_the(self) -> Function:
+        """The innermost function around it."""
+        return self.file, self.entered
 
 
 @dataclass(slots=True)

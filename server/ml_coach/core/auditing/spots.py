@@ -60,12 +60,13 @@ def _spot(node: ast.AST, parent: ast.AST, field: str, around: list[ast.AST]) -> 
     names = [n.name for n in reversed(around) if isinstance(n, (*_FUNCTIONS, ast.ClassDef))]
     is_piece = any(isinstance(each, ast.JoinedStr) for each in around[1:2])
     return Spot(
-        node, parent, field, unit, class_name, _header(inner), ".".join(names),
+        node, parent, field, unit, class_name, header(inner), ".".join(names),
         _entered(around), _runs_later(around), is_piece,
     )  # fmt: skip
 
 
-def _header(statement: ast.stmt) -> range:
+def header(statement: ast.stmt) -> range:
+    """The lines of a statement without those of its own block."""
     last = statement.end_lineno or statement.lineno
     for block in ("body", "cases", "handlers"):
         for below in getattr(statement, block, [])[:1]:

@@ -11,6 +11,7 @@ whether the call raises.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import unittest
 import warnings
@@ -116,8 +117,17 @@ def _is_written_out(item: pytest.Function, name: str, given: dict[str, Any]) -> 
     return name in given and all(maker.func is direct for maker in makers)
 
 
-def fails(call: Call) -> bool:
-    """Whether the test fails."""
+def fails(item: pytest.Item, call: Call, following: pytest.Item | None) -> bool:
+    """Whether a test fails that is called so, or the end of what it shared with those before it and
+    not with the `following` one."""
+    os.environ["PYTEST_CURRENT_TEST"] = f"{item.nodeid} (call)"  # Programs look whether it is set.
+    shared = item.session._setupstate
+    failed = _raises(call)
+    ends_wrong = bool(shared.stack) and _raises(partial(shared.teardown_exact, following))
+    return failed or ends_wrong
+
+
+def _raises(call: Call) -> bool:
     try:
         with warnings.catch_warnings(record=True):  # As pytest does for each test.
             warnings.filterwarnings("always", category=DeprecationWarning)

@@ -30,7 +30,6 @@ import signal
 import sys
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from typing import Any, NoReturn
 
@@ -46,7 +45,6 @@ from ml_coach.execution.inside.started_code import StartedCode
 
 # Seconds of the clock that a trial may take for each of the processor's, and in any case.
 PATIENCE, LEAST_PATIENCE = 5.0, 10.0
-_ASKED_IN_VAIN = 41  # the exit code of a trial in which the further tests noticed nothing
 NAMES_AT_MOST = 20_000  # characters of one record
 
 Write = Callable[[dict[str, Any]], None]
@@ -93,7 +91,6 @@ class Trials:
         self._trials: list[JsonObject] = spec["trials"]
         self._tests: list[str] = spec["ids"]
         self._seconds: list[float] = spec["test_seconds"]
-        self._asked_at_most: int = spec["asked_at_most"]
         self._stage: str = spec["stage"]
         self._work = work
         self._files = files
@@ -103,7 +100,6 @@ class Trials:
         self._before = frozenset(sys.modules)
         self._number = 0
         self._failed = self._calls_plainly = False
-        self._asked_in_vain = Counter[str]()
         self._started: StartedCode | None = None
         self._imported_before: frozenset[str] = frozenset()
         self.is_fork = False
@@ -186,9 +182,7 @@ class Trials:
         if process == 0:
             self._begin(number, trial)
             return True
-        how, code = _ended(process, PATIENCE * trial["seconds"] + LEAST_PATIENCE)
-        if trial["group"] and code == _ASKED_IN_VAIN:
-            self._asked_in_vain[trial["group"]] += 1
+        how = _ended(process, PATIENCE * trial["seconds"] + LEAST_PATIENCE)
         with contextlib.suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)  # What the tests left: all but ourselves and process 1.
         self._pristine.restore(self._contents)
@@ -222,11 +216,10 @@ class Trials:
     def _run_tests(self, items: dict[str, pytest.Item]) -> NoReturn:
         """Ends this process, which is a fork for one trial."""
         trial = self._trials[self._number]
-        asks = trial["then"] and self._asked_in_vain[trial["group"]] < self._asked_at_most
-        any_failed = self._run_some(trial["tests"], items)
-        in_vain = asks and not any_failed and not self._run_some(trial["then"], items)
+        if not self._run_some(trial["tests"], items):
+            self._run_some(trial["then"], items)
         self._write({"index": self._number, "value": "done"})
-        os._exit(_ASKED_IN_VAIN if in_vain else 0)
+        os._exit(0)
 
     def _run_some(self, numbers: list[int], items: dict[str, pytest.Item]) -> bool:
         """Whether one of these tests fails."""
@@ -236,10 +229,10 @@ class Trials:
             self._write({"index": self._number, "value": f"on {number}"})
             item, self._failed = items[self._tests[number]], False
             self._bound(self._seconds[number])
+            following = items[self._tests[wanted[at + 1]]] if at + 1 < len(wanted) else None
             if self._calls_plainly and (call := plain_call(item)):
-                self._failed = fails(call)
+                self._failed = fails(item, call, following)
             else:
-                following = items[self._tests[wanted[at + 1]]] if at + 1 < len(wanted) else None
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self._failed:
                 any_failed = True
@@ -261,8 +254,8 @@ class Trials:
         self._write({"index": 0, "value": f"modules {names}"})
 
 
-def _ended(process: int, seconds: float) -> tuple[str, int]:
-    """Waits for the process, not longer than so many seconds. Says how it ended, and its code."""
+def _ended(process: int, seconds: float) -> str:
+    """Waits for the process, not longer than so many seconds, and says how it ended."""
     waiting = select.poll()
     ended = os.pidfd_open(process)
     waiting.register(ended, select.POLLIN)
@@ -272,8 +265,8 @@ def _ended(process: int, seconds: float) -> tuple[str, int]:
     if not in_time:
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return "ended" if in_time and code != -signal.SIGPROF else "time", code
+    too_long = not in_time or os.waitstatus_to_exitcode(status) == -signal.SIGPROF
+    return "time" if too_long else "ended"
 
 
 def _explain_nothing(config: pytest.Config) -> None:
