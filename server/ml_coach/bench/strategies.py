@@ -204,7 +204,8 @@ def _request(task: Task, setup: Setup) -> Request:
         min_confidence=setup.min_confidence,
         run_timeout_seconds=setup.timeout_seconds,
         auto_patch=True,
-        examples=task.public_tests if setup.given else (),
+        # A task that brings none apart has those that its prompt shows.
+        examples=(task.public_tests or None) if setup.given else (),
         seed=setup.seed,
         limits=setup.limits,
     )
