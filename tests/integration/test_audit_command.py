@@ -6,6 +6,7 @@ import ast
 import json
 from xml.etree import ElementTree
 
+import pytest
 from test_terminal import Terminal, terminal
 
 __all__ = ["terminal"]  # the fixture
@@ -97,6 +98,27 @@ async def test_tests_are_written_that_notice_what_none_notices(terminal: Termina
     new = [t for t in report["tests"] if "::test_price_" in t["test"]]
     assert new
     assert {test["verdict"] for test in new} == {"notices"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (["--min-score", "nan"], 2, "--min-score"),
+        (["--min-score", "101"], 2, "--min-score"),
+        (["--module", "test_cart.py"], 2, "no module of the project"),
+        (["--module", "../cart.py"], 2, "no module of the project"),
+        (["--module", "here/../cart.py", "--min-score", "0"], 0, ""),
+        (["-k", "none_of_them"], 4, ""),
+    ],
+)
+async def test_a_score_or_a_module_that_cannot_be_is_refused(
+    terminal: Terminal, arguments: list[str], code: int, why: str
+) -> None:
+    (terminal.folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    (terminal.folder / "cart.py").write_text(CART)
+    (terminal.folder / "test_cart.py").write_text(TESTS)
+    ended = await terminal.run("audit-tests", ".", *arguments)
+    assert (ended.code, why in ended.err) == (code, True), ended.err
 
 
 async def test_a_file_that_cannot_be_written_keeps_no_other_from_it(terminal: Terminal) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -44,7 +45,9 @@ def audit_tests(
     ] = "",
     min_score: Annotated[
         float | None,
-        typer.Option(metavar="PERCENT", help="Exit with 1 where fewer mistakes are noticed."),
+        typer.Option(
+            metavar="PERCENT", min=0, max=100, help="Exit with 1 where fewer mistakes are noticed."
+        ),
     ] = None,
     sarif: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the findings as SARIF 2.1.0.")
@@ -106,10 +109,10 @@ def _without(opened: Opened, written: list[Path]) -> Opened:
 
 def _in_project(opened: Opened, file: Path) -> str:
     """The module's name in the project; the command ends where it is none."""
-    whole = file.absolute()
+    whole = Path(os.path.normpath(file.absolute()))
     name = whole.relative_to(opened.root).as_posix() if whole.is_relative_to(opened.root) else ""
-    if name not in opened.project.files:
-        fail(f"{file} is no file of the project in {opened.root}.", USAGE)
+    if name not in opened.project.modules:
+        fail(f"{file} is no module of the project in {opened.root}.", USAGE)
     return name
 
 
