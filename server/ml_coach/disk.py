@@ -141,7 +141,7 @@ class FolderWorkspace:
         root = self.root.resolve()
         try:
             path = (root / file).resolve()
-        except (OSError, RuntimeError) as error:  # Links that lead to each other.
+        except (OSError, RuntimeError, ValueError) as error:  # Links that lead to each other.
             raise OSError(f"{file} cannot be found: {error}") from error
         if not path.is_relative_to(root):
             raise PermissionError(f"{file} lies outside {root}; ML Coach writes only inside it.")
@@ -149,6 +149,8 @@ class FolderWorkspace:
 
     def _read(self, file: str) -> str | None:
         path = self.place(file)
+        if path.is_fifo():
+            raise OSError(f"{path} is a pipe; name another file.")
         try:
             # newline="" keeps the user's line endings.
             with path.open(encoding="utf-8-sig", newline="") as text:

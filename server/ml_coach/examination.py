@@ -94,9 +94,13 @@ async def filter_tests(
 
     Raises `ExaminationError`, also where the audit has no result.
     """
+    if unknown := [name for name in modules if name not in project.modules]:
+        where = f" in {folder}" if folder else ""
+        raise ExaminationError(f"{unknown[0]!r} is no module of the project{where}.")
     executor = sandboxes.executor(settings, folder, whole=True)
     try:
-        report = await audit(project, executor, modules=modules, progress=progress)
+        named = tuple(dict.fromkeys(modules))
+        report = await audit(project, executor, modules=named, progress=progress)
     except (SandboxUnavailable, OSError) as error:
         raise refused(error) from error
     if report.problem:
@@ -125,7 +129,7 @@ def project_of(files: Mapping[str, str]) -> Project:
 
 def named_inside(files: Mapping[str, str]) -> dict[str, str]:
     """The files by their plain relative paths. Raises `ExaminationError` for a name that leads
-    out."""
+    out, or into another file."""
     texts: dict[str, str] = {}
     for name, text in files.items():
         path = PurePosixPath(name)
@@ -135,6 +139,9 @@ def named_inside(files: Mapping[str, str]) -> dict[str, str]:
                 f"{name!r} is no path inside the run's folder: write app/module.py."
             )
         texts[str(path)] = text
+    for name in texts:
+        if above := next((str(p) for p in PurePosixPath(name).parents if str(p) in texts), ""):
+            raise ExaminationError(f"{above!r} cannot be a file and the folder of {name!r}.")
     return texts
 
 

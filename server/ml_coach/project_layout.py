@@ -149,8 +149,9 @@ def _configured(root: Path) -> Iterator[str]:
 
 
 def _pyproject(root: Path) -> dict[str, Any]:
+    file = root / "pyproject.toml"
     try:
-        return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+        return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     except (OSError, ValueError):
         return {}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -79,6 +80,15 @@ async def cancelled_once(work: Coroutine[Any, Any, T]) -> T:
         with anyio.CancelScope(shield=True):
             await asyncio.wait([task])
         raise
+
+
+@contextmanager
+def refusing_files() -> Generator[None]:
+    """A file that is none, or lies elsewhere, is an error of the call: `ToolError`."""
+    try:
+        yield
+    except OSError as error:
+        raise ToolError(os_error_text(error)) from error
 
 
 async def carry_out(app: App, order: RunOrder | str, context: Context) -> RunReport:

@@ -49,7 +49,7 @@ from ml_coach.mcp_server.tool_results import (
     run_text,
     verification_text,
 )
-from ml_coach.mcp_server.tool_runs import ProgressFeed, cancelled_once, carry_out
+from ml_coach.mcp_server.tool_runs import ProgressFeed, cancelled_once, carry_out, refusing_files
 from ml_coach.mcp_server.verification import (
     audit_tests,
     project_at,
@@ -116,6 +116,8 @@ class CoachTools:
                 work = verify_project(
                     self.app, settings, opened, files or {}, timeout_seconds, progress
                 )
+            elif keyword:
+                raise ToolError("`keyword` selects tests of a project: give its `path`, too.")
             else:
                 settings = self._settings(roots.folders[0], roots)
                 work = verify_texts(self.app, settings, files, timeout_seconds)
@@ -171,7 +173,8 @@ class CoachTools:
         """Have ML Coach's own model write a Python program and its tests into `folder`, run both in
         the sandbox and debug until the tests pass. Takes half a minute to some minutes."""
         orders = self._orders(folder, roots, apply_patches)
-        order = await orders.generate(prompt, program_file, tests_file)
+        with refusing_files():
+            order = await orders.generate(prompt, program_file, tests_file)
         if isinstance(order, RunOrder):
             order = replace(order, overwrite=overwrite)
         return await self._ran(order, context)
@@ -189,7 +192,9 @@ class CoachTools:
         """Write pytest tests for a Python file, run them in the sandbox, and keep those that notice
         a planted mistake. The program stays as it is, and so does the user's own tests file."""
         orders = self._orders(folder, roots)
-        return await self._ran(await orders.write_tests(program_file, tests_file), context)
+        with refusing_files():
+            order = await orders.write_tests(program_file, tests_file)
+        return await self._ran(order, context)
 
     async def fix(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -297,6 +298,27 @@ async def test_nothing_outside_the_roots_is_read_or_written(
         assert "no path inside" in await client.refusal("verify", files={name: TESTS})
     assert [path.name for path in place.elsewhere.iterdir()] == [secret.name]
     assert place.model.asked == []
+
+
+async def test_arguments_that_name_nothing_are_refused_with_a_reason(
+    client: ToolClient, place: Place
+) -> None:
+    place.write("pytest.ini", "[pytest]\n")
+    place.write("test_calc.py", "def test_add():\n    assert True\n")
+    (place.folder / "latin.py").write_bytes(b"X = '\xe9'\n")
+    (place.folder / "a").mkdir()
+    os.mkfifo(place.folder / "pipe.py")
+    for name, why in (
+        ("../elsewhere/a.py", "lies outside"), ("a", "is a folder"), ("pipe.py", "is a pipe"),
+        ("latin.py", "is not UTF-8"), ("nul\0.py", "cannot be found"),
+    ):  # fmt: skip
+        assert why in await client.refusal("write_tests", program_file=name)
+    for module in ("missing.py", "../elsewhere/a.py", "test_calc.py"):
+        assert "is no module" in await client.refusal("filter_tests", path=".", modules=[module])
+    texts = {"test_a.py": TESTS, "test_a.py/test_b.py": TESTS}
+    assert "cannot be a file and the folder" in await client.refusal("verify", files=texts)
+    files = {"test_a.py": TESTS}
+    assert "give its `path`" in await client.refusal("verify", files=files, keyword="add")
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
