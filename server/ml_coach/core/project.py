@@ -116,7 +116,8 @@ class Trial:
     in this order, and all may use `seconds` of a processor together. `in_function` says that the
     change is in the body of a function, so that it changes nothing that runs at import.
 
-    `then` follows where none of them fails.
+    `then` follows where none of them fails. `alone` says that each test ends what it would share
+    with the next ones, so that what fails there is its own.
     """
 
     tests: tuple[str, ...]
@@ -124,6 +125,7 @@ class Trial:
     seconds: float = 10.0
     in_function: bool = False
     then: tuple[str, ...] = ()
+    alone: bool = False
 
 
 TrialEnd = Literal["", "time", "crash", "untried"]

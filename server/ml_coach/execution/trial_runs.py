@@ -159,6 +159,7 @@ def _sent(trial: Trial, places: dict[str, int]) -> JsonObject:
         "then": [places[test] for test in trial.then],
         "seconds": trial.seconds,
         "in_function": trial.in_function,
+        "alone": trial.alone,
         "change": None
         if change is None
         else {

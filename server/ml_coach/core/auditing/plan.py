@@ -91,16 +91,14 @@ class Plan:
             left -= self._took(tests)
             if tests and left >= 0:
                 trial = self._trial(self._in_order(tests))
-                found[function] = replace(trial, change=entries[function].raises, in_function=True)
+                raises = entries[function].raises
+                found[function] = replace(trial, change=raises, in_function=True, alone=True)
         return found
 
     def see(self, looks: Mapping[Function, Trial], results: Sequence[TrialResult]) -> None:
         """Takes what came of the looks; who did not run in one may need its function."""
         for (function, trial), result in zip(looks.items(), results, strict=True):
-            needing = frozenset(trial.tests) - (result.ran - result.failed)
-            self._unseen[function] = needing
-            if needing:  # What they share with others may end, and fail, with the last of these.
-                self._entering[function] = self._first.passed
+            self._unseen[function] = frozenset(trial.tests) - (result.ran - result.failed)
 
     def trial(self, edit: Edit) -> Trial:
         """What is tried for a mistake."""

@@ -224,12 +224,13 @@ class Trials:
     def _run_some(self, numbers: list[int], items: dict[str, pytest.Item]) -> bool:
         """Whether one of these tests fails."""
         wanted = [number for number in numbers if self._tests[number] in items]
-        any_failed = False
+        alone, any_failed = self._trials[self._number]["alone"], False
         for at, number in enumerate(wanted):
             self._write({"index": self._number, "value": f"on {number}"})
             item, self._failed = items[self._tests[number]], False
             self._bound(self._seconds[number])
-            following = items[self._tests[wanted[at + 1]]] if at + 1 < len(wanted) else None
+            is_last = alone or at + 1 == len(wanted)
+            following = None if is_last else items[self._tests[wanted[at + 1]]]
             if self._calls_plainly and (call := plain_call(item)):
                 self._failed = fails(item, call, following)
             else:
