@@ -59,7 +59,8 @@ def text_of(blocks: Sequence[Any]) -> str:
             case "text":
                 text += block.text
             case "resource_link":
-                text += block.name
+                # A link is a word of its own, as in "/tests" and a file dropped behind it.
+                text += f" {block.name}" if text[-1:].isalnum() else block.name
             case "resource":
                 text += f"\n{getattr(block.resource, 'text', '')}\n"
             case _:  # Pictures and sound, which no run can use.
