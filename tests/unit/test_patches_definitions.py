@@ -229,3 +229,24 @@ def test_a_script_that_edits_the_file_is_no_part_of_it() -> None:
     script = 'from pathlib import Path\n\np = Path("m.py")\np.write_text(p.read_text())\n'
     assert "nothing but its imports" in merged(SUM, script)
     assert merged(SUM, "import os\n").startswith("import os\n")
+
+
+TABLE = 'T = {"a": 1}\n\nT["g"] = T["a"]\nT["h"] = 2\n'
+
+
+@pytest.mark.parametrize(
+    ("reply", "after"),
+    [
+        ('T = {"a": 3}\n', TABLE.replace("1}", "3}")),
+        ('T["g"] = 5\n', TABLE.replace('T["a"]', "5")),
+        ("T['h'] = 7\n", TABLE.replace('T["h"] = 2', "T['h'] = 7")),
+    ],
+)
+def test_an_item_and_what_it_is_of_are_two_things(reply: str, after: str) -> None:
+    assert merged(TABLE, reply) == after
+
+
+def test_a_new_item_takes_no_other_ones_place() -> None:
+    after = merged(TABLE, 'T["n"] = 9\n')
+    assert 'T["n"] = 9' in after
+    assert set(TABLE.splitlines()) <= set(after.splitlines())

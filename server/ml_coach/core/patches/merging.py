@@ -55,6 +55,8 @@ class Merged:
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
+_ITEM = re.compile(r"\s*[^\W\d]\w*\s*(\[[^=]*\])\s*(?::[^=]*)?=(?!=)")
+
 
 def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
     """The lines `before` with the definitions, constants and imports of `code` in their places.
@@ -202,6 +204,9 @@ class Merger:
     def _target(self, targets: Targets, node: Node, owner: Node | None) -> Node | None:
         """What the new statement takes the place of; of several as many as the reply has, too."""
         places = targets.binding(node.keys)
+        if node.kind == "name":  # `T["a"] = 1` sets another thing than `T = {}` and `T["b"] = 1`.
+            item = _item(self.code[node.head])
+            places = [p for p in places if p.kind != "name" or _item(self.before[p.head]) == item]
         if owner is None and not places and node.kind == "def":
             places = targets.inside(node.keys)
             if len(places) > 1:
@@ -359,6 +364,12 @@ def _decorators(lines: Sequence[str], nodes: Sequence[Node]) -> list[str]:
     """The decorators of the definitions, each with the name that it stands above."""
     decorated = [n for node in nodes for n in flat(node) if n.kind in ("def", "class")]
     return [f"{lines[at].strip()} {n.name}" for n in decorated for at in range(n.first, n.head)]
+
+
+def _item(line: str) -> str:
+    """The brackets behind the name that a statement sets, empty for none."""
+    match = _ITEM.match(line)
+    return re.sub(r"\s", "", match[1]).replace('"', "'") if match else ""
 
 
 def _is_test(node: Node) -> bool:
