@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(90)
 IDLE_SECONDS = 0.5
 # No text is whole by this grammar, so a reply ends at its limit only.
 ENDLESS = "root ::= [a-z] root"
-LONG = Call("coder", (Message("user", "Go on."),), max_tokens=200, grammar=ENDLESS)
+LONG = Call("coder", (Message("user", "Go on."),), max_tokens=1500, grammar=ENDLESS)
 SHORT = Call("coder", (Message("user", "Hello."),), max_tokens=8, temperature=1.0, seed=1)
 # Another client: loads, says which process has the weights, asks for so many tokens, waits for the
 # end of its standard input.
@@ -107,6 +107,18 @@ async def gone(*ended: psutil.Process) -> None:
     """Waits until they have ended, which daemons whose starter lives on may do as a zombie."""
     await asyncio.to_thread(psutil.wait_procs, ended, timeout=10)
     assert [process for process in ended if process.is_running()] == []
+
+
+@asynccontextmanager
+async def unfinished_reply(
+    model: LocalModel,
+) -> AsyncGenerator[AsyncGenerator[str | Ended, None]]:
+    """A reply that has begun and goes on only when the process with the weights is resumed: on a
+    busy machine it would be at its end before anything else has happened."""
+    async with aclosing(model.stream(LONG)) as reply:
+        await anext(reply)
+        processes(model)[0].suspend()
+        yield reply
 
 
 def sockets_in(folder: Path) -> list[str]:
@@ -241,9 +253,11 @@ async def test_a_call_waits_for_that_of_another_process_and_says_so_once(
     async with another_process(weights, tmp_path, asks_for=1500) as (other, _):
         assert other.stdout
         await other.stdout.readline()  # It is being answered.
+        processes(model)[0].suspend()
         calls = [asyncio.create_task(tokens(model, SHORT)) for _ in range(2)]
         assert await notes.get() == WAITS
         other.kill()  # With it ends its turn.
+        processes(model)[0].resume()
         assert await asyncio.gather(*calls) == [8, 8]
     assert notes.empty()
     await model.aclose()
@@ -252,13 +266,13 @@ async def test_a_call_waits_for_that_of_another_process_and_says_so_once(
 async def test_a_cancelled_call_disturbs_nobody(opened: Callable[..., LocalModel]) -> None:
     notes = asyncio.Queue[str]()
     stays, leaves, waits = opened(), opened(note=notes.put_nowait), opened(note=notes.put_nowait)
-    async with aclosing(stays.stream(LONG)) as reply:
-        await anext(reply)
+    async with unfinished_reply(stays) as reply:
         waiting = [asyncio.create_task(tokens(model, SHORT)) for model in (leaves, waits)]
         assert [await notes.get() for _ in waiting] == [WAITS] * 2
         waiting[0].cancel()
         async with asyncio.timeout(1):
             await asyncio.wait(waiting[:1])
+        processes(stays)[0].resume()
         items = [item async for item in reply]
         assert isinstance(items[-1], Ended)
     assert await waiting[1] == 8
@@ -293,12 +307,12 @@ async def test_a_crash_is_told_to_all_and_the_next_call_loads_again(
 ) -> None:
     notes = asyncio.Queue[str]()
     models = [opened(), opened(note=notes.put_nowait)]
-    async with aclosing(models[0].stream(LONG)) as reply:
-        await anext(reply)
+    async with unfinished_reply(models[0]) as reply:
         waiting = asyncio.create_task(tokens(models[1], SHORT))
         assert await notes.get() == WAITS
         child, daemon = processes(models[0])
         child.send_signal(signal.SIGSEGV)
+        child.resume()
         with pytest.raises(UnavailableError, match=r"signal 11\. It needs about .* GB are free"):
             _ = [item async for item in reply]
         with pytest.raises(UnavailableError, match=r"signal 11\. It needs about .* GB are free"):
@@ -315,10 +329,10 @@ async def test_a_daemon_that_is_killed_takes_the_weights_along_and_a_new_one_is_
     opened: Callable[..., LocalModel], tmp_path: Path
 ) -> None:
     model = opened()
-    async with aclosing(model.stream(LONG)) as reply:
-        await anext(reply)
+    async with unfinished_reply(model) as reply:
         child, daemon = processes(model)
         daemon.kill()
+        child.resume()
         with pytest.raises(UnavailableError, match=r"ended from outside.* GB are free"):
             _ = [item async for item in reply]
     await gone(child, daemon)
@@ -378,11 +392,11 @@ async def test_a_crash_is_told_where_the_weights_are_gone_too(
 ) -> None:
     copy = Path(shutil.copy(weights, tmp_path / "copy.gguf"))
     model = opened(copy)
-    async with aclosing(model.stream(LONG)) as reply:
-        await anext(reply)
+    async with unfinished_reply(model) as reply:
         child, daemon = processes(model)
         copy.unlink()  # noqa: ASYNC240
         daemon.kill()
+        child.resume()
         with pytest.raises(
             UnavailableError, match=r"ended from outside\. Its weights are not there"
         ):
@@ -398,7 +412,7 @@ async def test_a_client_that_is_stopped_holds_up_nobody(
     notes = asyncio.Queue[str]()
     model = opened(note=notes.put_nowait)
     await model.warm()
-    async with another_process(weights, tmp_path, asks_for=400) as (other, _):
+    async with another_process(weights, tmp_path, asks_for=1500) as (other, _):
         assert other.stdout
         await other.stdout.readline()
         other.send_signal(signal.SIGSTOP)
