@@ -81,6 +81,18 @@ def test_what_an_error_says_is_missing_is_looked_for_where_it_would_be() -> None
     assert [s.unit.key for s in found] == [("shop.py", "<module>")]
 
 
+def test_of_a_test_that_runs_no_code_of_ours_the_words_tell() -> None:
+    """As of one that starts a command: no line is followed in another process."""
+    said = "assert 'reduced item' in 'Traceback ... shop.py ... price ... ZeroDivisionError'"
+    finding = _finding("tests/test_shop.py::test_command", said)
+    test = "def test_command():\n    assert 'reduced item' in run(['price']).stderr"
+    found = suspects(Sources(PROJECT), Coverage(), [finding], test)
+    assert found[0].unit.name == "price"
+    elsewhere = Coverage(failed={finding.test: {"shop.py": frozenset({8})}})
+    (ran, *_) = suspects(Sources(PROJECT), elsewhere, [finding], test)
+    assert ran.unit.name == "Cart.total"
+
+
 def test_failures_are_put_together_by_cause_and_flaky_ones_judge_nothing() -> None:
     inner = ("shop.py", 16)
     findings = (

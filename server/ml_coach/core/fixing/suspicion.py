@@ -4,7 +4,9 @@ Spectrum-based: a line is as suspicious as the failing tests that run it are man
 ones few (Ochiai; Abreu, Zoeteweij and van Gemund 2007), a function as its most suspicious line.
 What a spectrum does not show comes from the failure itself: the frames of its traceback, the names
 that the test uses, and what an error says is missing. Constants and class bodies run at import, so
-they are as suspicious as the functions that read them.
+they are as suspicious as the functions that read them. Where a test runs none of the project's code
+itself, as one that starts a command does, the function is suspected whose words it has in common
+with the test and what that says (Zhou, Zhang and Lo 2012 look for bugs by reports in this way).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import log, sqrt
 
 from ml_coach.core.finding import Finding
 from ml_coach.core.fixing.units import FileUnits, Unit, units_of
@@ -23,6 +25,7 @@ from ml_coach.core.project import Coverage, Project
 _FRAMES = (0.5, 0.3, 0.2)
 _NAMED = 0.25  # The test itself uses the name.
 _ALIKE = 0.1  # The test's own name has the word.
+_MOST_BY_WORDS = 20
 _MISSING = 2.0  # The error says that a name is missing there.
 _DATA = 0.6  # A constant is less often to blame than the function that reads it.
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -64,12 +67,13 @@ def suspects(
 ) -> list[Suspect]:
     """The units that may be to blame for `failures`, which have one cause. `test_source` is what
     their test functions say."""
-    scores: dict[Unit, float] = {}
-    for unit, score in _by_spectrum(sources, coverage, failures).items():
-        scores[unit] = score
+    scores = _by_spectrum(sources, coverage, failures)
+    frames, missing = _by_frames(sources, failures), _missing(sources, failures)
+    if not (scores or frames or missing):
+        scores = _by_words(sources, failures, test_source)
     for unit, score in _data(sources, scores, failures, test_source).items():
         scores[unit] = max(score, scores.get(unit, 0.0))
-    for unit, bonus in _by_frames(sources, failures).items():
+    for unit, bonus in frames.items():
         scores[unit] = scores.get(unit, 0.0) + bonus
     words = set(_WORD.findall(test_source))
     alike = {part.lower() for f in failures for part in _PARTS.findall(f.test.split("[")[0])}
@@ -79,7 +83,7 @@ def suspects(
         parts = {part.lower() for part in _PARTS.findall(unit.simple_name)} - {"test"}
         if unit.kind != "module" and parts and parts <= alike:
             scores[unit] += _ALIKE
-    for unit in _missing(sources, failures):
+    for unit in missing:
         scores[unit] = scores.get(unit, 0.0) + _MISSING
     ranked = sorted(scores, key=lambda u: (-scores[u], u.last - u.first, u.key))
     return [Suspect(unit, scores[unit]) for unit in ranked]
@@ -113,6 +117,33 @@ def _by_frames(sources: Sources, failures: Sequence[Finding]) -> dict[Unit, floa
         for unit, bonus in zip(units, _FRAMES, strict=False):
             found[unit] = max(bonus, found.get(unit, 0.0))
     return found
+
+
+def _by_words(sources: Sources, failures: Sequence[Finding], test_source: str) -> dict[Unit, float]:
+    """The functions that are most alike to the test and what it says, by the cosine of their words'
+    weights (idf): what is in few functions says most."""
+    texts: dict[Unit, frozenset[str]] = {}
+    for file in sources.project.modules:
+        lines = sources.project.text(file).splitlines()
+        for unit in sources.units(file).functions:
+            texts[unit] = _words("\n".join([file, *lines[unit.first - 1 : unit.last]]))
+    said = _words(
+        "\n".join([test_source, *(f"{f.test}\n{f.message}\n{f.detail}" for f in failures)])
+    )
+    spread = Counter(word for words in texts.values() for word in words)
+    weight = {word: log(1 + len(texts) / count) for word, count in spread.items()}
+    found: dict[Unit, float] = {}
+    for unit, words in texts.items():
+        common = sum(weight[word] ** 2 for word in words & said)
+        found[unit] = common / sqrt(sum(weight[word] ** 2 for word in words) or 1.0)
+    most = max(found.values(), default=0.0) or 1.0
+    likeliest = sorted(found, key=lambda u: -found[u])[:_MOST_BY_WORDS]
+    return {unit: found[unit] / most for unit in likeliest if found[unit]}
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a text, and those that its names are made of."""
+    return frozenset(part.lower() for part in _PARTS.findall(text) if len(part) > 1)
 
 
 def _data(
