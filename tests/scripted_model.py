@@ -37,6 +37,27 @@ JOINS = 'def slugify(text):\n    return "-".join(text.lower().replace("_", " ").
 ONE_TEST = "assert slugify('A B_c') == 'a-b_c'\n"
 
 
+# A task of two files, of which the second one imports the first.
+FILES_PROMPT = (
+    "Write report.py with line(side), which gives a text about a square: line(2) == 'area 4'. "
+    "Put area(side), which it uses, into shapes.py: area(3) == 9."
+)
+DIVISION = """## shapes.py
+Put area(side), which it uses, into shapes.py: area(3) == 9.
+
+## report.py
+Import area from shapes.py. Write report.py with line(side), which gives a text about a square:
+line(2) == 'area 4'.
+"""
+PARTS = {
+    "area(3)": ("def area(side):\n    return side**2\n", "area(1) == 1"),
+    "line(2)": (
+        "from shapes import area\n\n\ndef line(side):\n    return f'area {area(side)}'\n",
+        "line(1) == 'area 1'",
+    ),
+}
+
+
 @dataclass
 class ScriptedModel:
     """`replies` by who asks: researcher, coder, test_writer, debugger; the coder first gives
@@ -50,6 +71,7 @@ class ScriptedModel:
             "coder": f"```python\n{WRONG}```\n",
             "test_writer": f"```python\n{TESTS}```\n",
             "debugger": f"The sign is wrong.\n\n```python\n{RIGHT}```\n",
+            "divider": DIVISION,
         }
     )
     programs: list[str] = field(default_factory=list)
@@ -63,6 +85,13 @@ class ScriptedModel:
 
     def reply_to(self, asked: str) -> str:
         who = _who(asked)
+        for said, (program, test) in PARTS.items():
+            if said in asked and who in ("coder", "test_writer"):
+                name = test.partition("(")[0]
+                tests = f"from {{}} import {name}\n\n\ndef test_{name}():\n    assert {test}\n"
+                module = re.search(r"module `([\w.]+)`", asked)
+                text = tests.format(module[1]) if module and who == "test_writer" else program
+                return f"```python\n{text}```\n"
         taken = who == "coder" and self.programs
         reply = f"```python\n{self.programs.pop(0)}```\n" if taken else self.replies[who]
         module = re.search(r"module `([\w.]+)`", asked)
@@ -116,6 +145,8 @@ class ScriptedModel:
 
 
 def _who(text: str) -> str:
+    if "several Python files" in text:
+        return "divider"
     if "## Signatures" in text:
         return "researcher"
     if "pytest tests for" in text or "Write 4 asserts" in text:

@@ -33,6 +33,7 @@ from ml_coach.core.events import (
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.ports import Call, Model, Reviewer, Workspace
 from ml_coach.core.types import RunReport
+from ml_coach.core.wording import amount
 from ml_coach.disk import FolderWorkspace, WrittenFiles
 from ml_coach.json_lines import JsonLines, append
 from ml_coach.models import registry
@@ -41,7 +42,7 @@ from ml_coach.models.prices import price_of
 from ml_coach.models.recorded import RecordedModel, RecordingModel
 from ml_coach.pruning import Pruned, prune
 from ml_coach.run_log import RunLog, to_json
-from ml_coach.run_order import RunOrder
+from ml_coach.run_order import RunOrder, in_place_of
 from ml_coach.settings import Settings, key_host
 from ml_coach.test_authors import TestAuthors
 
@@ -69,13 +70,15 @@ def state_folder() -> Path:
 class App:
     """Holds what runs share: the local model's process and the warm sandboxes.
 
-    `editor` asks the editor's own models, where there are any. `only_level` tries one level of
+    `editor` asks the editor's own models, where there are any; `shown` gives the texts that it has
+    of a folder's files, by their paths there. `only_level` tries one level of
     containment and no other. `activated` is the virtual environment of the user's shell. Close it
     with `aclose`; it leaves no process behind.
     """
 
     state: Path = field(default_factory=state_folder)
     editor: EditorRequest | None = None
+    shown: Callable[[Path], Mapping[str, str]] = lambda folder: {}
     only_level: str = ""
     activated: str = field(default_factory=lambda: os.environ.get("VIRTUAL_ENV", ""))
     _begun: int = 0
@@ -196,6 +199,7 @@ class App:
                 only_level=self.only_level,
                 starts_theirs=starts_theirs,
                 activated=self.activated,
+                shown=lambda: self.shown(folder) if folder else {},
             )
         return self._executors[key]
 
@@ -244,15 +248,30 @@ class App:
                 every(DownloadAdvanced("Pyodide", done_bytes, total_bytes, "the npm registry"))
 
             try:
-                price = price_of(model.name, settings.prompt_price, settings.reply_price)
                 coach = Coach(
-                    model, executor, workspace, reviewer, prepare=prepare, price=price,
+                    model, executor, workspace, reviewer, prepare=prepare,
+                    price=price_of(model.name, settings.prompt_price, settings.reply_price),
                     calibration=calibration_of(model.name), project=order.project,
                 )  # fmt: skip
                 async with stopped_from_outside(self.claims, order.run_id):
                     return await coach.run(order.request, every, order.run_id)
             finally:
                 await asyncio.shield(model.aclose())
+
+    async def divided(self, order: RunOrder, emit: Emit) -> RunOrder:
+        """The order for the first part of a prompt that names several files, where the model can
+        divide it; else `order` itself. Raises `ModelError` and `OSError`."""
+        if len(order.new_files) < 2 or order.of_parts is None or order.replay:
+            return order
+        await asyncio.to_thread(_import_parts)
+        model = self.model(order.settings, emit)
+        try:
+            if not model.profile.plans:
+                return order
+            recorded = RecordingModel(model, order.record) if order.record else model
+            return await _divided(order, recorded, emit)
+        finally:
+            await asyncio.shield(model.aclose())
 
     async def audit(
         self,
@@ -346,6 +365,10 @@ class App:
         """See `lsp.backend.Backend.event_json`."""
         return to_json(event)
 
+    def show(self, shown: Callable[[Path], Mapping[str, str]]) -> None:
+        """See `lsp.backend.Backend.show`."""
+        self.shown = shown
+
     def connect_editor(self, complete: Complete) -> None:
         """See `lsp.backend.Backend.connect_editor`."""
 
@@ -385,6 +408,29 @@ class App:
         executors, self._executors = list(self._executors.values()), {}
         for executor in executors:
             await executor.aclose()
+
+
+async def _divided(order: RunOrder, model: Model, emit: Emit) -> RunOrder:
+    """The order for the first part of its prompt; `order` itself, which says why, where the model
+    gives no parts."""
+    from ml_coach.core.agents.divider import divide
+    from ml_coach.core.agents.model_client import Budget, ModelClient
+
+    assert order.of_parts is not None
+    settings, limits = order.settings, order.request.limits
+    budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
+    price = price_of(model.name, settings.prompt_price, settings.reply_price)
+    model_client = ModelClient(model, budget, emit, price=price)
+    parts = await divide(model_client, order.request.prompt, order.new_files)
+    first = parts if isinstance(parts, str) else await order.of_parts(parts)
+    if isinstance(first, str):
+        return replace(order, note=f"{order.note}. The model's division was refused: {first}")
+    used, seconds = budget.usage, limits.seconds - budget.seconds_left
+    took = f"{amount(used.calls, 'call')} and {amount(used.tokens, 'token')}"
+    return in_place_of(
+        order, first, limits.after(used, seconds), run_id=order.run_id, quiet=order.quiet,
+        note=f"{first.note}. Dividing the prompt took {took}",
+    )  # fmt: skip
 
 
 def _import_parts() -> None:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
+from ml_coach.core.agents.divider import Part
 from ml_coach.core.evidence import Provenance
 from ml_coach.core.python.stubs import functions_in, stubs_in
 from ml_coach.core.python.syntax import complaint
@@ -65,21 +66,23 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileOrders:
-    """Makes orders on the programs among `files`."""
+    """Makes orders on the programs among `files`. New ones go into the root itself where `in_root`
+    says so, else where the project keeps such."""
 
     files: Files
     settings: Settings
+    in_root: bool = False
 
     async def generate(self, prompt: str, program: str = "", tests: str = "") -> RunOrder | str:
         """Writes a program and its tests, into the files named, else into those of the settings,
         else into the one file that the prompt names, where the project keeps such files."""
         settings, usual, root = self.settings, Settings(), self.files.root
-        note = ""
+        note, several = "", tuple[str, ...]()
         if not program and settings.program_file == usual.program_file:
             files = new_files(prompt, self.files.exists)
-            file = _only(files) or usual.program_file
-            program = file if "/" in file else new_program(root, file)
+            program = self._place(files[0] if len(files) == 1 else usual.program_file)
             if len(files) > 1:
+                several = files
                 note = (
                     f"The prompt names {' and '.join(files)}, and a run writes one program, here "
                     f"{program}. To have each of them, ask for one at a time"
@@ -90,11 +93,24 @@ class FileOrders:
         modules = named_modules(prompt, root, program, self._text)
         tests = tests or self._first_tests(program)
         order = self._order(program, tests, "generate", prompt, modules=modules)
-        return replace(order, note=note) if isinstance(order, RunOrder) else order
+        if isinstance(order, str):
+            return order
+        return replace(order, note=note, new_files=several, of_parts=self._of_parts)
 
-    def asked_file(self, prompt: str) -> str:
-        """The one Python file that a prompt names and that is not there yet; empty for none."""
-        return _only(new_files(prompt, self.files.exists))
+    async def _of_parts(self, parts: Sequence[Part]) -> RunOrder | str:
+        """Writes the first of these parts of a prompt; its order says which ones are left."""
+        first, *rest = parts
+        file = self._place(first.file)
+        order = await self.generate(first.prompt, file)
+        if isinstance(order, str):
+            return order
+        follows = f"; {', then '.join(part.file for part in rest)} follows" if rest else ""
+        return replace(order, note=f"This run writes {file}{follows}", rest=tuple(rest))
+
+    def _place(self, file: str) -> str:
+        """Where a new program goes."""
+        is_placed = "/" in file or self.in_root
+        return file if is_placed else new_program(self.files.root, file)
 
     def _text(self, file: str) -> str | None:
         """A file's text, None also where it cannot be read."""
@@ -194,10 +210,6 @@ def fix_order(opened: Opened, settings: Settings) -> RunOrder:
         program_file="", tests_file="",
     )  # fmt: skip
     return RunOrder(opened.root, request, settings, project=project)
-
-
-def _only(files: Sequence[str]) -> str:
-    return files[0] if len(files) == 1 else ""
 
 
 def one_file(file: str) -> str:

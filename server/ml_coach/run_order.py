@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ml_coach.core.agents.divider import Part
 from ml_coach.core.project import Project
 from ml_coach.core.question import Answer
 from ml_coach.core.request import Request
@@ -68,6 +70,10 @@ class RunOrder:
     and without a message at its end. `replay` is the id of a run that goes on here: the calls that
     it recorded are answered from its log. `record` is a further file for the model's transcript.
     `project` is what the task `fix` mends. A `note` says what of the prompt the run does not do.
+
+    A prompt may name several `new_files`. Where the model can divide it, there is a run for each:
+    this one does the first part, and `rest` are those that follow. `of_parts` makes the order for
+    the first of such parts, or a sentence why there is none.
     """
 
     root: Path
@@ -79,6 +85,9 @@ class RunOrder:
     record: Path | None = None
     project: Project | None = None
     note: str = ""
+    new_files: tuple[str, ...] = ()
+    rest: tuple[Part, ...] = ()
+    of_parts: Callable[[Sequence[Part]], Awaitable[RunOrder | str]] | None = None
     run_id: str = field(default_factory=new_run_id)
 
     @property
@@ -104,3 +113,24 @@ class RunOrder:
         if self.project is not None:
             return (".",)
         return tuple(dict.fromkeys((*self.request.changed_files, self.request.tests_file)))
+
+
+def in_place_of(order: RunOrder, new: RunOrder, limits: Limits, **fields: Any) -> RunOrder:
+    """`new` as the user wanted `order` to be run, within `limits`; `fields` are further ones."""
+    return replace(
+        new,
+        request=replace(new.request, limits=limits),
+        overwrite=order.overwrite,
+        record=order.record,
+        **fields,
+    )
+
+
+async def next_order(order: RunOrder, report: RunReport) -> RunOrder | str | None:
+    """The order of the next part of the prompt, within what is left of its limits, now that `order`
+    ended so; a sentence where there can be none, None where nothing is left to do."""
+    if not order.rest or order.of_parts is None or report.outcome in ("stopped", "failed"):
+        return None
+    new = await order.of_parts(order.rest)
+    limits = order.request.limits.after(report.usage, report.seconds)
+    return new if isinstance(new, str) else in_place_of(order, new, limits)

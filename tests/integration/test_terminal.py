@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import sys
@@ -27,6 +28,8 @@ from ml_coach.core.usage import Usage
 from ml_coach.run_log import RunLog, from_json
 from scripted_model import (
     DIVIDED_PROMPT,
+    DIVISION,
+    FILES_PROMPT,
     JOINS,
     PROMPT,
     RIGHT,
@@ -110,10 +113,59 @@ async def test_a_program_goes_into_the_file_that_the_prompt_names(terminal: Term
         assert ended.code == 0, ended.err
         assert "def add" in terminal.text(f"{folder or '.'}/tools/sums.py")
         assert "from tools.sums import" in terminal.text(f"{folder or '.'}/tools/test_sums.py")
-    terminal.model.replies["test_writer"] = TESTS
-    ended = await terminal.run("generate", f"{PROMPT} One goes into a.py, one into b.py.")
-    assert "The prompt names a.py and b.py, and a run writes one program" in ended.out
-    assert "def add" in terminal.text("generated_code.py")
+
+
+@pytest.mark.parametrize("folder", ["", "out"])
+async def test_a_prompt_for_several_files_is_divided_into_a_run_for_each(
+    terminal: Terminal, folder: str
+) -> None:
+    more = ("-o", folder) if folder else ()
+    ended = await terminal.run("generate", FILES_PROMPT, "--max-calls", "20", *more)
+    assert ended.code == 0, ended.out + ended.err
+    said = " ".join(ended.out.split())
+    assert "This run writes shapes.py; report.py follows. Dividing the prompt took 1 call" in said
+    assert "prompt This run writes report.py" in said
+    assert "return side**2" in terminal.text(f"{folder or '.'}/shapes.py")
+    assert "from shapes import area" in terminal.text(f"{folder or '.'}/report.py")
+    assert "assert area(3) == 9" in terminal.text(f"{folder or '.'}/test_shapes.py")
+    assert "assert line(2) == 'area 4'" in terminal.text(f"{folder or '.'}/test_report.py")
+    assert terminal.model.asked.count("divider") == 1
+    logged = [(run / "events.jsonl").read_text() for run in terminal.run_folders()]
+    assert ['"calls": 19' in events for events in logged] == [True, False]
+    # Both are one limit: what a part used is not there for the next.
+    (limits,) = re.findall(r'"limits": \{"calls": (\d+)', logged[1])
+    assert 10 < int(limits) < 19
+
+
+@pytest.mark.parametrize(
+    ("model", "division", "why"),
+    [
+        (
+            "scripted",
+            DIVISION.replace("== 9", "== 8"),
+            "the task does not say “assert area(3) == 8”",
+        ),
+        (
+            "scripted",
+            "## shapes.py\nAll of it.",
+            "it has to have one heading for each of report.py, shapes.py",
+        ),
+        ("scripted-1.5b", DIVISION, ""),
+    ],
+)
+async def test_without_a_faithful_division_one_file_is_written(
+    terminal: Terminal, model: str, division: str, why: str
+) -> None:
+    terminal.model.model = terminal.model.model.replace("scripted", model)
+    terminal.model.replies["divider"] = division
+    ended = await terminal.run("generate", f"{PROMPT} {FILES_PROMPT}")
+    said = " ".join(ended.out.split())
+    assert "The prompt names report.py and shapes.py, and a run writes one program" in said
+    assert (f"The model's division was refused: {why}" in said) is bool(why), said
+    assert why in said
+    assert terminal.model.asked.count("divider") == (2 if why else 0)
+    assert not (terminal.folder / "shapes.py").exists()
+    assert (terminal.folder / "generated_code.py").exists()
 
 
 async def test_the_report_says_which_tests_were_dropped_and_why(terminal: Terminal) -> None:

@@ -18,6 +18,7 @@ from acp import (
     text_block,
     tool_content,
     update_agent_message_text,
+    update_agent_thought_text,
     update_user_message_text,
 )
 from acp.helpers import update_available_commands
@@ -42,11 +43,11 @@ from ml_coach.acp_agent.updates import Updates
 from ml_coach.app import App
 from ml_coach.claims import Taken
 from ml_coach.core.errors import ModelError, os_error_text
-from ml_coach.core.events import RunStarted
+from ml_coach.core.events import Event, RunStarted
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import harmless
+from ml_coach.core.wording import harmless, sentence
 from ml_coach.folder_runs import run_workspace, settings_of
-from ml_coach.run_order import RunOrder
+from ml_coach.run_order import RunOrder, next_order
 
 _AFTER_ANSWER_SECONDS = 0.1
 # Clients, by the name that they give, in which an option of a permission is "Accept" or "Reject",
@@ -215,7 +216,8 @@ class CoachAgent:
         return False
 
     async def _run(self, session: _OpenSession, asked: Asked, text: str) -> RunReport | str:
-        """The report of the run that the user asks for; a sentence where there is none."""
+        """The report of the last run that the user's prompt asks for; a sentence where there is
+        none."""
         stored, app = session.stored, self._app
         folder = ClientFolder(stored.folder, app.written_files, session.access)
         settings, problems = await asyncio.to_thread(settings_of, stored.folder, stored.folder)
@@ -225,6 +227,28 @@ class CoachAgent:
         order = await SessionOrders(app, files, settings, stored.last_run).order(asked)
         if isinstance(order, str):
             return order
+        put = session.updates.put
+
+        def tell(event: Event) -> None:
+            if said := sentence(event):
+                put(update_agent_thought_text(f"{harmless(said)}\n"))
+
+        following = await app.divided(order, tell)
+        while True:
+            order = following
+            report = await self._carry_out(session, order, text)
+            if isinstance(report, str):
+                return report
+            following = await next_order(order, report)
+            if not isinstance(following, RunOrder):
+                return following or report
+            text = following.request.prompt
+
+    async def _carry_out(
+        self, session: _OpenSession, order: RunOrder, text: str
+    ) -> RunReport | str:
+        """The report of one run; a sentence where it cannot begin."""
+        stored, app = session.stored, self._app
         claim = app.claims.claim(order.run_id, [order.root / file for file in order.files])
         if isinstance(claim, Taken):
             return claim.sentence

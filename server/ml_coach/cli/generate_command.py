@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -29,7 +30,7 @@ from ml_coach.disk import FolderWorkspace, RunWorkspace
 from ml_coach.file_orders import FileOrders
 from ml_coach.folder_files import FolderFiles
 from ml_coach.folder_runs import DeferringReviewer, refusal, run_workspace
-from ml_coach.run_order import RunOrder
+from ml_coach.run_order import RunOrder, next_order
 
 
 @with_run_options
@@ -60,10 +61,10 @@ def generate(
     """Write a program and its tests, run both, and debug until the tests pass."""
     settings = run.settings(program_file=program_file, tests_file=tests_file)
     text, app = read_prompt(prompt, prompt_file), App()
-    orders = FileOrders(FolderFiles(output or Path(), app), settings)
+    # Where a folder is named that one is meant, and none in it.
+    files = FolderFiles(output or Path(), app)
+    orders = FileOrders(files, settings, in_root=output is not None)
     named = settings.program_file if program_file else ""
-    if output and not named:  # That folder is meant, and none in it.
-        named = orders.asked_file(text) or settings.program_file
     start(app, run_until_done(orders.generate(text, named)), run)
 
 
@@ -78,34 +79,74 @@ def start(app: App, order: RunOrder | str, run: RunOptions) -> NoReturn:
 
 
 async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool = False) -> int:
-    """Runs `order` at the terminal and shows how it ended; returns the command's exit code."""
-    claim = app.claims.claim(order.run_id, [order.root / file for file in order.files])
-    if isinstance(claim, Taken):
-        complain(claim.sentence)
-        return USAGE
-    console = EscapingConsole()
+    """Runs `order` at the terminal, and what follows it, and shows how each ended; returns the
+    command's exit code."""
+    terminal = _Terminal(app, EscapingConsole(), as_json, verbose)
     try:
-        workspace = _workspace(app, order, claim)
-        if isinstance(workspace, str):
-            complain(workspace)
-            return USAGE
-        view = JsonView(sys.stdout) if as_json else TerminalView(console, verbose=verbose)
-        can_ask = sys.stdin.isatty() and console.is_terminal and not as_json
-        reviewer = TerminalReviewer(console, view.paused) if can_ask else DeferringReviewer()
-        try:
-            if can_ask:
-                with view.paused():
-                    await ask_about_python(console, app, order.settings, order.root)
-            report = await app.run(order, workspace, reviewer, claim.released_at_end(view))
-        finally:
-            view.close()
+        with terminal.view() as view:
+            following = await app.divided(order, view)
+        code = 0
+        while following is not None:
+            order = following
+            ended = await terminal.run(order)
+            if isinstance(ended, str):
+                complain(ended)
+                return USAGE
+            code = max(code, exit_code(ended.outcome, order.settings.unsure_exit))
+            following = await next_order(order, ended)
+            if isinstance(following, str):
+                complain(following)
+                return USAGE
+        return code
     finally:
         await app.aclose()
-        claim.release()
-    if not as_json:
-        log = ChangeLog(app.run_log.folder_for(order.run_id))
-        _show_end(console, report, order.root, order.run_id, log.replaced())
-    return exit_code(report.outcome, order.settings.unsure_exit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terminal:
+    """Where runs are shown, and how."""
+
+    app: App
+    console: EscapingConsole
+    as_json: bool
+    verbose: bool
+
+    @contextmanager
+    def view(self) -> Generator[JsonView | TerminalView]:
+        """Shows the events of one run."""
+        if self.as_json:
+            view = JsonView(sys.stdout)
+        else:
+            view = TerminalView(self.console, verbose=self.verbose)
+        try:
+            yield view
+        finally:
+            view.close()
+
+    async def run(self, order: RunOrder) -> RunReport | str:
+        """The report of the run, which was shown; a sentence where it cannot begin."""
+        app, console = self.app, self.console
+        claim = app.claims.claim(order.run_id, [order.root / file for file in order.files])
+        if isinstance(claim, Taken):
+            return claim.sentence
+        try:
+            workspace = _workspace(app, order, claim)
+            if isinstance(workspace, str):
+                return workspace
+            with self.view() as view:
+                can_ask = sys.stdin.isatty() and console.is_terminal and not self.as_json
+                reviewer = DeferringReviewer()
+                if can_ask:
+                    reviewer = TerminalReviewer(console, view.paused)
+                    with view.paused():
+                        await ask_about_python(console, app, order.settings, order.root)
+                report = await app.run(order, workspace, reviewer, claim.released_at_end(view))
+        finally:
+            claim.release()
+        if not self.as_json:
+            log = ChangeLog(app.run_log.folder_for(order.run_id))
+            _show_end(console, report, order.root, order.run_id, log.replaced())
+        return report
 
 
 def _workspace(app: App, order: RunOrder, claim: Claim) -> RunWorkspace | str:

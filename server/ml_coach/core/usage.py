@@ -13,6 +13,10 @@ class Limits:
     tokens: int = 200_000
     seconds: float = 1800.0
 
+    def after(self, used: Usage, seconds: float) -> Limits:
+        """What is left of them after so many calls and tokens, and so much wall time."""
+        return Limits(self.calls - used.calls, self.tokens - used.tokens, self.seconds - seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,8 @@ class SandboxedExecutor:
     that is (workers.py). Modules that code imports from the workspace are copied in, and so is each
     conftest.py of the user's own tests. With `allow_weak` the user permits code to run with process
     limits only, where nothing better works. `only_level` tries one level and no other. Without
-    `starts_theirs` the workspace's Python is not started.
+    `starts_theirs` the workspace's Python is not started. `shown` gives the texts of files of the
+    workspace that an editor shows, by path: they count before the disk's.
     """
 
     def __init__(
@@ -71,7 +72,9 @@ class SandboxedExecutor:
         only_level: str = "",
         starts_theirs: bool = True,
         activated: str = "",
+        shown: Callable[[], Mapping[str, str]] = dict[str, str],
     ) -> None:
+        self._shown = shown
         self._limits = limits or ResourceLimits()
         self._workspace = workspace
         self._workers = Workers(
@@ -82,6 +85,7 @@ class SandboxedExecutor:
             only_level=only_level,
             starts_theirs=starts_theirs,
             activated=activated,
+            shown=shown,
         )
         self._processors = os.cpu_count() or 1
 
@@ -229,7 +233,8 @@ class SandboxedExecutor:
         One that is itself `judged` is left out."""
         if self._workspace is None or not suite.is_kept_whole:
             return {}
-        found = await asyncio.to_thread(workspace_modules.conftests, suite.file, self._workspace)
+        look = partial(workspace_modules.conftests, suite.file, self._workspace, self._shown())
+        found = await asyncio.to_thread(look)
         return {name: text for name, text in found.items() if name not in judged}
 
     def _batches(self, programs: Sequence[Program]) -> list[Sequence[Program]]:

@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -46,7 +47,9 @@ class Workers:
         only_level: str,
         starts_theirs: bool,
         activated: str = "",
+        shown: Callable[[], Mapping[str, str]] = dict[str, str],
     ) -> None:
+        self._shown = shown
         self._python = python
         self._activated = activated
         self._workspace = workspace.absolute() if workspace else None  # the worker runs elsewhere
@@ -92,7 +95,8 @@ class Workers:
         files = request["files"]
         sources = _sources(request)
         if self._workspace:
-            own = await asyncio.to_thread(workspace_modules.needed, sources, self._workspace)
+            look = partial(workspace_modules.needed, sources, self._workspace, self._shown())
+            own = await asyncio.to_thread(look)
             for name, content in own.items():
                 files.setdefault(name, content.decode("latin-1"))
                 sources.setdefault(name, content.decode("utf-8", "replace"))

@@ -17,9 +17,12 @@ FILES_AT_MOST = 300
 BYTES_AT_MOST = 4 << 20
 
 
-def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
+def needed(
+    files: Mapping[str, str], workspace: Path, shown: Mapping[str, str] = {}
+) -> dict[str, bytes]:
     """Files by their path in the workspace, for all modules that `files` import from there,
-    directly or not. What `files` already holds is not read: it may be newer than the disk."""
+    directly or not. What `files` already holds is not read, and of what an editor has `shown` the
+    disk is not asked: both may be newer."""
     root = workspace.resolve()
     found: dict[str, bytes] = {}
     size = 0
@@ -27,7 +30,7 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
     while todo:
         name, text = todo.pop()
         for path in _places(name, text):
-            content = None if path in found or path in files else _read(path, root)
+            content = None if path in found or path in files else _read(path, root, shown)
             if content is None:
                 continue
             size += len(content)
@@ -38,12 +41,12 @@ def needed(files: Mapping[str, str], workspace: Path) -> dict[str, bytes]:
     return found
 
 
-def conftests(tests_file: str, workspace: Path) -> dict[str, str]:
+def conftests(tests_file: str, workspace: Path, shown: Mapping[str, str] = {}) -> dict[str, str]:
     """The conftest.py files that pytest loads ahead of this test file, by path: those in its folder
     and in the folders above it."""
     root = workspace.resolve()
     paths = [(above / "conftest.py").as_posix() for above in PurePosixPath(tests_file).parents]
-    found = {path: _read(path, root) for path in paths}
+    found = {path: _read(path, root, shown) for path in paths}
     return {path: text.decode("utf-8", "replace") for path, text in found.items() if text}
 
 
@@ -83,8 +86,10 @@ def _with_parents(parts: list[str]) -> Iterator[str]:
         yield "/".join(parts[:length])
 
 
-def _read(path: str, root: Path) -> bytes | None:
+def _read(path: str, root: Path, shown: Mapping[str, str]) -> bytes | None:
     """None for a file that does not exist, that is hidden, or that leads out of the workspace."""
+    if path in shown and not _is_hidden(path):
+        return shown[path].encode()
     file = root / path
     try:
         real = file.resolve()  # A link may lead to a hidden file, or out of the workspace.

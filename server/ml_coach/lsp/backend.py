@@ -150,6 +150,11 @@ class Backend(Protocol):
         """One run, logged as it happens. Raises `ModelError` and `OSError` before its start."""
         ...
 
+    async def divided(self, order: RunOrder, emit: Emit) -> RunOrder:
+        """The order for the first part of a prompt that names several files, where the model can
+        divide it; else `order` itself. Raises `ModelError` and `OSError`."""
+        ...
+
     async def verify(
         self, settings: Settings, files: Mapping[str, str], place: Path | None, highest: Path
     ) -> Verification:
@@ -170,6 +175,11 @@ class Backend(Protocol):
 
     def page_of(self, run_id: str) -> str:
         """The HTML page of a run. Raises `KeyError` when there is no such run."""
+        ...
+
+    def show(self, shown: Callable[[Path], Mapping[str, str]]) -> None:
+        """Has runs import modules as the editor shows them: `shown` gives the texts of a folder's
+        files, by their paths there."""
         ...
 
     def connect_editor(self, complete: Complete) -> None:

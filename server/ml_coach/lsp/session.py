@@ -52,6 +52,7 @@ class Session:
             client, documents, backend, self._finding_store, offers, questions,
             self._lenses_changed,
         )  # fmt: skip
+        backend.show(self.runs.shown_below)
         self.configuration = Configuration(client)
         self.audits = Audits(
             client, documents, backend, self._findings_changed, self._lenses_changed

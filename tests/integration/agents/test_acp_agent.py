@@ -13,7 +13,7 @@ from agent_place import Place
 from editor_client import EditorClient, editor_of
 
 from ml_coach.app import App
-from scripted_model import DIVIDED_PROMPT, PROMPT, RIGHT, TESTS, WRONG
+from scripted_model import DIVIDED_PROMPT, FILES_PROMPT, PROMPT, RIGHT, TESTS, WRONG
 
 LONGEST_SECONDS = 1.0
 
@@ -92,6 +92,19 @@ async def test_a_second_prompt_is_a_follow_up_and_the_talk_can_be_loaded(
             )
         with pytest.raises(RequestError):
             await later.agent.load_session(cwd=str(place.folder), session_id="../x", mcp_servers=[])
+
+
+async def test_a_prompt_for_several_files_becomes_a_run_for_each(place: Place, app: App) -> None:
+    async with editor_of(app, EditorClient()) as editor:
+        session = await editor.open(place.folder)
+        assert await editor.say(session, FILES_PROMPT) == "end_turn"
+        assert editor.said().count("**Passed.**") == 2
+        assert "return side**2" in place.text("shapes.py")
+        assert "from shapes import area" in place.text("report.py")
+        assert [title for title, _, _ in editor.asked] == [
+            f"Write {name}.py, test_{name}.py, here and later in this run"
+            for name in ("shapes", "report")
+        ]
 
 
 async def test_the_question_is_asked_with_an_option_for_each_answer(place: Place, app: App) -> None:

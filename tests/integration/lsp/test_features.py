@@ -11,7 +11,7 @@ from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
 from conftest import StartEditor
-from scripted_model import PROMPT, RIGHT, TESTS, WRONG, ScriptedModel
+from scripted_model import FILES_PROMPT, PROMPT, RIGHT, TESTS, WRONG, ScriptedModel
 
 STUBS = '''"""Sums."""
 
@@ -96,6 +96,19 @@ async def test_in_a_project_files_go_where_it_keeps_such_files(start: StartEdito
     await editor.generate(PROMPT)
     saved = await editor.until(lambda: editor.event("FilesSaved"))
     assert set(saved["files"]) == {"src/pkg/generated_code.py", "tests/test_generated_code.py"}
+
+
+async def test_a_prompt_for_several_files_becomes_a_run_for_each(start: StartEditor):
+    editor = await start()
+    first = await editor.generate(FILES_PROMPT)
+    await editor.until(lambda: editor.kinds().count("RunFinished") == 2)
+    starts = [e for e in editor.events if e["event"] == "RunStarted"]
+    assert [e["request"]["program_file"] for e in starts] == ["shapes.py", "report.py"]
+    assert starts[0]["run_id"] == first < starts[1]["run_id"]
+    ends = [e["report"]["outcome"] for e in editor.events if e["event"] == "RunFinished"]
+    assert ends == ["passed", "passed"]
+    assert "return side**2" in editor.text("shapes.py")
+    assert "from shapes import area" in editor.text("report.py")
 
 
 async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(

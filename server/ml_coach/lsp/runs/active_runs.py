@@ -21,7 +21,7 @@ from ml_coach.lsp.client import Client
 from ml_coach.lsp.documents.delivery import UnopenedEdits
 from ml_coach.lsp.documents.documents import Documents, WorkspaceFile
 from ml_coach.lsp.documents.editor_workspace import EditorWorkspace
-from ml_coach.lsp.protocol import RequestFailed, uri_of
+from ml_coach.lsp.protocol import RequestFailed, path_of, uri_of
 from ml_coach.lsp.runs.finding_store import FindingStore
 from ml_coach.lsp.runs.folder_python import ask_about_python
 from ml_coach.lsp.runs.key_hosts import ask_about_key
@@ -31,7 +31,7 @@ from ml_coach.lsp.runs.progress import Progress
 from ml_coach.lsp.runs.review import EditorReviewer, Offers, patch_id
 from ml_coach.lsp.runs.run_tracker import RunTracker, task_of
 from ml_coach.lsp.runs.run_view import RunView
-from ml_coach.run_order import RunOrder, import_problem
+from ml_coach.run_order import RunOrder, import_problem, next_order
 
 logger = logging.getLogger(__name__)
 
@@ -202,6 +202,7 @@ class Runs:
         try:
             await ask_about_key(self._client, self._backend, run.order)
             await ask_about_python(self._client, self._backend, run.order.settings, run.order.root)
+            self._replace(run, await self._backend.divided(run.order, run.progress))
             if await self._may_write(run):
                 run.workspace.replaced = frozenset(run.order.replaced_files)
                 run.workspace.change_log.begin(run.order.root)
@@ -212,7 +213,7 @@ class Runs:
         except asyncio.CancelledError as stop:
             # Only before the coach has begun; from then on it turns a stop into a report itself.
             self._end_without_report(run, "stopped", str(stop) or "Stopped by the user.")
-        except (ModelError, OSError) as error:
+        except (ModelError, OSError, RequestFailed) as error:
             self._end_without_report(run, "failed", str(error))
         except Exception:
             logger.exception("The run %s ended by a fault of ours.", run.run_id)
@@ -225,6 +226,27 @@ class Runs:
             run.claim.release()
             run.progress.end(report.outcome if report else "ended")
             self._lenses_changed()
+        if report is not None:
+            await self._go_on(run.order, report)
+
+    async def _go_on(self, order: RunOrder, report: RunReport) -> None:
+        """Starts the run that follows on this one, where there is one."""
+        try:
+            following = await next_order(order, report)
+            if isinstance(following, RunOrder):
+                await self.start(following)
+            elif following:
+                self._client.show_message(following, warning=True)
+        except RequestFailed as refused:
+            self._client.show_message(str(refused), warning=True)
+
+    def _replace(self, run: ActiveRun, order: RunOrder) -> None:
+        """Has a run that has not begun do another order, on other files."""
+        if order is run.order:
+            return
+        run.view.order = order
+        self._refuse_busy(order)
+        run.claim.take(run.paths)
 
     def _end_without_report(self, run: ActiveRun, outcome: Outcome, reason: str) -> None:
         report = RunReport(outcome, reason, None, None, None, 0, Usage(), 0.0, "", "")
@@ -254,9 +276,7 @@ class Runs:
             # The user allows it for the text at the time of the answer, in the files named only.
             await run.workspace.note_present_texts(foreign)
         if chosen == _OTHER_FILE:
-            run.view.order = with_free_names(run.order)
-            self._refuse_busy(run.order)
-            run.claim.take(run.paths)
+            self._replace(run, with_free_names(run.order))
             # None of the new files exists.
             run.workspace.known.update(dict.fromkeys(run.order.replaced_files))
         return bool(chosen)
@@ -284,6 +304,16 @@ class Runs:
     def has_unopened_text(self, uri: str) -> bool:
         """Whether an editor holds our text in a document that it did not open for us."""
         return uri in self.unopened.texts
+
+    def shown_below(self, folder: Path) -> dict[str, str]:
+        """The texts that the editor holds and the disk may not, by their paths below `folder`."""
+        shown = self._documents.open_below(folder)
+        for uri, (text, disk_then) in self.unopened.texts.items():
+            path = path_of(uri)
+            is_below = path is not None and path.is_relative_to(folder)
+            if path and is_below and self._documents.disk_text(uri) == disk_then:
+                shown.setdefault(path.relative_to(folder).as_posix(), text)
+        return shown
 
     def rename_uri(self, old: str, new: str) -> None:
         """The editor's URI of a document differs from the one used until now."""
