@@ -15,6 +15,7 @@ from ml_coach.core.agents import researcher
 from ml_coach.core.agents.model_client import ModelClient
 from ml_coach.core.agents.templates import bullets, render
 from ml_coach.core.ports import Call
+from ml_coach.core.python import syntax
 
 _ATTEMPTS = 2
 _HEADING = re.compile(r"^#{1,6}[ \t]+[`*]*([\w./-]+\.py)[`*:]*[ \t]*$", re.MULTILINE)
@@ -75,7 +76,8 @@ def _fault(prompt: str, files: Sequence[str], parts: Sequence[Part]) -> str:
 def _shows(said: str, example: str) -> bool:
     """Whether a plain text has the call of an example and, right behind it, its value. What is an
     example depends on the names around it, so a part may have some that the whole has not."""
-    match ast.parse(example).body:
+    tree = syntax.parse(example)
+    match tree.body if tree else []:
         case [ast.Assert(test=ast.Compare(left=call, comparators=[value]))]:
             places = [re.escape(_plain(ast.unparse(each))) for each in (call, value)]
             return re.search(r"\W+(?:\w+ ){0,3}".join(places), said) is not None

@@ -36,7 +36,9 @@ COMMANDS = (
     Command(
         "generate", lambda c: c.starting.generate,
         "writes a program and its tests; `documentUri` says from which document's folder settings "
-        "and files are taken where there is no `targetUri`",
+        "and files are taken where there is no `targetUri`; where the prompt names several new "
+        "files and the model can divide it, this run writes the first, and a run for each of the "
+        "others follows",
     ),
     Command(
         "implement", lambda c: c.starting.implement,
