@@ -69,6 +69,25 @@ async def test_no_patch_changes_a_test_and_none_that_loses_one_is_kept(terminal:
     assert 'return f"{value} EUR"' in terminal.text("src/shop/prices.py")
 
 
+async def test_what_is_empty_or_false_is_thought_of_without_the_model(terminal: Terminal) -> None:
+    files = {
+        "pyproject.toml": "[tool.pytest.ini_options]\npythonpath = '.'\n",
+        "cart.py": "def heaviest(items):\n    first = items[0]\n"
+        "    return max(items, default=first)\n\n\n"
+        "def known(cache, key):\n    if cache.get(key):\n        return True\n    return False\n",
+        "test_cart.py": "from cart import heaviest, known\n\n\ndef test_heaviest():\n"
+        "    assert heaviest([2, 3]) == 3\n    assert heaviest([]) is None\n\n\ndef test_known():\n"
+        "    assert known({'a': 0}, 'a')\n    assert not known({'a': 0}, 'b')\n",
+    }
+    for name, text in files.items():
+        (terminal.folder / name).write_text(text)
+    terminal.model.replies["debugger"] = "I cannot see what is wrong."
+    ended = await terminal.run("fix", "--auto-patch")
+    assert ended.code == 0, ended.out + ended.err
+    assert "    if not items:\n        return\n    first = items[0]\n" in terminal.text("cart.py")
+    assert "    if key in cache:\n" in terminal.text("cart.py")
+
+
 async def test_what_cannot_be_run_is_said(terminal: Terminal) -> None:
     ended = await terminal.run("fix", "no-such-folder")
     assert (ended.code, "There is no no-such-folder" in ended.err) == (2, True)

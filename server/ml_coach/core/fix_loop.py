@@ -29,9 +29,11 @@ from ml_coach.core.events import (
 )
 from ml_coach.core.fixing.context import case_for, sources_of
 from ml_coach.core.fixing.failures import Baseline, Failure, after_patch, baseline, no_better
+from ml_coach.core.fixing.guards import guards, truths
 from ml_coach.core.fixing.suspicion import Sources, Suspect, suspects
+from ml_coach.core.fixing.units import Unit
 from ml_coach.core.judging.evaluator import CheckedProgram
-from ml_coach.core.judging.small_edits import small_edits
+from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.patches import make_patch
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.project import Project, ProjectReport, TestProgress
@@ -214,20 +216,33 @@ async def _propose(
 async def _small_edits(
     fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
 ) -> list[Diagnosis]:
-    """The last resort, which costs no token: one expression changed in a suspected function, so
-    that the failing test passes."""
+    """The last resort, which costs no token: one place changed in a suspected function, or ahead of
+    the statement that raises, so that the failing test passes."""
     project, proposed = fixing.project, list[Diagnosis]()
     functions = [s.unit for s in found if s.unit.kind == "function"][:EDITED_UNITS]
+    raising = [p for p in reversed(failure.shown.related) if p.file in project.modules]
+    for place in raising[:EDITED_UNITS]:
+        program = Program(project.text(place.file), place.file)
+        edits = await asyncio.to_thread(list, guards(program, place.line, failure.shown.message))
+        proposed += [_edited(project, edit) for edit in edits]
     for unit in functions:
-        program = Program(project.text(unit.file), unit.file)
-        lines = range(unit.first, unit.last + 1)
-        for edit in await asyncio.to_thread(small_edits, program, EDITS_EACH, lines):
-            patch = make_patch({unit.file: program.source}, {unit.file: edit.program.source})
-            summary = f"A small edit of {unit.file}, found by trying: {edit.what}"
-            proposed.append(Diagnosis("code", summary, patch))
+        edits = await asyncio.to_thread(_edits, project, unit)
+        proposed += [_edited(project, edit) for edit in edits]
     if proposed:
         fixing.run.begin("debug")
     return proposed
+
+
+def _edits(project: Project, unit: Unit) -> list[Edit]:
+    program = Program(project.text(unit.file), unit.file)
+    lines = range(unit.first, unit.last + 1)
+    return [*truths(program, lines), *small_edits(program, EDITS_EACH, lines)]
+
+
+def _edited(project: Project, edit: Edit) -> Diagnosis:
+    file = edit.program.file
+    patch = make_patch({file: project.text(file)}, {file: edit.program.source})
+    return Diagnosis("code", f"A small edit of {file}, found by trying: {edit.what}", patch)
 
 
 # Try, offer, apply

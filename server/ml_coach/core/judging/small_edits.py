@@ -84,7 +84,7 @@ def small_edits(
     found = {edit.program.source: edit for edit in _with_copies(program, sites)}
     for kind, site, new in changes[: most - len(found)]:
         try:
-            edit = _edit(program, tree, site, new, kind)
+            edit = edit_at(program, tree, site, new, kind)
         except RecursionError:  # A few hundred terms are too deep a tree.
             return ()
         if edit is not None:
@@ -104,7 +104,7 @@ def _changes(sites: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
             yield "quantity", site, new
 
 
-def _edit(
+def edit_at(
     program: Program, tree: ast.Module, site: Site, new: ast.AST, kind: EditKind
 ) -> Edit | None:
     """`new` written at the site; None where it changes nothing or no text gives this tree."""

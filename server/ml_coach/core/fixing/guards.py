@@ -1,0 +1,147 @@
+"""Edits for the case that nobody thought of: what is empty, None or false.
+
+They are templates of template-based repair (Liu, Koyuncu, Kim and Bissyandé 2019: null checker,
+range checker, missed return, mutated condition). Where a statement raises, it is left out when what
+it works on is empty or missing; where truth is asked for, only None or a missing key is refused. A
+project's whole suite judges them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+from ml_coach.core.judging.mutants import sites_under_test
+from ml_coach.core.judging.small_edits import Edit, edit_at
+from ml_coach.core.python import syntax
+from ml_coach.core.types import Program
+
+_MOST_NAMES = 4
+# What a function may give for what is empty; the likeliest first.
+_VALUES = ("0", "''", "[]", "{}", "False", "True")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
+def guards(program: Program, line: int, message: str) -> Iterator[Edit]:
+    """Edits that keep the statement at `line`, which raises an error with this message, from what
+    is empty or None."""
+    tree = syntax.parse(program.source)
+    around = _around(tree, line) if tree else []
+    function = next((node for node in reversed(around) if isinstance(node, _Function)), None)
+    if function is None or not isinstance(statement := around[-1], ast.stmt):
+        return
+    inside = around[around.index(function) + 1 : -1]
+    in_loop = any(isinstance(node, _LOOPS) for node in inside)
+    empty = "{} is None" if "NoneType" in message else "not {}"
+    for name in _worked_on(statement, function)[:_MOST_NAMES]:
+        for answer in _answers(function, name, in_loop=in_loop):
+            yield from _inserted(program, statement, f"if {empty.format(name)}:", answer)
+        yield from _defaulted(program, statement, name)
+
+
+def truths(program: Program, lines: range) -> Iterator[Edit]:
+    """Edits that ask for None, or for a key, where truth is asked for in these lines."""
+    tree = syntax.parse(program.source)
+    for site in sites_under_test(tree) if tree else ():
+        node = site.node
+        is_asked = site.field in ("test", "ifs", "operand", "values")
+        if not is_asked or getattr(node, "lineno", 0) not in lines:
+            continue
+        if isinstance(site.parent, ast.UnaryOp) and not isinstance(site.parent.op, ast.Not):
+            continue
+        match node:
+            case ast.Call(func=ast.Attribute(value=where, attr="get"), args=[key]):
+                news: list[ast.expr] = [_compared(key, ast.In(), where), _present(node)]
+            case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
+                news = [_present(node)]
+            case _:
+                continue
+        for new in news:
+            if tree and (edit := edit_at(program, tree, site, new, "limit")):
+                yield edit
+
+
+def _present(node: ast.expr) -> ast.expr:
+    return _compared(node, ast.IsNot(), ast.Constant(None))
+
+
+def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr) -> ast.expr:
+    return ast.Compare(left, [op], [right])
+
+
+def _around(tree: ast.Module, line: int) -> list[ast.AST]:
+    """The nodes with statements that `line` lies in, the outermost first, and its statement."""
+    found: list[ast.AST] = []
+    body: list[ast.stmt] = tree.body
+    while statement := next(
+        (s for s in body if syntax.first_line(s) <= line <= (s.end_lineno or s.lineno)), None
+    ):
+        found.append(statement)
+        inner = [s for s in ast.iter_child_nodes(statement) if isinstance(s, ast.stmt)]
+        inner += [
+            s for h in getattr(statement, "handlers", []) for s in ast.iter_child_nodes(h)
+            if isinstance(s, ast.stmt)
+        ]  # fmt: skip
+        body = inner
+    return found
+
+
+def _worked_on(statement: ast.stmt, function: _Function) -> list[str]:
+    """The variables of the function, and the attributes of its object, that a statement reads."""
+    own = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    own |= {
+        n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    heads = [n for n in ast.iter_child_nodes(statement) if not isinstance(n, ast.stmt)]
+    called = {id(n.func) for head in heads for n in ast.walk(head) if isinstance(n, ast.Call)}
+    found: dict[str, None] = {}
+    for node in (n for head in heads for n in ast.walk(head) if id(n) not in called):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) if name in own and name != "self":
+                found[name] = None
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Load()):
+                found[f"self.{name}"] = None
+            case _:
+                pass
+    return [*found]
+
+
+def _answers(function: _Function, name: str, *, in_loop: bool) -> list[str]:
+    """What may be done instead."""
+    skipped = ["continue"] if in_loop else []
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function)):
+        return [*skipped, "return"]
+    return [*skipped, "return", f"return {name}", *(f"return {value}" for value in _VALUES)]
+
+
+def _inserted(program: Program, statement: ast.stmt, *lines: str) -> Iterator[Edit]:
+    """The program with these lines ahead of the statement, each further indented."""
+    texts = program.source.encode().splitlines(keepends=True)
+    at = syntax.first_line(statement) - 1
+    indent = texts[at][: statement.col_offset]
+    if indent.strip():
+        return  # It stands behind a colon.
+    step = syntax.indentation(program.source).encode()
+    new = [indent + step * depth + f"{line}\n".encode() for depth, line in enumerate(lines)]
+    source = b"".join([*texts[:at], *new, *texts[at:]]).decode()
+    if syntax.compiles(source):
+        what = f"line {at + 1}: `{' '.join(lines)}` comes first"
+        yield Edit(replace(program, source=source), what, "limit")
+
+
+def _defaulted(program: Program, statement: ast.stmt, name: str) -> Iterator[Edit]:
+    """A default in the place of a value that is computed of `name`."""
+    tree = syntax.parse(program.source)
+    for site in sites_under_test(tree) if tree else ():
+        node, parent = site.node, site.parent
+        is_value = site.field == "value" and isinstance(parent, ast.Assign)
+        if tree and is_value and getattr(parent, "lineno", 0) == statement.lineno:
+            for value in ("0", "None", "''", "[]"):
+                new = ast.IfExp(
+                    syntax.expression(name), cast("ast.expr", node), syntax.expression(value)
+                )
+                if edit := edit_at(program, tree, site, new, "limit"):
+                    yield edit

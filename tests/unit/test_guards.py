@@ -1,0 +1,73 @@
+"""Edits for what is empty, None or false: what they are, and that the rest of the text stays."""
+
+from __future__ import annotations
+
+from ml_coach.core.fixing.guards import guards, truths
+from ml_coach.core.types import Program
+
+SOURCE = """class Table:
+    def size(self, unit=1):  # größer
+        rows = self.read()
+        return len(rows[self.name]) // unit
+
+    def heads(self):
+        for row in self.rows:
+            head = row[0]
+            yield head
+
+    def known(self, key):
+        if self.cache.get(key) and not self.off:
+            return -key
+        if key: return self.cache[key]
+
+
+LAST = [][0]
+"""
+PROGRAM = Program(SOURCE, "table.py")
+
+
+def guarded(line: int, message: str = "IndexError: list index out of range") -> dict[str, str]:
+    edits = guards(PROGRAM, line, message)
+    return {edit.what.partition(": ")[2]: edit.program.source for edit in edits}
+
+
+def test_what_raises_is_left_out_where_what_it_works_on_is_empty() -> None:
+    found = guarded(4)
+    assert found["`if not rows: return 0` comes first"] == SOURCE.replace(
+        "        return len(", "        if not rows:\n            return 0\n        return len("
+    )
+    assert "`if not self.name: return` comes first" in found
+    assert not any("len:" in what or "not self:" in what for what in found)
+
+
+def test_where_none_is_the_cause_only_none_is_looked_for() -> None:
+    found = guarded(4, "TypeError: 'NoneType' object is not subscriptable")
+    assert "`if rows is None: return 0` comes first" in found
+    assert not any(" not rows" in what for what in found)
+
+
+def test_in_a_loop_of_a_generator_the_item_is_passed_over() -> None:
+    found = guarded(8)
+    assert [*found][:2] == [
+        "`if not row: continue` comes first",
+        "`if not row: return` comes first",
+    ]
+    assert not any("return 0" in what for what in found)
+    assert "head = row[0] if row else 0" in found["`row[0]` becomes `row[0] if row else 0`"]
+
+
+def test_nothing_is_put_behind_a_colon_or_outside_of_a_function() -> None:
+    assert guarded(14) == {}
+    assert guarded(17) == {}
+    assert guarded(99) == {}
+    assert [*guards(Program("def f(:", "a.py"), 1, "")] == []
+
+
+def test_where_truth_is_asked_for_a_key_or_none_may_be_meant() -> None:
+    found = [edit.what.partition(": ")[2] for edit in truths(PROGRAM, range(11, 14))]
+    assert found == [
+        "`self.cache.get(key)` becomes `key in self.cache`",
+        "`self.cache.get(key)` becomes `self.cache.get(key) is not None`",
+        "`self.off` becomes `self.off is not None`",
+    ]
+    assert not [*truths(PROGRAM, range(1, 10))]
