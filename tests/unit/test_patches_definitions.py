@@ -246,6 +246,14 @@ def test_an_item_and_what_it_is_of_are_two_things(reply: str, after: str) -> Non
     assert merged(TABLE, reply) == after
 
 
+def test_what_looks_like_a_sign_in_a_key_is_part_of_the_key() -> None:
+    table = 'T = {}\nT["a=b"] = 1\nT["]"] = 2\nT[T["a=b"]] = 3\n'
+    for old, new in (('T["a=b"] = 1', 'T["a=b"] = 9'), ('T["]"] = 2', 'T["]"] = 8')):
+        assert merged(table, f"{new}\n") == table.replace(old, new)
+    assert merged(table, 'T[T["a=b"]] = 7\n') == table.replace("= 3", "= 7")
+    assert merged(table, "T = {1: 1}\n") == table.replace("{}", "{1: 1}")
+
+
 def test_a_new_item_takes_no_other_ones_place() -> None:
     after = merged(TABLE, 'T["n"] = 9\n')
     assert 'T["n"] = 9' in after

@@ -55,7 +55,7 @@ class Merged:
 _Piece = tuple[int, int, list[str]]
 """Lines that take the place of those from the first number to the second (exclusive)."""
 
-_ITEM = re.compile(r"\s*[^\W\d]\w*\s*(\[[^=]*\])\s*(?::[^=]*)?=(?!=)")
+_ITEM = re.compile(r"""\s*[^\W\d]\w*\s*(\[(?:[^='"]|'[^']*'|"[^"]*")*\])\s*(?::[^=]*)?=(?!=)""")
 
 
 def merge(before: Sequence[str], code: str) -> Merged | NotMerged:
