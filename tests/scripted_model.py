@@ -42,13 +42,7 @@ FILES_PROMPT = (
     "Write report.py with line(side), which gives a text about a square: line(2) == 'area 4'. "
     "Put area(side), which it uses, into shapes.py: area(3) == 9."
 )
-DIVISION = """## shapes.py
-Put area(side), which it uses, into shapes.py: area(3) == 9.
-
-## report.py
-Import area from shapes.py. Write report.py with line(side), which gives a text about a square:
-line(2) == 'area 4'.
-"""
+DIVISION = "shapes.py: 2\nreport.py: 1\n"  # pieces of the prompt
 PARTS = {
     "area(3)": ("def area(side):\n    return side**2\n", "area(1) == 1"),
     "line(2)": (
@@ -61,8 +55,8 @@ PARTS = {
 @dataclass
 class ScriptedModel:
     """`replies` by who asks: researcher, coder, test_writer, debugger; the coder first gives
-    `programs`, one a call. `held` asks wait until `release` is set; `asked` tells who did. `model`
-    is the name to give to ML Coach."""
+    `programs`, one a call. With `spoil` the first file of `FILES_PROMPT` is wrong. `held` asks wait
+    until `release` is set; `asked` tells who did. `model` is the name to give to ML Coach."""
 
     model: str = ""
     replies: dict[str, str] = field(
@@ -75,6 +69,7 @@ class ScriptedModel:
         }
     )
     programs: list[str] = field(default_factory=list)
+    spoil: bool = False
     held: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
@@ -90,7 +85,8 @@ class ScriptedModel:
                 name = test.partition("(")[0]
                 tests = f"from {{}} import {name}\n\n\ndef test_{name}():\n    assert {test}\n"
                 module = re.search(r"module `([\w.]+)`", asked)
-                text = tests.format(module[1]) if module and who == "test_writer" else program
+                wrong = program.replace("**2", "**3") if self.spoil else program
+                text = tests.format(module[1]) if module and who == "test_writer" else wrong
                 return f"```python\n{text}```\n"
         taken = who == "coder" and self.programs
         reply = f"```python\n{self.programs.pop(0)}```\n" if taken else self.replies[who]

@@ -21,7 +21,7 @@ import platformdirs
 from ml_coach.audit_store import AuditStore
 from ml_coach.claims import Claims, stopped_from_outside
 from ml_coach.core.coach import Coach
-from ml_coach.core.errors import SetupError
+from ml_coach.core.errors import BudgetSpent, SetupError
 from ml_coach.core.events import (
     DownloadAdvanced,
     Emit,
@@ -421,14 +421,19 @@ async def _divided(order: RunOrder, model: Model, emit: Emit) -> RunOrder:
     budget = Budget(max_calls=limits.calls, max_tokens=limits.tokens, max_seconds=limits.seconds)
     price = price_of(model.name, settings.prompt_price, settings.reply_price)
     model_client = ModelClient(model, budget, emit, price=price)
-    parts = await divide(model_client, order.request.prompt, order.new_files)
+    try:
+        parts = await divide(model_client, order.request.prompt, order.new_files)
+    except BudgetSpent as spent:
+        parts = str(spent)
     first = parts if isinstance(parts, str) else await order.of_parts(parts)
+    used = budget.usage
+    left = limits.after(used)
     if isinstance(first, str):
-        return replace(order, note=f"{order.note}. The model's division was refused: {first}")
-    used, seconds = budget.usage, limits.seconds - budget.seconds_left
+        note = f"{order.note}. The model's division was refused: {first}"
+        return replace(order, request=replace(order.request, limits=left), note=note)
     took = f"{amount(used.calls, 'call')} and {amount(used.tokens, 'token')}"
     return in_place_of(
-        order, first, limits.after(used, seconds), run_id=order.run_id, quiet=order.quiet,
+        order, first, left, run_id=order.run_id,
         note=f"{first.note}. Dividing the prompt took {took}",
     )  # fmt: skip
 

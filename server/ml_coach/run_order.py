@@ -73,7 +73,8 @@ class RunOrder:
 
     A prompt may name several `new_files`. Where the model can divide it, there is a run for each:
     this one does the first part, and `rest` are those that follow. `of_parts` makes the order for
-    the first of such parts, or a sentence why there is none.
+    the first of such parts, or a sentence why there is none; `first` is the id of the first run, by
+    which the user may know them all.
     """
 
     root: Path
@@ -87,6 +88,7 @@ class RunOrder:
     note: str = ""
     new_files: tuple[str, ...] = ()
     rest: tuple[Part, ...] = ()
+    first: str = ""
     of_parts: Callable[[Sequence[Part]], Awaitable[RunOrder | str]] | None = None
     run_id: str = field(default_factory=new_run_id)
 
@@ -122,6 +124,7 @@ def in_place_of(order: RunOrder, new: RunOrder, limits: Limits, **fields: Any) -
         request=replace(new.request, limits=limits),
         overwrite=order.overwrite,
         record=order.record,
+        quiet=order.quiet,
         **fields,
     )
 
@@ -131,6 +134,13 @@ async def next_order(order: RunOrder, report: RunReport) -> RunOrder | str | Non
     ended so; a sentence where there can be none, None where nothing is left to do."""
     if not order.rest or order.of_parts is None or report.outcome in ("stopped", "failed"):
         return None
+    left = order.request.limits.after(report.usage)
+    files = " and ".join(part.file for part in order.rest)
+    if report.outcome == "gave_up" or report.pending:
+        why = "a patch for it waits" if report.pending else "its tests fail"
+        return f"{files} may build on {order.subject}, and {why}, so no run for {files} was begun."
+    if left.are_spent:
+        return f"The limit of calls or tokens is used up, so no run for {files} was begun."
     new = await order.of_parts(order.rest)
-    limits = order.request.limits.after(report.usage, report.seconds)
-    return new if isinstance(new, str) else in_place_of(order, new, limits)
+    first = order.first or order.run_id
+    return new if isinstance(new, str) else in_place_of(order, new, left, first=first)

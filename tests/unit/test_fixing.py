@@ -86,7 +86,9 @@ def test_of_a_test_that_runs_no_code_of_ours_the_words_tell() -> None:
     said = "assert 'reduced item' in 'Traceback ... shop.py ... price ... ZeroDivisionError'"
     finding = _finding("tests/test_shop.py::test_command", said)
     test = "def test_command():\n    assert 'reduced item' in run(['price']).stderr"
-    found = suspects(Sources(PROJECT), Coverage(), [finding], test)
+    assert suspects(Sources(PROJECT), Coverage(), [finding], test) == []
+    starts = PROJECT.with_texts({"tests/test_shop.py": f"import subprocess\n{TESTS}"})
+    found = suspects(Sources(starts), Coverage(), [finding], test)
     assert found[0].unit.name == "price"
     elsewhere = Coverage(failed={finding.test: {"shop.py": frozenset({8})}})
     (ran, *_) = suspects(Sources(PROJECT), elsewhere, [finding], test)

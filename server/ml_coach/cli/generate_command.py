@@ -92,11 +92,13 @@ async def carry_out(app: App, order: RunOrder, *, as_json: bool, verbose: bool =
             if isinstance(ended, str):
                 complain(ended)
                 return USAGE
-            code = max(code, exit_code(ended.outcome, order.settings.unsure_exit))
+            unsure = order.settings.unsure_exit
+            ended_with = exit_code(ended.outcome, unsure)
+            code = ended_with if code in (0, unsure) and ended_with else code
             following = await next_order(order, ended)
             if isinstance(following, str):
                 complain(following)
-                return USAGE
+                return code or USAGE
         return code
     finally:
         await app.aclose()

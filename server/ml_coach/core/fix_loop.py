@@ -162,7 +162,9 @@ def _ended(fixing: _Fixing) -> End:
 async def _fix(fixing: _Fixing, failure: Failure) -> End | None:
     """Tries to mend one failure; the run's end where it is over."""
     run, project = fixing.run, fixing.project
-    found = suspects(
+    # Parses every module, which takes seconds: a face has to answer meanwhile.
+    found = await asyncio.to_thread(
+        suspects,
         Sources(project),
         fixing.now.coverage,
         failure.findings,

@@ -13,9 +13,14 @@ class Limits:
     tokens: int = 200_000
     seconds: float = 1800.0
 
-    def after(self, used: Usage, seconds: float) -> Limits:
-        """What is left of them after so many calls and tokens, and so much wall time."""
-        return Limits(self.calls - used.calls, self.tokens - used.tokens, self.seconds - seconds)
+    def after(self, used: Usage) -> Limits:
+        """What is left of them for another run. Time is each run's own: some waits for the user."""
+        return Limits(self.calls - used.calls, self.tokens - used.tokens, self.seconds)
+
+    @property
+    def are_spent(self) -> bool:
+        """Whether no call is left, or no token."""
+        return self.calls <= 0 or self.tokens <= 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,9 @@ def _with_parents(parts: list[str]) -> Iterator[str]:
 
 def _read(path: str, root: Path, shown: Mapping[str, str]) -> bytes | None:
     """None for a file that does not exist, that is hidden, or that leads out of the workspace."""
-    if path in shown and not _is_hidden(path):
-        return shown[path].encode()
+    # Who types in it just now may have half a line there, or half a character.
+    if path in shown and not _is_hidden(path) and syntax.compiles(shown[path]):
+        return shown[path].encode("utf-8", "replace")
     file = root / path
     try:
         real = file.resolve()  # A link may lead to a hidden file, or out of the workspace.

@@ -111,6 +111,21 @@ async def test_a_prompt_for_several_files_becomes_a_run_for_each(start: StartEdi
     assert "from shapes import area" in editor.text("report.py")
 
 
+async def test_whoever_stops_the_first_run_stops_those_that_follow(
+    start: StartEditor, model: ScriptedModel
+):
+    editor = await start()
+    first = await editor.generate(FILES_PROMPT)
+    await editor.until(lambda: "RunFinished" in editor.kinds())
+    model.held.add("coder")
+    await editor.until(lambda: editor.kinds().count("RunStarted") == 2)
+    stopped = (await editor.command("stop", runId=first))["stopped"]
+    assert [run_id > first for run_id in stopped] == [True]
+    await editor.until(lambda: editor.kinds().count("RunFinished") == 2)
+    ends = [e["report"]["outcome"] for e in editor.events if e["event"] == "RunFinished"]
+    assert ends == ["passed", "stopped"]
+
+
 async def test_tests_are_written_for_a_file_and_debugging_it_repairs_it(
     start: StartEditor, root: Path, model: ScriptedModel
 ):

@@ -5,7 +5,7 @@ ones few (Ochiai; Abreu, Zoeteweij and van Gemund 2007), a function as its most 
 What a spectrum does not show comes from the failure itself: the frames of its traceback, the names
 that the test uses, and what an error says is missing. Constants and class bodies run at import, so
 they are as suspicious as the functions that read them. Where a test runs none of the project's code
-itself, as one that starts a command does, the function is suspected whose words it has in common
+itself, because it starts a process for it, the function is suspected whose words it has in common
 with the test and what that says (Zhou, Zhang and Lo 2012 look for bugs by reports in this way).
 """
 
@@ -19,7 +19,7 @@ from math import log, sqrt
 
 from ml_coach.core.finding import Finding
 from ml_coach.core.fixing.units import FileUnits, Unit, units_of
-from ml_coach.core.project import Coverage, Project
+from ml_coach.core.project import Coverage, Project, is_tests
 
 # What the last frames of a traceback add, the innermost first. None of these numbers was fitted.
 _FRAMES = (0.5, 0.3, 0.2)
@@ -28,6 +28,10 @@ _ALIKE = 0.1  # The test's own name has the word.
 _MOST_BY_WORDS = 20
 _MISSING = 2.0  # The error says that a name is missing there.
 _DATA = 0.6  # A constant is less often to blame than the function that reads it.
+_PROCESS = re.compile(
+    r"\b(?:subprocess|Popen|pexpect|sys\.executable|os\.(?:system|exec\w+|spawn\w+)|multiprocessing"
+    r"|import sh|runpytest\w*|script_runner|testdir|pytester)\b"
+)
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _NO_ATTRIBUTE = re.compile(
@@ -69,7 +73,7 @@ def suspects(
     their test functions say."""
     scores = _by_spectrum(sources, coverage, failures)
     frames, missing = _by_frames(sources, failures), _missing(sources, failures)
-    if not (scores or frames or missing):
+    if not (scores or frames or missing) and _starts_processes(sources, failures):
         scores = _by_words(sources, failures, test_source)
     for unit, score in _data(sources, scores, failures, test_source).items():
         scores[unit] = max(score, scores.get(unit, 0.0))
@@ -117,6 +121,16 @@ def _by_frames(sources: Sources, failures: Sequence[Finding]) -> dict[Unit, floa
         for unit, bonus in zip(units, _FRAMES, strict=False):
             found[unit] = max(bonus, found.get(unit, 0.0))
     return found
+
+
+def _starts_processes(sources: Sources, failures: Sequence[Finding]) -> bool:
+    """Whether the code of the project may have run elsewhere: without a sign of that, a test that
+    ran none of it says nothing of it."""
+    project = sources.project
+    tests = {finding.test.partition("::")[0] for finding in failures}
+    folders = {file.rpartition("/")[0] for file in tests}
+    beside = [f for f in project.files if is_tests(f) or f.rpartition("/")[0] in folders]
+    return any(_PROCESS.search(project.text(f)) for f in beside if f.endswith(".py"))
 
 
 def _by_words(sources: Sources, failures: Sequence[Finding], test_source: str) -> dict[Unit, float]:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,7 @@ class Runs:
         run = ActiveRun(workspace, reviewer, progress, view, claim)
         self.active[run.run_id] = run
         run.task = asyncio.ensure_future(self._work(run))
+        run.task.add_done_callback(lambda _: self._end_unbegun(run))
         return run.run_id
 
     def _refuse_unimportable(self, order: RunOrder) -> None:
@@ -220,14 +221,25 @@ class Runs:
             reason = "ML Coach made a mistake of its own; see the server's log."
             self._end_without_report(run, "failed", reason)
         finally:
-            del self.active[run.run_id]
             if report is not None:
                 self.resumable = run.run_id if report.outcome in ("stopped", "failed") else ""
             run.claim.release()
             run.progress.end(report.outcome if report else "ended")
+            try:
+                # Whoever stops all runs now means the one that follows, too.
+                if report is not None:
+                    await self._go_on(run.order, report)
+            finally:
+                del self.active[run.run_id]
+                self._lenses_changed()
+
+    def _end_unbegun(self, run: ActiveRun) -> None:
+        """Ends a run whose task was cancelled ahead of its first step, so that none of it ran."""
+        if self.active.pop(run.run_id, None) is not None:
+            self._end_without_report(run, "stopped", "Stopped by the user.")
+            run.claim.release()
+            run.progress.end("ended")
             self._lenses_changed()
-        if report is not None:
-            await self._go_on(run.order, report)
 
     async def _go_on(self, order: RunOrder, report: RunReport) -> None:
         """Starts the run that follows on this one, where there is one."""
@@ -237,7 +249,7 @@ class Runs:
                 await self.start(following)
             elif following:
                 self._client.show_message(following, warning=True)
-        except RequestFailed as refused:
+        except (OSError, RequestFailed) as refused:
             self._client.show_message(str(refused), warning=True)
 
     def _replace(self, run: ActiveRun, order: RunOrder) -> None:
@@ -249,6 +261,8 @@ class Runs:
         run.claim.take(run.paths)
 
     def _end_without_report(self, run: ActiveRun, outcome: Outcome, reason: str) -> None:
+        if run.view.over:
+            return  # It was stopped between its end and that of its model.
         report = RunReport(outcome, reason, None, None, None, 0, Usage(), 0.0, "", "")
         run.claim.released_at_end(run.view)(RunFinished(report))
 
@@ -261,6 +275,7 @@ class Runs:
 
     async def _may_write(self, run: ActiveRun) -> bool:
         """Whether the run may write; asks the user where that would replace their own text."""
+        order = run.order
         # Noted before the check for foreign files, so that no edit can come in between.
         await run.workspace.note_present_texts(run.order.replaced_files)
         foreign = await self._foreign(run.order)
@@ -276,7 +291,13 @@ class Runs:
             # The user allows it for the text at the time of the answer, in the files named only.
             await run.workspace.note_present_texts(foreign)
         if chosen == _OTHER_FILE:
-            self._replace(run, with_free_names(run.order))
+            self._replace(run, replace(with_free_names(run.order), rest=()))
+            if rest := [part.file for part in order.rest]:
+                self._client.show_message(
+                    f"{' and '.join(rest)} will not be written: it would import "
+                    f"{order.request.program_file}, and not {run.order.request.program_file}.",
+                    warning=True,
+                )
             # None of the new files exists.
             run.workspace.known.update(dict.fromkeys(run.order.replaced_files))
         return bool(chosen)
@@ -353,9 +374,11 @@ class Runs:
 
         `reason` says in their reports why, where it was not the user who stopped them.
         """
-        if run_id and run_id not in self.active:
+        chosen = [
+            run for run in self.active.values() if run_id in ("", run.run_id, run.order.first)
+        ]
+        if run_id and not chosen:
             return await self._stop_elsewhere(run_id)
-        chosen = [run for run in self.active.values() if run_id in ("", run.run_id)]
         tasks = [run.task for run in chosen if run.task is not None]
         for task in tasks:
             task.cancel(reason or None)
