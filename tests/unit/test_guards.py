@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_coach.core.fixing.guards import guards, truths
+from ml_coach.core.fixing.guards import guards, ignored, refusals, truths
 from ml_coach.core.types import Program
 
 SOURCE = """class Table:
@@ -71,3 +71,35 @@ def test_where_truth_is_asked_for_a_key_or_none_may_be_meant() -> None:
         "`self.off` becomes `self.off is not None`",
     ]
     assert not [*truths(PROGRAM, range(1, 10))]
+
+
+def test_a_parameter_that_is_not_read_may_be_meant_where_a_value_stands() -> None:
+    source = 'def join(parts, sep):\n    """Of parts."""\n    return " ".join(parts[1:])\n'
+    found = [*ignored(Program(source, "a.py"), range(1, 4))]
+    assert {edit.program.source for edit in found} == {
+        source.replace('" "', "sep"),
+        source.replace("[1:]", "[sep:]"),
+    }
+    assert not [*ignored(Program(source.replace('" "', "sep"), "a.py"), range(1, 4))]
+    assert not [*ignored(Program(source, "a.py"), range(2, 4))]
+
+
+def test_an_argument_is_refused_where_a_test_misses_an_error() -> None:
+    source = 'def take(n, items=()):\n    """Some."""\n    return items[:n]\n'
+    program = Program(source, "a.py")
+    missed = "Failed: DID NOT RAISE <class 'ValueError'>"
+    for message in (missed, "AssertionError: ValueError not raised"):
+        first, second, *rest = refusals(program, range(1, 4), message, "")
+        assert first.program.source == source.replace(
+            "    return", "    if n < 0:\n        raise ValueError('n is wrong')\n    return"
+        )
+        assert "`if n is not None and n < 0: raise ValueError('n is wrong')`" in second.what
+        assert any("not items" in edit.what for edit in rest)
+    assert not [*refusals(program, range(1, 4), "assert 1 == 2", "")]
+    assert not [*refusals(program, range(2, 4), missed, "")]
+    for test in (
+        "with raises(ValueError, match='0 at least'):",
+        'assertRaisesRegex(E, r"0 at least")',
+    ):
+        (first, *_) = refusals(program, range(1, 4), missed, test)
+        assert "raise ValueError('0 at least')" in first.program.source

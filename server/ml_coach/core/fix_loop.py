@@ -29,7 +29,7 @@ from ml_coach.core.events import (
 )
 from ml_coach.core.fixing.context import case_for, sources_of
 from ml_coach.core.fixing.failures import Baseline, Failure, after_patch, baseline, no_better
-from ml_coach.core.fixing.guards import guards, truths
+from ml_coach.core.fixing.guards import guards, ignored, refusals, truths
 from ml_coach.core.fixing.suspicion import Sources, Suspect, suspects
 from ml_coach.core.fixing.units import Unit
 from ml_coach.core.judging.evaluator import CheckedProgram
@@ -230,15 +230,25 @@ async def _small_edits(
     for unit in functions:
         edits = await asyncio.to_thread(_edits, project, unit)
         proposed += [_edited(project, edit) for edit in edits]
+    test = sources_of(project, failure.findings, 1)
+    for unit in functions:
+        program, lines = Program(project.text(unit.file), unit.file), _lines(unit)
+        refused = refusals(program, lines, failure.shown.message, test)
+        proposed += [_edited(project, edit) for edit in await asyncio.to_thread(list, refused)]
     if proposed:
         fixing.run.begin("debug")
     return proposed
 
 
+def _lines(unit: Unit) -> range:
+    return range(unit.first, unit.last + 1)
+
+
 def _edits(project: Project, unit: Unit) -> list[Edit]:
     program = Program(project.text(unit.file), unit.file)
-    lines = range(unit.first, unit.last + 1)
-    return [*truths(program, lines), *small_edits(program, EDITS_EACH, lines)]
+    lines = _lines(unit)
+    asked = [*truths(program, lines), *ignored(program, lines)]
+    return [*asked, *small_edits(program, EDITS_EACH, lines)]
 
 
 def _edited(project: Project, edit: Edit) -> Diagnosis:

@@ -1,14 +1,15 @@
-"""Edits for the case that nobody thought of: what is empty, None or false.
+"""Edits for what nobody thought of: what is empty, None or false, and a parameter that is ignored.
 
 They are templates of template-based repair (Liu, Koyuncu, Kim and Bissyandé 2019: null checker,
-range checker, missed return, mutated condition). Where a statement raises, it is left out when what
-it works on is empty or missing; where truth is asked for, only None or a missing key is refused. A
-project's whole suite judges them.
+range checker, missed return, mutated condition, mutated literal). Where a statement raises, it is
+left out when what it works on is empty or missing; where truth is asked for, only None or a missing
+key is refused. A project's whole suite judges them.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
@@ -21,6 +22,13 @@ from ml_coach.core.types import Program
 _MOST_NAMES = 4
 # What a function may give for what is empty; the likeliest first.
 _VALUES = ("0", "''", "[]", "{}", "False", "True")
+# What is wrong with an argument: the narrowest that the tests allow is taken.
+_WRONG = ("{0} < 0", "{0} is not None and {0} < 0", "{0} <= 0", "{0} is None", "not {0}")
+_MISSED = re.compile(
+    r"DID NOT RAISE <class '(?:builtins\.)?(\w+)'>"
+    r"|(\w+(?:Error|Exception)) not raised"
+)
+_TEXT = re.compile(r"(?:match=|RaisesRegex\(\s*[\w.]+,\s*)r?(['\"])([^\\\n]+?)\1")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -62,6 +70,42 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
         for new in news:
             if tree and (edit := edit_at(program, tree, site, new, "limit")):
                 yield edit
+
+
+def refusals(program: Program, lines: range, message: str, test: str) -> Iterator[Edit]:
+    """Edits that have a function refuse an argument, where a test misses an error; with the text
+    that the test's code wants to be in the error."""
+    wanted = _TEXT.search(test)
+    missed = next((one or other for one, other in _MISSED.findall(message)), "")
+    tree = syntax.parse(program.source) if missed else None
+    for function in ast.walk(tree) if tree else ():
+        if not isinstance(function, _Function) or function.lineno not in lines:
+            continue
+        start = next((s for s in function.body if not syntax.is_docstring(s)), function.body[-1])
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        for name in [a.arg for a in arguments if a.arg not in ("self", "cls")]:
+            for wrong in _WRONG:
+                text = wanted[2] if wanted else f"{name} is wrong"
+                refuses = f"raise {missed}({text!r})"
+                yield from _inserted(program, start, f"if {wrong.format(name)}:", refuses)
+
+
+def ignored(program: Program, lines: range) -> Iterator[Edit]:
+    """Edits that take a parameter, which its function does not read, in the place of a value."""
+    tree = syntax.parse(program.source)
+    for function in ast.walk(tree) if tree else ():
+        if not isinstance(function, _Function) or function.lineno not in lines:
+            continue
+        read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+        own = [a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)]
+        unread = [name for name in own if name not in read and name not in ("self", "cls")]
+        body = ast.Module(function.body, [])
+        for site in sites_under_test(body) if unread else ():
+            if isinstance(site.node, ast.Constant) and not isinstance(site.parent, ast.JoinedStr):
+                for name in unread:
+                    new = ast.Name(name, ast.Load())
+                    if tree and (edit := edit_at(program, tree, site, new, "limit")):
+                        yield edit
 
 
 def _present(node: ast.expr) -> ast.expr:
