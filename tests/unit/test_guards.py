@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_coach.core.fixing.guards import guards, ignored, refusals, truths
+from ml_coach.core.judging.guards import guards, ignored, refusals, truths
 from ml_coach.core.types import Program
 
 SOURCE = """class Table:

@@ -29,10 +29,10 @@ from ml_coach.core.events import (
 )
 from ml_coach.core.fixing.context import case_for, sources_of
 from ml_coach.core.fixing.failures import Baseline, Failure, after_patch, baseline, no_better
-from ml_coach.core.fixing.guards import guards, ignored, refusals, truths
 from ml_coach.core.fixing.suspicion import Sources, Suspect, suspects
 from ml_coach.core.fixing.units import Unit
 from ml_coach.core.judging.evaluator import CheckedProgram
+from ml_coach.core.judging.guards import guards, ignored, refusals, truths
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.patches import make_patch
 from ml_coach.core.patches.making import changed_blocks
