@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,5 @@ def test_ids_sort_by_time(tmp_path: Path) -> None:
             pass
     assert log.ids() == ["20260102-000000-aaaa", "20260101-000000-aaaa"]
     assert new_run_id() > "20260101"
+    ids = [new_run_id() for _ in range(20) if not time.sleep(0.001)]
+    assert ids == sorted(set(ids))

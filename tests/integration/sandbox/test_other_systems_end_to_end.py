@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ml_coach.execution.wasm.runtime import VARIABLES
 from scripted_model import PROMPT, RIGHT, scripted_model
 
 SIMULATED = [sys.executable, str(Path(__file__).with_name("other_system.py"))]
@@ -18,7 +19,9 @@ SIMULATED = [sys.executable, str(Path(__file__).with_name("other_system.py"))]
 
 def environment(folder: Path, model: str) -> dict[str, str]:
     beside = str(Path(sys.executable).parent)  # where the extra `wasm` puts Deno
-    keep = {name: os.environ[name] for name in ("HOME", "XDG_CACHE_HOME") if name in os.environ}
+    # Whoever fetches Pyodide first may need the machine's certificates.
+    kept = {"HOME", "XDG_CACHE_HOME", *VARIABLES}
+    keep = {name: os.environ[name] for name in kept if name in os.environ}
     state = {"XDG_STATE_HOME": str(folder / "state"), "PATH": beside}
     return {**keep, **state, "ML_COACH_MODEL": model, "RUN_TIMEOUT": "30"}
 
