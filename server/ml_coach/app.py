@@ -433,7 +433,7 @@ async def _divided(order: RunOrder, model: Model, emit: Emit) -> RunOrder:
         return replace(order, request=replace(order.request, limits=left), note=note)
     took = f"{amount(used.calls, 'call')} and {amount(used.tokens, 'token')}"
     return in_place_of(
-        order, first, left, run_id=order.run_id,
+        order, first, left, run_id=order.run_id, quiet=order.quiet,
         note=f"{first.note}. Dividing the prompt took {took}",
     )  # fmt: skip
 

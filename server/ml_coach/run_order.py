@@ -127,7 +127,6 @@ def in_place_of(order: RunOrder, new: RunOrder, limits: Limits, **fields: Any) -
         request=replace(new.request, limits=limits),
         overwrite=order.overwrite,
         record=order.record,
-        quiet=order.quiet,
         **fields,
     )
 
@@ -145,5 +144,6 @@ async def next_order(order: RunOrder, report: RunReport) -> RunOrder | str | Non
     if left.are_spent:
         return f"The limit of calls or tokens is used up, so no run for {files} was begun."
     new = await order.of_parts(order.rest)
+    # Not `quiet`: a client that shows a run by itself knows of the first one only.
     first = order.first or order.run_id
     return new if isinstance(new, str) else in_place_of(order, new, left, first=first)

@@ -103,3 +103,10 @@ def test_an_argument_is_refused_where_a_test_misses_an_error() -> None:
     ):
         (first, *_) = refusals(program, range(1, 4), missed, test)
         assert "raise ValueError('0 at least')" in first.program.source
+
+
+def test_what_is_nested_too_deeply_is_left_alone() -> None:
+    chain = " + ".join("a" for _ in range(1500))
+    deep = Program(f"def f(a, b):\n    x = {chain}\n    if a: return 7\n    return x\n", "a.py")
+    assert not [*truths(deep, range(1, 5)), *ignored(deep, range(1, 5))]
+    assert all("becomes" not in edit.what for edit in guards(deep, 2, "IndexError"))

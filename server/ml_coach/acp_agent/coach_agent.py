@@ -18,7 +18,6 @@ from acp import (
     text_block,
     tool_content,
     update_agent_message_text,
-    update_agent_thought_text,
     update_user_message_text,
 )
 from acp.helpers import update_available_commands
@@ -37,7 +36,7 @@ from ml_coach.acp_agent.permissions import Permissions, PermittedWorkspace
 from ml_coach.acp_agent.prompts import Asked, available_commands, read_prompt, text_of
 from ml_coach.acp_agent.session_orders import SessionOrders
 from ml_coach.acp_agent.session_store import SessionStore, StoredSession, Turn
-from ml_coach.acp_agent.session_view import SessionView
+from ml_coach.acp_agent.session_view import SessionView, put_thought
 from ml_coach.acp_agent.standard_pipes import streams_as_pipes
 from ml_coach.acp_agent.updates import Updates
 from ml_coach.app import App
@@ -227,11 +226,9 @@ class CoachAgent:
         order = await SessionOrders(app, files, settings, stored.last_run).order(asked)
         if isinstance(order, str):
             return order
-        put = session.updates.put
 
         def tell(event: Event) -> None:
-            if said := sentence(event):
-                put(update_agent_thought_text(f"{harmless(said)}\n"))
+            put_thought(session.updates.put, sentence(event))
 
         following = await app.divided(order, tell)
         while True:

@@ -137,8 +137,13 @@ class SessionView:
         self._put(update_agent_message_text(harmless(_ending(report, self._run_id))))
 
     def _thought(self, text: str) -> None:
-        if text:
-            self._put(update_agent_thought_text(f"{harmless(text)}\n"))
+        put_thought(self._put, text)
+
+
+def put_thought(put: Callable[[Any], None], text: str) -> None:
+    """Puts a line that says what a run does; nothing where it is empty."""
+    if text:
+        put(update_agent_thought_text(f"{harmless(text)}\n"))
 
 
 def _tests_text(report: TestReport) -> str:

@@ -108,7 +108,7 @@ def _cut(text: str, files: Sequence[str]) -> Iterator[str]:
 
 
 def _unfit(chosen: dict[str, tuple[int, ...]], files: Sequence[str], count: int) -> str:
-    """Why the choice is none of all pieces; empty where it is."""
+    """Why the choice does not place every piece; empty where it does."""
     if missing := [file for file in files if not chosen.get(file)]:
         return f"no piece belongs to {' and '.join(missing)}"
     numbers = {number for each in chosen.values() for number in each}

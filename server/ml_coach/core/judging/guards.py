@@ -12,9 +12,8 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
 
-from ml_coach.core.judging.mutants import sites_under_test
+from ml_coach.core.judging.mutants import Site, sites_under_test
 from ml_coach.core.judging.small_edits import Edit, edit_at
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
@@ -39,7 +38,7 @@ def guards(program: Program, line: int, message: str) -> Iterator[Edit]:
     tree = syntax.parse(program.source)
     around = _around(tree, line) if tree else []
     function = next((node for node in reversed(around) if isinstance(node, _Function)), None)
-    if function is None or not isinstance(statement := around[-1], ast.stmt):
+    if tree is None or function is None or not isinstance(statement := around[-1], ast.stmt):
         return
     inside = around[around.index(function) + 1 : -1]
     in_loop = any(isinstance(node, _LOOPS) for node in inside)
@@ -47,7 +46,7 @@ def guards(program: Program, line: int, message: str) -> Iterator[Edit]:
     for name in _worked_on(statement, function)[:_MOST_NAMES]:
         for answer in _answers(function, name, in_loop=in_loop):
             yield from _inserted(program, statement, f"if {empty.format(name)}:", answer)
-        yield from _defaulted(program, statement, name)
+        yield from _defaulted(program, tree, statement, name)
 
 
 def truths(program: Program, lines: range) -> Iterator[Edit]:
@@ -68,7 +67,7 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
             case _:
                 continue
         for new in news:
-            if tree and (edit := edit_at(program, tree, site, new, "limit")):
+            if tree and (edit := _edit(program, tree, site, new)):
                 yield edit
 
 
@@ -104,7 +103,7 @@ def ignored(program: Program, lines: range) -> Iterator[Edit]:
             if isinstance(site.node, ast.Constant) and not isinstance(site.parent, ast.JoinedStr):
                 for name in unread:
                     new = ast.Name(name, ast.Load())
-                    if tree and (edit := edit_at(program, tree, site, new, "limit")):
+                    if tree and (edit := _edit(program, tree, site, new)):
                         yield edit
 
 
@@ -176,16 +175,24 @@ def _inserted(program: Program, statement: ast.stmt, *lines: str) -> Iterator[Ed
         yield Edit(replace(program, source=source), what, "limit")
 
 
-def _defaulted(program: Program, statement: ast.stmt, name: str) -> Iterator[Edit]:
+def _defaulted(
+    program: Program, tree: ast.Module, statement: ast.stmt, name: str
+) -> Iterator[Edit]:
     """A default in the place of a value that is computed of `name`."""
-    tree = syntax.parse(program.source)
-    for site in sites_under_test(tree) if tree else ():
-        node, parent = site.node, site.parent
-        is_value = site.field == "value" and isinstance(parent, ast.Assign)
-        if tree and is_value and getattr(parent, "lineno", 0) == statement.lineno:
-            for value in ("0", "None", "''", "[]"):
-                new = ast.IfExp(
-                    syntax.expression(name), cast("ast.expr", node), syntax.expression(value)
-                )
-                if edit := edit_at(program, tree, site, new, "limit"):
-                    yield edit
+    if not isinstance(statement, ast.Assign):
+        return
+    site = Site(statement.value, statement, "value")
+    for value in ("0", "None", "''", "[]"):
+        new = ast.IfExp(syntax.expression(name), statement.value, syntax.expression(value))
+        if edit := _edit(program, tree, site, new):
+            yield edit
+
+
+def _edit(program: Program, tree: ast.Module, site: Site, new: ast.expr) -> Edit | None:
+    """As `edit_at`; None also where the tree is too deep to be compared."""
+    old = site.node
+    try:
+        return edit_at(program, tree, site, new, "limit")
+    except RecursionError:
+        site.put(old)
+        return None
