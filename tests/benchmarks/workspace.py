@@ -26,7 +26,7 @@ from realbugs import Bug, environment, read_bugs, test_name
 
 from ml_coach.app import App
 from ml_coach.core.coach import Coach
-from ml_coach.core.events import Event, FailureChosen, TestsFinished
+from ml_coach.core.events import Event, FailureChosen, PatchApplied, TestsFinished
 from ml_coach.core.ports import Call, Decision, Ended, Model, Profile
 from ml_coach.core.project import Project
 from ml_coach.core.request import Request
@@ -88,9 +88,10 @@ class Row:
 
 @dataclass
 class Listener:
-    """Remembers which tests passed at first, and which failures the run worked on."""
+    """Remembers which tests passed at first, which failures the run worked on, and what it did."""
 
     chosen: list[FailureChosen] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
     passed: frozenset[str] | None = None
 
     def __call__(self, event: Event) -> None:
@@ -98,6 +99,8 @@ class Listener:
             self.passed = event.report.passed
         if isinstance(event, FailureChosen):
             self.chosen.append(event)
+        if isinstance(event, PatchApplied):
+            self.applied.append(event.summary)
 
 
 def model_for(bug: Bug, project: Project, options: argparse.Namespace, kind: Format) -> Model:
@@ -137,7 +140,8 @@ async def measure(bug: Bug, options: argparse.Namespace, kind: Format) -> Row:
             report = await coach.run(request, listener)
             row = Row(bug.id, calls=report.usage.calls, tokens=report.usage.tokens)
             row.rank, row.file_rank = ranks(bug, listener, right)
-            row.seconds, row.ending = time.monotonic() - started, report.reason
+            row.seconds = time.monotonic() - started
+            row.ending = "; ".join([*listener.applied, report.reason])
             if report.files:
                 await grade(row, bug, executor, project, report, listener.passed or frozenset())
         finally:

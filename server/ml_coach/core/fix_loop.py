@@ -15,26 +15,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from ml_coach.core.agents.concurrency import all_of
-from ml_coach.core.agents.project_debugger import propose
 from ml_coach.core.changes import Patch
 from ml_coach.core.events import (
     BaselineTaken,
-    Diagnosed,
     FailureChosen,
     PatchApplied,
     PatchDiscarded,
     TestsAdvanced,
     TestsFinished,
 )
-from ml_coach.core.fixing.context import case_for, sources_of
+from ml_coach.core.fix_proposals import by_edits, by_model, from_line
+from ml_coach.core.fixing.context import sources_of
 from ml_coach.core.fixing.failures import Baseline, Failure, after_patch, baseline, no_better
+from ml_coach.core.fixing.lines import parts, places
 from ml_coach.core.fixing.suspicion import Sources, Suspect, suspects
-from ml_coach.core.fixing.units import Unit
 from ml_coach.core.judging.evaluator import CheckedProgram
-from ml_coach.core.judging.guards import guards, ignored, refusals, truths
-from ml_coach.core.judging.small_edits import Edit, small_edits
-from ml_coach.core.patches import make_patch
 from ml_coach.core.patches.making import changed_blocks
 from ml_coach.core.project import Project, ProjectReport, TestProgress
 from ml_coach.core.repair_loop import offer
@@ -44,9 +39,7 @@ from ml_coach.core.types import Diagnosis, Program
 
 SUITE_SECONDS = 600.0  # what one run of the whole suite may take
 LEAST_TEST_SECONDS = 10.0  # what one test may take; more where the run's own limit is higher
-CHARACTERS_PER_TOKEN = 3  # of code; what is sent has to fit
-MOST_CHARACTERS = 24_000  # of one prompt: more makes no model better, and costs
-EDITED_UNITS, EDITS_EACH = 3, 48  # small edits that are tried of each of so many functions
+PLACES = 6  # lines that the model goes on from, for one failure
 MOST_JUDGING = 20  # tests of one failure that a patch is first tried with
 MOST_NEAR = 0.5  # of all tests: where more can reach a change, all are run at once
 _AGAIN = "Mend that, then start the run again."
@@ -86,10 +79,13 @@ async def fix_project(run: Run, project: Project) -> End:
     if run.request.max_iters == 1:
         why = f"{found.report.tests.why}. More iterations may help."
         return End("gave_up", why)  # The user only wanted to see what fails.
-    while failure := _next(fixing):
-        end = await _fix(fixing, failure)
-        if end is not None:
-            return end
+    by_lines = run.profile.goes_on and run.profile.edit_format == "function"
+    for attempt in (_fix, _fix_by_lines) if by_lines else (_fix,):
+        fixing.given_up.clear()
+        while failure := _next(fixing):
+            end = await attempt(fixing, failure)
+            if end is not None:
+                return end
     return _ended(fixing)
 
 
@@ -160,104 +156,77 @@ def _ended(fixing: _Fixing) -> End:
 
 
 async def _fix(fixing: _Fixing, failure: Failure) -> End | None:
-    """Tries to mend one failure; the run's end where it is over."""
-    run, project = fixing.run, fixing.project
-    # Parses every module, which takes seconds: a face has to answer meanwhile.
-    found = await asyncio.to_thread(
-        suspects,
-        Sources(project),
-        fixing.now.coverage,
-        failure.findings,
-        sources_of(project, failure.findings, 3),
-    )
+    """Tries to mend one failure by functions that the model writes anew, then by small edits; the
+    run's end where it is over."""
+    run, found = fixing.run, await _suspects(fixing, failure)
     names = tuple(f"{s.unit.file}::{s.unit.name}" for s in found[:5])
     run.emit(FailureChosen(failure.tests, failure.shown.message, names))
     run.team.forget()
     for attempt in range(min(run.request.max_iters, len(found) or 1)):
         run.state.iteration = attempt + 1
-        proposed = await _propose(fixing, failure, found[attempt:], samples=False)
-        kept = await _try(fixing, failure, proposed)
+        proposed = await by_model(run, fixing.project, failure, found[attempt:], samples=False)
+        kept = await _try_whole_and_parts(fixing, failure, proposed)
         if kept is False and run.profile.candidates > 1:
-            more = await _propose(fixing, failure, found[attempt:], samples=True)
-            kept = await _try(fixing, failure, more)
+            more = await by_model(run, fixing.project, failure, found[attempt:], samples=True)
+            kept = await _try_whole_and_parts(fixing, failure, more)
         if kept is not False:
             return None if kept is True else kept
-    kept = await _try(fixing, failure, await _small_edits(fixing, failure, found))
+    run.begin("debug")
+    return await _last_try(fixing, failure, await by_edits(fixing.project, failure, found))
+
+
+async def _fix_by_lines(fixing: _Fixing, failure: Failure) -> End | None:
+    """Tries to mend a failure that was given up: the model goes on from the suspicious lines."""
+    found = await _suspects(fixing, failure)
+    near = places(
+        Sources(fixing.project), fixing.now.coverage, failure.findings, found[:PLACES], PLACES
+    )
+    fixing.run.team.forget()
+    for place in near:
+        kept = await _try(
+            fixing, failure, await from_line(fixing.run, fixing.project, failure, place)
+        )
+        if kept is not False:
+            return None if kept is True else kept
+    return await _last_try(fixing, failure, [])
+
+
+async def _suspects(fixing: _Fixing, failure: Failure) -> list[Suspect]:
+    # Parses every module, which takes seconds: a face has to answer meanwhile.
+    return await asyncio.to_thread(
+        suspects,
+        Sources(fixing.project),
+        fixing.now.coverage,
+        failure.findings,
+        sources_of(fixing.project, failure.findings, 3),
+    )
+
+
+async def _last_try(fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]) -> End | None:
+    """As `_try`; where nothing helps, the failure is given up."""
+    kept = await _try(fixing, failure, proposed)
     if kept is False:
         fixing.given_up.update(failure.tests)
     return kept if isinstance(kept, End) else None
 
 
-# Propose
-
-
-async def _propose(
-    fixing: _Fixing, failure: Failure, found: Sequence[Suspect], *, samples: bool
-) -> list[Diagnosis]:
-    """What the model proposes: its best guess, or as many `samples` as the profile has besides."""
-    run, project = fixing.run, fixing.project
-    if not found:
-        return []
-    run.begin("debug")
-    profile = run.profile
-    room = CHARACTERS_PER_TOKEN * (profile.context - profile.max_tokens)
-    alone = profile.edit_format == "function"
-    case = case_for(project, failure, found, min(room, MOST_CHARACTERS), alone=alone)
-    texts = {file: project.text(file) for file in project.modules if project.text(file)}
-    count = profile.candidates - 1 if samples else 1
-    made = [propose(run.team, case, texts, sampled=samples) for _ in range(count)]
-    diagnoses = await all_of(*made)
-    for diagnosis in diagnoses:
-        run.emit(Diagnosed(diagnosis))
-        if diagnosis.blame == "tests":
-            reason = "The debugger blames the tests; no patch may change a test."
-            run.emit(PatchDiscarded(reason, None))
-    return [d for d in diagnoses if d.patch is not None and d.blame == "code"]
-
-
-async def _small_edits(
-    fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
-) -> list[Diagnosis]:
-    """The last resort, which costs no token: one place changed in a suspected function, or ahead of
-    the statement that raises, so that the failing test passes."""
-    project, proposed = fixing.project, list[Diagnosis]()
-    functions = [s.unit for s in found if s.unit.kind == "function"][:EDITED_UNITS]
-    raising = [p for p in reversed(failure.shown.related) if p.file in project.modules]
-    for place in raising[:EDITED_UNITS]:
-        program = Program(project.text(place.file), place.file)
-        edits = await asyncio.to_thread(list, guards(program, place.line, failure.shown.message))
-        proposed += [_edited(project, edit) for edit in edits]
-    for unit in functions:
-        edits = await asyncio.to_thread(_edits, project, unit)
-        proposed += [_edited(project, edit) for edit in edits]
-    test = sources_of(project, failure.findings, 1)
-    for unit in functions:
-        program, lines = Program(project.text(unit.file), unit.file), _lines(unit)
-        refused = refusals(program, lines, failure.shown.message, test)
-        proposed += [_edited(project, edit) for edit in await asyncio.to_thread(list, refused)]
-    if proposed:
-        fixing.run.begin("debug")
-    return proposed
-
-
-def _lines(unit: Unit) -> range:
-    return range(unit.first, unit.last + 1)
-
-
-def _edits(project: Project, unit: Unit) -> list[Edit]:
-    program = Program(project.text(unit.file), unit.file)
-    lines = _lines(unit)
-    asked = [*truths(program, lines), *ignored(program, lines)]
-    return [*asked, *small_edits(program, EDITS_EACH, lines)]
-
-
-def _edited(project: Project, edit: Edit) -> Diagnosis:
-    file = edit.program.file
-    patch = make_patch({file: project.text(file)}, {file: edit.program.source})
-    return Diagnosis("code", f"A small edit of {file}, found by trying: {edit.what}", patch)
-
-
 # Try, offer, apply
+
+
+async def _try_whole_and_parts(
+    fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]
+) -> Literal[True, False] | End:
+    """As `_try`, of the proposals first and then of their hunks."""
+    kept = await _try(fixing, failure, proposed)
+    if kept is not False:
+        return kept
+    hunks = [
+        replace(diagnosis, patch=part)
+        for diagnosis in proposed
+        if diagnosis.patch
+        for part in parts(diagnosis.patch)
+    ]
+    return await _try(fixing, failure, hunks)
 
 
 async def _try(
@@ -277,7 +246,9 @@ async def _try(
     run.begin("pytest")
     only = sorted({*failure.tests})[:MOST_JUDGING]
     reports = await fixing.test([_texts(d) for d in new], only=only)
-    for diagnosis, report in zip(new, reports, strict=True):
+    judged = zip(new, reports, strict=True)
+    # What mends most of the failure comes first; partly mended, it would not be looked at again.
+    for diagnosis, report in sorted(judged, key=lambda each: -len(each[1].passed & {*only})):
         if not report.passed & {*only}:
             _learn(fixing, diagnosis, report, len(new))
             continue

@@ -62,7 +62,8 @@ class Profile:
     one is not sampled. `repairs` is how often it repairs a program before it writes a new one.
     `edit_format` is what the debugger asks for: whole functions or a unified diff. `plans` says
     whether the model's own plan helps it. `thinking_tokens` is the room that a provider adds to a
-    call's `max_tokens` for a model whose unseen thoughts count against that limit.
+    call's `max_tokens` for a model whose unseen thoughts count against that limit. A model that
+    `goes_on` takes a last message of the assistant's for the beginning of its own reply.
     """
 
     context: int = 8192
@@ -75,6 +76,7 @@ class Profile:
     temperature: float = 0.0
     max_tokens: int = 2048
     thinking_tokens: int = 0
+    goes_on: bool = False
 
 
 class Model(Protocol):

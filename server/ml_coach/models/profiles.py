@@ -78,10 +78,12 @@ def profile_of(name: str) -> Profile:
     """The profile for a `provider:model` name; the default one for a model of no family. Reads the
     header of local weights."""
     provider, _, model = name.partition(":")
-    if provider == "local" and (found := _of_weights(model)):
-        return found
+    is_local = provider == "local"
+    if is_local and (found := _of_weights(model)):
+        return replace(found, goes_on=True)
     families = (f for f in FAMILIES if re.search(f.pattern, name, re.IGNORECASE))
     profile = next((family.profile for family in families), Profile())
+    profile = replace(profile, goes_on=is_local)  # As llama.cpp's server has it.
     offer = offer_of(name)
     return replace(profile, context=min(profile.context, offer.context)) if offer else profile
 

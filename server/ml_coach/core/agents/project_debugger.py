@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ml_coach.core.agents.model_client import Reply
 from ml_coach.core.agents.team import SAMPLE_TEMPERATURE, Team
 from ml_coach.core.agents.templates import bullets, fenced, render
 from ml_coach.core.changes import Patch, PatchRefused
 from ml_coach.core.patches import read_patch
-from ml_coach.core.ports import Call
+from ml_coach.core.ports import Call, Message
 from ml_coach.core.project import is_test_file
 from ml_coach.core.python import syntax
 from ml_coach.core.replies.methods import within_class
@@ -38,6 +39,23 @@ async def propose(
     """The model's diagnosis: its best guess, or a `sampled` one. `texts` are the project's modules,
     which a patch may change. `patch` is None where the reply holds no change that can be applied.
     Raises `BudgetSpent` and `ModelError`."""
+    reply = await team.model_client.ask(_call(team, case, (), sampled=sampled))
+    if reply.finish == "length":
+        return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
+    asks_function = team.profile.edit_format == "function"
+    text = within_class(reply.text, case.name) if asks_function else reply.text
+    return read_change(text, texts, case.file)
+
+
+async def go_on(team: Team, case: ProjectCase, head: str, *, max_tokens: int) -> Reply:
+    """How the model goes on from `head`, the first lines of the function that it is to rewrite; a
+    sample of at most `max_tokens`. Raises `BudgetSpent` and `ModelError`."""
+    begun = Message("assistant", f"```python\n{head}")
+    call = _call(team, case, (begun,), sampled=True)
+    return await team.model_client.ask(replace(call, max_tokens=max_tokens, may_be_cut=True))
+
+
+def _call(team: Team, case: ProjectCase, begun: tuple[Message, ...], *, sampled: bool) -> Call:
     team.diagnoses += 1
     profile = team.profile
     asks_function = profile.edit_format == "function"
@@ -51,18 +69,13 @@ async def propose(
         context=case.context,
         lessons=bullets("Earlier corrections failed so:", team.lessons) + "\n",
     )
-    call = Call(
+    return Call(
         "debugger",
-        messages,
+        (*messages, *begun),
         max_tokens=profile.max_tokens,
         temperature=SAMPLE_TEMPERATURE if sampled else profile.temperature,
         seed=team.request.seed + team.diagnoses,
     )
-    reply = await team.model_client.ask(call)
-    if reply.finish == "length":
-        return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
-    text = within_class(reply.text, case.name) if asks_function else reply.text
-    return read_change(text, texts, case.file)
 
 
 def read_change(text: str, texts: Mapping[str, str], default_file: str) -> Diagnosis:
