@@ -40,7 +40,7 @@ from ml_coach.core.types import Diagnosis, Program
 SUITE_SECONDS = 600.0  # what one run of the whole suite may take
 LEAST_TEST_SECONDS = 10.0  # what one test may take; more where the run's own limit is higher
 PLACES = 6  # lines that the model goes on from, for one failure
-MOST_JUDGING = 20  # tests of one failure that a patch is first tried with
+MOST_JUDGING = 20  # failing tests that a patch is first tried with
 MOST_NEAR = 0.5  # of all tests: where more can reach a change, all are run at once
 _AGAIN = "Mend that, then start the run again."
 MANY = 5  # proposals of which nobody reads one by one
@@ -234,8 +234,8 @@ async def _try(
 ) -> Literal[True, False] | End:
     """Whether one of the proposals was kept; the run's end where it is over.
 
-    Each is judged by the failing tests first, then by those that can reach the change, and at last
-    by all.
+    Each is judged by failing tests first, then by those that can reach the change, and at last by
+    all.
     """
     run = fixing.run
     new = [d for d in proposed if d.patch and d.patch.id not in fixing.tried]
@@ -244,13 +244,14 @@ async def _try(
         return False
     fixing.tried |= {d.patch.id for d in new if d.patch}
     run.begin("pytest")
-    only = sorted({*failure.tests})[:MOST_JUDGING]
+    others = [test for each in fixing.now.failures for test in each.tests]
+    only = [*dict.fromkeys([*sorted(failure.tests), *others])][:MOST_JUDGING]
     reports = await fixing.test([_texts(d) for d in new], only=only)
     judged = zip(new, reports, strict=True)
-    # What mends most of the failure comes first; partly mended, it would not be looked at again.
+    # What mends most comes first: what it leaves, the next reply may not think of.
     for diagnosis, report in sorted(judged, key=lambda each: -len(each[1].passed & {*only})):
         if not report.passed & {*only}:
-            _learn(fixing, diagnosis, report, len(new))
+            _learn(fixing, failure, diagnosis, report, len(new))
             continue
         whole = await _whole(fixing, diagnosis)
         if isinstance(whole, str):
@@ -261,9 +262,12 @@ async def _try(
     return False
 
 
-def _learn(fixing: _Fixing, diagnosis: Diagnosis, report: ProjectReport, tried: int) -> None:
+def _learn(
+    fixing: _Fixing, failure: Failure, diagnosis: Diagnosis, report: ProjectReport, tried: int
+) -> None:
     """Notes why a patch does not help; of many at once nobody wants to read."""
-    found = report.tests.findings[0].message if report.tests.findings else report.tests.why
+    own = [f.message for f in report.tests.findings if f.test in failure.tests]
+    found = own[0] if own else report.tests.why
     if tried < MANY:
         reason = f"It makes no more tests pass: {found}" if found else "No more tests pass"
         fixing.run.emit(PatchDiscarded(reason, diagnosis.patch))

@@ -79,7 +79,8 @@ class Coverage:
     line the passing tests that ran it. `reached` maps each file and first line of a function to
     all tests that entered it; it is empty where not all tests were followed. `lines` maps each file
     and line to all tests that ran it, those included that use a fixture that did; it is empty where
-    nobody asked for it, or Python cannot tell it at little cost (before 3.12).
+    nobody asked for it, or Python cannot tell it at little cost (before 3.12). There `passed` is
+    `by_function`: it counts the first line of each function that was entered.
     """
 
     failed: Mapping[str, Mapping[str, frozenset[int]]] = field(
@@ -92,6 +93,7 @@ class Coverage:
     lines: Mapping[str, Mapping[int, frozenset[str]]] = field(
         default_factory=dict[str, Mapping[int, frozenset[str]]]
     )
+    by_function: bool = False
 
 
 @dataclass(frozen=True, slots=True)

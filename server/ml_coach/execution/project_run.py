@@ -354,7 +354,7 @@ def _parsed(found: Any, project: Project) -> Coverage:
     }
     reached = _by_line(found.get("reached", ()), tests, project)
     lines = _by_line(found.get("lines", ()), tests, project)
-    return Coverage(failed, passed, reached, lines)
+    return Coverage(failed, passed, reached, lines, bool(found.get("by_function")))
 
 
 def _by_line(

@@ -11,12 +11,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from textwrap import dedent, indent
 
 from ml_coach.core.changes import Patch
 from ml_coach.core.finding import Finding
-from ml_coach.core.fixing.suspicion import Sources, Suspect
+from ml_coach.core.fixing.suspicion import Sources, Suspect, ochiai, passing
 from ml_coach.core.fixing.units import Unit
 from ml_coach.core.patches import make_patch
 from ml_coach.core.patches.making import ChangedBlock, changed_blocks
@@ -115,9 +114,8 @@ def places(
             )
             if not failing:
                 continue
-            ran = coverage.passed.get(unit.file, {})
-            passing = max((ran.get(line, 0) for line in range(first, last + 1)), default=0)
-            score = failing / sqrt(len(runs) * (failing + passing))
+            others = max(passing(coverage, unit, line) for line in range(first, last + 1))
+            score = ochiai(failing, others, len(runs))
             score += any((unit.file, line) in raised for line in range(first, last + 1))
             head = dedent("\n".join([*text[unit.first - 1 : first - 1], ""]))
             scored.append((score, order, Place(unit, first, last, head)))

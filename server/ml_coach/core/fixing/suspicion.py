@@ -105,10 +105,19 @@ def _by_spectrum(
     for (file, line), failing in counts.items():
         unit = sources.units(file).at(line)
         if unit.kind == "function":
-            passing = coverage.passed.get(file, {}).get(line, 0)
-            score = failing / sqrt(len(runs) * (failing + passing))
+            score = ochiai(failing, passing(coverage, unit, line), len(runs))
             found[unit] = max(score, found.get(unit, 0.0))
     return found
+
+
+def passing(coverage: Coverage, unit: Unit, line: int) -> int:
+    """How many passing tests ran a line of `unit`, or the unit, where lines are not known."""
+    return coverage.passed.get(unit.file, {}).get(unit.first if coverage.by_function else line, 0)
+
+
+def ochiai(failing: int, passing: int, failures: int) -> float:
+    """How suspicious a line is that so many of the `failures` ran, and so many passing tests."""
+    return failing / sqrt(failures * (failing + passing))
 
 
 def _by_frames(sources: Sources, failures: Sequence[Finding]) -> dict[Unit, float]:

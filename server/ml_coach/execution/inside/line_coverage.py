@@ -1,9 +1,9 @@
 """Which lines of a project's modules each test runs, at little cost.
 
 With `sys.monitoring` (Python 3.12) a line is reported once for each test and then costs nothing.
-Before that there is only `sys.settrace`, which makes tests several times slower. Then a function
-that is entered stands for all of its lines, by its first one, and only the tests that have to be
-followed are, and of the others as many as take a few seconds.
+Before that there is only `sys.settrace`, which makes tests several times slower. Then only tests
+that have to be followed tell lines, and of the others as many as take a few seconds tell which
+functions they entered, by the first line of each.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ml_coach.execution.inside.signing import identity_of
 
 PACKED_AT_MOST = 3 << 20  # characters of a record; what is more is left out
 SLOW_SECONDS = 8.0  # for tests that need not be followed, where following is slow
+MOST_EVENTS = 5000  # lines of one function that are reported one by one, before Python 3.12
 TOOL = 4  # of sys.monitoring; 0 to 2 are for debuggers, coverage and profilers
 
 # By the identity of the code: two codes can be equal, and to compare them takes long.
@@ -52,6 +53,7 @@ class LineCoverage:
         self._by_line: dict[tuple[str, int], int] = {}
         self._shared: dict[int, Lines] = {}
         self._known: set[int] = set()
+        self._events: Counter[int] | None = None  # of the test, where it tells lines
         self._modules = 0
         self._monitoring: Any = getattr(sys, "monitoring", None)
         self._each_line = each_line and self._monitoring is not None
@@ -68,6 +70,7 @@ class LineCoverage:
             self._find_code()
             self._monitoring.restart_events()
         elif test in self._followed or self._spent < SLOW_SECONDS:
+            self._events = Counter() if test in self._followed else None
             threading.settrace(self._on_call)
             sys.settrace(self._on_call)
         else:
@@ -136,7 +139,12 @@ class LineCoverage:
         """Everything that was found, as one text; empty where that is too much."""
         reached = [(*key, f"{tests:x}") for key, tests in self._reached.items()]
         lines = [(*key, f"{tests:x}") for key, tests in self._by_line.items()]
-        found = {"failed": self._failed, "passed": self._passed, "tests": self._tests}
+        found = {
+            "failed": self._failed,
+            "passed": self._passed,
+            "tests": self._tests,
+            "by_function": self._monitoring is None,
+        }
         every = found if self._left_out else {**found, "reached": reached}
         for each in ({**every, "lines": lines}, every, found):
             packed = base64.b64encode(zlib.compress(json.dumps(each).encode("ascii"))).decode()
@@ -167,10 +175,22 @@ class LineCoverage:
         self._seen(code).add(line)
         return self._monitoring.DISABLE
 
-    def _on_call(self, frame: types.FrameType, event: str, argument: object) -> None:
+    def _on_call(self, frame: types.FrameType, event: str, argument: object) -> Any:
         code = frame.f_code
-        if not self._paused and code.co_filename in self._names and code.co_name != "<module>":
-            self._seen(code).add(code.co_firstlineno)
+        if self._paused or code.co_filename not in self._names or code.co_name == "<module>":
+            return None
+        self._seen(code).add(code.co_firstlineno)
+        return self._on_event if self._events is not None else None
+
+    def _on_event(self, frame: types.FrameType, event: str, argument: object) -> Any:
+        # A loop would make its test many times slower, so each function has only so many events.
+        code, events = frame.f_code, self._events
+        if self._paused or events is None or events[identity_of(code)] >= MOST_EVENTS:
+            return None
+        events[identity_of(code)] += 1
+        if event == "line":
+            self._seen(code).add(frame.f_lineno)
+        return self._on_event
 
     def _seen(self, code: types.CodeType) -> set[int]:
         return self._lines.setdefault(identity_of(code), (code, set()))[1]

@@ -1,0 +1,103 @@
+"""The hunks of a patch apart, and what a model writes from one line of a function on."""
+
+from __future__ import annotations
+
+from ml_coach.core.finding import Finding, Location
+from ml_coach.core.fixing.lines import Place, joined, parts, places
+from ml_coach.core.fixing.suspicion import Sources, Suspect
+from ml_coach.core.fixing.units import units_of
+from ml_coach.core.patches import make_patch
+from ml_coach.core.project import Coverage, Project
+
+SHOP = '''class Cart:
+    def mean(self, prices):
+        """The mean price."""
+        total = 0
+        for price in prices:
+            total += price
+        return total / len(
+            prices
+        )
+
+    def count(self):
+        return 2
+'''
+MEAN = units_of("shop.py", SHOP).functions[0]
+HEAD = 'def mean(self, prices):\n    """The mean price."""\n    total = 0\n'
+RETURN = Place(MEAN, 7, 9, HEAD + "    for price in prices:\n        total += price\n")
+
+
+def test_each_hunk_of_a_patch_is_tried_apart_but_those_that_change_no_code() -> None:
+    text = SHOP.replace("total = 0", "total = 0.0  # Euro").replace(
+        "count(self):", "count(self): #"
+    )
+    whole = text.replace("return 2", "return 3")
+    found = {
+        part.changes[0].after for part in parts(make_patch({"shop.py": SHOP}, {"shop.py": whole}))
+    }
+    assert found == {
+        SHOP.replace("total = 0", "total = 0.0  # Euro"),
+        SHOP.replace("count(self):", "count(self): #").replace("return 2", "return 3"),
+    }
+    one = SHOP.replace("return 2", "return 3")
+    assert parts(make_patch({"shop.py": SHOP}, {"shop.py": one})) == []
+
+
+def test_of_three_hunks_each_is_also_left_out() -> None:
+    before = {"a.py": "a = 1\n\nb = 1\n\nc = 1\n", "b.py": "d = 1\n"}
+    after = {"a.py": "a = 2\n\nb = 1\n\nc = 2\n", "b.py": "d = 2\n"}
+    sizes = [len(part.changes) for part in parts(make_patch(before, after))]
+    assert sizes == [1, 1, 1, 2, 2, 1]
+
+
+def test_a_hunk_that_does_not_compile_alone_is_left_out() -> None:
+    before = "try:\n    a()\n\n    b()\n    c()\nfinally:\n    d()\n"
+    after = "if a:\n    a()\n\n    b()\n    c()\nelse:\n    d()\n"
+    assert parts(make_patch({"a.py": before}, {"a.py": after})) == []
+
+
+def test_the_lines_that_only_failing_tests_ran_come_first_and_the_next_ones_last() -> None:
+    finding = Finding("test", "", "t.py", 1, test="t.py::test_a")
+    ran = {"t.py::test_a": {"shop.py": frozenset({4, 5, 6, 7})}}
+    coverage = Coverage(failed=ran, passed={"shop.py": {4: 2, 5: 2, 6: 1, 7: 2}})
+    found = places(
+        Sources(Project({"shop.py": SHOP.encode()})), coverage, [finding], [Suspect(MEAN, 1.0)], 9
+    )
+    assert [place.first for place in found] == [6, 4, 5, 7]
+    assert found[1] == Place(MEAN, 4, 4, 'def mean(self, prices):\n    """The mean price."""\n')
+    assert found[3] == RETURN
+    raised = Finding("test", "", "t.py", 1, test="t.py::test_a", related=(Location("shop.py", 8),))
+    found = places(
+        Sources(Project({"shop.py": SHOP.encode()})), coverage, [raised], [Suspect(MEAN, 1.0)], 1
+    )
+    assert [place.first for place in found] == [7]
+
+
+def test_what_is_written_from_a_line_on_comes_ahead_of_the_statement_or_in_its_stead() -> None:
+    found = joined(
+        SHOP, RETURN, "    if not prices:\n        return 0\n    return tot", is_whole=False
+    )
+    statement = "        return total / len(\n            prices\n        )\n"
+    guard = "        if not prices:\n            return 0\n"
+    assert SHOP.replace(statement, guard + statement) in found
+    assert SHOP.replace(statement, guard) in found
+    assert all("return tot\n" not in text for text in found)
+
+
+def test_the_rest_of_a_whole_reply_is_taken_as_one_change_and_the_talk_is_not() -> None:
+    reply = (
+        "    if not prices:\n        return 0\n    return total / len(prices)\n```\nNow it works."
+    )
+    found = joined(SHOP, RETURN, reply, is_whole=True)
+    new = "        if not prices:\n            return 0\n        return total / len(prices)\n"
+    assert found[0] == SHOP.replace(
+        "        return total / len(\n            prices\n        )\n", new
+    )
+    assert all("works" not in text for text in found)
+
+
+def test_what_changes_nothing_or_does_not_compile_is_no_proposal() -> None:
+    same = "    return total / len(\n        prices\n    )\n"
+    for reply in ("", "```", same, "    return (\n"):
+        assert joined(SHOP, RETURN, reply, is_whole=True) == []
+    assert joined(SHOP, RETURN, "    return 7", is_whole=False) == []
