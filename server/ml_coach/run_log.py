@@ -25,7 +25,14 @@ from cattrs.errors import BaseValidationError
 from cattrs.strategies import configure_tagged_union
 
 from ml_coach.change_log import ChangeLog
-from ml_coach.core.events import Event, RunFinished, RunStarted, TestsAdvanced, TextArrived
+from ml_coach.core.events import (
+    Event,
+    PatchesTried,
+    RunFinished,
+    RunStarted,
+    TestsAdvanced,
+    TextArrived,
+)
 from ml_coach.core.question import Question
 from ml_coach.core.request import Request
 from ml_coach.core.types import RunReport
@@ -78,7 +85,7 @@ class RunRecord:
         return self.folder / CALLS_FILE
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, TextArrived | TestsAdvanced):
+        if isinstance(event, TextArrived | TestsAdvanced | PatchesTried):
             return  # calls.jsonl holds the whole reply, and how far tests were says nothing later.
         # Not buffered, so that a crash loses nothing that was generated.
         self._events.write(encoded(to_json(event) | {"at": round(time.time(), 3)}))

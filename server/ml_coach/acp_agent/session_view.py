@@ -22,6 +22,7 @@ from acp.schema import PlanEntry, ToolCallLocation
 from ml_coach.core.events import (
     Event,
     FilesSaved,
+    PatchesTried,
     PatchOffered,
     QuestionAsked,
     RunFinished,
@@ -77,7 +78,9 @@ class SessionView:
                 self._saved(event)
             case RunFinished():
                 self._ended(event.report)
-            case TestsAdvanced() | FilesSaved() | PatchOffered() | QuestionAsked():
+            case TestsAdvanced() | PatchesTried():
+                pass
+            case FilesSaved() | PatchOffered() | QuestionAsked():
                 pass  # Who is asked, or permits a file, sees it there.
             case _:
                 self._thought(sentence(event))

@@ -34,6 +34,7 @@ from ml_coach.core.events import (
     ModelNoted,
     PatchApplied,
     PatchDiscarded,
+    PatchesTried,
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
@@ -50,7 +51,7 @@ from ml_coach.core.events import (
     TestsFinished,
     TextArrived,
 )
-from ml_coach.core.wording import DOING, harmless, sentence, tests_text
+from ml_coach.core.wording import DOING, harmless, patches_text, sentence, tests_text
 from ml_coach.run_log import to_json
 
 # The word at the left of an event's line.
@@ -186,6 +187,8 @@ class TerminalView:
                 self._status.iteration = f"{event.iteration} of {event.of}"
             case TestsAdvanced():
                 self._status.stage = tests_text(event.done, event.total)
+            case PatchesTried():
+                self._status.stage = patches_text(event.done, event.total)
             case CallStarted():
                 self._status.call_started(self._clock())
             case TextArrived():

@@ -187,6 +187,14 @@ class TestsAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchesTried:
+    """Of `total` patches that may mend a failure, so many were tried. Not logged."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineTaken:
     """How a project's tests are before anything is changed: so many pass and fail. `flaky` tests
     came out differently in a second run, `set_aside` says of others what the sandbox lacks."""
@@ -288,6 +296,7 @@ Event = (
     | SuiteFiltered
     | TestsFinished
     | TestsAdvanced
+    | PatchesTried
     | BaselineTaken
     | FailureChosen
     | Diagnosed

@@ -21,6 +21,7 @@ from ml_coach.core.events import (
     FailureChosen,
     PatchApplied,
     PatchDiscarded,
+    PatchesTried,
     TestsAdvanced,
     TestsFinished,
 )
@@ -43,7 +44,8 @@ PLACES = 6  # lines that the model goes on from, for one failure
 MOST_JUDGING = 20  # failing tests that a patch is first tried with
 MOST_NEAR = 0.5  # of all tests: where more can reach a change, all are run at once
 _AGAIN = "Mend that, then start the run again."
-MANY = 5  # proposals of which nobody reads one by one
+MANY = 4  # proposals; of more nobody reads one by one
+AT_ONCE = 32  # are tried before the run says how far it is
 
 
 @dataclass(slots=True)
@@ -232,11 +234,7 @@ async def _try_whole_and_parts(
 async def _try(
     fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]
 ) -> Literal[True, False] | End:
-    """Whether one of the proposals was kept; the run's end where it is over.
-
-    Each is judged by failing tests first, then by those that can reach the change, and at last by
-    all.
-    """
+    """Whether one of the proposals was kept; the run's end where it is over."""
     run = fixing.run
     new = [d for d in proposed if d.patch and d.patch.id not in fixing.tried]
     new = list({d.patch.id: d for d in new if d.patch}.values())
@@ -244,6 +242,21 @@ async def _try(
         return False
     fixing.tried |= {d.patch.id for d in new if d.patch}
     run.begin("pytest")
+    for start in range(0, len(new), AT_ONCE):
+        if len(new) > MANY:
+            run.emit(PatchesTried(start, len(new)))
+        kept = await _try_some(fixing, failure, new[start : start + AT_ONCE], tell=len(new) <= MANY)
+        if kept is not False:
+            return kept
+    return False
+
+
+async def _try_some(
+    fixing: _Fixing, failure: Failure, new: Sequence[Diagnosis], *, tell: bool
+) -> Literal[True, False] | End:
+    """As `_try`. Each is judged by failing tests first, then by those that can reach the change,
+    and at last by all. With `tell` the run says why each was not kept."""
+    run = fixing.run
     others = [test for each in fixing.now.failures for test in each.tests]
     only = [*dict.fromkeys([*sorted(failure.tests), *others])][:MOST_JUDGING]
     reports = await fixing.test([_texts(d) for d in new], only=only)
@@ -251,7 +264,8 @@ async def _try(
     # What mends most comes first: what it leaves, the next reply may not think of.
     for diagnosis, report in sorted(judged, key=lambda each: -len(each[1].passed & {*only})):
         if not report.passed & {*only}:
-            _learn(fixing, failure, diagnosis, report, len(new))
+            if tell:
+                _learn(run, failure, diagnosis, report)
             continue
         whole = await _whole(fixing, diagnosis)
         if isinstance(whole, str):
@@ -262,16 +276,13 @@ async def _try(
     return False
 
 
-def _learn(
-    fixing: _Fixing, failure: Failure, diagnosis: Diagnosis, report: ProjectReport, tried: int
-) -> None:
-    """Notes why a patch does not help; of many at once nobody wants to read."""
+def _learn(run: Run, failure: Failure, diagnosis: Diagnosis, report: ProjectReport) -> None:
+    """Notes why a patch does not help."""
     own = [f.message for f in report.tests.findings if f.test in failure.tests]
     found = own[0] if own else report.tests.why
-    if tried < MANY:
-        reason = f"It makes no more tests pass: {found}" if found else "No more tests pass"
-        fixing.run.emit(PatchDiscarded(reason, diagnosis.patch))
-        fixing.run.team.learn(found)
+    reason = f"It makes no more tests pass: {found}" if found else "No more tests pass"
+    run.emit(PatchDiscarded(reason, diagnosis.patch))
+    run.team.learn(found)
 
 
 async def _whole(fixing: _Fixing, diagnosis: Diagnosis) -> ProjectReport | str:

@@ -20,6 +20,7 @@ from ml_coach.core.events import (
     ModelNoted,
     PatchApplied,
     PatchDiscarded,
+    PatchesTried,
     PatchOffered,
     ProgramInspected,
     ProgramWritten,
@@ -73,7 +74,7 @@ def sentence(event: Event) -> str:  # noqa: C901 - one arm for each event
             return f"Model {event.model}"
         case StageStarted() | CallStarted() | TextArrived() | CallFinished() | RunFinished():
             return ""
-        case DownloadAdvanced() | TestsAdvanced():
+        case DownloadAdvanced() | TestsAdvanced() | PatchesTried():
             return ""
         case BaselineTaken():
             return _baseline(event)
@@ -143,6 +144,11 @@ def tests_text(done: int, total: int) -> str:
     if not total:
         return f"collecting the tests: {done} so far"
     return f"running the tests: {done} of {total}"
+
+
+def patches_text(done: int, total: int) -> str:
+    """How far the search for a patch is."""
+    return f"trying changes: {done} of {total}"
 
 
 def tests_sentence(report: TestReport) -> str:

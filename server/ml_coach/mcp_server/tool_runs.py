@@ -14,9 +14,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from ml_coach.app import App
 from ml_coach.claims import Claim, Taken
 from ml_coach.core.errors import ModelError, os_error_text
-from ml_coach.core.events import Event, StageStarted, TestsAdvanced
+from ml_coach.core.events import Event, PatchesTried, StageStarted, TestsAdvanced
 from ml_coach.core.types import RunReport
-from ml_coach.core.wording import DOING, harmless, sentence, tests_text
+from ml_coach.core.wording import DOING, harmless, patches_text, sentence, tests_text
 from ml_coach.disk import FolderWorkspace
 from ml_coach.folder_runs import refusal, run_workspace
 from ml_coach.mcp_server.asking import reviewer_of
@@ -40,6 +40,8 @@ class ProgressFeed:
                 self.line(DOING[event.stage])
             case TestsAdvanced():
                 self.line(tests_text(event.done, event.total))
+            case PatchesTried():
+                self.line(patches_text(event.done, event.total))
             case _:
                 self.line(sentence(event))
 

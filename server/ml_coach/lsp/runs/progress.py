@@ -17,11 +17,12 @@ from ml_coach.core.events import (
     CallStarted,
     DownloadAdvanced,
     Event,
+    PatchesTried,
     StageStarted,
     TestsAdvanced,
     TextArrived,
 )
-from ml_coach.core.wording import DOING, sentence, tests_text
+from ml_coach.core.wording import DOING, patches_text, sentence, tests_text
 from ml_coach.lsp.client import Client
 from ml_coach.lsp.protocol import shown
 from ml_coach.lsp.runs.agents import Agents
@@ -81,9 +82,9 @@ class Progress:
                 self._download(event)
             case TestsAdvanced(total=0):
                 self.report_now_and_then(tests_text(event.done, 0))
-            case TestsAdvanced():
+            case TestsAdvanced() | PatchesTried():
                 self._percentage = min(100, 100 * event.done // event.total)
-                self.report(f"test {event.done + 1} of {event.total}: {event.test}")
+                self.report(_how_far(event))
             case CallStarted():
                 self.report(self._at_work())
             case TextArrived():
@@ -138,3 +139,9 @@ class Progress:
         value: lsp.WorkDoneProgressBegin | lsp.WorkDoneProgressReport | lsp.WorkDoneProgressEnd,
     ) -> None:
         self.client.notify(lsp.PROGRESS, lsp.ProgressParams(self.token, value))
+
+
+def _how_far(event: TestsAdvanced | PatchesTried) -> str:
+    if isinstance(event, PatchesTried):
+        return patches_text(event.done, event.total)
+    return f"test {event.done + 1} of {event.total}: {event.test}"
