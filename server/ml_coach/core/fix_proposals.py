@@ -15,6 +15,7 @@ from ml_coach.core.fixing.failures import Failure
 from ml_coach.core.fixing.lines import Place, joined
 from ml_coach.core.fixing.suspicion import Suspect
 from ml_coach.core.judging.guards import guards, ignored, refusals, truths
+from ml_coach.core.judging.omissions import caught, omissions, signatures
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.patches import make_patch
 from ml_coach.core.ports import Profile
@@ -25,6 +26,7 @@ from ml_coach.core.types import Diagnosis, Program
 CHARACTERS_PER_TOKEN = 3  # of code; what is sent has to fit
 MOST_CHARACTERS = 24_000  # of one prompt: more makes no model better, and costs
 LINE_TOKENS = 96  # how far the model goes on from a line
+NEAR_UNITS = 20  # the most suspicious ones, whose files have the functions that are called
 EDITED_UNITS, EDITS_EACH = 3, 48  # small edits that are tried of each of so many functions
 
 
@@ -90,10 +92,15 @@ def _all(project: Project, failure: Failure, found: Sequence[Suspect]) -> list[E
     raising = [p for p in reversed(failure.shown.related) if p.file in project.modules]
     for place in raising[:EDITED_UNITS]:
         edits += guards(_program(project, place.file), place.line, message)
+    for place in raising:
+        edits += caught(_program(project, place.file), place.line, message)
     units = [s.unit for s in found if s.unit.kind == "function"][:EDITED_UNITS]
+    files = dict.fromkeys(s.unit.file for s in found[:NEAR_UNITS])
+    known = signatures(project.text(file) for file in files)
     pieces = [(_program(project, unit.file), range(unit.first, unit.last + 1)) for unit in units]
     for program, lines in pieces:
         edits += [*truths(program, lines), *ignored(program, lines)]
+        edits += omissions(program, lines, known)
         edits += small_edits(program, EDITS_EACH, lines)
     test = sources_of(project, failure.findings, 1)
     for program, lines in pieces:

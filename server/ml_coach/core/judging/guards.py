@@ -1,4 +1,5 @@
-"""Edits for what nobody thought of: what is empty, None or false, and a parameter that is ignored.
+"""Edits for what nobody thought of: what is empty, None, false or of another type, and a parameter
+that is ignored.
 
 They are templates of template-based repair (Liu, Koyuncu, Kim and Bissyandé 2019: null checker,
 range checker, missed return, mutated condition, mutated literal). Where a statement raises, it is
@@ -28,6 +29,11 @@ _MISSED = re.compile(
     r"|(\w+(?:Error|Exception)) not raised"
 )
 _TEXT = re.compile(r"(?:match=|RaisesRegex\(\s*[\w.]+,\s*)r?(['\"])([^\\\n]+?)\1")
+# What a value is made into where its type is the wrong one (Oh and Oh 2022).
+_CASTS = (
+    (re.compile(r"has no len\(\)|is not subscriptable|is not reversible"), "list"),
+    (re.compile(r"can only concatenate str|expected str instance|must be str, not"), "str"),
+)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
@@ -47,6 +53,9 @@ def guards(program: Program, line: int, message: str) -> Iterator[Edit]:
         for answer in _answers(function, name, in_loop=in_loop):
             yield from _inserted(program, statement, f"if {empty.format(name)}:", answer)
         yield from _defaulted(program, tree, statement, name)
+        for said, cast in _CASTS:
+            if said.search(message) and "NoneType" not in message and "." not in name:
+                yield from _inserted(program, statement, f"{name} = {cast}({name})")
 
 
 def truths(program: Program, lines: range) -> Iterator[Edit]:
@@ -54,7 +63,8 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
     tree = syntax.parse(program.source)
     for site in sites_under_test(tree) if tree else ():
         node = site.node
-        is_asked = site.field in ("test", "ifs", "operand", "values")
+        is_default = isinstance(node, ast.BoolOp)  # `x or 1` where x may be 0
+        is_asked = site.field in ("test", "ifs", "operand", "values") or is_default
         if not is_asked or getattr(node, "lineno", 0) not in lines:
             continue
         if isinstance(site.parent, ast.UnaryOp) and not isinstance(site.parent.op, ast.Not):
@@ -64,6 +74,8 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
                 news: list[ast.expr] = [_compared(key, ast.In(), where), _present(node)]
             case ast.Name() | ast.Attribute() | ast.Subscript() | ast.Call():
                 news = [_present(node)]
+            case ast.BoolOp(op=ast.Or(), values=[first, second]):
+                news = [ast.IfExp(_present(first), first, second)]
             case _:
                 continue
         for new in news:
