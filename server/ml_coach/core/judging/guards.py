@@ -2,7 +2,7 @@
 that is ignored.
 
 They are templates of template-based repair (Liu, Koyuncu, Kim and Bissyandé 2019: null checker,
-range checker, missed return, mutated condition, mutated literal). Where a statement raises, it is
+range checker, missed return, mutated condition, mutated literal; Oh and Oh 2022 for types). Where a statement raises, it is
 left out when what it works on is empty or missing; where truth is asked for, only None or a missing
 key is refused. A project's whole suite judges them.
 """
@@ -29,7 +29,7 @@ _MISSED = re.compile(
     r"|(\w+(?:Error|Exception)) not raised"
 )
 _TEXT = re.compile(r"(?:match=|RaisesRegex\(\s*[\w.]+,\s*)r?(['\"])([^\\\n]+?)\1")
-# What a value is made into where its type is the wrong one (Oh and Oh 2022).
+# What a value is made into where its type is the wrong one.
 _CASTS = (
     (re.compile(r"has no len\(\)|is not subscriptable|is not reversible"), "list"),
     (re.compile(r"can only concatenate str|expected str instance|must be str, not"), "str"),
