@@ -11,7 +11,8 @@ tried on a private copy of the project and offered as in the repair loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -32,6 +33,7 @@ from ml_coach.core.fixing.lines import parts, places
 from ml_coach.core.fixing.suspicion import Sources, Suspect, suspects
 from ml_coach.core.judging.evaluator import CheckedProgram
 from ml_coach.core.patches.making import changed_blocks
+from ml_coach.core.ports import Profile
 from ml_coach.core.project import Project, ProjectReport, TestProgress
 from ml_coach.core.repair_loop import offer
 from ml_coach.core.results import TestReport
@@ -56,6 +58,7 @@ class _Fixing:
     project: Project
     now: Baseline
     tried: set[str] = field(default_factory=set[str])
+    told: set[str] = field(default_factory=set[str])
     given_up: set[str] = field(default_factory=set[str])
 
     async def test(
@@ -81,11 +84,10 @@ async def fix_project(run: Run, project: Project) -> End:
     if run.request.max_iters == 1:
         why = f"{found.report.tests.why}. More iterations may help."
         return End("gave_up", why)  # The user only wanted to see what fails.
-    by_lines = run.profile.goes_on and run.profile.edit_format == "function"
-    for attempt in (_fix, _fix_by_lines) if by_lines else (_fix,):
+    for way in _ways(run.profile):
         fixing.given_up.clear()
         while failure := _next(fixing):
-            end = await attempt(fixing, failure)
+            end = await _fix(fixing, failure, way)
             if end is not None:
                 return end
     return _ended(fixing)
@@ -157,40 +159,21 @@ def _ended(fixing: _Fixing) -> End:
     return End("gave_up", f"{still}: {shown.test}: {shown.message}. Another model may help.")
 
 
-async def _fix(fixing: _Fixing, failure: Failure) -> End | None:
-    """Tries to mend one failure by functions that the model writes anew, then by small edits; the
-    run's end where it is over."""
+async def _fix(fixing: _Fixing, failure: Failure, way: _Way) -> End | None:
+    """Tries to mend one failure in one way; the run's end where it is over."""
     run, found = fixing.run, await _suspects(fixing, failure)
-    names = tuple(f"{s.unit.file}::{s.unit.name}" for s in found[:5])
-    run.emit(FailureChosen(failure.tests, failure.shown.message, names))
+    if not fixing.told & {*failure.tests}:
+        names = tuple(f"{s.unit.file}::{s.unit.name}" for s in found[:5])
+        run.emit(FailureChosen(failure.tests, failure.shown.message, names))
+        fixing.told |= {*failure.tests}
     run.team.forget()
-    for attempt in range(min(run.request.max_iters, len(found) or 1)):
-        run.state.iteration = attempt + 1
-        proposed = await by_model(run, fixing.project, failure, found[attempt:], samples=False)
-        kept = await _try_whole_and_parts(fixing, failure, proposed)
-        if kept is False and run.profile.candidates > 1:
-            more = await by_model(run, fixing.project, failure, found[attempt:], samples=True)
-            kept = await _try_whole_and_parts(fixing, failure, more)
-        if kept is not False:
-            return None if kept is True else kept
-    run.begin("debug")
-    return await _last_try(fixing, failure, await by_edits(fixing.project, failure, found))
-
-
-async def _fix_by_lines(fixing: _Fixing, failure: Failure) -> End | None:
-    """Tries to mend a failure that was given up: the model goes on from the suspicious lines."""
-    found = await _suspects(fixing, failure)
-    near = places(
-        Sources(fixing.project), fixing.now.coverage, failure.findings, found[:PLACES], PLACES
-    )
-    fixing.run.team.forget()
-    for place in near:
-        kept = await _try(
-            fixing, failure, await from_line(fixing.run, fixing.project, failure, place)
-        )
-        if kept is not False:
-            return None if kept is True else kept
-    return await _last_try(fixing, failure, [])
+    async with aclosing(way(fixing, failure, found)) as groups:
+        async for proposed in groups:
+            kept = await _try(fixing, failure, proposed, mends_all=way is _by_edits)
+            if kept is not False:
+                return None if kept is True else kept
+    fixing.given_up.update(failure.tests)
+    return None
 
 
 async def _suspects(fixing: _Fixing, failure: Failure) -> list[Suspect]:
@@ -204,37 +187,62 @@ async def _suspects(fixing: _Fixing, failure: Failure) -> list[Suspect]:
     )
 
 
-async def _last_try(fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]) -> End | None:
-    """As `_try`; where nothing helps, the failure is given up."""
-    kept = await _try(fixing, failure, proposed)
-    if kept is False:
-        fixing.given_up.update(failure.tests)
-    return kept if isinstance(kept, End) else None
+# The ways to mend a failure: each yields groups of proposals, until one is kept
+
+_Way = Callable[[_Fixing, Failure, Sequence[Suspect]], AsyncGenerator[Sequence[Diagnosis], None]]
+
+
+def _ways(profile: Profile) -> tuple[_Way, ...]:
+    """What costs least comes first for a small model. What a large one writes is right more often
+    than an edit that was found by trying, so there that comes last."""
+    if profile.edit_format != "function":
+        return _by_model, _by_edits
+    return (_by_edits, _by_model, _by_lines) if profile.goes_on else (_by_edits, _by_model)
+
+
+async def _by_edits(
+    fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
+) -> AsyncGenerator[Sequence[Diagnosis], None]:
+    fixing.run.begin("debug")
+    yield await by_edits(fixing.project, failure, found)
+
+
+async def _by_model(
+    fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
+) -> AsyncGenerator[Sequence[Diagnosis], None]:
+    """Of a few suspects each the model's best guess and its hunks, then samples and theirs."""
+    run = fixing.run
+    for attempt in range(min(run.request.max_iters, len(found) or 1)):
+        run.state.iteration = attempt + 1
+        for samples in (False, True) if run.profile.candidates > 1 else (False,):
+            proposed = await by_model(
+                run, fixing.project, failure, found[attempt:], samples=samples
+            )
+            yield proposed
+            yield [
+                replace(diagnosis, patch=part)
+                for diagnosis in proposed
+                if diagnosis.patch
+                for part in parts(diagnosis.patch)
+            ]
+
+
+async def _by_lines(
+    fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
+) -> AsyncGenerator[Sequence[Diagnosis], None]:
+    sources, coverage = Sources(fixing.project), fixing.now.coverage
+    for place in places(sources, coverage, failure.findings, found[:PLACES], PLACES):
+        yield await from_line(fixing.run, fixing.project, failure, place)
 
 
 # Try, offer, apply
 
 
-async def _try_whole_and_parts(
-    fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]
-) -> Literal[True, False] | End:
-    """As `_try`, of the proposals first and then of their hunks."""
-    kept = await _try(fixing, failure, proposed)
-    if kept is not False:
-        return kept
-    hunks = [
-        replace(diagnosis, patch=part)
-        for diagnosis in proposed
-        if diagnosis.patch
-        for part in parts(diagnosis.patch)
-    ]
-    return await _try(fixing, failure, hunks)
-
-
 async def _try(
-    fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis]
+    fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis], *, mends_all: bool
 ) -> Literal[True, False] | End:
-    """Whether one of the proposals was kept; the run's end where it is over."""
+    """Whether one of the proposals was kept; the run's end where it is over. With `mends_all` all
+    tests of the failure have to pass."""
     run = fixing.run
     new = [d for d in proposed if d.patch and d.patch.id not in fixing.tried]
     new = list({d.patch.id: d for d in new if d.patch}.values())
@@ -245,25 +253,32 @@ async def _try(
     for start in range(0, len(new), AT_ONCE):
         if len(new) > MANY:
             run.emit(PatchesTried(start, len(new)))
-        kept = await _try_some(fixing, failure, new[start : start + AT_ONCE], tell=len(new) <= MANY)
+        some = new[start : start + AT_ONCE]
+        kept = await _try_some(fixing, failure, some, mends_all=mends_all, tell=len(new) <= MANY)
         if kept is not False:
             return kept
     return False
 
 
 async def _try_some(
-    fixing: _Fixing, failure: Failure, new: Sequence[Diagnosis], *, tell: bool
+    fixing: _Fixing,
+    failure: Failure,
+    new: Sequence[Diagnosis],
+    *,
+    mends_all: bool,
+    tell: bool,
 ) -> Literal[True, False] | End:
     """As `_try`. Each is judged by failing tests first, then by those that can reach the change,
     and at last by all. With `tell` the run says why each was not kept."""
     run = fixing.run
     others = [test for each in fixing.now.failures for test in each.tests]
     only = [*dict.fromkeys([*sorted(failure.tests), *others])][:MOST_JUDGING]
+    wanted = {*only} & {*failure.tests} if mends_all else set[str]()
     reports = await fixing.test([_texts(d) for d in new], only=only)
     judged = zip(new, reports, strict=True)
     # What mends most comes first: what it leaves, the next reply may not think of.
     for diagnosis, report in sorted(judged, key=lambda each: -len(each[1].passed & {*only})):
-        if not report.passed & {*only}:
+        if not report.passed & {*only} or not wanted <= report.passed:
             if tell:
                 _learn(run, failure, diagnosis, report)
             continue

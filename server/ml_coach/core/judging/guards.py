@@ -2,9 +2,9 @@
 that is ignored.
 
 They are templates of template-based repair (Liu, Koyuncu, Kim and Bissyandé 2019: null checker,
-range checker, missed return, mutated condition, mutated literal; Oh and Oh 2022 for types). Where a statement raises, it is
-left out when what it works on is empty or missing; where truth is asked for, only None or a missing
-key is refused. A project's whole suite judges them.
+range checker, missed return, mutated condition, mutated literal; of types Oh and Oh 2022). Where a
+statement raises, it is left out when what it works on is empty or missing; where truth is asked
+for, only None or a missing key is refused. A project's whole suite judges them.
 """
 
 from __future__ import annotations
