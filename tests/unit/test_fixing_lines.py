@@ -24,7 +24,8 @@ SHOP = '''class Cart:
 '''
 MEAN = units_of("shop.py", SHOP).functions[0]
 HEAD = 'def mean(self, prices):\n    """The mean price."""\n    total = 0\n'
-RETURN = Place(MEAN, 7, 9, HEAD + "    for price in prices:\n        total += price\n")
+LOOP = "    for price in prices:\n        total += price\n"
+RETURN = Place(MEAN, 7, 9, HEAD + LOOP, "", "    ")
 
 
 def test_each_hunk_of_a_patch_is_tried_apart_but_those_that_change_no_code() -> None:
@@ -64,7 +65,9 @@ def test_the_lines_that_only_failing_tests_ran_come_first_and_the_next_ones_last
         Sources(Project({"shop.py": SHOP.encode()})), coverage, [finding], [Suspect(MEAN, 1.0)], 9
     )
     assert [place.first for place in found] == [6, 4, 5, 7]
-    assert found[1] == Place(MEAN, 4, 4, 'def mean(self, prices):\n    """The mean price."""\n')
+    head = 'def mean(self, prices):\n    """The mean price."""\n'
+    rest = LOOP + "    return total / len(\n        prices\n    )"
+    assert found[1] == Place(MEAN, 4, 4, head, rest, "    ")
     assert found[3] == RETURN
     raised = Finding("test", "", "t.py", 1, test="t.py::test_a", related=(Location("shop.py", 8),))
     found = places(

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ml_coach.core.agents.concurrency import all_of
-from ml_coach.core.agents.project_debugger import ProjectCase, go_on, propose
+from ml_coach.core.agents.project_debugger import MISSING, ProjectCase, fill_in, propose
 from ml_coach.core.errors import BadRequestError
 from ml_coach.core.events import Diagnosed, PatchDiscarded
 from ml_coach.core.fixing.context import case_for, sources_of
@@ -57,10 +58,11 @@ async def from_line(run: Run, project: Project, failure: Failure, place: Place) 
     run.begin("debug")
     file, source = place.unit.file, project.text(place.unit.file)
     case = _case(run.profile, project, failure, [Suspect(place.unit, 1.0)])
+    case = replace(case, code=f"{place.head}{place.indent}{MISSING}\n{place.tail}")
     samples = range(run.profile.candidates)
     try:
         replies = await all_of(
-            *[go_on(run.team, case, place.head, max_tokens=LINE_TOKENS) for _ in samples]
+            *[fill_in(run.team, case, place.head, max_tokens=LINE_TOKENS) for _ in samples]
         )
     except BadRequestError as error:
         run.team.refuse("debugger", str(error))

@@ -17,6 +17,7 @@ from ml_coach.core.python import syntax
 from ml_coach.core.replies.methods import within_class
 from ml_coach.core.types import Diagnosis
 
+MISSING = "# missing"  # in the place of a statement that the model is to write
 _REFUSED = "The debugger's patch cannot be applied"
 
 
@@ -39,39 +40,46 @@ async def propose(
     """The model's diagnosis: its best guess, or a `sampled` one. `texts` are the project's modules,
     which a patch may change. `patch` is None where the reply holds no change that can be applied.
     Raises `BudgetSpent` and `ModelError`."""
-    reply = await team.model_client.ask(_call(team, case, (), sampled=sampled))
+    asks_function = team.profile.edit_format == "function"
+    messages = render(
+        "fix_function" if asks_function else "fix_edits",
+        code=fenced(case.code) if asks_function else case.code,
+        lessons=bullets("Earlier corrections failed so:", team.lessons) + "\n",
+        **_told(case),
+    )
+    reply = await team.model_client.ask(_call(team, messages, sampled=sampled))
     if reply.finish == "length":
         return Diagnosis("code", "The debugger's reply was cut off, so its patch was not used.")
-    asks_function = team.profile.edit_format == "function"
     text = within_class(reply.text, case.name) if asks_function else reply.text
     return read_change(text, texts, case.file)
 
 
-async def go_on(team: Team, case: ProjectCase, head: str, *, max_tokens: int) -> Reply:
-    """How the model goes on from `head`, the first lines of the function that it is to rewrite; a
-    sample of at most `max_tokens`. Raises `BudgetSpent` and `ModelError`."""
+async def fill_in(team: Team, case: ProjectCase, head: str, *, max_tokens: int) -> Reply:
+    """How the model goes on from `head`, the first lines of the function `case.code`, in which a
+    statement is `MISSING` then: shown, it would be copied. A sample of at most `max_tokens`. Raises
+    `BudgetSpent` and `ModelError`."""
+    messages = render("fix_statement", code=fenced(case.code), missing=MISSING, **_told(case))
     begun = Message("assistant", f"```python\n{head}")
-    call = _call(team, case, (begun,), sampled=True)
-    return await team.model_client.ask(replace(call, max_tokens=max_tokens, may_be_cut=True))
+    call = replace(_call(team, (*messages, begun), sampled=True), max_tokens=max_tokens)
+    return await team.model_client.ask(replace(call, may_be_cut=True))
 
 
-def _call(team: Team, case: ProjectCase, begun: tuple[Message, ...], *, sampled: bool) -> Call:
+def _told(case: ProjectCase) -> dict[str, str]:
+    return {
+        "test": fenced(case.test),
+        "failure": case.failure,
+        "name": case.name,
+        "file": case.file,
+        "context": case.context,
+    }
+
+
+def _call(team: Team, messages: tuple[Message, ...], *, sampled: bool) -> Call:
     team.diagnoses += 1
     profile = team.profile
-    asks_function = profile.edit_format == "function"
-    messages = render(
-        "fix_function" if asks_function else "fix_edits",
-        test=fenced(case.test),
-        failure=case.failure,
-        name=case.name,
-        file=case.file,
-        code=fenced(case.code) if asks_function else case.code,
-        context=case.context,
-        lessons=bullets("Earlier corrections failed so:", team.lessons) + "\n",
-    )
     return Call(
         "debugger",
-        (*messages, *begun),
+        messages,
         max_tokens=profile.max_tokens,
         temperature=SAMPLE_TEMPERATURE if sampled else profile.temperature,
         seed=team.request.seed + team.diagnoses,

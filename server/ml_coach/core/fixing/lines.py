@@ -83,15 +83,19 @@ def _is_other(before: str, after: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A statement of a function under suspicion, by its first and last line in the file, from 1.
+    """A statement of a function under suspicion, by its first and last line in the file, from 1; of
+    one that holds others, only the lines before those.
 
-    `head` is the function's text before it, dedented, as a model is shown the function.
+    `head` and `tail` are the function's text before and after it, dedented, as a model is shown the
+    function, and `indent` is that of the statement there.
     """
 
     unit: Unit
     first: int
     last: int
     head: str
+    tail: str
+    indent: str
 
 
 def places(
@@ -108,6 +112,7 @@ def places(
     scored: list[tuple[float, int, Place]] = []
     for order, unit in enumerate(s.unit for s in suspected if s.unit.kind == "function"):
         text = sources.project.text(unit.file).splitlines()
+        shown = dedent("\n".join(text[unit.first - 1 : unit.last])).splitlines()
         for first, last in _statements(sources.project.text(unit.file), unit):
             failing = sum(
                 any(first <= line <= last for line in run.get(unit.file, ())) for run in runs
@@ -117,8 +122,11 @@ def places(
             others = max(passing(coverage, unit, line) for line in range(first, last + 1))
             score = ochiai(failing, others, len(runs))
             score += any((unit.file, line) in raised for line in range(first, last + 1))
-            head = dedent("\n".join([*text[unit.first - 1 : first - 1], ""]))
-            scored.append((score, order, Place(unit, first, last, head)))
+            head, tail = shown[: first - unit.first], shown[last - unit.first + 1 :]
+            line = shown[first - unit.first]
+            space = line[: len(line) - len(line.lstrip())]
+            place = Place(unit, first, last, "\n".join([*head, ""]), "\n".join(tail), space)
+            scored.append((score, order, place))
     scored.sort(key=lambda each: (-round(each[0], 6), each[1], each[2].first))
     ordered = [place for _, _, place in scored]
     near: list[Place] = []
@@ -160,7 +168,8 @@ def joined(source: str, place: Place, reply: str, *, is_whole: bool) -> list[str
     if not (fence or is_whole) and written:
         written = written[:-1]
     lines = source.splitlines()
-    margin = _margin(lines[place.unit.first - 1 : place.unit.last])
+    statement = lines[place.first - 1]
+    margin = statement[: len(statement) - len(statement.lstrip()) - len(place.indent)]
     new = indent("\n".join(written), margin).splitlines()
     while new and not new[-1].strip():
         new.pop()
@@ -186,8 +195,3 @@ def joined(source: str, place: Place, reply: str, *, is_whole: bool) -> list[str
         text = "\n".join([*lines[:at], *replaced, *lines[place.unit.last :]])
         texts[text + "\n" * source.endswith("\n")] = None
     return [text for text in texts if _is_other(source, text)]
-
-
-def _margin(lines: Sequence[str]) -> str:
-    first = next(iter(lines), "")
-    return first[: len(first) - len(first.lstrip())]
