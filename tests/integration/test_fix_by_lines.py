@@ -68,7 +68,7 @@ class Model:
             self.begun.append(last.text)
             text = "    pass\n"
             if last.text.endswith("    whole = sum(prices)\n"):
-                text = f"{GUARD}    for each in prices:\n        prices."
+                text = f"    # missing\n{GUARD}    for each in prices:\n        prices."
         yield text
         yield Ended("length" if last.role == "assistant" else "stop", Usage(calls=1))
 

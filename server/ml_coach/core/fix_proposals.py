@@ -69,7 +69,9 @@ async def from_line(run: Run, project: Project, failure: Failure, place: Place) 
         return []
     texts = dict[str, None]()
     for reply in replies:
-        texts |= dict.fromkeys(joined(source, place, reply.text, is_whole=reply.finish == "stop"))
+        lines = reply.text.splitlines(keepends=True)
+        written = "".join(line for line in lines if line.strip() != MISSING)
+        texts |= dict.fromkeys(joined(source, place, written, is_whole=reply.finish == "stop"))
     what = f"A change of {file} near line {place.first}"
     return [Diagnosis("code", what, make_patch({file: source}, {file: text})) for text in texts]
 
