@@ -84,10 +84,12 @@ class Accepts:
         pass
 
 
-async def _fixed(root: Path, model: Model) -> tuple[RunReport, list[Event]]:
+async def _fixed(
+    root: Path, model: Model, code: str = CODE, tests: str = TESTS
+) -> tuple[RunReport, list[Event]]:
     (root / "pyproject.toml").write_text("[tool.pytest.ini_options]\npythonpath = '.'\n")
-    (root / "shares.py").write_text(CODE)
-    (root / "test_shares.py").write_text(TESTS)
+    (root / "shares.py").write_text(code)
+    (root / "test_shares.py").write_text(tests)
     workspace = FolderWorkspace(root, WrittenFiles(root.parent / "written.jsonl"))
     executor, events = SandboxedExecutor(), list[Event]()
     coach = Coach(model, executor, workspace, Accepts(), project=open_project(root).project)
@@ -120,4 +122,25 @@ async def test_a_model_that_does_not_go_on_gives_up(tmp_path: Path, model: Model
     assert "test_all_for_nothing" in report.reason
     assert (root / "shares.py").read_text() == CODE
     refused = [event for event in events if isinstance(event, ReplyRefused)]
-    assert bool(refused) == model.refuses
+    assert len(refused) == model.refuses  # It is not asked again.
+
+
+async def test_a_small_edit_mends_all_of_a_failure_that_has_more_tests_than_it_is_tried_with(
+    tmp_path: Path,
+) -> None:
+    """Of 25 tests with one cause 20 are tried first, and a guard that returns None mends those."""
+    root = tmp_path / "project"
+    root.mkdir()
+    code = "def limit(n, kind):\n    return n.value\n"
+    tests = """import pytest
+from shares import limit
+
+
+@pytest.mark.parametrize("n", range(100, 125))
+def test_missing(n):
+    assert limit(None, n) == (None if n < 120 else "nothing")
+"""
+    report, events = await _fixed(root, Model(Profile(edit_format="function")), code, tests)
+    assert report.outcome == "gave_up"
+    assert not [event for event in events if isinstance(event, PatchApplied)]
+    assert (root / "shares.py").read_text() == code

@@ -104,3 +104,50 @@ def test_what_changes_nothing_or_does_not_compile_is_no_proposal() -> None:
     for reply in ("", "```", same, "    return (\n"):
         assert joined(SHOP, RETURN, reply, is_whole=True) == []
     assert joined(SHOP, RETURN, "    return 7", is_whole=False) == []
+
+
+def _change(source: str, line: int, reply: str) -> list[str]:
+    (unit,) = [u for u in units_of("a.py", source).functions if u.first <= line <= u.last]
+    ran = Coverage(failed={"t": {"a.py": frozenset({line})}})
+    project = Project({"a.py": source.encode()})
+    finding = Finding("test", "", "t.py", 1, test="t")
+    (place,) = places(Sources(project), ran, [finding], [Suspect(unit, 1.0)], 1)
+    return joined(source, place, reply, is_whole=True)
+
+
+def test_the_rest_of_the_file_keeps_its_line_ends_and_odd_characters() -> None:
+    source = "A = '\u2028'\n\x0c\n\n\ndef f(x):\n    y = 1\n    return y\n\x0c\nB = 2".replace(
+        "\n", "\r\n"
+    )
+    (found, *_) = _change(source, 6, "    y = 2\n    return y\n```")
+    assert found == source.replace("y = 1", "y = 2")
+
+
+def test_what_is_the_same_keeps_the_text_of_its_strings() -> None:
+    source = '''class A:
+    def f(self, rows):
+        n = rows[0]
+        return """Report
+of the year
+""" + n
+'''
+    # Such a function is shown as it stands in its class, because its string cannot be dedented.
+    reply = '        n = rows[1]\n        return """Report\nof the year\n""" + n\n```'
+    (found, *_) = _change(source, 3, reply)
+    assert found == source.replace("rows[0]", "rows[1]")
+
+
+def test_a_head_that_is_repeated_is_left_out() -> None:
+    source = "def f(x):\n    y = 1\n    return y\n"
+    reply = "```python\ndef f(x):\n    y = 2\n    return y\n```"
+    assert source.replace("1", "2") in _change(source, 2, reply)
+
+
+def test_a_new_file_is_one_hunk_and_stays_new() -> None:
+    before = {"a.py": "a = 1\n\nb = 1\n", "new.py": None}
+    after = {"a.py": "a = 2\n\nb = 2\n", "new.py": "c = 1\n\nd = 2\n"}
+    found = parts(make_patch(before, after))
+    assert len(found) == 6
+    created = [c for part in found for c in part.changes if c.file == "new.py"]
+    assert [(c.before, c.after) for c in created] == [(None, after["new.py"])] * 3
+    assert "new file mode" in found[2].text

@@ -110,3 +110,25 @@ def test_what_is_nested_too_deeply_is_left_alone() -> None:
     deep = Program(f"def f(a, b):\n    x = {chain}\n    if a: return 7\n    return x\n", "a.py")
     assert not [*truths(deep, range(1, 5)), *ignored(deep, range(1, 5))]
     assert all("becomes" not in edit.what for edit in guards(deep, 2, "IndexError"))
+
+
+CHAIN = """def kinds(a, b):
+    if a:
+        return 1
+    elif b.wanted:
+        return 2
+    return 3
+"""
+
+
+def test_a_chain_of_conditions_is_not_cut_in_two() -> None:
+    message = "AttributeError: 'NoneType' object has no attribute 'wanted'"
+    assert list(guards(Program(CHAIN, "k.py"), 4, message)) == []
+    assert list(guards(Program(CHAIN.replace("elif", "if"), "k.py"), 4, message))
+
+
+def test_what_comes_first_has_the_line_ends_of_the_file_and_form_feeds_stay() -> None:
+    source = "A = '\u2028'\n\x0c\ndef first(rows):\n    return rows[0]\n".replace("\n", "\r\n")
+    edit = next(guards(Program(source, "f.py"), 4, "IndexError: list index out of range"))
+    guard = "    if not rows:\r\n        return\r\n"
+    assert edit.program.source == source.replace("    return rows", guard + "    return rows")

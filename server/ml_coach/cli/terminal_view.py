@@ -188,7 +188,7 @@ class TerminalView:
             case TestsAdvanced():
                 self._status.stage = tests_text(event.done, event.total)
             case PatchesTried():
-                self._status.stage = patches_text(event.done, event.total)
+                self._status.stage = patches_text(event.done)
             case CallStarted():
                 self._status.call_started(self._clock())
             case TextArrived():

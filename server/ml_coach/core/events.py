@@ -188,10 +188,9 @@ class TestsAdvanced:
 
 @dataclass(frozen=True, slots=True)
 class PatchesTried:
-    """Of `total` patches that may mend a failure, so many were tried. Not logged."""
+    """So many small edits were tried for a failure. Not logged."""
 
     done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Literal
 
 from ml_coach.core.changes import Patch
+from ml_coach.core.errors import BadRequestError
 from ml_coach.core.events import (
     BaselineTaken,
     FailureChosen,
@@ -47,7 +49,7 @@ MOST_JUDGING = 20  # failing tests that a patch is first tried with
 MOST_NEAR = 0.5  # of all tests: where more can reach a change, all are run at once
 _AGAIN = "Mend that, then start the run again."
 MANY = 4  # proposals; of more nobody reads one by one
-AT_ONCE = 32  # are tried before the run says how far it is
+AT_ONCE = 32  # small edits, before the run says how far it is
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class _Fixing:
     tried: set[str] = field(default_factory=set[str])
     told: set[str] = field(default_factory=set[str])
     given_up: set[str] = field(default_factory=set[str])
+    is_refused: bool = False
 
     async def test(
         self,
@@ -204,7 +207,11 @@ async def _by_edits(
     fixing: _Fixing, failure: Failure, found: Sequence[Suspect]
 ) -> AsyncGenerator[Sequence[Diagnosis], None]:
     fixing.run.begin("debug")
-    yield await by_edits(fixing.project, failure, found)
+    edits, done = by_edits(fixing.project, failure, found), 0
+    while group := await asyncio.to_thread(lambda: [*islice(edits, AT_ONCE)]):
+        fixing.run.emit(PatchesTried(done))
+        yield group
+        done += len(group)
 
 
 async def _by_model(
@@ -232,7 +239,12 @@ async def _by_lines(
 ) -> AsyncGenerator[Sequence[Diagnosis], None]:
     sources, coverage = Sources(fixing.project), fixing.now.coverage
     for place in places(sources, coverage, failure.findings, found[:PLACES], PLACES):
-        yield await from_line(fixing.run, fixing.project, failure, place)
+        if not fixing.is_refused:
+            try:
+                yield await from_line(fixing.run, fixing.project, failure, place)
+            except BadRequestError as error:
+                fixing.is_refused = True
+                fixing.run.team.refuse("debugger", str(error))
 
 
 # Try, offer, apply
@@ -241,8 +253,9 @@ async def _by_lines(
 async def _try(
     fixing: _Fixing, failure: Failure, proposed: Sequence[Diagnosis], *, mends_all: bool
 ) -> Literal[True, False] | End:
-    """Whether one of the proposals was kept; the run's end where it is over. With `mends_all` all
-    tests of the failure have to pass."""
+    """Whether one of the proposals was kept; the run's end where it is over. Each is judged by
+    failing tests first, then by those that can reach the change, and at last by all. With
+    `mends_all` all tests of the failure have to pass."""
     run = fixing.run
     new = [d for d in proposed if d.patch and d.patch.id not in fixing.tried]
     new = list({d.patch.id: d for d in new if d.patch}.values())
@@ -250,27 +263,6 @@ async def _try(
         return False
     fixing.tried |= {d.patch.id for d in new if d.patch}
     run.begin("pytest")
-    for start in range(0, len(new), AT_ONCE):
-        if len(new) > MANY:
-            run.emit(PatchesTried(start, len(new)))
-        some = new[start : start + AT_ONCE]
-        kept = await _try_some(fixing, failure, some, mends_all=mends_all, tell=len(new) <= MANY)
-        if kept is not False:
-            return kept
-    return False
-
-
-async def _try_some(
-    fixing: _Fixing,
-    failure: Failure,
-    new: Sequence[Diagnosis],
-    *,
-    mends_all: bool,
-    tell: bool,
-) -> Literal[True, False] | End:
-    """As `_try`. Each is judged by failing tests first, then by those that can reach the change,
-    and at last by all. With `tell` the run says why each was not kept."""
-    run = fixing.run
     others = [test for each in fixing.now.failures for test in each.tests]
     only = [*dict.fromkeys([*sorted(failure.tests), *others])][:MOST_JUDGING]
     wanted = {*only} & {*failure.tests} if mends_all else set[str]()
@@ -279,10 +271,12 @@ async def _try_some(
     # What mends most comes first: what it leaves, the next reply may not think of.
     for diagnosis, report in sorted(judged, key=lambda each: -len(each[1].passed & {*only})):
         if not report.passed & {*only} or not wanted <= report.passed:
-            if tell:
+            if len(new) <= MANY:
                 _learn(run, failure, diagnosis, report)
             continue
         whole = await _whole(fixing, diagnosis)
+        if isinstance(whole, ProjectReport) and mends_all and not {*failure.tests} <= whole.passed:
+            continue
         if isinstance(whole, str):
             run.emit(PatchDiscarded(f"It is not better: {whole}.", diagnosis.patch))
             run.team.learn(whole)
@@ -295,7 +289,8 @@ def _learn(run: Run, failure: Failure, diagnosis: Diagnosis, report: ProjectRepo
     """Notes why a patch does not help."""
     own = [f.message for f in report.tests.findings if f.test in failure.tests]
     found = own[0] if own else report.tests.why
-    reason = f"It makes no more tests pass: {found}" if found else "No more tests pass"
+    no_more = "It mends a part only" if report.passed else "It makes no more tests pass"
+    reason = f"{no_more}: {found}" if found else f"{no_more}."
     run.emit(PatchDiscarded(reason, diagnosis.patch))
     run.team.learn(found)
 

@@ -3,13 +3,12 @@ line on, and, at no token, small edits. The project's tests judge all of it, in 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from ml_coach.core.agents.concurrency import all_of
 from ml_coach.core.agents.project_debugger import MISSING, ProjectCase, fill_in, propose
-from ml_coach.core.errors import BadRequestError
 from ml_coach.core.events import Diagnosed, PatchDiscarded
 from ml_coach.core.fixing.context import case_for, sources_of
 from ml_coach.core.fixing.failures import Failure
@@ -19,6 +18,7 @@ from ml_coach.core.judging.guards import guards, ignored, refusals, truths
 from ml_coach.core.judging.omissions import caught, omissions, signatures
 from ml_coach.core.judging.small_edits import Edit, small_edits
 from ml_coach.core.patches import make_patch
+from ml_coach.core.patches.lines import kept_lines
 from ml_coach.core.ports import Profile
 from ml_coach.core.project import Project
 from ml_coach.core.run_state import Run
@@ -28,7 +28,7 @@ CHARACTERS_PER_TOKEN = 3  # of code; what is sent has to fit
 MOST_CHARACTERS = 24_000  # of one prompt: more makes no model better, and costs
 LINE_TOKENS = 96  # how far the model goes on from a line
 NEAR_UNITS = 20  # the most suspicious ones, whose files have the functions that are called
-EDITED_UNITS, EDITS_EACH = 3, 48  # small edits that are tried of each of so many functions
+EDITED_UNITS, EDITS_EACH = 3, 64  # small edits of each kind, in each of so many functions
 
 
 async def by_model(
@@ -53,23 +53,21 @@ async def by_model(
 
 
 async def from_line(run: Run, project: Project, failure: Failure, place: Place) -> list[Diagnosis]:
-    """What comes of as many samples as the profile has, of how a function goes on at `place`. None
-    from a server that does not let its model go on."""
+    """What comes of as many samples as the profile has, of how a function goes on at `place`.
+    Raises `BadRequestError` where the server does not let its model go on."""
     run.begin("debug")
     file, source = place.unit.file, project.text(place.unit.file)
     case = _case(run.profile, project, failure, [Suspect(place.unit, 1.0)])
     case = replace(case, code=f"{place.head}{place.indent}{MISSING}\n{place.tail}")
-    samples = range(run.profile.candidates)
-    try:
-        replies = await all_of(
-            *[fill_in(run.team, case, place.head, max_tokens=LINE_TOKENS) for _ in samples]
-        )
-    except BadRequestError as error:
-        run.team.refuse("debugger", str(error))
-        return []
+    replies = await all_of(
+        *[
+            fill_in(run.team, case, place.head, max_tokens=LINE_TOKENS)
+            for _ in range(run.profile.candidates)
+        ]
+    )
     texts = dict[str, None]()
     for reply in replies:
-        lines = reply.text.splitlines(keepends=True)
+        lines = kept_lines(reply.text)
         written = "".join(line for line in lines if line.strip() != MISSING)
         texts |= dict.fromkeys(joined(source, place, written, is_whole=reply.finish == "stop"))
     what = f"A change of {file} near line {place.first}"
@@ -84,32 +82,31 @@ def _case(
     return case_for(project, failure, found, min(room, MOST_CHARACTERS), alone=alone)
 
 
-async def by_edits(project: Project, failure: Failure, found: Sequence[Suspect]) -> list[Diagnosis]:
-    """The patches for `failure`, whose suspects are `found`: guards where it raises first."""
-    return await asyncio.to_thread(
-        lambda: [_diagnosis(project, e) for e in _all(project, failure, found)]
-    )
-
-
-def _all(project: Project, failure: Failure, found: Sequence[Suspect]) -> list[Edit]:
-    message, edits = failure.shown.message, list[Edit]()
+def by_edits(project: Project, failure: Failure, found: Sequence[Suspect]) -> Iterator[Diagnosis]:
+    """The small edits for `failure`, whose suspects are `found`: guards where it raises first. Each
+    takes up to a tenth of a second to be made, so they are made when they are asked for."""
+    message = failure.shown.message
     raising = [p for p in reversed(failure.shown.related) if p.file in project.modules]
-    for place in raising[:EDITED_UNITS]:
-        edits += guards(_program(project, place.file), place.line, message)
-    for place in raising:
-        edits += caught(_program(project, place.file), place.line, message)
     units = [s.unit for s in found if s.unit.kind == "function"][:EDITED_UNITS]
-    files = dict.fromkeys(s.unit.file for s in found[:NEAR_UNITS])
-    known = signatures(project.text(file) for file in files)
     pieces = [(_program(project, unit.file), range(unit.first, unit.last + 1)) for unit in units]
-    for program, lines in pieces:
-        edits += [*truths(program, lines), *ignored(program, lines)]
-        edits += omissions(program, lines, known)
-        edits += small_edits(program, EDITS_EACH, lines)
+    known = signatures(project.text(f) for f in {s.unit.file: 0 for s in found[:NEAR_UNITS]})
     test = sources_of(project, failure.findings, 1)
+    kinds: list[Iterable[Edit]] = []
+    for around in (guards, caught):
+        kinds += [
+            around(_program(project, p.file), p.line, message) for p in raising[:EDITED_UNITS]
+        ]
     for program, lines in pieces:
-        edits += refusals(program, lines, message, test)
-    return edits
+        kinds += [truths(program, lines), ignored(program, lines)]
+        kinds += [omissions(program, lines, known), _slips(program, lines)]
+    kinds += [refusals(program, lines, message, test) for program, lines in pieces]
+    for edits in kinds:
+        for edit in islice(edits, EDITS_EACH):
+            yield _diagnosis(project, edit)
+
+
+def _slips(program: Program, lines: range) -> Iterator[Edit]:
+    yield from small_edits(program, EDITS_EACH, lines)
 
 
 def _program(project: Project, file: str) -> Program:

@@ -146,9 +146,9 @@ def tests_text(done: int, total: int) -> str:
     return f"running the tests: {done} of {total}"
 
 
-def patches_text(done: int, total: int) -> str:
-    """How far the search for a patch is."""
-    return f"trying changes: {done} of {total}"
+def patches_text(done: int) -> str:
+    """How far the search for a small edit is."""
+    return f"trying small changes: {done} so far"
 
 
 def tests_sentence(report: TestReport) -> str:

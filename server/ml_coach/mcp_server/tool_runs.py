@@ -41,7 +41,7 @@ class ProgressFeed:
             case TestsAdvanced():
                 self.line(tests_text(event.done, event.total))
             case PatchesTried():
-                self.line(patches_text(event.done, event.total))
+                self.line(patches_text(event.done))
             case _:
                 self.line(sentence(event))
 

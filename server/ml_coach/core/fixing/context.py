@@ -11,6 +11,7 @@ from ml_coach.core.finding import Finding
 from ml_coach.core.fixing.failures import Failure
 from ml_coach.core.fixing.suspicion import Sources, Suspect
 from ml_coach.core.fixing.units import Unit, bound, units_of
+from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.project import Project
 from ml_coach.core.python import syntax
 
@@ -30,7 +31,7 @@ def sources_of(project: Project, findings: Sequence[Finding], most: int) -> str:
         if unit is None and finding.line:
             unit = units.at(finding.line)
         if unit is not None and unit.kind != "module":
-            parts["\n".join(source.splitlines()[unit.first - 1 : unit.last])] = None
+            parts["\n".join(_lines(source)[unit.first - 1 : unit.last])] = None
     return "\n\n".join(parts)
 
 
@@ -38,7 +39,7 @@ def piece(project: Project, unit: Unit, wanted: frozenset[str] = frozenset()) ->
     """The text of a unit. Of a class or a module only the lines that bind one of the names
     `wanted`, which the functions under suspicion read."""
     source = project.text(unit.file)
-    lines = source.splitlines()
+    lines = _lines(source)
     if unit.kind == "function":
         return _dedented(lines[unit.first - 1 : unit.last])
     tree = syntax.parse(source)
@@ -101,7 +102,7 @@ def _around(project: Project, unit: Unit, suspected: Sequence[Suspect], room: in
     parts: list[str] = []
     files = dict.fromkeys([unit.file, *(s.unit.file for s in suspected[:20])])
     for file in files:
-        lines = project.text(file).splitlines()
+        lines = _lines(project.text(file))
         units = sources.units(file)
         for other in units.functions:
             if other.simple_name in unit.reads and other != unit:
@@ -116,6 +117,10 @@ def _around(project: Project, unit: Unit, suspected: Sequence[Suspect], room: in
             room -= len(constants) + 2
             parts.insert(0, constants)
     return "\n\n".join(parts)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip("\r") for line in split_lines(text)]
 
 
 def _dedented(lines: Sequence[str]) -> str:

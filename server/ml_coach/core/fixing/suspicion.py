@@ -19,6 +19,7 @@ from math import log, sqrt
 
 from ml_coach.core.finding import Finding
 from ml_coach.core.fixing.units import FileUnits, Unit, units_of
+from ml_coach.core.patches.lines import split_lines
 from ml_coach.core.project import Coverage, Project, is_tests
 
 # What the last frames of a traceback add, the innermost first. None of these numbers was fitted.
@@ -147,7 +148,7 @@ def _by_words(sources: Sources, failures: Sequence[Finding], test_source: str) -
     weights (idf): what is in few functions says most."""
     texts: dict[Unit, frozenset[str]] = {}
     for file in sources.project.modules:
-        lines = sources.project.text(file).splitlines()
+        lines = split_lines(sources.project.text(file))
         for unit in sources.units(file).functions:
             texts[unit] = _words("\n".join([file, *lines[unit.first - 1 : unit.last]]))
     said = _words(

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from ml_coach.core.judging.mutants import Site, sites_under_test
 from ml_coach.core.judging.small_edits import Edit, edit_at
+from ml_coach.core.patches.lines import line_end
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
 
@@ -64,7 +65,8 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
     for site in sites_under_test(tree) if tree else ():
         node = site.node
         is_default = isinstance(node, ast.BoolOp)  # `x or 1` where x may be 0
-        is_asked = site.field in ("test", "ifs", "operand", "values") or is_default
+        is_operand = site.field == "values" and isinstance(site.parent, ast.BoolOp)
+        is_asked = site.field in ("test", "ifs", "operand") or is_operand or is_default
         if not is_asked or getattr(node, "lineno", 0) not in lines:
             continue
         if isinstance(site.parent, ast.UnaryOp) and not isinstance(site.parent.op, ast.Not):
@@ -177,10 +179,11 @@ def _inserted(program: Program, statement: ast.stmt, *lines: str) -> Iterator[Ed
     texts = program.source.encode().splitlines(keepends=True)
     at = syntax.first_line(statement) - 1
     indent = texts[at][: statement.col_offset]
-    if indent.strip():
-        return  # It stands behind a colon.
+    if indent.strip() or texts[at].startswith(b"elif", len(indent)):
+        return  # It stands behind a colon, or the chain would be cut in two.
     step = syntax.indentation(program.source).encode()
-    new = [indent + step * depth + f"{line}\n".encode() for depth, line in enumerate(lines)]
+    end = line_end(program.source)
+    new = [indent + step * depth + f"{line}{end}".encode() for depth, line in enumerate(lines)]
     source = b"".join([*texts[:at], *new, *texts[at:]]).decode()
     if syntax.compiles(source):
         what = f"line {at + 1}: `{' '.join(lines)}` comes first"

@@ -1,8 +1,8 @@
 """Edits for what was forgotten: an argument that is not passed on, an error that is not caught, a
-key that may be missing, a further type; and for what is too much or the wrong name.
+key that may be missing, a further type; and for the wrong variable.
 
 Templates of template-based repair again (Liu, Koyuncu, Kim and Bissyandé 2019: method invocation,
-data type, conditional expression, variable; Oh and Oh 2022 for type errors).
+data type, variable; Oh and Oh 2022 for type errors).
 A project's whole suite judges them.
 """
 
@@ -49,8 +49,8 @@ def _parameters(function: syntax.Function) -> tuple[str, ...]:
 
 
 def omissions(program: Program, lines: range, known: Signatures) -> Iterator[Edit]:
-    """Edits of the function in these lines: arguments passed on, types widened, an operand left
-    out, at last another variable. No statement is left out: what then passes is too often wrong
+    """Edits of the function in these lines: arguments passed on, types widened, at last another
+    variable. No statement is left out: what then passes is too often wrong
     (Qi, Long, Achour and Rinard 2015)."""
     tree = syntax.parse(program.source)
     function = _function(tree, lines) if tree else None
@@ -59,15 +59,12 @@ def omissions(program: Program, lines: range, known: Signatures) -> Iterator[Edi
     sites = [s for s in sites_under_test(tree) if getattr(s.node, "lineno", 0) in lines]
     own, attributes = _own_names(function), _attributes(tree, function)
     for site in sites:
-        match site.node:
-            case ast.Call() as call:
-                news = [*_passed_on(call, known, own, attributes), *_widened(call)]
-            case ast.BoolOp(op=op, values=values):
-                rests = [[v for v in values if v is not left_out] for left_out in values]
-                news = [rest[0] if len(rest) == 1 else ast.BoolOp(op, rest) for rest in rests]
-            case _:
-                continue
-        yield from _edits(program, tree, site, news)
+        if isinstance(call := site.node, ast.Call):
+            for name, value in _forgotten(call, known, own, attributes):
+                new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword(name, value)])
+                source = _with_argument(program.source, call, f"{name}={ast.unparse(value)}")
+                yield from _edits(program, tree, site, [new], source)
+            yield from _edits(program, tree, site, _widened(call))
     renamed = (edit for site in sites for edit in _renamed(program, tree, site, own))
     yield from islice(renamed, _MOST_RENAMED)
 
@@ -121,10 +118,11 @@ def _with_default(site: Site, error: str, message: str) -> list[ast.expr]:
             return []
 
 
-def _passed_on(
+def _forgotten(
     call: ast.Call, known: Signatures, own: Collection[str], attributes: Collection[str]
-) -> Iterator[ast.expr]:
-    """The call with one more argument, that has the name of the parameter."""
+) -> Iterator[tuple[str, ast.expr]]:
+    """The parameters that the call does not give, with the variable, and the attribute of `self`,
+    of that name."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
     name = call.func.id if isinstance(call.func, ast.Name) else name
     given = {keyword.arg for keyword in call.keywords}
@@ -133,13 +131,25 @@ def _passed_on(
     for parameter in known.get(name, ())[len(call.args) :]:
         if parameter in given:
             continue
-        values: list[ast.expr] = []
         if parameter in own:
-            values.append(ast.Name(parameter, ast.Load()))
+            yield parameter, ast.Name(parameter, ast.Load())
         if parameter in attributes:
-            values.append(ast.Attribute(ast.Name("self", ast.Load()), parameter, ast.Load()))
-        for value in values:
-            yield ast.Call(call.func, call.args, [*call.keywords, ast.keyword(parameter, value)])
+            yield parameter, ast.Attribute(ast.Name("self", ast.Load()), parameter, ast.Load())
+
+
+def _with_argument(source: str, call: ast.Call, text: str) -> str:
+    """`source` with one more argument behind the last one, or ahead of the closing parenthesis."""
+    last = max(
+        [*call.args, *(keyword.value for keyword in call.keywords)],
+        key=lambda node: (node.end_lineno or 0, node.end_col_offset or 0),
+        default=None,
+    )
+    end = last or call
+    lines = source.encode().splitlines(keepends=True)
+    at, column = (end.end_lineno or 1) - 1, (end.end_col_offset or 0) - (last is None)
+    inserted = (f", {text}" if last else text).encode()
+    lines[at] = lines[at][:column] + inserted + lines[at][column:]
+    return b"".join(lines).decode()
 
 
 def _widened(call: ast.Call) -> Iterator[ast.expr]:
@@ -197,12 +207,12 @@ def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
 
 
 def _edits(
-    program: Program, tree: ast.Module, site: Site, news: Iterable[ast.expr]
+    program: Program, tree: ast.Module, site: Site, news: Iterable[ast.expr], source: str = ""
 ) -> Iterator[Edit]:
     old = site.node
     for new in news:
         try:
-            edit = edit_at(program, tree, site, new, "limit")
+            edit = edit_at(program, tree, site, new, "limit", source)
         except RecursionError:  # Too deep a tree to be compared.
             site.put(old)
             return

@@ -21,6 +21,7 @@ from ml_coach.core.judging.mutants import (
     changed,
     sites_under_test,
 )
+from ml_coach.core.patches.lines import line_end
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
 
@@ -105,23 +106,54 @@ def _changes(sites: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
 
 
 def edit_at(
-    program: Program, tree: ast.Module, site: Site, new: ast.AST, kind: EditKind
+    program: Program,
+    tree: ast.Module,
+    site: Site,
+    new: ast.AST,
+    kind: EditKind,
+    source: str = "",
 ) -> Edit | None:
-    """`new` written at the site; None where it changes nothing or no text gives this tree."""
+    """`new` written at the site, where it does not stand as `source` says; None where it changes
+    nothing, no text gives this tree, or a comment inside would be lost."""
     old = cast("ast.expr | ast.AugAssign", site.node)  # Only these are edited.
     if ast.dump(new) == ast.dump(old):
         return None
+    around = next((s for s in tree.body if _holds(s, old.lineno)), None)
+    if around is None or (not source and _has_comment(program.source, old)):
+        return None
     site.put(new)
-    wanted = ast.dump(tree)
+    wanted = ast.dump(around)
     site.put(old)
     text = ast.unparse(ast.fix_missing_locations(new))
-    for written in (text, f"({text})"):
-        source = _spliced(program.source, old, written)
-        found = syntax.parse(source)
-        if found is not None and ast.dump(found) == wanted and syntax.compiles(source):
+    spliced = (_spliced(program.source, old, written) for written in (text, f"({text})"))
+    for edited in [source] if source else spliced:
+        if _statement(program.source, edited, around) == wanted:
             what = f"line {old.lineno}: `{ast.unparse(old)}` becomes `{text}`"
-            return Edit(replace(program, source=source), what, kind)
+            return Edit(replace(program, source=edited), what, kind)
     return None
+
+
+def _holds(statement: ast.stmt, line: int) -> bool:
+    return syntax.first_line(statement) <= line <= syntax.last_line(statement)
+
+
+def _statement(source: str, edited: str, statement: ast.stmt) -> str:
+    """The tree of what the top-level statement has become; empty where it does not compile. The
+    rest of the file is the same, and to read all of it for each edit takes a long time."""
+    old, new = source.encode().splitlines(), edited.encode().splitlines(keepends=True)
+    last = len(new) - (len(old) - syntax.last_line(statement))
+    text = b"".join(new[syntax.first_line(statement) - 1 : last]).decode()
+    found = syntax.parse(text)
+    if found is None or len(found.body) != 1 or not syntax.compiles(text):
+        return ""
+    return ast.dump(found.body[0])
+
+
+def _has_comment(source: str, node: ast.expr | ast.AugAssign) -> bool:
+    """Whether a comment stands between the lines of a node."""
+    lines = range(node.lineno, node.end_lineno or node.lineno)
+    comments = syntax.comments(source) if lines else {}
+    return comments is None or any(line in comments for line in lines)
 
 
 def _with_copies(program: Program, sites: Sequence[Site]) -> Iterator[Edit]:
@@ -137,7 +169,7 @@ def _with_copies(program: Program, sites: Sequence[Site]) -> Iterator[Edit]:
             continue  # The body stands behind the colon.
         for name in _changed_arguments(function):
             copied = f"{name} = {name}.copy()"
-            first = indent + f"{copied}\n".encode()
+            first = indent + copied.encode() + line_end(program.source).encode()
             source = b"".join([*lines[:at], first, *lines[at:]]).decode()
             if syntax.compiles(source):
                 what = f"line {at + 1}: `{copied}` comes first"

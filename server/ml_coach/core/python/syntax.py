@@ -184,7 +184,7 @@ def indentation(source: str) -> str:
     for statement in module(source).body:
         for inner in ast.iter_child_nodes(statement):
             if isinstance(inner, ast.stmt) and inner.lineno > statement.lineno:
-                return source.splitlines()[inner.lineno - 1][: inner.col_offset]
+                return source.split("\n")[inner.lineno - 1][: inner.col_offset]
     return "    "
 
 

@@ -26,7 +26,7 @@ from ml_coach.execution.inside.signing import identity_of
 
 PACKED_AT_MOST = 3 << 20  # characters of a record; what is more is left out
 SLOW_SECONDS = 8.0  # for tests that need not be followed, where following is slow
-MOST_EVENTS = 5000  # lines of one function that are reported one by one, before Python 3.12
+MOST_EVENTS = 1000  # lines of one function that are reported one by one, before Python 3.12
 TOOL = 4  # of sys.monitoring; 0 to 2 are for debuggers, coverage and profilers
 
 # By the identity of the code: two codes can be equal, and to compare them takes long.
@@ -179,18 +179,22 @@ class LineCoverage:
         code = frame.f_code
         if self._paused or code.co_filename not in self._names or code.co_name == "<module>":
             return None
-        self._seen(code).add(code.co_firstlineno)
-        return self._on_event if self._events is not None else None
-
-    def _on_event(self, frame: types.FrameType, event: str, argument: object) -> Any:
-        # A loop would make its test many times slower, so each function has only so many events.
-        code, events = frame.f_code, self._events
-        if self._paused or events is None or events[identity_of(code)] >= MOST_EVENTS:
+        seen, events = self._seen(code), self._events
+        seen.add(code.co_firstlineno)
+        if events is None or events[identity_of(code)] >= MOST_EVENTS:
             return None
-        events[identity_of(code)] += 1
-        if event == "line":
-            self._seen(code).add(frame.f_lineno)
-        return self._on_event
+
+        def on_event(frame: types.FrameType, event: str, argument: object) -> Any:
+            # A loop would make its test many times slower, so each function has only so many
+            # events. What is returned here ends nothing, only these two do.
+            events[identity_of(code)] += 1
+            if events[identity_of(code)] >= MOST_EVENTS:
+                frame.f_trace_lines, frame.f_trace = False, None
+            elif event == "line" and not self._paused:
+                seen.add(frame.f_lineno)
+            return None
+
+        return on_event
 
     def _seen(self, code: types.CodeType) -> set[int]:
         return self._lines.setdefault(identity_of(code), (code, set()))[1]

@@ -74,17 +74,17 @@ class Progress:
     def __call__(self, event: Event) -> None:
         self.agents.take(event)
         match event:
-            case StageStarted():
+            case StageStarted() | PatchesTried():
                 self._percentage = None
-                self._text = f"iteration {event.iteration} of {event.of}: {DOING[event.stage]}"
+                self._text = _doing(event)
                 self.report(self._text)
             case DownloadAdvanced():
                 self._download(event)
             case TestsAdvanced(total=0):
                 self.report_now_and_then(tests_text(event.done, 0))
-            case TestsAdvanced() | PatchesTried():
+            case TestsAdvanced():
                 self._percentage = min(100, 100 * event.done // event.total)
-                self.report(_how_far(event))
+                self.report(f"test {event.done + 1} of {event.total}: {event.test}")
             case CallStarted():
                 self.report(self._at_work())
             case TextArrived():
@@ -141,7 +141,7 @@ class Progress:
         self.client.notify(lsp.PROGRESS, lsp.ProgressParams(self.token, value))
 
 
-def _how_far(event: TestsAdvanced | PatchesTried) -> str:
+def _doing(event: StageStarted | PatchesTried) -> str:
     if isinstance(event, PatchesTried):
-        return patches_text(event.done, event.total)
-    return f"test {event.done + 1} of {event.total}: {event.test}"
+        return patches_text(event.done)
+    return f"iteration {event.iteration} of {event.of}: {DOING[event.stage]}"
