@@ -172,7 +172,7 @@ async def _fix(fixing: _Fixing, failure: Failure, way: _Way) -> End | None:
     run.team.forget()
     async with aclosing(way(fixing, failure, found)) as groups:
         async for proposed in groups:
-            kept = await _try(fixing, failure, proposed, mends_all=way is _by_edits)
+            kept = await _try(fixing, failure, proposed, mends_all=way is not _by_model)
             if kept is not False:
                 return None if kept is True else kept
     fixing.given_up.update(failure.tests)
