@@ -62,6 +62,9 @@ class _Fixing:
     tried: set[str] = field(default_factory=set[str])
     told: set[str] = field(default_factory=set[str])
     given_up: set[str] = field(default_factory=set[str])
+    suspected: dict[tuple[str, ...], list[Suspect]] = field(
+        default_factory=dict[tuple[str, ...], list[Suspect]]
+    )
     is_refused: bool = False
 
     async def test(
@@ -180,14 +183,16 @@ async def _fix(fixing: _Fixing, failure: Failure, way: _Way) -> End | None:
 
 
 async def _suspects(fixing: _Fixing, failure: Failure) -> list[Suspect]:
-    # Parses every module, which takes seconds: a face has to answer meanwhile.
-    return await asyncio.to_thread(
-        suspects,
-        Sources(fixing.project),
-        fixing.now.coverage,
-        failure.findings,
-        sources_of(fixing.project, failure.findings, 3),
-    )
+    if failure.tests not in fixing.suspected:
+        # Parses every module, which takes seconds: a face has to answer meanwhile.
+        fixing.suspected[failure.tests] = await asyncio.to_thread(
+            suspects,
+            Sources(fixing.project),
+            fixing.now.coverage,
+            failure.findings,
+            sources_of(fixing.project, failure.findings, 3),
+        )
+    return fixing.suspected[failure.tests]
 
 
 # The ways to mend a failure: each yields groups of proposals, until one is kept
@@ -360,6 +365,7 @@ async def _keep(
         (report,) = await fixing.test([texts], followed=fixing.now.report.failing)
     await run.save(*(Program(text, file) for file, text in texts.items()))
     fixing.project = fixing.project.with_texts(texts)
+    fixing.suspected.clear()
     fixing.now = after_patch(fixing.project, fixing.now, report)
     _note(run, report.tests)
     run.emit(TestsFinished(report.tests))

@@ -89,7 +89,8 @@ def by_edits(project: Project, failure: Failure, found: Sequence[Suspect]) -> It
     raising = [p for p in reversed(failure.shown.related) if p.file in project.modules]
     units = [s.unit for s in found if s.unit.kind == "function"][:EDITED_UNITS]
     pieces = [(_program(project, unit.file), range(unit.first, unit.last + 1)) for unit in units]
-    known = signatures(project.text(f) for f in {s.unit.file: 0 for s in found[:NEAR_UNITS]})
+    files = dict.fromkeys(suspect.unit.file for suspect in found[:NEAR_UNITS])
+    known = signatures(project.text(file) for file in files)
     test = sources_of(project, failure.findings, 1)
     kinds: list[Iterable[Edit]] = []
     for around in (guards, caught):

@@ -60,8 +60,8 @@ async def fill_in(team: Team, case: ProjectCase, head: str, *, max_tokens: int) 
     `BudgetSpent` and `ModelError`."""
     messages = render("fix_statement", code=fenced(case.code), missing=MISSING, **_told(case))
     begun = Message("assistant", f"```python\n{head}")
-    call = replace(_call(team, (*messages, begun), sampled=True), max_tokens=max_tokens)
-    return await team.model_client.ask(replace(call, may_be_cut=True))
+    call = _call(team, (*messages, begun), sampled=True)
+    return await team.model_client.ask(replace(call, max_tokens=max_tokens, may_be_cut=True))
 
 
 def _told(case: ProjectCase) -> dict[str, str]:

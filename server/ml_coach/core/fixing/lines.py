@@ -147,14 +147,7 @@ def places(
 def _statements(source: str, unit: Unit) -> Iterator[tuple[int, int]]:
     """The first line of each statement in the unit's function, and the last one of its head."""
     tree = syntax.parse(source)
-    function = next(
-        (
-            node
-            for node in (ast.walk(tree) if tree else ())
-            if isinstance(node, syntax.Function) and syntax.first_line(node) == unit.first
-        ),
-        None,
-    )
+    function = syntax.function_at(tree, unit.first) if tree else None
     for node in ast.walk(function) if function else ():
         if node is function or not isinstance(node, ast.stmt) or syntax.is_docstring(node):
             continue

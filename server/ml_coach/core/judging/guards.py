@@ -12,11 +12,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ml_coach.core.judging.mutants import Site, sites_under_test
-from ml_coach.core.judging.small_edits import Edit, edit_at
-from ml_coach.core.patches.lines import line_end
+from ml_coach.core.judging.small_edits import Edit, edits_at, inserted
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
 
@@ -52,11 +50,11 @@ def guards(program: Program, line: int, message: str) -> Iterator[Edit]:
     empty = "{} is None" if "NoneType" in message else "not {}"
     for name in _worked_on(statement, function)[:_MOST_NAMES]:
         for answer in _answers(function, name, in_loop=in_loop):
-            yield from _inserted(program, statement, f"if {empty.format(name)}:", answer)
+            yield from inserted(program, statement, f"if {empty.format(name)}:", answer)
         yield from _defaulted(program, tree, statement, name)
         for said, cast in _CASTS:
             if said.search(message) and "NoneType" not in message and "." not in name:
-                yield from _inserted(program, statement, f"{name} = {cast}({name})")
+                yield from inserted(program, statement, f"{name} = {cast}({name})")
 
 
 def truths(program: Program, lines: range) -> Iterator[Edit]:
@@ -80,9 +78,8 @@ def truths(program: Program, lines: range) -> Iterator[Edit]:
                 news = [ast.IfExp(_present(first), first, second)]
             case _:
                 continue
-        for new in news:
-            if tree and (edit := _edit(program, tree, site, new)):
-                yield edit
+        if tree:
+            yield from edits_at(program, tree, site, news)
 
 
 def refusals(program: Program, lines: range, message: str, test: str) -> Iterator[Edit]:
@@ -100,7 +97,7 @@ def refusals(program: Program, lines: range, message: str, test: str) -> Iterato
             for wrong in _WRONG:
                 text = wanted[2] if wanted else f"{name} is wrong"
                 refuses = f"raise {missed}({text!r})"
-                yield from _inserted(program, start, f"if {wrong.format(name)}:", refuses)
+                yield from inserted(program, start, f"if {wrong.format(name)}:", refuses)
 
 
 def ignored(program: Program, lines: range) -> Iterator[Edit]:
@@ -115,10 +112,9 @@ def ignored(program: Program, lines: range) -> Iterator[Edit]:
         body = ast.Module(function.body, [])
         for site in sites_under_test(body) if unread else ():
             if isinstance(site.node, ast.Constant) and not isinstance(site.parent, ast.JoinedStr):
-                for name in unread:
-                    new = ast.Name(name, ast.Load())
-                    if tree and (edit := _edit(program, tree, site, new)):
-                        yield edit
+                news = [ast.Name(name, ast.Load()) for name in unread]
+                if tree:
+                    yield from edits_at(program, tree, site, news)
 
 
 def _present(node: ast.expr) -> ast.expr:
@@ -174,22 +170,6 @@ def _answers(function: _Function, name: str, *, in_loop: bool) -> list[str]:
     return [*skipped, "return", f"return {name}", *(f"return {value}" for value in _VALUES)]
 
 
-def _inserted(program: Program, statement: ast.stmt, *lines: str) -> Iterator[Edit]:
-    """The program with these lines ahead of the statement, each further indented."""
-    texts = program.source.encode().splitlines(keepends=True)
-    at = syntax.first_line(statement) - 1
-    indent = texts[at][: statement.col_offset]
-    if indent.strip() or texts[at].startswith(b"elif", len(indent)):
-        return  # It stands behind a colon, or the chain would be cut in two.
-    step = syntax.indentation(program.source).encode()
-    end = line_end(program.source)
-    new = [indent + step * depth + f"{line}{end}".encode() for depth, line in enumerate(lines)]
-    source = b"".join([*texts[:at], *new, *texts[at:]]).decode()
-    if syntax.compiles(source):
-        what = f"line {at + 1}: `{' '.join(lines)}` comes first"
-        yield Edit(replace(program, source=source), what, "limit")
-
-
 def _defaulted(
     program: Program, tree: ast.Module, statement: ast.stmt, name: str
 ) -> Iterator[Edit]:
@@ -197,17 +177,6 @@ def _defaulted(
     if not isinstance(statement, ast.Assign):
         return
     site = Site(statement.value, statement, "value")
-    for value in ("0", "None", "''", "[]"):
-        new = ast.IfExp(syntax.expression(name), statement.value, syntax.expression(value))
-        if edit := _edit(program, tree, site, new):
-            yield edit
-
-
-def _edit(program: Program, tree: ast.Module, site: Site, new: ast.expr) -> Edit | None:
-    """As `edit_at`; None also where the tree is too deep to be compared."""
-    old = site.node
-    try:
-        return edit_at(program, tree, site, new, "limit")
-    except RecursionError:
-        site.put(old)
-        return None
+    values = [syntax.expression(value) for value in ("0", "None", "''", "[]")]
+    news = [ast.IfExp(syntax.expression(name), statement.value, value) for value in values]
+    yield from edits_at(program, tree, site, news)

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from ml_coach.core.judging.mutants import Site, sites_under_test
-from ml_coach.core.judging.small_edits import Edit, edit_at
+from ml_coach.core.judging.small_edits import Edit, edits_at
 from ml_coach.core.python import syntax
 from ml_coach.core.types import Program
 
@@ -53,7 +53,7 @@ def omissions(program: Program, lines: range, known: Signatures) -> Iterator[Edi
     variable. No statement is left out: what then passes is too often wrong
     (Qi, Long, Achour and Rinard 2015)."""
     tree = syntax.parse(program.source)
-    function = _function(tree, lines) if tree else None
+    function = syntax.function_at(tree, lines.start) if tree else None
     if tree is None or function is None:
         return
     sites = [s for s in sites_under_test(tree) if getattr(s.node, "lineno", 0) in lines]
@@ -63,8 +63,8 @@ def omissions(program: Program, lines: range, known: Signatures) -> Iterator[Edi
             for name, value in _forgotten(call, known, own, attributes):
                 new = ast.Call(call.func, call.args, [*call.keywords, ast.keyword(name, value)])
                 source = _with_argument(program.source, call, f"{name}={ast.unparse(value)}")
-                yield from _edits(program, tree, site, [new], source)
-            yield from _edits(program, tree, site, _widened(call))
+                yield from edits_at(program, tree, site, [new], source)
+            yield from edits_at(program, tree, site, _widened(call))
     renamed = (edit for site in sites for edit in _renamed(program, tree, site, own))
     yield from islice(renamed, _MOST_RENAMED)
 
@@ -78,20 +78,21 @@ def caught(program: Program, line: int, message: str) -> Iterator[Edit]:
     if tree is None or not isinstance(getattr(builtins, error, None), type):
         return
     for node in syntax.walk(tree):
-        handlers = node.handlers if isinstance(node, ast.Try) and _holds(node.body, line) else ()
-        for handler in handlers:
+        if not isinstance(node, ast.Try) or not any(syntax.spans(s, line) for s in node.body):
+            continue
+        for handler in node.handlers:
             if kind := handler.type:
                 kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
                 new = ast.Tuple([*kinds, ast.Name(error, ast.Load())], ast.Load())
-                yield from _edits(program, tree, Site(kind, handler, "type"), [new])
+                yield from edits_at(program, tree, Site(kind, handler, "type"), [new])
     copied = bool(_WHILE_ITERATED.search(message))
     for site in sites_under_test(tree):
         node = site.node
-        if isinstance(node, ast.expr) and _spans(node, line):
-            yield from _edits(program, tree, site, _with_default(site, error, message))
-        elif copied and isinstance(node, ast.For) and _spans(node, line):
+        if isinstance(node, ast.expr) and syntax.spans(node, line):
+            yield from edits_at(program, tree, site, _with_default(site, error, message))
+        elif copied and isinstance(node, ast.For) and syntax.spans(node, line):
             new = ast.Call(ast.Name("list", ast.Load()), [node.iter], [])
-            yield from _edits(program, tree, Site(node.iter, node, "iter"), [new])
+            yield from edits_at(program, tree, Site(node.iter, node, "iter"), [new])
 
 
 def _with_default(site: Site, error: str, message: str) -> list[ast.expr]:
@@ -166,18 +167,7 @@ def _renamed(program: Program, tree: ast.Module, site: Site, own: Sequence[str])
     node = site.node
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and site.field != "func":
         others = [name for name in own if name != node.id] if node.id in own else []
-        yield from _edits(program, tree, site, [ast.Name(name, ast.Load()) for name in others])
-
-
-def _function(tree: ast.Module, lines: range) -> syntax.Function | None:
-    return next(
-        (
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, syntax.Function) and syntax.first_line(node) == lines.start
-        ),
-        None,
-    )
+        yield from edits_at(program, tree, site, [ast.Name(name, ast.Load()) for name in others])
 
 
 def _own_names(function: syntax.Function) -> list[str]:
@@ -196,25 +186,3 @@ def _attributes(tree: ast.Module, function: syntax.Function) -> frozenset[str]:
     return frozenset(
         n.attr for n in every if isinstance(n.value, ast.Name) and n.value.id == "self"
     )
-
-
-def _holds(body: list[ast.stmt], line: int) -> bool:
-    return any(_spans(statement, line) for statement in body)
-
-
-def _spans(node: ast.stmt | ast.expr, line: int) -> bool:
-    return node.lineno <= line <= (node.end_lineno or node.lineno)
-
-
-def _edits(
-    program: Program, tree: ast.Module, site: Site, news: Iterable[ast.expr], source: str = ""
-) -> Iterator[Edit]:
-    old = site.node
-    for new in news:
-        try:
-            edit = edit_at(program, tree, site, new, "limit", source)
-        except RecursionError:  # Too deep a tree to be compared.
-            site.put(old)
-            return
-        if edit is not None:
-            yield edit

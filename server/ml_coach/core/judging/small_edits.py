@@ -9,7 +9,7 @@ rest of the text, its comments too, stays as it is.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -105,6 +105,37 @@ def _changes(sites: Sequence[Site]) -> Iterator[tuple[EditKind, Site, ast.AST]]:
             yield "quantity", site, new
 
 
+def edits_at(
+    program: Program, tree: ast.Module, site: Site, news: Iterable[ast.AST], source: str = ""
+) -> Iterator[Edit]:
+    """Each of `news` at the site, as `edit_at`; none where the tree is too deep to be compared."""
+    old = site.node
+    for new in news:
+        try:
+            edit = edit_at(program, tree, site, new, "limit", source)
+        except RecursionError:
+            site.put(old)
+            return
+        if edit is not None:
+            yield edit
+
+
+def inserted(program: Program, statement: ast.stmt, *lines: str) -> Iterator[Edit]:
+    """The program with these lines ahead of the statement, each further indented."""
+    texts = program.source.encode().splitlines(keepends=True)
+    at = syntax.first_line(statement) - 1
+    indent = texts[at][: statement.col_offset]
+    if indent.strip() or texts[at].startswith(b"elif", len(indent)):
+        return  # It stands behind a colon, or the chain would be cut in two.
+    step = syntax.indentation(program.source).encode() if len(lines) > 1 else b""
+    end = line_end(program.source)
+    new = [indent + step * depth + f"{line}{end}".encode() for depth, line in enumerate(lines)]
+    source = b"".join([*texts[:at], *new, *texts[at:]]).decode()
+    if syntax.compiles(source):
+        what = f"line {at + 1}: `{' '.join(lines)}` comes first"
+        yield Edit(replace(program, source=source), what, "limit")
+
+
 def edit_at(
     program: Program,
     tree: ast.Module,
@@ -118,7 +149,7 @@ def edit_at(
     old = cast("ast.expr | ast.AugAssign", site.node)  # Only these are edited.
     if ast.dump(new) == ast.dump(old):
         return None
-    around = next((s for s in tree.body if _holds(s, old.lineno)), None)
+    around = next((s for s in tree.body if syntax.spans(s, old.lineno)), None)
     if around is None or (not source and _has_comment(program.source, old)):
         return None
     site.put(new)
@@ -131,10 +162,6 @@ def edit_at(
             what = f"line {old.lineno}: `{ast.unparse(old)}` becomes `{text}`"
             return Edit(replace(program, source=edited), what, kind)
     return None
-
-
-def _holds(statement: ast.stmt, line: int) -> bool:
-    return syntax.first_line(statement) <= line <= syntax.last_line(statement)
 
 
 def _statement(source: str, edited: str, statement: ast.stmt) -> str:
@@ -158,22 +185,12 @@ def _has_comment(source: str, node: ast.expr | ast.AugAssign) -> bool:
 
 def _with_copies(program: Program, sites: Sequence[Site]) -> Iterator[Edit]:
     """Has a function take a copy of an argument first that it changes."""
-    lines = program.source.encode().splitlines(keepends=True)
     for function in (site.node for site in sites):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         start = next((s for s in function.body if not syntax.is_docstring(s)), function.body[-1])
-        at = syntax.first_line(start) - 1
-        indent = lines[at][: start.col_offset]
-        if indent.strip():
-            continue  # The body stands behind the colon.
         for name in _changed_arguments(function):
-            copied = f"{name} = {name}.copy()"
-            first = indent + copied.encode() + line_end(program.source).encode()
-            source = b"".join([*lines[:at], first, *lines[at:]]).decode()
-            if syntax.compiles(source):
-                what = f"line {at + 1}: `{copied}` comes first"
-                yield Edit(replace(program, source=source), what, "limit")
+            yield from inserted(program, start, f"{name} = {name}.copy()")
 
 
 def _changed_arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:

@@ -179,6 +179,18 @@ def first_line(statement: ast.stmt) -> int:
     return statement.lineno
 
 
+def spans(node: ast.stmt | ast.expr, line: int) -> bool:
+    """Whether a node reaches over a line, counted from 1, its decorators included."""
+    first = first_line(node) if isinstance(node, ast.stmt) else node.lineno
+    return first <= line <= (node.end_lineno or node.lineno)
+
+
+def function_at(tree: ast.AST, line: int) -> Function | None:
+    """The function that begins on a line, counted from 1, with its decorators."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, Function))
+    return next((node for node in functions if first_line(node) == line), None)
+
+
 def indentation(source: str) -> str:
     """What the first block is indented by; four spaces where there is none."""
     for statement in module(source).body:
